@@ -1,0 +1,190 @@
+"""What the faces (`cli`, `tui`) may use: configuration, places, and a running instance.
+
+Everything that goes through here is plain data, so that a face works the same on this machine's
+engine and on another process's. What only a running engine needs is imported when it is asked for,
+so that `centrex config check` starts fast.
+"""
+
+import importlib.metadata
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from centrex.base import CentrexError, ConfigError, Problem, Unavailable
+from centrex.config.defaults import default_text
+from centrex.config.diff import Change, diff, diff_values
+from centrex.config.edit import Document, write_atomically
+from centrex.config.htdigest import logins as credentials_file_logins
+from centrex.config.keys import Key, catalogue, find, nearest_key, split, tables
+from centrex.config.load import ConfigSource, Loaded, load_text, parse_value
+from centrex.config.model import Config
+from centrex.config.paths import InstancePaths, instance_paths
+from centrex.config.schema import json_schema
+from centrex.config.users import (
+    User,
+    UserError,
+    Users,
+    credential,
+    generate_password,
+)
+from centrex.config.values import effective, flatten
+
+__all__ = [
+    "CentrexError",
+    "Change",
+    "Config",
+    "ConfigError",
+    "ConfigSource",
+    "Document",
+    "InstancePaths",
+    "Key",
+    "Loaded",
+    "Problem",
+    "Refused",
+    "Unavailable",
+    "User",
+    "UserError",
+    "Users",
+    "all_rows",
+    "call",
+    "catalogue",
+    "credential",
+    "credentials_file_logins",
+    "default_text",
+    "diff",
+    "diff_values",
+    "effective",
+    "find",
+    "flatten",
+    "generate_password",
+    "instance_paths",
+    "iter_problems",
+    "json_schema",
+    "load_text",
+    "nearest_key",
+    "own_address",
+    "parse_value",
+    "problem_data",
+    "serve",
+    "split",
+    "tables",
+    "version",
+    "write_atomically",
+]
+
+
+class Refused(CentrexError):
+    """A running instance answered that it will not.
+
+    Args:
+        code: `not-found`, `refused`, `invalid`, `unavailable` or `internal`.
+        message: Why, in words.
+        detail: What else it said: `problems`, `nearest`.
+    """
+
+    def __init__(self, code: str, message: str, detail: Mapping[str, Any]) -> None:
+        super().__init__(message)
+        self.code, self.detail = code, dict(detail)
+
+
+def version() -> str:
+    """Return the version installed."""
+    try:
+        return importlib.metadata.version("centrex")
+    except importlib.metadata.PackageNotFoundError:
+        return "(not installed)"
+
+
+def problem_data(problem: Problem) -> dict[str, Any]:
+    """Return a problem as JSON would have it, as the control protocol does too."""
+    return {
+        "file": problem.file,
+        "key": problem.key,
+        "message": problem.message,
+        "nearest": problem.nearest,
+        "line": problem.line,
+    }
+
+
+def call(
+    paths: InstancePaths,
+    command: str,
+    params: Mapping[str, Any] | None = None,
+    *,
+    timeout_s: float = 10.0,
+) -> dict[str, Any]:
+    """Have a running instance carry out a command and return its result.
+
+    Raises:
+        Unavailable: It does not run, or does not answer in time.
+        Refused: It answered that it will not.
+    """
+    from centrex.runtime import control  # noqa: PLC0415 - only who calls an instance pays
+
+    try:
+        return control.call(str(paths.control), command, dict(params or {}), timeout_s)
+    except control.CommandRefused as error:
+        raise Refused(error.code, str(error), error.detail) from error
+
+
+def all_rows(
+    paths: InstancePaths,
+    command: str,
+    params: Mapping[str, Any] | None = None,
+    *,
+    timeout_s: float = 10.0,
+) -> Iterator[dict[str, Any]]:
+    """Yield every row of a list that a running instance holds, however long, page by page.
+
+    Args:
+        paths: Whose.
+        command: `registrations` or `calls`.
+        params: Its further parameters.
+        timeout_s: How long to wait for one page.
+
+    Raises:
+        Unavailable: It does not run, or does not answer in time.
+        Refused: It answered that it will not.
+    """
+    from centrex.runtime import listing  # noqa: PLC0415 - see `call`
+
+    def ask(page: dict[str, Any]) -> dict[str, Any]:
+        return call(paths, command, page, timeout_s=timeout_s)
+
+    return listing.all_rows(ask, command, dict(params or {}))
+
+
+def serve(source: ConfigSource, *, instance: str = "", ready_fd: int | None = None) -> int:
+    """Run an instance in this process until it is told to stop; return its exit code.
+
+    Args:
+        source: Its configuration, read again on reload.
+        instance: Its name; empty for the one its file gives it.
+        ready_fd: A file descriptor that is written to once it answers.
+
+    Raises:
+        ConfigError: The configuration cannot be used.
+        Unavailable: An address, a folder or the lock cannot be had.
+    """
+    from centrex.runtime import engine  # noqa: PLC0415 - only who starts an instance pays
+
+    config = source.load()
+    paths = instance_paths(instance, source.path, state_dir=config.basic.state_dir)
+    return engine.serve(config, source, paths, ready_fd=ready_fd, instance=paths.instance)
+
+
+def own_address() -> str:
+    """Return the address of this machine that others would most likely use."""
+    from centrex.runtime.local_address import local_address_for  # noqa: PLC0415 - see `serve`
+
+    try:
+        return local_address_for("192.0.2.1")  # a documentation address: the default route
+    except Unavailable:
+        return "127.0.0.1"
+
+
+def iter_problems(error: CentrexError) -> Iterator[dict[str, Any]]:
+    """Yield the problems an error carries as plain data, whoever found them."""
+    if isinstance(error, ConfigError):
+        yield from map(problem_data, error.problems)
+    elif isinstance(error, Refused):
+        yield from error.detail.get("problems", ())

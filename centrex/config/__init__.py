@@ -1,0 +1,1 @@
+"""Composes each room's settings, loads and saves TOML, compares two configurations."""

@@ -1,0 +1,138 @@
+"""What no single key can tell: rules between keys, and whether the files named can be read.
+
+Errors make a configuration unusable; warnings are for a configuration that works but hardly as
+its author meant it.
+"""
+
+import ipaddress
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+from centrex.config.model import Config
+
+Finding: TypeAlias = tuple[str, str]
+"""The dotted key and what is wrong with it."""
+
+
+def _unreadable(file: str) -> str:
+    """Return why a file cannot be read, or nothing."""
+    path = Path(file)
+    if not path.exists():
+        return f"{file} does not exist"
+    if path.is_dir():
+        return f"{file} is a folder, not a file"
+    return "" if os.access(path, os.R_OK) else f"{file} cannot be read by this user"
+
+
+def _tls(config: Config) -> Iterator[Finding]:
+    network = config.network
+    if "tls" not in network.transports:
+        return
+    for key, file in (("tls_certificate", network.tls_certificate), ("tls_key", network.tls_key)):
+        if not file:
+            yield f"network.{key}", 'is needed because network.transports names "tls"'
+        elif why := _unreadable(file):
+            yield f"network.{key}", why
+    if "tcp" in network.transports and network.port == network.tls_port != 0:
+        yield "network.tls_port", "must differ from network.port, which TCP uses"
+
+
+def _addresses(config: Config) -> Iterator[Finding]:
+    parsed = [ipaddress.ip_address(text) for text in config.network.address]
+    for wide in parsed:
+        covered = [a for a in parsed if a.version == wide.version and a != wide]
+        if wide.is_unspecified and covered:
+            yield "network.address", f"{wide} already covers {covered[0]}; name one of them"
+            return
+
+
+def _expiry(config: Config) -> Iterator[Finding]:
+    registrar = config.registrar
+    if registrar.min_expires > registrar.max_expires:
+        yield "registrar.min_expires", "must not exceed registrar.max_expires"
+    elif registrar.default_expires < registrar.min_expires:
+        yield "registrar.default_expires", "must not be below registrar.min_expires"
+    elif registrar.default_expires > registrar.max_expires:
+        yield "registrar.default_expires", "must not exceed registrar.max_expires"
+
+
+def _store(config: Config) -> Iterator[Finding]:
+    if config.registrar.store == "database":
+        yield "registrar.store", 'a database comes with a later version; use "memory"'
+
+
+def _workers(config: Config) -> Iterator[Finding]:
+    if config.network.workers > 1:
+        yield "network.workers", "more than one worker comes with a later version; use 1"
+
+
+def _guard(config: Config) -> Iterator[Finding]:
+    guard = config.network.guard
+    if guard.burst < guard.requests_per_second:
+        yield "network.guard.burst", "must not be below network.guard.requests_per_second"
+
+
+def _logins(config: Config) -> Iterator[Finding]:
+    seen: dict[str, int] = {}
+    for row, credential in enumerate(config.auth.credentials):
+        first = seen.setdefault(credential.login, row)
+        if first != row:
+            yield (
+                f"auth.credentials[{row}].login",
+                f"{credential.login!r} is already the login of auth.credentials[{first}]",
+            )
+    if config.auth.credentials_file and (why := _unreadable(config.auth.credentials_file)):
+        yield "auth.credentials_file", why
+
+
+def _log_file(config: Config) -> Iterator[Finding]:
+    file = config.events.file
+    if not file:
+        return
+    folder = Path(file).parent
+    if not folder.is_dir():
+        yield "events.file", f"the folder {folder} does not exist"
+    elif Path(file).is_dir():
+        yield "events.file", f"{file} is a folder, not a file"
+    elif not os.access(file if Path(file).exists() else folder, os.W_OK):
+        yield "events.file", f"{file} cannot be written by this user"
+
+
+def errors(config: Config) -> tuple[Finding, ...]:
+    """Return everything that makes a well-formed configuration unusable."""
+    rules = (_addresses, _tls, _workers, _guard, _expiry, _store, _log_file, _logins)
+    return tuple(finding for rule in rules for finding in rule(config))
+
+
+def _auth_warnings(config: Config) -> Iterator[Finding]:
+    auth = config.auth
+    if not auth.enabled:
+        yield "auth.enabled", "no password is asked for: anybody can register and call as anybody"
+        return
+    if not auth.credentials and not auth.credentials_file:
+        yield "auth.credentials", "there are no logins: no phone can register; `centrex user add`"
+    for row, credential in enumerate(auth.credentials):
+        usable = {"MD5": credential.ha1_md5, "SHA-256": credential.ha1_sha256}
+        if credential.enabled and not any(usable[name] for name in auth.algorithms):
+            yield (
+                f"auth.credentials[{row}]",
+                f"{credential.login!r} has no hash for {' or '.join(auth.algorithms)} and cannot "
+                f"log in; `centrex user passwd {credential.login}`",
+            )
+
+
+def _trust_warnings(config: Config) -> Iterator[Finding]:
+    for row, text in enumerate(config.auth.trusted):
+        try:
+            network = ipaddress.ip_network(text, strict=False)
+        except ValueError:
+            continue  # a host name, which the model has let pass
+        if network.prefixlen == 0:
+            yield f"auth.trusted[{row}]", f"{text} trusts everybody without a password"
+
+
+def warnings(config: Config) -> tuple[Finding, ...]:
+    """Return what works but is hardly meant so."""
+    return (*_auth_warnings(config), *_trust_warnings(config))

@@ -1,0 +1,237 @@
+"""Tables whose engine part comes with a later version: checked and kept, not yet acted upon.
+
+Every key is marked `available: false`, so that the default file, `config show` and the manual can
+say so. It refuses to guess what the later version will make of them.
+"""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, model_validator
+from pydantic.config import JsonDict
+
+_LATER: JsonDict = {"effect": "restart", "available": False}
+_LATER_S: JsonDict = {"effect": "restart", "available": False, "unit": "s"}
+_NOTHING = SecretStr("")
+
+
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"is no regular expression: {error}") from None
+    return text
+
+
+Pattern = Annotated[str, AfterValidator(_pattern)]
+
+
+class Later(BaseModel, frozen=True, extra="forbid"):
+    """What all these tables share: frozen, and no unknown keys."""
+
+
+class DirectoryEntry(Later, frozen=True):
+    """`[[directory.entries]]`: a name that is always in the directory."""
+
+    name: str = Field(min_length=1, description="User or extension.", json_schema_extra=_LATER)
+    display: str = Field("", description="Name shown.", json_schema_extra=_LATER)
+    company: str = Field("", description="Company shown.", json_schema_extra=_LATER)
+    note: str = Field("", description="Your own note.", json_schema_extra=_LATER)
+    contact: str = Field(
+        "",
+        pattern=r"^(sips?:\S+|tel:\S+)?$",
+        description="Fixed SIP URI where it is reached.",
+        json_schema_extra=_LATER,
+    )
+    enabled: bool = Field(True, description="Keep it listed.", json_schema_extra=_LATER)
+
+
+class DirectorySettings(Later, frozen=True):
+    """`[directory]`: the standing entries of the phone directory."""
+
+    entries: tuple[DirectoryEntry, ...] = Field((), description="The standing names.")
+
+
+class Step(Later, frozen=True):
+    """One destination of a plan with a time of its own."""
+
+    to: str = Field(
+        min_length=1, description="User, extension or SIP URI.", json_schema_extra=_LATER
+    )
+    ring: int = Field(
+        20, ge=1, le=3600, description="How long it rings.", json_schema_extra=_LATER_S
+    )
+
+
+class Plan(Later, frozen=True):
+    """`[[routing.plans]]`: where calls for a user, or for numbers of a form, go."""
+
+    name: str = Field("", description="Exact user or extension.", json_schema_extra=_LATER)
+    pattern: Pattern = Field(
+        "",
+        description="Regular expression (RE2) for the whole number, instead of a name.",
+        json_schema_extra=_LATER,
+    )
+    destinations: tuple[str | Step, ...] = Field(
+        (), description="Tried in this order; \\1 inserts a group.", json_schema_extra=_LATER
+    )
+    enabled: bool = Field(True, description="Use this plan.", json_schema_extra=_LATER)
+    note: str = Field("", description="Your own note.", json_schema_extra=_LATER)
+
+    @model_validator(mode="after")
+    def _one_key(self) -> "Plan":
+        if bool(self.name) == bool(self.pattern):
+            raise ValueError("needs either a name or a pattern, and not both")
+        return self
+
+
+class RoutingSettings(Later, frozen=True):
+    """`[routing]`: the plans."""
+
+    plans: tuple[Plan, ...] = Field((), description="Routing plans, first match wins.")
+
+
+class InetAccount(Later, frozen=True):
+    """`[[inet.accounts]]`: one account in the Global iNet directory."""
+
+    login: str = Field(min_length=1, description="Account name.", json_schema_extra=_LATER)
+    secret: SecretStr = Field(_NOTHING, description="Its password.", json_schema_extra=_LATER)
+    server: str = Field("", description="Directory server.", json_schema_extra=_LATER)
+    local_user: str = Field("", description="Who gets its calls.", json_schema_extra=_LATER)
+    first_name: str = Field("", description="First name shown.", json_schema_extra=_LATER)
+    last_name: str = Field("", description="Last name shown.", json_schema_extra=_LATER)
+    company: str = Field("", description="Company shown.", json_schema_extra=_LATER)
+    enabled: bool = Field(True, description="Keep it logged in.", json_schema_extra=_LATER)
+
+
+class InetSettings(Later, frozen=True):
+    """`[inet]`: Global iNet."""
+
+    accounts: tuple[InetAccount, ...] = Field((), description="Accounts to keep logged in.")
+
+
+class MediaSettings(Later, frozen=True):
+    """`[media]`: how voice and video are relayed."""
+
+    mode: Literal["auto", "always", "never"] = Field(
+        "auto",
+        description="Relay media when NAT demands it, always, or never.",
+        json_schema_extra=_LATER,
+    )
+    backend: Literal["relay", "rtpengine"] = Field(
+        "relay", description="Our own relay or rtpengine.", json_schema_extra=_LATER
+    )
+    embedded: bool = Field(True, description="Start a relay of its own.", json_schema_extra=_LATER)
+    control_address: str = Field(
+        "127.0.0.1", description="Where relays log in.", json_schema_extra=_LATER
+    )
+    control_port: int = Field(
+        5090, ge=1, le=65535, description="Port where relays log in.", json_schema_extra=_LATER
+    )
+    secret: SecretStr = Field(
+        _NOTHING, description="What relays must know to log in.", json_schema_extra=_LATER
+    )
+    without_relay: Literal["pass", "refuse"] = Field(
+        "pass",
+        description="With no relay at hand: pass media by, or refuse the call.",
+        json_schema_extra=_LATER,
+    )
+    heartbeat: int = Field(
+        5, ge=1, le=300, description="Time between signs of life.", json_schema_extra=_LATER_S
+    )
+    rtpengine: tuple[Annotated[str, Field(pattern=r"^udp:.+:\d{1,5}$")], ...] = Field(
+        (), description="rtpengine control addresses, udp:host:port.", json_schema_extra=_LATER
+    )
+
+
+class WanSettings(Later, frozen=True):
+    """`[wan]`: how the public address is found."""
+
+    enabled: bool = Field(False, description="Find the public address.", json_schema_extra=_LATER)
+    method: Literal["dns", "static", "http", "stun"] = Field(
+        "stun", description="By which means.", json_schema_extra=_LATER
+    )
+    host: str = Field("", description="Name to look up (dns).", json_schema_extra=_LATER)
+    address: str = Field("", description="The address itself (static).", json_schema_extra=_LATER)
+    url: str = Field("", description="Page that shows it (http).", json_schema_extra=_LATER)
+    url_user: str = Field("", description="Login for that page.", json_schema_extra=_LATER)
+    url_secret: SecretStr = Field(
+        _NOTHING, description="Password for that page.", json_schema_extra=_LATER
+    )
+    pattern: Pattern = Field(
+        "", description="Regular expression that finds it there.", json_schema_extra=_LATER
+    )
+    interval: int = Field(
+        60, ge=5, le=86_400, description="Time between two looks.", json_schema_extra=_LATER_S
+    )
+    stun_servers: tuple[str, ...] = Field(
+        (), description="STUN servers, host:port.", json_schema_extra=_LATER
+    )
+
+
+class PluginSettings(Later, frozen=True):
+    """`[plugins]`: which plug-ins run and what they may cost."""
+
+    enabled: bool = Field(True, description="Run plug-ins.", json_schema_extra=_LATER)
+    paths: tuple[str, ...] = Field(
+        (), description="Folders with plug-ins.", json_schema_extra=_LATER
+    )
+    order: tuple[str, ...] = Field((), description="Names in order.", json_schema_extra=_LATER)
+    budget_ms: int = Field(
+        5,
+        ge=1,
+        le=10_000,
+        description="Time a hook may take.",
+        json_schema_extra={"effect": "restart", "available": False, "unit": "ms"},
+    )
+    failures_allowed: int = Field(
+        10,
+        ge=1,
+        le=1_000_000,
+        description="Failures before one is switched off.",
+        json_schema_extra=_LATER,
+    )
+    settings: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="Each plug-in's own settings, by its name.",
+        json_schema_extra=_LATER,
+    )
+
+
+class SiplogSettings(Later, frozen=True):
+    """`[siplog]`: a record of every SIP message."""
+
+    enabled: bool = Field(False, description="Record SIP messages.", json_schema_extra=_LATER)
+    file: str = Field("", description="File to record to.", json_schema_extra=_LATER)
+    rotate_bytes: int = Field(
+        104_857_600,
+        ge=65_536,
+        description="Size at which a new file is begun.",
+        json_schema_extra={"effect": "restart", "available": False, "unit": "bytes"},
+    )
+    keep: int = Field(5, ge=0, le=10_000, description="Old files kept.", json_schema_extra=_LATER)
+    bodies: bool = Field(True, description="Record bodies too.", json_schema_extra=_LATER)
+    redact: bool = Field(True, description="Blank credentials.", json_schema_extra=_LATER)
+    methods: tuple[str, ...] = Field(
+        (), description="Only these methods; empty for all.", json_schema_extra=_LATER
+    )
+    hep: str = Field(
+        "",
+        pattern=r"^(udp:.+:\d{1,5})?$",
+        description="HEP3 collector, udp:host:port.",
+        json_schema_extra=_LATER,
+    )
+    capture_id: int = Field(
+        0, ge=0, le=4_294_967_295, description="HEP3 capture id.", json_schema_extra=_LATER
+    )
+
+
+class MetricsSettings(Later, frozen=True):
+    """`[metrics]`: figures for Prometheus."""
+
+    listen: str = Field(
+        "",
+        pattern=r"^(.+:\d{1,5})?$",
+        description="Address to serve them on, 127.0.0.1:9090.",
+        json_schema_extra=_LATER,
+    )

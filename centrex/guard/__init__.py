@@ -1,0 +1,1 @@
+"""How much one source may ask of us, and what happens beyond."""

@@ -1,0 +1,112 @@
+"""The Record-Route value that proves a dialog went through us, and remembers how to reach its ends.
+
+It carries a keyed cookie over Call-ID and the caller's tag, so that nobody can make up a dialog to
+be let through unauthenticated, and, where an end is behind NAT or on a connection, the flow that
+leads to it. Nothing is stored: a restart, or another engine with the same key, reads it as well.
+"""
+
+import hashlib
+import re
+from typing import Final, NamedTuple
+
+from centrex.base import Flow, Local, Transport
+from centrex.sip.uri import SipUri
+
+_OWN: Final = re.compile(
+    rb"(?:;transport=[a-z]+)?;lr;cx=([0-9a-f]{16})(?:;ca=([\w.-]+))?(?:;cb=([\w.-]+))?>"
+)
+_FLOW: Final = re.compile(rb"([utl])([0-9a-f._]+)-([0-9]{1,5})")
+_LETTER: Final = {Transport.UDP: b"u", Transport.TCP: b"t", Transport.TLS: b"l"}
+_TRANSPORT: Final = {letter: transport for transport, letter in _LETTER.items()}
+
+
+class Dialog(NamedTuple):
+    """What a Route value of ours tells about the request that carries it."""
+
+    from_caller: bool
+    """Whether the request comes from the dialog's caller."""
+    flow: bytes
+    """The token of the flow that leads to the other end; empty where its Contact does."""
+
+
+class RouteTokens:
+    """Mints and verifies.
+
+    Args:
+        key: At least 16 secret bytes, kept over restarts.
+    """
+
+    __slots__ = ("_keyed",)
+
+    def __init__(self, key: bytes) -> None:
+        self._keyed = hashlib.blake2b(digest_size=8, key=key[:64])
+
+    def record_route(
+        self, local: Local, call_id: bytes, caller_tag: bytes, to_caller: bytes, to_callee: bytes
+    ) -> bytes:
+        """Return a Record-Route line.
+
+        Args:
+            local: Our address as the peer on this side sees it.
+            call_id: The Call-ID.
+            caller_tag: The From tag of the request that begins the dialog.
+            to_caller: Flow token that leads to the caller, or empty.
+            to_callee: Flow token that leads to the callee, or empty.
+        """
+        cookie = self._cookie(call_id, caller_tag, to_caller, to_callee)
+        line = b"Record-Route: <%b;lr;cx=%b" % (local.uri, cookie)
+        if to_caller:
+            line += b";ca=" + to_caller
+        if to_callee:
+            line += b";cb=" + to_callee
+        return line + b">"
+
+    def verify(
+        self, route: bytes, uri: SipUri | None, call_id: bytes, from_tag: bytes, to_tag: bytes
+    ) -> Dialog | None:
+        """Return what our own Route value says, or None when its cookie is not ours.
+
+        Args:
+            route: The Route value as it came, such as `<sip:192.0.2.1;lr;cx=...>`.
+            uri: Its URI, where the value was changed on its way and had to be parsed.
+            call_id: The Call-ID of the request.
+            from_tag: Its From tag.
+            to_tag: Its To tag.
+        """
+        if uri is None:
+            found = _OWN.search(route)
+            if found is None:
+                return None
+            cookie, to_caller, to_callee = found.groups(b"")
+        else:
+            cookie = uri.param(b"cx") or b""
+            to_caller, to_callee = uri.param(b"ca") or b"", uri.param(b"cb") or b""
+        if not cookie or not to_tag:
+            return None
+        if cookie == self._cookie(call_id, from_tag, to_caller, to_callee):
+            return Dialog(True, to_callee)
+        if cookie == self._cookie(call_id, to_tag, to_caller, to_callee):
+            return Dialog(False, to_caller)
+        return None
+
+    def _cookie(self, call_id: bytes, tag: bytes, to_caller: bytes, to_callee: bytes) -> bytes:
+        keyed = self._keyed.copy()
+        keyed.update(b"%b\n%b\n%b\n%b" % (call_id, tag, to_caller, to_callee))
+        return keyed.hexdigest().encode()
+
+
+def flow_token(flow: Flow) -> bytes:
+    """Return a flow's remote address as a token (RFC 3261 §25.1): `u192.0.2.7-5060`."""
+    host = flow.received_host.replace(b":", b"_")
+    return b"%b%b-%b" % (_LETTER[flow.transport], host, flow.received_port)
+
+
+def read_flow_token(token: bytes) -> tuple[Transport, str, int] | None:
+    """Return (transport, host, port) of a token, None where it is none."""
+    found = _FLOW.fullmatch(token)
+    if found is None:
+        return None
+    letter, host, port = found.groups()
+    if not 0 < int(port) < 65536:
+        return None
+    return _TRANSPORT[letter], host.replace(b"_", b":").decode(), int(port)

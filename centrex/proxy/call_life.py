@@ -1,0 +1,100 @@
+"""What a call goes through as its messages pass: into the table, the statistics and the log.
+
+It decides nothing; the media relay's lease of a call will be taken and given back from here.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from centrex.base import Flow, Instant
+from centrex.calls import Call, CallState
+from centrex.events import Field, Kind, Severity
+from centrex.proxy.context import Context
+from centrex.sip.message import Message
+from centrex.sip.nameaddr import parse_name_addr
+from centrex.sip.names import TO
+from centrex.trace import Rule
+
+if TYPE_CHECKING:
+    from centrex.proxy.core import Core
+
+
+def began(core: "Core", ctx: Context, now: Instant) -> None:
+    """An INVITE that begins a call is about to be forwarded."""
+    to = ctx.to_uri
+    call = core.calls.begin(ctx.call_id, ctx.from_uri, to, ctx.from_tag, ctx.flow, now)
+    if call is None:
+        return
+    ctx.call = call
+    core.statistics.call_began()
+    if Kind.CALLS in core.wanted:
+        fields: Mapping[str, Field] = {"src": ctx.flow.name, "from": ctx.from_uri, "to": to}
+        core.notify(Kind.CALLS, Severity.INFO, "call.started", fields, ctx.call_id)
+
+
+def rings(call: Call, flow: Flow | None, status: int, now: Instant) -> None:
+    """A target rings, or sends early media."""
+    call.seen = now
+    if call.state is CallState.CALLING and status >= 180:
+        call.state, call.callee_flow = CallState.RINGING, flow
+
+
+def answered(core: "Core", call: Call, flow: Flow | None, response: Message, now: Instant) -> None:
+    """A target picked up."""
+    call.state, call.callee_flow = CallState.UP, flow
+    call.answered = call.seen = now
+    call.callee_tag = parse_name_addr(response.value(TO)).tag
+    if Kind.CALLS in core.wanted:
+        fields: Mapping[str, Field] = {
+            "src": flow.name if flow else "",
+            "from": call.caller,
+            "to": call.callee,
+            "after": round(now - call.began, 3),
+        }
+        core.notify(Kind.CALLS, Severity.INFO, "call.answered", fields, call.call_id)
+
+
+def failed(core: "Core", call: Call, status: int, now: Instant) -> None:
+    """No target picked up."""
+    if not core.calls.end(call):
+        return
+    core.statistics.call_ended(failed=True)
+    if Kind.CALLS in core.wanted:
+        fields: Mapping[str, Field] = {
+            "from": call.caller,
+            "to": call.callee,
+            "status": status,
+            "after": round(now - call.began, 3),
+        }
+        core.notify(Kind.CALLS, Severity.NOTICE, "call.failed", fields, call.call_id)
+
+
+def hung_up(core: "Core", ctx: Context, now: Instant) -> None:
+    """A BYE passes; it ends the call if it is of the dialog that was answered."""
+    call = core.calls.get(ctx.call_id)
+    if call is not None and call.has_dialog(ctx.from_tag, ctx.to_tag):
+        _end(core, call, "caller" if ctx.from_tag == call.caller_tag else "callee", now)
+
+
+def forgotten(core: "Core", call: Call, now: Instant) -> None:
+    """Nobody has spoken of a call for very long: it counts as over."""
+    if call.state is CallState.UP:
+        _end(core, call, "timeout", now)
+    elif core.calls.end(call):
+        core.statistics.call_ended(failed=True)
+
+
+def _end(core: "Core", call: Call, who: str, now: Instant) -> None:
+    if not core.calls.end(call):
+        return
+    core.statistics.call_ended()
+    duration = round(now - call.answered, 3)
+    core.journal.note(call.call_id, (now, Rule.ENDED, who, duration))
+    if Kind.CALLS in core.wanted:
+        fields: Mapping[str, Field] = {
+            "from": call.caller,
+            "to": call.callee,
+            "by": who,
+            "duration": duration,
+        }
+        core.notify(Kind.CALLS, Severity.INFO, "call.ended", fields, call.call_id)

@@ -1,0 +1,34 @@
+"""The way of a request through us, readable as a sentence: RFC 3261 §16.3 to §16.6 in order.
+
+The place of the media relay is between `locate` and `forward`: there a session's ports are leased
+and its SDP rewritten, once the targets are known.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from centrex.base import Instant
+from centrex.proxy.answer import Outcome
+from centrex.proxy.checks import extensions, hops, loops, own_routes, scheme, syntax
+from centrex.proxy.context import Context
+from centrex.proxy.identify import identify
+from centrex.proxy.locate import locate
+from centrex.proxy.serve import serve
+
+if TYPE_CHECKING:
+    from centrex.proxy.core import Core
+
+Step = Callable[["Core", Context, Instant], Outcome]
+
+CHAIN: Final[tuple[Step, ...]] = (
+    syntax,
+    scheme,
+    hops,
+    loops,
+    extensions,
+    own_routes,
+    identify,
+    serve,
+    locate,
+)
+"""What a request must pass, before `Core.forward` sends it on."""

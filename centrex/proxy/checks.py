@@ -1,0 +1,196 @@
+"""The first steps of the chain: may this request be forwarded at all (RFC 3261 §16.3)?"""
+
+from typing import TYPE_CHECKING, Final
+
+from centrex.base import Instant, PeerError
+from centrex.proxy.answer import Answer, Outcome
+from centrex.proxy.context import Context
+from centrex.proxy.forward import loop_hash
+from centrex.sip.message import Message
+from centrex.sip.nameaddr import parse_name_addr
+from centrex.sip.names import MAX_BREADTH, MAX_FORWARDS, PROXY_REQUIRE, ROUTE, VIA
+from centrex.sip.number import parse_number
+from centrex.sip.reading import HOPS, read_request
+from centrex.sip.tokens import parse_option_tags
+from centrex.sip.uri import OtherUri, SipUri, parse_uri
+from centrex.sip.via import parse_via, split_values
+from centrex.trace import Rule
+
+if TYPE_CHECKING:
+    from centrex.proxy.core import Core
+
+SUPPORTED: Final = frozenset({b"path"})
+"""Option tags a Proxy-Require may name."""
+_MAX_VIAS: Final = 100
+
+
+def syntax(core: "Core", ctx: Context, now: Instant) -> Outcome:
+    """§16.3 step 1: what cannot be read is answered with the rule it breaks."""
+    message = ctx.message
+    try:
+        ctx.from_uri, ctx.from_tag, ctx.to_uri, ctx.to_tag, _ = read_request(message, ctx.via)
+        ctx.uri = parse_uri(message.uri)
+    except PeerError as error:
+        rule = Rule.TOO_LARGE if error.status == 513 else Rule.MALFORMED
+        return Answer(error.status, rule, error.what, error.rule, words=error.what)
+    if ctx.method != b"ACK":
+        ctx.tale.append((now, Rule.REQUEST, ctx.method, message.uri, ctx.from_uri, ctx.flow.name))
+    return None
+
+
+def scheme(core: "Core", ctx: Context, now: Instant) -> Outcome:
+    """§16.3 step 2: a scheme nobody here knows."""
+    uri = ctx.uri
+    if type(uri) is SipUri:
+        ctx.ours, ctx.for_us = core.place_of(ctx.message.uri, uri)
+    elif isinstance(uri, OtherUri):
+        words = "this server routes sip:, sips: and tel: only"
+        return Answer(416, Rule.UNSUPPORTED_SCHEME, ctx.message.uri, words=words)
+    return None
+
+
+def hops(core: "Core", ctx: Context, now: Instant) -> Outcome:
+    """§16.3 step 3: Max-Forwards; an OPTIONS that ends its way here is answered by `serve`."""
+    if hops_left(ctx.message):
+        return None
+    if ctx.for_us and ctx.method in (b"OPTIONS", b"REGISTER"):
+        return None
+    return Answer(483, Rule.TOO_MANY_HOPS, "Max-Forwards is 0", words="Max-Forwards is 0")
+
+
+def hops_left(message: Message) -> int:
+    """Return the Max-Forwards number; 70 where there is none (§16.6 step 3)."""
+    index = message.at[MAX_FORWARDS]
+    if not index:
+        return 70
+    hops = HOPS.get(message.lines[index])
+    return parse_number(message.value(MAX_FORWARDS), 255) if hops is None else hops
+
+
+def loops(core: "Core", ctx: Context, now: Instant) -> Outcome:
+    """§16.3 step 4, RFC 5393: has this request been here before, to be routed the same way?"""
+    message = ctx.message
+    ctx.loop_hash = loop_hash(message, ctx.call_id, ctx.from_tag)
+    if message.repeated >> VIA & 1 and _seen_before(core, message, ctx.loop_hash):
+        return Answer(482, Rule.LOOP, message.uri, words="the request came back unchanged")
+    if message.at[MAX_BREADTH]:
+        ctx.breadth = parse_number(message.value(MAX_BREADTH), 2**31 - 1)
+        if not ctx.breadth:
+            return Answer(440, Rule.MAX_BREADTH, "Max-Breadth is 0", words="Max-Breadth is 0")
+    return None
+
+
+def _seen_before(core: "Core", message: Message, mark: bytes) -> bool:
+    values = [value for line in message.values(VIA) for value in split_values(line)]
+    for value in values[1:_MAX_VIAS]:
+        if mark in value:
+            via = parse_via(value)
+            if via.branch.endswith(mark) and core.is_own_sent_by(via):
+                return True
+    return False
+
+
+def extensions(core: "Core", ctx: Context, now: Instant) -> Outcome:
+    """§16.3 step 5: what the sender demands of proxies."""
+    message = ctx.message
+    if not message.at[PROXY_REQUIRE]:
+        return None
+    wanted = parse_option_tags(message.values(PROXY_REQUIRE))
+    missing = [tag for tag in wanted if tag.lower() not in SUPPORTED]
+    if not missing:
+        return None
+    return Answer(
+        420,
+        Rule.BAD_EXTENSION,
+        b", ".join(missing),
+        words="a demanded extension is not supported",
+        extra=(b"Unsupported: " + b", ".join(missing),),
+    )
+
+
+def own_routes(core: "Core", ctx: Context, now: Instant) -> Outcome:
+    """§16.4: take off our own Route values, and undo what a strict router did.
+
+    A value with our cookie proves that the request belongs to a dialog that went through us, and
+    tells the flow to its other end.
+    """
+    message = ctx.message
+    if core.is_strict_routed(ctx):
+        _undo_strict_routing(core, ctx)
+    index = message.at[ROUTE]
+    if index:
+        # the common case: one line, one value, ours as we wrote it
+        line = message.lines[index]
+        if (
+            not message.repeated >> ROUTE & 1
+            and line.startswith(ctx.flow.local.route_prefix)
+            and b"," not in line
+            and _verify(core, ctx, line, plain=True)
+        ):
+            ctx.dropped = index
+            message.at[ROUTE] = 0
+            return None
+        _take_off_own(core, ctx)
+    if ctx.to_tag and not ctx.dialog and not message.at[ROUTE]:
+        core.recognise_dialog(ctx)
+    return None
+
+
+def _undo_strict_routing(core: "Core", ctx: Context) -> None:
+    """Put the last Route value back where it came from (§16.4, first paragraph)."""
+    message = ctx.message
+    values = [value for line in message.values(ROUTE) for value in split_values(line)]
+    _verify(core, ctx, b"<%b>" % message.uri, plain=False)
+    if values:
+        message.uri = parse_name_addr(values.pop()).uri
+        ctx.uri = parse_uri(message.uri)
+        ctx.ours = ctx.for_us = False
+        if type(ctx.uri) is SipUri:
+            ctx.ours, ctx.for_us = core.place_of(message.uri, ctx.uri)
+    _set_routes(message, values)
+
+
+def _take_off_own(core: "Core", ctx: Context) -> None:
+    message = ctx.message
+    values = [value for line in message.values(ROUTE) for value in split_values(line)]
+    kept = 0
+    for value in values:
+        if not core.owns_route(value):
+            break
+        if not ctx.dialog:
+            _verify(core, ctx, value, plain=False)
+        kept += 1
+    if kept:
+        _set_routes(message, values[kept:])
+
+
+def _verify(core: "Core", ctx: Context, value: bytes, *, plain: bool) -> bool:
+    uri = None
+    if not plain:
+        try:
+            parsed = parse_uri(parse_name_addr(value).uri)
+        except PeerError:
+            return False
+        if not isinstance(parsed, SipUri):
+            return False
+        uri = parsed
+    dialog = core.route_tokens.verify(value, uri, ctx.call_id, ctx.from_tag, ctx.to_tag)
+    if dialog is None:
+        return False
+    ctx.dialog = True
+    if dialog.flow:
+        ctx.dialog_flow = core.flow_of_token(dialog.flow)
+    return True
+
+
+def _set_routes(message: Message, values: list[bytes]) -> None:
+    indices = message.indices(ROUTE)
+    for index in reversed(indices[1:]):
+        del message.lines[index]
+    if not indices:
+        return
+    if values:
+        message.lines[indices[0]] = b"Route: " + b", ".join(values)
+    else:
+        del message.lines[indices[0]]
+    message.rescan()

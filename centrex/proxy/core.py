@@ -1,0 +1,558 @@
+"""The core: messages, time and answers in; sends, questions and events out (RFC 3261 §16).
+
+Synchronous and without I/O. Each door (`receive`, `expire`, `answer`, `flow_failed`) leaves what is
+to be done in `sends`, `asks` and `events`, which the caller performs and clears before the next one.
+The steps a request passes are in `chain`, the way out in `forward`, the way back in `upstream`.
+"""
+
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any, Final
+
+from centrex.base import Flow, Ids, Instant, PeerError
+from centrex.calls import CallTable
+from centrex.events import Event, Field, Kind, Severity
+from centrex.events.statistics import Statistics
+from centrex.guard.guard import Guard
+from centrex.nat import RouteTokens, amend_via, behind_nat
+from centrex.nat.route_token import read_flow_token
+from centrex.proxy import call_life, forward, upstream
+from centrex.proxy.access import Access
+from centrex.proxy.answer import DONE, Answer
+from centrex.proxy.ask import Ask
+from centrex.proxy.chain import CHAIN
+from centrex.proxy.checks import hops_left, own_routes, syntax
+from centrex.proxy.context import Branch, Context
+from centrex.proxy.flows import Flows
+from centrex.proxy.patience import Patience
+from centrex.proxy.serve import ABILITIES
+from centrex.registrar.register import Options
+from centrex.registrar.registry import Bindings
+from centrex.routing.ours import Ours
+from centrex.routing.rfc3263 import Target as Place
+from centrex.routing.target import Target
+from centrex.sip.message import Message, can_be_answered, parse
+from centrex.sip.nameaddr import parse_name_addr
+from centrex.sip.names import (
+    CALL_ID,
+    CONTENT_LENGTH,
+    PROXY_REQUIRE,
+    REASON,
+    REQUIRE,
+    ROUTE,
+    VIA,
+)
+from centrex.sip.reading import ViaForm, read_request, read_response, top_via
+from centrex.sip.response import build_response
+from centrex.sip.uri import SipUri, parse_uri, unescape_user
+from centrex.sip.via import Via, parse_via, split_values
+from centrex.trace import Journal, Rule
+from centrex.transaction import ClientTransaction, Timing, TransactionLayer
+from centrex.transaction.key import server_key
+from centrex.transaction.machine import In
+
+MAX_TRANSACTIONS: Final = 200_000
+"""Server transactions beyond which requests are answered 503."""
+_PLACES: Final = 16_384
+_WARNING: Final = b'Warning: 399 centrex "%b"'
+_RETRY: Final = b"Retry-After: 10"
+
+
+class Core:
+    """One proxy and registrar.
+
+    Args:
+        ours: Which hosts are ours.
+        flows: The ways out.
+        registry: Who is registered where.
+        registrar_name: The user part under which the server itself is addressed.
+        registrar_options: How long registrations live, and how many.
+        access: Who must show credentials.
+        knows_user: Whether a user, unescaped, exists though nobody is registered.
+        guard: The flood guard.
+        route_tokens: Mints and verifies Record-Route values.
+        ids: Mints branches and tags.
+        journal: Where decisions are noted.
+        statistics: Where things are counted.
+        timing: Transaction timers.
+        patience: How long targets are waited for.
+        max_message: Octets of the longest message accepted.
+    """
+
+    def __init__(
+        self,
+        *,
+        ours: Ours,
+        flows: Flows,
+        registry: Bindings,
+        registrar_name: bytes,
+        registrar_options: Options,
+        access: Access,
+        knows_user: Callable[[bytes], bool],
+        guard: Guard,
+        route_tokens: RouteTokens,
+        ids: Ids,
+        journal: Journal,
+        statistics: Statistics,
+        timing: Timing,
+        patience: Patience,
+        max_message: int,
+    ) -> None:
+        self.ours, self.flows, self.registry = ours, flows, registry
+        self.registrar_name, self.registrar_options = registrar_name, registrar_options
+        self.access, self.knows_user, self.guard = access, knows_user, guard
+        self.route_tokens, self.ids = route_tokens, ids
+        self.journal, self.statistics = journal, statistics
+        self.timing, self.patience, self.max_message = timing, patience, max_message
+        self.calls = CallTable()
+        self.stopping = False
+        self.wanted: AbstractSet[Kind] = frozenset(Kind)
+        self.sends: list[tuple[Flow, bytes]] = []
+        self.asks: list[Ask] = []
+        self.events: list[Event] = []
+        self.layer = TransactionLayer(self, self.sends, timing)
+        self._waiting: dict[int, Branch] = {}
+        self._last_ask = 0
+        self._ping_tag = ids.token()[:8]
+        self._places: dict[bytes, tuple[bool, bool]] = {}
+        self._generation: tuple[int, bytes] = (-1, b"")
+
+    # doors
+
+    def receive(self, data: bytes, flow: Flow, now: Instant) -> None:
+        """Take in one datagram, or one message of a stream."""
+        self.statistics.messages_in += 1
+        if not self.guard.admit(flow.host, now):
+            return
+        if len(data) < 5 or not data.strip(b"\r\n\0 \t"):
+            self.statistics.messages_in -= 1  # a keep-alive (RFC 5626 §4.4.1) is no message
+            return
+        try:
+            message = parse(data)
+        except PeerError as error:
+            self._unreadable(error, flow)
+            return
+        if message.status:
+            if len(data) > self.max_message:
+                self.statistics.drop(Rule.TOO_LARGE.value)
+            else:
+                self._response(message, now)
+        else:
+            if len(data) > self.max_message and message.fault is None:
+                what = f"the message is longer than {self.max_message} octets"
+                message.fault = PeerError(what, rule="[network] max_message_bytes", status=513)
+            self._request(message, flow, now)
+
+    def expire(self, now: Instant) -> None:
+        """Let everything happen that is due."""
+        self.layer.expire(now)
+
+    @property
+    def deadline(self) -> Instant:
+        """When `expire` has something to do the next time."""
+        return self.layer.deadline
+
+    def answer(self, number: int, places: Sequence[Place] | str, now: Instant) -> None:
+        """Take in the answer to an `Ask`: targets in order, or words on failure."""
+        branch = self._waiting.pop(number, None)
+        if branch is not None:
+            forward.resolved(self, branch, places, now)
+
+    def flow_failed(self, flow: Flow, now: Instant) -> None:
+        """A connection could not be opened, or closed: what waits on it goes on without it."""
+        self.layer.flow_failed(flow, now)
+
+    def drain(self) -> None:
+        """Take nothing new: requests that begin something are answered 503 from now on."""
+        self.stopping = True
+
+    def abort(self, now: Instant) -> None:
+        """End what is still under way: branches are cancelled, callers get 503."""
+        for server in tuple(self.layer.servers.values()):
+            ctx = server.user
+            if isinstance(ctx, Context) and not ctx.answered:
+                upstream.cancel(self, ctx, [], now)
+                if not ctx.answered:
+                    words = "the server is being stopped"
+                    self._answer(ctx, Answer(503, Rule.STOPPING, words=words, extra=(_RETRY,)), now)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request still waits for its final response."""
+        return any(not server.answered for server in self.layer.servers.values())
+
+    # requests
+
+    def _request(self, message: Message, flow: Flow, now: Instant) -> None:
+        method = message.method
+        try:
+            via, branch = top_via(message)
+            key = server_key(message, via, branch, b"INVITE" if method == b"ACK" else method)
+        except PeerError as error:
+            message.fault = message.fault or error
+            self._refuse_statelessly(message, flow, now)
+            return
+        layer = self.layer
+        server = layer.servers.get(key)
+        if method == b"ACK":
+            if server is None or layer.receive_again(server, In.ACK, now):
+                self._ack(message, flow, via, branch, now)
+            return
+        if server is not None:
+            layer.receive_again(server, In.REQUEST, now)
+            return
+        if method == b"OPTIONS" and self._ping(message, via, branch, flow):
+            return
+        lines, index = message.lines, message.at[VIA]
+        lines[index] = amend_via(lines[index], via, branch, flow)
+        if len(layer.servers) >= MAX_TRANSACTIONS:
+            self._overloaded(message, flow, now)
+            return
+        call_id = message.value(CALL_ID)
+        ctx = Context(message, flow, via, call_id, self.journal.open(call_id))
+        ctx.server = server = layer.open_server(key, message, flow, now)
+        server.user = ctx
+        if method == b"CANCEL":
+            self._cancel(ctx, branch, now)
+        else:
+            self._walk(ctx, now)
+
+    def _ping(self, message: Message, via: ViaForm | Via, branch: bytes, flow: Flow) -> bool:
+        """Answer an OPTIONS for the server itself without keeping anything of it (§8.2.7).
+
+        Phones ping all day long. A repeated one gets the same answer, since its tag is made from the
+        branch. False for one that is unusual in any way, which goes the way of all requests.
+        """
+        at = message.at
+        if at[ROUTE] or at[REQUIRE] or at[PROXY_REQUIRE] or type(via) is not ViaForm:
+            return False
+        try:
+            uri = parse_uri(message.uri)
+            if type(uri) is not SipUri or not self.place_of(message.uri, uri)[1]:
+                return False
+            to_tag = read_request(message, via)[3]
+        except PeerError:
+            return False
+        lines, index = message.lines, at[VIA]
+        lines[index] = amend_via(lines[index], via, branch, flow)
+        tag = b"" if to_tag else b"%b%08x" % (self._ping_tag, zlib.crc32(branch))
+        data = build_response(message, 200, to_tag=tag, extra=ABILITIES)
+        self.sends.append((flow, data))
+        return True
+
+    def _walk(self, ctx: Context, now: Instant) -> None:
+        for step in CHAIN:
+            outcome = step(self, ctx, now)
+            if outcome is None:
+                continue
+            if outcome is not DONE and isinstance(outcome, Answer):
+                self._answer(ctx, outcome, now)
+            return
+        if self.stopping and not ctx.dialog:
+            words = "the server is being stopped"
+            self._answer(ctx, Answer(503, Rule.STOPPING, words=words, extra=(_RETRY,)), now)
+            return
+        self._forward(ctx, now)
+
+    def _forward(self, ctx: Context, now: Instant) -> None:
+        if ctx.method == b"INVITE":
+            if not ctx.to_tag:
+                call_life.began(self, ctx, now)
+        elif ctx.method == b"BYE" and ctx.dialog:
+            call_life.hung_up(self, ctx, now)
+        forward.prepare(self, ctx)
+        forward.start(self, ctx, now)
+
+    def _ack(
+        self, message: Message, flow: Flow, via: ViaForm | Via, branch: bytes, now: Instant
+    ) -> None:
+        ctx = Context(message, flow, via, message.value(CALL_ID), [])
+        if syntax(self, ctx, now) is not None or not hops_left(message):
+            self.statistics.drop(Rule.MALFORMED.value)
+            return
+        own_routes(self, ctx, now)
+        if not ctx.dialog:
+            self.statistics.drop(Rule.STRAY_ACK.value)
+            return
+        index = message.at[VIA]
+        message.lines[index] = amend_via(message.lines[index], via, branch, flow)
+        forward.prepare(self, ctx)
+        onwards = None if message.at[ROUTE] else ctx.dialog_flow
+        target = Target(message.uri, onwards)
+        forward.send_to(self, ctx, target, now, last=True, breadth=forward.DEFAULT_BREADTH)
+
+    def _cancel(self, ctx: Context, branch: bytes, now: Instant) -> None:
+        message = ctx.message
+        refused = syntax(self, ctx, now)
+        if isinstance(refused, Answer):
+            self._answer(ctx, refused, now)
+            return
+        invite = self.layer.servers.get(server_key(message, ctx.via, branch, b"INVITE"))
+        if invite is None:
+            words = "there is no such call to cancel"
+            self._answer(ctx, Answer(481, Rule.UNKNOWN_DIALOG, b"CANCEL", words=words), now)
+            return
+        self.answer_plain(ctx, 200, (), now)
+        if isinstance(invite.user, Context):
+            reasons = [message.lines[i] for i in message.indices(REASON)]
+            upstream.cancel(self, invite.user, reasons, now)
+
+    # responses
+
+    def _response(self, message: Message, now: Instant) -> None:
+        if message.fault is not None or not message.at[VIA]:
+            self.statistics.drop(Rule.MALFORMED.value)
+            return
+        line = message.lines[message.at[VIA]]
+        start = line.find(b";branch=") + 8
+        end = line.find(b";", start)
+        branch = line[start:] if end < 0 else line[start:end]
+        if b"," in branch:
+            branch = branch[: branch.find(b",")]
+        client = self.layer.clients.get((branch, message.method))
+        if client is None:
+            client = self._find_client(message)
+            if client is None:
+                self.statistics.drop(Rule.STRAY_RESPONSE.value)
+                return
+        try:
+            read_response(message)
+        except PeerError:
+            self.statistics.drop(Rule.MALFORMED.value)
+            return
+        self.layer.receive_response(client, message, now)
+
+    def _find_client(self, message: Message) -> ClientTransaction | None:
+        """Find the transaction of a response whose Via was rewritten on its way."""
+        try:
+            via = parse_via(split_values(message.value(VIA))[0])
+        except PeerError:
+            return None
+        return self.layer.clients.get((via.branch, message.method))
+
+    # the transaction layer's user
+
+    def on_response(self, client: ClientTransaction, response: Message, now: Instant) -> None:
+        """See `TransactionUser`."""
+        if client.user is not None:
+            upstream.on_response(self, client.user, response, now)
+
+    def on_timeout(self, client: ClientTransaction, now: Instant) -> None:
+        """See `TransactionUser`."""
+        branch = client.user
+        if branch is None or branch.over or upstream.try_elsewhere(self, branch, now):
+            return
+        silent_s = self.timing.timeout
+        upstream.branch_failed(self, branch, 408, Rule.TARGET_SILENT, silent_s, now)
+
+    def on_failure(self, client: ClientTransaction, now: Instant) -> None:
+        """See `TransactionUser`."""
+        branch = client.user
+        if branch is None or branch.over or upstream.try_elsewhere(self, branch, now):
+            return
+        why = f"{client.flow.name} cannot be reached"
+        upstream.branch_failed(self, branch, 480, Rule.TARGET_UNREACHABLE, why, now)
+
+    def on_timer(self, owner: object, what: int, now: Instant) -> None:
+        """See `TransactionUser`."""
+        if isinstance(owner, Branch):
+            _TIMERS[what](self, owner, now)
+        elif isinstance(owner, Context) and not owner.answered and owner.server is not None:
+            self.respond_plain(owner, 100, now)
+
+    # answers of our own
+
+    def _answer(self, ctx: Context, answer: Answer, now: Instant) -> None:
+        self.decide(ctx, (now, answer.rule, *answer.facts))
+        extra = list(answer.extra)
+        if answer.words:
+            extra.append(_WARNING % answer.words.replace('"', "'").encode())
+        self.answer_plain(ctx, answer.status, extra, now)
+        if answer.rule is not Rule.CHALLENGED:
+            self.decide(ctx, (now, Rule.ANSWERED, answer.status, answer.words))
+            if ctx.method == b"INVITE" and not ctx.to_tag:
+                self.statistics.calls_failed += 1
+
+    def answer_plain(self, ctx: Context, status: int, extra: Sequence[bytes], now: Instant) -> None:
+        """Send a final response of our own."""
+        tag = b"" if ctx.to_tag else self.ids.token()
+        assert ctx.server is not None
+        ctx.answered = True
+        data = build_response(ctx.message, status, to_tag=tag, extra=extra)
+        self.layer.respond(ctx.server, status, data, now)
+        if ctx.call is not None:
+            call_life.failed(self, ctx.call, status, now)
+
+    def respond_plain(self, ctx: Context, status: int, now: Instant) -> None:
+        """Send a 100 of our own."""
+        assert ctx.server is not None
+        self.layer.respond(ctx.server, status, build_response(ctx.message, status), now)
+
+    def respond(self, ctx: Context, response: Message, now: Instant) -> None:
+        """Pass a response upstream, with our Via taken off already."""
+        status = response.status
+        server = ctx.server
+        if server is None:
+            return
+        lines = response.lines
+        if server.flow.reliable and not response.at[CONTENT_LENGTH]:
+            lines = [
+                *lines,
+                b"Content-Length: %d" % len(response.body),
+            ]  # a stream needs it (§18.3)
+        data = b"\r\n".join(lines) + b"\r\n\r\n" + response.body
+        if not self.layer.respond(server, status, data, now) and 200 <= status < 300:
+            # a 2xx always goes upstream (§16.7 step 5), even after another final response
+            self.sends.append((ctx.flow, data))
+        if status >= 200 and not ctx.answered:
+            ctx.answered = True
+            if status >= 300:
+                self.decide(ctx, (now, Rule.ANSWERED, status, response.lines[0][12:]))
+                if ctx.call is not None:
+                    call_life.failed(self, ctx.call, status, now)
+
+    def _refuse_statelessly(self, message: Message, flow: Flow, now: Instant) -> None:
+        fault = message.fault
+        self.statistics.drop(Rule.MALFORMED.value)
+        if fault is None:
+            return
+        tale = self.journal.open(message.value(CALL_ID))
+        tale.append((now, Rule.REQUEST, message.method, message.uri, b"", flow.name))
+        tale.append((now, Rule.MALFORMED, fault.what, fault.rule))
+        if not can_be_answered(message):
+            return
+        tale.append((now, Rule.ANSWERED, fault.status, fault.what))
+        extra = (_WARNING % fault.what.replace('"', "'").encode(),)
+        tag = self.ids.token()
+        self.sends.append((flow, build_response(message, fault.status, to_tag=tag, extra=extra)))
+
+    def refuse_broken(self, data: bytes, flow: Flow) -> None:
+        """Answer 500 to a request that met a fault of ours, as far as it can be answered."""
+        try:
+            message = parse(data)
+        except PeerError:
+            return
+        if can_be_answered(message):
+            tag = self.ids.token()
+            self.sends.append((flow, build_response(message, 500, to_tag=tag)))
+
+    def _overloaded(self, message: Message, flow: Flow, now: Instant) -> None:
+        self.statistics.drop(Rule.OVERLOADED.value)
+        tale = self.journal.open(message.value(CALL_ID))
+        tale.append((now, Rule.REQUEST, message.method, message.uri, b"", flow.name))
+        tale.append((now, Rule.OVERLOADED, flow.name))
+        if can_be_answered(message):
+            self.sends.append((flow, build_response(message, 503, extra=(_RETRY,))))
+
+    def _unreadable(self, error: PeerError, flow: Flow) -> None:
+        self.statistics.drop("unreadable")
+        if Kind.NETWORK in self.wanted:
+            fields = {"src": flow.name, "what": error.what}
+            self.notify(Kind.NETWORK, Severity.DEBUG, "message.unreadable", fields)
+
+    # branches
+
+    def branch_failed(
+        self, branch: Branch, status: int, rule: Rule, why: str | float, now: Instant
+    ) -> None:
+        """End a branch that could not even be sent."""
+        upstream.branch_failed(self, branch, status, rule, why, now)
+
+    def ask(self, ask: Ask, branch: Branch) -> None:
+        """Put a question whose answer a branch waits for."""
+        self._waiting[ask.id] = branch
+        self.asks.append(ask)
+
+    def next_ask(self) -> int:
+        """Return a number for a question."""
+        self._last_ask += 1
+        return self._last_ask
+
+    # words for the steps
+
+    def decide(self, ctx: Context, decision: tuple[Any, ...]) -> None:
+        """Note a decision under the request's Call-ID."""
+        ctx.tale.append(decision)
+
+    def notify(
+        self,
+        kind: Kind,
+        severity: Severity,
+        name: str,
+        fields: Mapping[str, Field],
+        call_id: bytes = b"",
+    ) -> None:
+        """Tell an event, if somebody listens to its kind."""
+        if kind in self.wanted:
+            self.events.append(Event(kind, severity, name, fields, call_id))
+
+    def owns_uri(self, raw: bytes) -> bool:
+        """Whether a URI's host and port are ours."""
+        try:
+            uri = parse_uri(raw)
+        except PeerError:
+            return False
+        return isinstance(uri, SipUri) and self.ours.owns(uri)
+
+    def place_of(self, raw: bytes, uri: SipUri) -> tuple[bool, bool]:
+        """Return whether a URI's host and port are ours, and whether it names the server itself.
+
+        The server's own name has no user part, or the registrar's name as its user.
+        """
+        if self._generation != (self.ours.generation, self.registrar_name):
+            self._generation = (self.ours.generation, self.registrar_name)
+            self._places.clear()
+        place = self._places.get(raw)
+        if place is None:
+            ours = self.ours.owns(uri)
+            for_us = ours and (
+                not uri.user or unescape_user(uri.user).lower() == self.registrar_name
+            )
+            if len(self._places) >= _PLACES:
+                self._places.clear()
+            place = self._places[raw] = (ours, for_us)
+        return place
+
+    def owns_route(self, value: bytes) -> bool:
+        """Whether a Route value leads to us."""
+        try:
+            return self.owns_uri(parse_name_addr(value).uri)
+        except PeerError:
+            return False
+
+    def is_strict_routed(self, ctx: Context) -> bool:
+        """Whether the Request-URI is a Record-Route value of ours (§16.4)."""
+        raw = ctx.message.uri
+        return b";lr" in raw and b"@" not in raw and self.owns_uri(raw)
+
+    def is_own_sent_by(self, via: Via) -> bool:
+        """Whether a Via is one that we added."""
+        return self.ours.is_domain(via.host)
+
+    def is_behind_nat(self, ctx: Context) -> bool:
+        """Whether only the way a request came leads back to its sender."""
+        if ctx.message.repeated >> VIA & 1:
+            return False
+        return ctx.flow.reliable or behind_nat(ctx.via, ctx.flow)
+
+    def recognise_dialog(self, ctx: Context) -> None:
+        """Let a request pass as part of a call we know, though it carries no Route of ours."""
+        call = self.calls.get(ctx.call_id)
+        if call is None or not call.has_dialog(ctx.from_tag, ctx.to_tag):
+            return
+        ctx.dialog = True
+        from_caller = call.caller_tag == ctx.from_tag
+        ctx.dialog_flow = call.callee_flow if from_caller else call.caller_flow
+
+    def flow_of_token(self, token: bytes) -> Flow | None:
+        """Return the flow a Record-Route value of ours remembers, if it still leads anywhere."""
+        known = read_flow_token(token)
+        return self.flows.find(*known) if known else None
+
+
+_TIMERS: Final[dict[int, Callable[[Core, Branch, Instant], None]]] = {
+    forward.START_RESPONSE: upstream.on_silence,
+    forward.RING: upstream.on_rung,
+    forward.CANCEL_UNHEARD: upstream.on_cancel_unheard,
+}

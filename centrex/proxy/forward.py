@@ -1,0 +1,286 @@
+"""Sends a request on: what changes in it on its way through us (RFC 3261 §16.6), and where it goes.
+
+The lines common to all branches are prepared once; each branch then differs in its Request-URI, Via,
+Record-Route and Path values. Nothing else is touched, so it leaves byte for byte as it came.
+"""
+
+import zlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from centrex import auth
+from centrex.base import Flow, Instant, PeerError, Transport
+from centrex.nat.route_token import flow_token
+from centrex.proxy.ask import Resolve
+from centrex.proxy.context import Branch, Context
+from centrex.routing.next_hop import next_hop
+from centrex.routing.rfc3263 import Destination
+from centrex.routing.rfc3263 import Target as Place
+from centrex.routing.target import Target
+from centrex.sip.message import Message
+from centrex.sip.nameaddr import parse_name_addr
+from centrex.sip.names import (
+    AUTHORIZATION,
+    CONTENT_LENGTH,
+    MAX_BREADTH,
+    MAX_FORWARDS,
+    PROXY_AUTHORIZATION,
+    RECORD_ROUTE,
+    ROUTE,
+    VIA,
+)
+from centrex.sip.number import parse_number
+from centrex.sip.reading import HOPS
+from centrex.sip.uri import SipUri, parse_uri
+from centrex.sip.via import split_values
+from centrex.trace import Rule
+from centrex.transaction.key import MAGIC_COOKIE
+from centrex.transaction.layer import USER_TIMER
+
+if TYPE_CHECKING:
+    from centrex.proxy.core import Core
+
+START_RESPONSE: Final = USER_TIMER
+"""Timer: a target has said nothing for the start response timeout."""
+RING: Final = USER_TIMER + 1
+"""Timer: look whether a target has rung long enough."""
+CANCEL_UNHEARD: Final = USER_TIMER + 2
+"""Timer: a cancelled branch still has no final response (§9.1)."""
+
+LATE_TRYING: Final = USER_TIMER + 3
+"""Timer: the sender's timer E, if it has one, has reached T2: time for a 100 (RFC 4320 §4.1)."""
+
+TIMER_C: Final = 185.0
+"""Seconds without a provisional response after which a ringing branch is given up (§16.8)."""
+DEFAULT_BREADTH: Final = 60
+STREAM_ABOVE: Final = 1300
+"""Octets beyond which a request is to go by a congestion-controlled transport (§18.1.1)."""
+_HOP_LINES: Final = tuple(b"Max-Forwards: %d" % hops for hops in range(256))
+_FORMS_DIALOG: Final = frozenset({b"INVITE", b"SUBSCRIBE", b"REFER", b"NOTIFY"})
+
+
+def loop_hash(message: Message, call_id: bytes, from_tag: bytes) -> bytes:
+    """Return what a branch of ours ends with, equal only where routing would be (RFC 5393 §4.2)."""
+    text = message.uri + b"\n" + call_id + from_tag
+    if message.at[ROUTE]:
+        text += b"\n".join(message.values(ROUTE))
+    return b".%08x" % zlib.crc32(text)
+
+
+def prepare(core: "Core", ctx: Context) -> None:
+    """Make the lines that all branches of a request share (§16.6 steps 1, 3 and 11)."""
+    message = ctx.message
+    if message.at[PROXY_AUTHORIZATION] or message.at[AUTHORIZATION]:
+        if ctx.dropped:
+            del message.lines[ctx.dropped]
+            message.rescan()
+            ctx.dropped = 0
+        auth.strip(message, core.access.gate.realm)
+    lines, at = message.lines, message.at
+    breadth = at[MAX_BREADTH]
+    if not breadth:
+        ctx.breadth = DEFAULT_BREADTH
+    index = at[MAX_FORWARDS]
+    first = at[VIA]
+    for number in (ROUTE, RECORD_ROUTE):
+        if 0 < at[number] < first:
+            first = at[number]
+    base = lines.copy()
+    if index:
+        hops = HOPS.get(lines[index])
+        if hops is None:
+            hops = parse_number(message.value(MAX_FORWARDS), 255)
+        base[index] = _HOP_LINES[hops - 1]
+    else:
+        base.insert(first, _HOP_LINES[70])
+    if not at[CONTENT_LENGTH]:
+        base.append(b"Content-Length: %d" % len(message.body))  # streams need it (§18.3)
+    if ctx.dropped:
+        del base[ctx.dropped + (not index and first <= ctx.dropped)]
+        first -= ctx.dropped < first
+    ctx.base, ctx.insert_at = base, first
+
+
+def start(core: "Core", ctx: Context, now: Instant) -> None:
+    """Send a prepared request to its first group of targets."""
+    if ctx.method == b"INVITE":
+        core.respond_plain(ctx, 100, now)
+    else:
+        core.layer.timers.arm(7 * core.timing.t1, now, ctx, LATE_TRYING)
+    next_group(core, ctx, now)
+
+
+def next_group(core: "Core", ctx: Context, now: Instant) -> bool:
+    """Try the next group of targets in parallel; False where there is none left."""
+    if not ctx.groups:
+        return False
+    group = ctx.groups.pop(0)
+    share = ctx.breadth // len(group)
+    if share < 1:  # too little breadth for all at once: the rest follows (RFC 5393 §5.3.3)
+        ctx.groups.insert(0, group[ctx.breadth :])
+        group, share = group[: ctx.breadth], 1
+    last = not ctx.groups
+    if len(group) == 1:
+        send_to(core, ctx, group[0], now, last=last, breadth=ctx.breadth)
+        return True
+    # all are entered before any is sent, so that one that fails at once does not end the request
+    opened = [_enter(core, ctx, target, now, last=last) for target in group]
+    for branch in opened:
+        _go(core, branch, now, breadth=share)
+    return True
+
+
+def send_to(
+    core: "Core", ctx: Context, target: Target, now: Instant, *, last: bool, breadth: int
+) -> None:
+    """Open one branch."""
+    _go(core, _enter(core, ctx, target, now, last=last), now, breadth=breadth)
+
+
+def _enter(core: "Core", ctx: Context, target: Target, now: Instant, *, last: bool) -> Branch:
+    patience = core.patience
+    ring_s = target.ring_s or (patience.final_answer_s if last else patience.rollover_s)
+    branch = Branch(ctx, target, now, ring_s)
+    ctx.branches.append(branch)
+    return branch
+
+
+def _go(core: "Core", branch: Branch, now: Instant, *, breadth: int) -> None:
+    ctx, target = branch.context, branch.target
+    if breadth != DEFAULT_BREADTH or ctx.message.at[MAX_BREADTH]:
+        set_breadth(ctx, breadth)
+    if branch.flow is not None:
+        transmit(core, branch, now)
+        return
+    hop = next_hop(_first_hop_uri(ctx, target))
+    if hop is None:
+        core.branch_failed(branch, 480, Rule.TARGET_UNREACHABLE, "the URI leads nowhere", now)
+    elif isinstance(hop, Destination):
+        core.ask(Resolve(core.next_ask(), hop), branch)
+        ctx.waiting += 1
+    else:
+        flow = core.flows.reach(*hop)
+        if flow is None:
+            core.branch_failed(branch, 480, Rule.TARGET_UNREACHABLE, "no such transport here", now)
+        else:
+            branch.flow = flow
+            transmit(core, branch, now)
+
+
+def set_breadth(ctx: Context, breadth: int) -> None:
+    """Write Max-Breadth into the lines to send (RFC 5393 §5.3)."""
+    line = b"Max-Breadth: %d" % breadth
+    for index, old in enumerate(ctx.base):
+        if index and old[:12].lower() == b"max-breadth:":
+            ctx.base[index] = line
+            return
+    ctx.base.append(line)
+
+
+def resolved(core: "Core", branch: Branch, places: Sequence[Place] | str, now: Instant) -> None:
+    """Go on with a branch whose target was looked up."""
+    branch.context.waiting -= 1
+    if branch.over:
+        return
+    if isinstance(places, str) or not places:
+        why = places if isinstance(places, str) else "the name has no usable address"
+        core.branch_failed(branch, 503, Rule.DNS_FAILED, why, now)
+        return
+    branch.alternatives = list(places)
+    if not try_alternative(core, branch, now):
+        core.branch_failed(branch, 503, Rule.TARGET_UNREACHABLE, "no such transport here", now)
+
+
+def try_alternative(core: "Core", branch: Branch, now: Instant) -> bool:
+    """Send a branch to the next address of its target (RFC 3263 §4.3); False if none is left."""
+    while branch.alternatives:
+        place = branch.alternatives.pop(0)
+        if isinstance(place, Flow):
+            flow: Flow | None = place
+            branch.fallen_back = True
+        else:
+            flow = core.flows.reach(place.transport, place.host, place.port, place.server_name)
+        if flow is not None:
+            branch.flow = flow
+            transmit(core, branch, now)
+            return True
+    return False
+
+
+def transmit(core: "Core", branch: Branch, now: Instant) -> None:
+    """Put a branch's request on the wire, by TCP where it is too large for UDP (§18.1.1)."""
+    ctx, target = branch.context, branch.target
+    flow = branch.flow
+    assert flow is not None
+    token = MAGIC_COOKIE + core.ids.token() + ctx.loop_hash
+    data = write(core, ctx, target, flow, token)
+    if len(data) > STREAM_ABOVE and flow.transport is Transport.UDP:
+        stream = None if target.flow or branch.fallen_back else core.flows.larger(flow)
+        if stream is not None:
+            branch.alternatives.insert(0, flow)
+            branch.flow = stream
+            core.decide(ctx, (now, Rule.SWITCHED_TRANSPORT, target.uri, "UDP", "TCP", len(data)))
+            data = write(core, ctx, target, stream, token)
+            flow = stream
+    if ctx.server is None:  # an ACK: sent once, without a transaction (§16.6 step 10)
+        branch.over = True
+        core.sends.append((flow, data))
+        return
+    ctx.tale.append((now, Rule.TARGET_TRIED, target.uri, flow.name))
+    branch.client = core.layer.open_client((token, ctx.method), data, flow, branch, now)
+    if ctx.method == b"INVITE":
+        core.layer.timers.arm(core.patience.start_response_s, now, branch, START_RESPONSE)
+
+
+def write(core: "Core", ctx: Context, target: Target, flow: Flow, token: bytes) -> bytes:
+    """Return a request as it leaves for one target."""
+    lines = ctx.base.copy()
+    lines[0] = b"%b %b SIP/2.0" % (ctx.method, target.uri)
+    added = [flow.local.via + token]
+    if ctx.method in _FORMS_DIALOG and not ctx.to_tag:
+        added += record_routes(core, ctx, target, flow)
+    if target.path:
+        added += [b"Route: " + value for value in target.path]
+    lines[ctx.insert_at : ctx.insert_at] = added
+    if ctx.message.at[ROUTE] or target.path:
+        _mind_strict_router(lines, ctx, target)
+    return b"\r\n".join(lines) + b"\r\n\r\n" + ctx.message.body
+
+
+def record_routes(core: "Core", ctx: Context, target: Target, flow: Flow) -> list[bytes]:
+    """Return our Record-Route lines: one, or two where both sides see us differently (RFC 5658)."""
+    to_caller = b""
+    if not ctx.message.at[RECORD_ROUTE] and core.is_behind_nat(ctx):
+        to_caller = flow_token(ctx.flow)
+    to_callee = flow_token(flow) if target.flow is not None or flow.reliable else b""
+    mint = core.route_tokens.record_route
+    line = mint(flow.local, ctx.call_id, ctx.from_tag, to_caller, to_callee)
+    if flow.local is ctx.flow.local:
+        return [line]
+    return [line, mint(ctx.flow.local, ctx.call_id, ctx.from_tag, to_caller, to_callee)]
+
+
+def _first_hop_uri(ctx: Context, target: Target) -> bytes:
+    """Return the URI that decides where the request goes: the topmost Route's, else its own (§16.6.7)."""
+    if target.path:
+        return parse_name_addr(split_values(target.path[0])[0]).uri
+    if ctx.message.at[ROUTE]:
+        return parse_name_addr(split_values(ctx.message.value(ROUTE))[0]).uri
+    return target.uri
+
+
+def _mind_strict_router(lines: list[bytes], ctx: Context, target: Target) -> None:
+    """Rewrite for a next hop that is a strict router (§16.6 step 6)."""
+    first = _first_hop_uri(ctx, target)
+    try:
+        uri = parse_uri(first)
+    except PeerError:
+        return
+    if not isinstance(uri, SipUri) or uri.param(b"lr") is not None:
+        return
+    routes = [i for i, line in enumerate(lines) if i and line[:6].lower() == b"route:"]
+    values = [value for i in routes for value in split_values(lines[i][6:].strip())]
+    lines[routes[0]] = b"Route: " + b", ".join([*values[1:], b"<%b>" % target.uri])
+    for index in reversed(routes[1:]):
+        del lines[index]
+    lines[0] = b"%b %b SIP/2.0" % (ctx.method, first)

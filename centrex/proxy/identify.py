@@ -1,0 +1,98 @@
+"""The step that asks who sent a request, and whether he may (RFC 3261 §22)."""
+
+from typing import TYPE_CHECKING, Final
+
+from centrex.auth.gate import Authenticated, Challenge
+from centrex.base import Instant, PeerError
+from centrex.events import Kind, Severity
+from centrex.proxy.answer import Answer, Outcome
+from centrex.proxy.context import Context
+from centrex.sip.nameaddr import parse_name_addr
+from centrex.sip.names import AUTHORIZATION, PROXY_AUTHORIZATION, TO
+from centrex.sip.uri import SipUri, parse_uri, unescape_user
+from centrex.trace import Rule
+
+if TYPE_CHECKING:
+    from centrex.proxy.core import Core
+
+_WRONG: Final = "the credentials are wrong"
+
+
+def identify(core: "Core", ctx: Context, now: Instant) -> Outcome:
+    """Let pass what needs no credentials or has the right ones; challenge or refuse the rest.
+
+    Requests of a dialog that went through us pass by their Record-Route cookie, save a REGISTER,
+    which belongs to none: a cookie may not stand in for credentials. What we serve
+    ourselves is challenged 401, what we forward 407. Credentials of today that are wrong are refused
+    403, in the same words whether it is the login or the password.
+    """
+    if ctx.dialog and ctx.method != b"REGISTER":
+        return None
+    access = core.access
+    if ctx.flow.host in access.trusted:
+        ctx.trusted = True
+        return None
+    if not access.enabled or not access.covers(ctx.method):
+        return None
+    message = ctx.message
+    served = ctx.for_us or ctx.method == b"REGISTER"
+    if served and ctx.method == b"OPTIONS":
+        return None
+    header = AUTHORIZATION if served else PROXY_AUTHORIZATION
+    verdict = access.gate.check(message, header, ctx.flow, now)
+    if isinstance(verdict, Authenticated):
+        ctx.login = verdict.record
+        core.decide(ctx, (now, Rule.AUTHENTICATED, verdict.login))
+        return _as_himself(core, ctx, now)
+    if isinstance(verdict, Challenge):
+        name = b"WWW-Authenticate" if served else b"Proxy-Authenticate"
+        source = ctx.flow.received_host
+        core.statistics.challenges_sent += 1
+        return Answer(
+            401 if served else 407,
+            Rule.CHALLENGED,
+            ctx.method,
+            access.gate.realm,
+            str(verdict.why),
+            extra=access.gate.challenge_lines(name, source, now, stale=verdict.stale),
+        )
+    core.statistics.challenges_refused += 1
+    # the nonce was fresh and bound to this source: its address is proven
+    core.guard.auth_failed(ctx.flow.host, now, proven=True)
+    core.notify(
+        Kind.AUTHENTICATION,
+        Severity.WARNING,
+        "auth.refused",
+        {"src": ctx.flow.name, "login": verdict.login, "method": ctx.method, "why": verdict.why},
+        ctx.call_id,
+    )
+    return Answer(403, Rule.CREDENTIALS_REFUSED, verdict.login, str(verdict.why), words=_WRONG)
+
+
+def _as_himself(core: "Core", ctx: Context, now: Instant) -> Outcome:
+    """A user registers and speaks only as himself, unless his login says otherwise."""
+    assert ctx.login is not None
+    registers = ctx.method == b"REGISTER"
+    claimed = parse_name_addr(ctx.message.value(TO)).uri if registers else ctx.from_uri
+    try:
+        uri = parse_uri(claimed)
+    except PeerError:
+        uri = None
+    access = core.access
+    if (
+        isinstance(uri, SipUri)
+        and core.ours.is_domain(uri.host)
+        and access.gate.may_act_as(
+            ctx.login, unescape_user(uri.user), case_sensitive=access.case_sensitive
+        )
+    ) or not access.match_user:
+        return None
+    core.notify(
+        Kind.AUTHENTICATION,
+        Severity.WARNING,
+        "auth.not-himself",
+        {"src": ctx.flow.name, "login": ctx.login.name, "claimed": claimed, "method": ctx.method},
+        ctx.call_id,
+    )
+    words = "this login may not register or speak as that user"
+    return Answer(403, Rule.NOT_YOUR_IDENTITY, ctx.login.name, claimed, words=words)

@@ -1,0 +1,184 @@
+"""The step for requests that end here: REGISTER, and whatever is addressed to the server itself."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from centrex.base import Flow, Instant, PeerError, Unavailable
+from centrex.base.networks import Networks
+from centrex.events import Kind, Severity
+from centrex.nat import behind_nat
+from centrex.proxy.answer import DONE, Answer, Outcome
+from centrex.proxy.context import Context
+from centrex.registrar.binding import Binding, Change, ChangeKind
+from centrex.registrar.register import Outcome as RegisterOutcome
+from centrex.registrar.register import register
+from centrex.registrar.registry import MustAsk
+from centrex.routing.next_hop import next_hop
+from centrex.sip.nameaddr import parse_name_addr
+from centrex.sip.names import PATH, REQUIRE, TO, USER_AGENT, VIA
+from centrex.sip.tokens import parse_option_tags
+from centrex.sip.uri import SipUri, address_of_record, parse_uri, unescape_user
+from centrex.trace import Rule
+
+if TYPE_CHECKING:
+    from centrex.proxy.core import Core
+
+ALLOW: Final = b"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, SUBSCRIBE, NOTIFY, MESSAGE, REFER, INFO, UPDATE, PRACK, PUBLISH"
+ABILITIES: Final = (ALLOW, b"Accept: */*", b"Supported: path")
+_CHANGES: Final = {
+    ChangeKind.ADDED: (Rule.REGISTERED, "registration.added"),
+    ChangeKind.REFRESHED: (Rule.REFRESHED, "registration.refreshed"),
+    ChangeKind.REMOVED: (Rule.UNREGISTERED, "registration.removed"),
+}
+
+
+PRIVATE: Final = Networks(
+    ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "fc00::/7", "::1/128")
+)
+"""Addresses that no stranger from outside can have."""
+
+
+def serve(core: "Core", ctx: Context, now: Instant) -> Outcome:
+    """Answer what is for us; let everything else go on."""
+    message = ctx.message
+    if ctx.method == b"REGISTER" and ctx.ours:
+        return _register(core, ctx, now)
+    if ctx.dialog or not ctx.for_us:
+        return None
+    if ctx.method == b"OPTIONS":
+        if message.at[REQUIRE]:
+            return _unsupported(message.values(REQUIRE))
+        core.answer_plain(ctx, 200, ABILITIES, now)
+        return DONE
+    if ctx.method == b"SUBSCRIBE":
+        words = "no events can be subscribed to here"
+        return Answer(489, Rule.BAD_EXTENSION, "SUBSCRIBE", words=words)
+    if ctx.method in (b"BYE", b"CANCEL", b"NOTIFY"):
+        return Answer(481, Rule.UNKNOWN_DIALOG, ctx.method, words="there is no such dialog here")
+    words = "the server itself takes REGISTER and OPTIONS only; name a user"
+    return Answer(405, Rule.BAD_EXTENSION, ctx.method, words=words, extra=(ALLOW,))
+
+
+def _unsupported(values: list[bytes]) -> Answer:
+    tags = b", ".join(parse_option_tags(values))
+    return Answer(
+        420,
+        Rule.BAD_EXTENSION,
+        tags,
+        words="a required extension is not supported",
+        extra=(b"Unsupported: " + tags,),
+    )
+
+
+def _register(core: "Core", ctx: Context, now: Instant) -> Outcome:
+    to = _registrant(core, ctx)
+    if isinstance(to, Answer):
+        return to
+    user, aor = unescape_user(to.user), address_of_record(to)
+    present = core.registry.lookup(user, now)
+    if isinstance(present, MustAsk):
+        return Answer(503, Rule.REGISTRATION_REFUSED, aor, 503, "the registry is away")
+    if ctx.message.at[PATH] and _is_stranger(ctx) and ctx.flow.host not in PRIVATE:
+        words = "a Path is taken from users who logged in and from trusted proxies only"
+        return _refused(core, ctx, aor, 403, reason=words, lines=[])
+    outcome = _applied(core, ctx, present, now)
+    if outcome.status != 200:
+        return _refused(core, ctx, aor, outcome.status, reason=outcome.reason, lines=outcome.lines)
+    try:
+        core.registry.put(user, outcome.bindings, outcome.changes)
+    except Unavailable as full:
+        return _refused(core, ctx, aor, 503, reason=str(full), lines=[b"Retry-After: 60"])
+    if not outcome.changes:
+        core.decide(ctx, (now, Rule.FETCHED, aor, len(outcome.bindings)))
+    for change in outcome.changes:
+        _note(core, ctx, aor, change, now)
+    core.statistics.registrations_total += 1
+    core.answer_plain(ctx, 200, outcome.lines, now)
+    return DONE
+
+
+def _registrant(core: "Core", ctx: Context) -> SipUri | Answer:
+    """Return whom a registration is for (§10.3 step 5), or why that is nobody."""
+    value = ctx.message.value(TO)
+    try:
+        to = parse_uri(parse_name_addr(value).uri)
+    except PeerError as error:
+        return Answer(400, Rule.MALFORMED, error.what, error.rule, words=error.what)
+    if not isinstance(to, SipUri):
+        words = "the To header names no SIP user"
+        return Answer(400, Rule.REGISTRATION_REFUSED, value, 400, words, words=words)
+    if not to.user or not core.ours.is_domain(to.host):
+        words = "the To header names no user of this domain"
+        return Answer(404, Rule.REGISTRATION_REFUSED, value, 404, words, words=words)
+    return to
+
+
+def _is_stranger(ctx: Context) -> bool:
+    return ctx.login is None and not ctx.trusted
+
+
+def _applied(
+    core: "Core", ctx: Context, present: Sequence[Binding], now: Instant
+) -> RegisterOutcome:
+    message, flow, options = ctx.message, ctx.flow, core.registrar_options
+    # a Via of another proxy says nothing of the phone's own NAT; its Path leads there instead
+    natted = not message.repeated >> VIA & 1 and (flow.reliable or behind_nat(ctx.via, flow))
+    outcome = register(message, present, flow, now, options, natted=natted)
+    if not natted and _is_stranger(ctx) and _lead_elsewhere(outcome.changes, flow):
+        outcome = register(message, present, flow, now, options, natted=True)
+    return outcome
+
+
+def _lead_elsewhere(changes: Sequence[Change], flow: Flow) -> bool:
+    """Whether a new contact leads to another host than the one it came from.
+
+    Where nobody shows credentials, such a contact would let a stranger call any third party by our
+    hand. It is taken, but calls to it go back the way it came; save where both are on private
+    networks (RFC 1918, loop-back), whose phones may register for one another.
+    """
+    inside = flow.host in PRIVATE
+    for change in changes:
+        if change.kind is not ChangeKind.REMOVED:
+            hop = next_hop(change.binding.contact)
+            if not isinstance(hop, tuple):
+                return True
+            if hop[1] != flow.host and not (inside and hop[1] in PRIVATE):
+                return True
+    return False
+
+
+def _refused(
+    core: "Core", ctx: Context, aor: bytes, status: int, *, reason: str, lines: list[bytes]
+) -> Answer:
+    core.statistics.registrations_refused += 1
+    core.notify(
+        Kind.REGISTRATIONS,
+        Severity.WARNING,
+        "registration.refused",
+        {"src": ctx.flow.name, "aor": aor, "status": status, "why": reason},
+        ctx.call_id,
+    )
+    return Answer(status, Rule.REGISTRATION_REFUSED, aor, status, reason, words=reason, extra=lines)
+
+
+def _note(core: "Core", ctx: Context, aor: bytes, change: Change, now: Instant) -> None:
+    rule, name = _CHANGES[change.kind]
+    binding = change.binding
+    expires = round(binding.expires_at - now)
+    core.decide(ctx, (now, rule, aor, binding.contact, expires))
+    if change.kind is not ChangeKind.REMOVED and ctx.login is not None:
+        core.guard.protect(ctx.flow.host, binding.expires_at)
+    if Kind.REGISTRATIONS in core.wanted:
+        core.notify(
+            Kind.REGISTRATIONS,
+            Severity.INFO if change.kind is not ChangeKind.REFRESHED else Severity.DEBUG,
+            name,
+            {
+                "src": ctx.flow.name,
+                "aor": aor,
+                "contact": binding.contact,
+                "expires": expires,
+                "agent": ctx.message.value(USER_AGENT),
+            },
+            ctx.call_id,
+        )

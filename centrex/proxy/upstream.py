@@ -1,0 +1,316 @@
+"""What becomes of a branch: its responses, its silence, its end (RFC 3261 §16.7, §16.8, §16.10).
+
+Provisional responses and 2xx go upstream at once; other final ones are kept until every target has
+failed, and the best of them goes.
+"""
+
+import math
+from typing import TYPE_CHECKING, Final
+
+from centrex.base import Instant
+from centrex.proxy import call_life
+from centrex.proxy.best_response import best_response, merge_challenges
+from centrex.proxy.context import Branch, Context
+from centrex.proxy.forward import CANCEL_UNHEARD, RING, TIMER_C, next_group, try_alternative
+from centrex.sip.message import Message, parse
+from centrex.sip.names import CALL_ID, CSEQ, FROM, RETRY_AFTER, ROUTE, TO, VIA
+from centrex.sip.response import build_response
+from centrex.sip.via import split_values
+from centrex.trace import Rule
+from centrex.transaction import ServerTransaction
+from centrex.transaction.machine import In, State
+
+if TYPE_CHECKING:
+    from centrex.proxy.core import Core
+
+_NOTHING: Final = Message([b""], b"")
+_ELSEWHERE: Final = b'Reason: SIP;cause=200;text="Call completed elsewhere"'
+_RANG_OUT: Final = b'Reason: SIP;cause=480;text="Rang too long"'
+_LOOK_AGAIN: Final = 60.0
+_NO_VIA: Final = "its response has lost the Via lines of the request"
+_GRAIN: Final = 0.001
+"""Seconds by which sums of durations may differ from the clock."""
+
+
+def on_response(core: "Core", branch: Branch, response: Message, now: Instant) -> None:
+    """A response that its transaction passed up."""
+    status = response.status
+    if not response.repeated >> VIA & 1 and b"," not in response.lines[response.at[VIA]]:
+        # no Via is left for whoever sent the request: it must not be passed on (§16.7 step 3)
+        if status >= 200:
+            branch_failed(core, branch, 502, Rule.TARGET_UNREACHABLE, _NO_VIA, now)
+        return
+    if status < 200:
+        _on_provisional(core, branch, response, now)
+    elif status < 300:
+        _on_success(core, branch, response, now)
+    else:
+        _on_failure(core, branch, response, now)
+
+
+def _on_provisional(core: "Core", branch: Branch, response: Message, now: Instant) -> None:
+    ctx = branch.context
+    branch.heard = now
+    if branch.cancel_wanted and not branch.cancel_sent:
+        send_cancel(core, branch, now, branch.cancel_reason)
+    if response.status == 100 or branch.over or ctx.answered:
+        return
+    if ctx.method != b"INVITE":
+        return  # RFC 4320 §4.1: to a non-INVITE request no other provisional response than 100
+    core.decide(ctx, (now, Rule.TARGET_PROGRESS, branch.target.uri, response.status))
+    if ctx.call is not None:
+        call_life.rings(ctx.call, branch.flow, response.status, now)
+    _send_upstream(core, ctx, response, now)
+
+
+def _on_success(core: "Core", branch: Branch, response: Message, now: Instant) -> None:
+    ctx = branch.context
+    first = not ctx.answered
+    branch.over = True
+    if first:
+        core.decide(ctx, (now, Rule.TARGET_ANSWERED, branch.target.uri, response.status))
+        if ctx.call is not None:
+            call_life.answered(core, ctx.call, branch.flow, response, now)
+    elif ctx.method != b"INVITE":
+        return
+    _send_upstream(core, ctx, response, now)
+    if first:
+        ctx.groups = []
+        _settle(ctx)
+        if len(ctx.branches) > 1:
+            cancel_others(core, ctx, branch, _ELSEWHERE, now)
+            ctx.branches = [one for one in ctx.branches if not one.over]
+
+
+def _on_failure(core: "Core", branch: Branch, response: Message, now: Instant) -> None:
+    ctx = branch.context
+    if branch.over or ctx.answered:
+        return
+    status = response.status
+    reason = response.lines[0][12:]
+    core.decide(ctx, (now, Rule.TARGET_REFUSED, branch.target.uri, status, reason))
+    if status == 503 and try_elsewhere(core, branch, now):
+        return
+    take_off_via(response)
+    response.rescan()
+    branch.final, branch.over = response, True
+    if status >= 600:
+        ctx.groups = []
+        cancel_others(core, ctx, branch, b"", now)
+    carry_on(core, ctx, now)
+
+
+def try_elsewhere(core: "Core", branch: Branch, now: Instant) -> bool:
+    """Go on with the next address of a branch's target, if one is left (RFC 3263 §4.3).
+
+    That is a branch of its own: what is still to come from the address before it, its silence or a
+    late answer, does not concern the new one.
+    """
+    if not branch.alternatives:
+        return False
+    ctx = branch.context
+    successor = Branch(ctx, branch.target, now, branch.ring_s)
+    successor.alternatives, branch.alternatives = branch.alternatives, []
+    branch.over = True
+    ctx.branches.append(successor)
+    if try_alternative(core, successor, now):
+        return True
+    ctx.branches.remove(successor)
+    branch.over = False
+    return False
+
+
+def branch_failed(
+    core: "Core", branch: Branch, status: int, rule: Rule, why: str | float, now: Instant
+) -> None:
+    """End a branch without a response of its own, as if it had answered `status` (§16.7, §16.9)."""
+    ctx = branch.context
+    if branch.over:
+        return
+    branch.over = True
+    core.decide(ctx, (now, rule, branch.target.uri, why))
+    if ctx.server is None or ctx.answered:
+        return
+    words = b'Warning: 399 centrex "%b"' % _WORDS.get(rule, "the target failed").encode()
+    tag = b"" if ctx.to_tag else core.ids.token()
+    data = build_response(ctx.message, status, to_tag=tag, extra=(words,))
+    branch.final = parse(data)
+    carry_on(core, ctx, now)
+
+
+_WORDS: Final = {
+    Rule.TARGET_SILENT: "the target does not answer: it is off or out of reach",
+    Rule.TARGET_RANG_OUT: "nobody picked up in time",
+    Rule.TARGET_UNREACHABLE: "the target cannot be reached from here",
+    Rule.DNS_FAILED: "the target's name cannot be resolved",
+    Rule.TARGET_CANCELLED: "the caller gave up",
+}
+
+
+def carry_on(core: "Core", ctx: Context, now: Instant) -> None:
+    """Once every branch has ended: try the next group, or answer with the best final response."""
+    if ctx.answered or not all(branch.over for branch in ctx.branches):
+        return
+    if not ctx.cancelled and next_group(core, ctx, now):
+        return
+    finals = [branch.final for branch in ctx.branches if branch.final is not None]
+    if not finals:
+        return
+    best = best_response(finals)
+    status = best.status
+    if ctx.cancelled and status in (408, 480, 500, 503):
+        core.answer_plain(ctx, 487, (), now)
+    elif status == 408 and ctx.method != b"INVITE" and ctx.server is not None:
+        # RFC 4320 §4.2: a 408 to a non-INVITE request comes too late to be of use
+        ctx.answered = True
+        _never_answer(core, ctx.server, now)
+    elif status == 503:
+        _without_retry_after(best)
+        best.lines[0] = b"SIP/2.0 500 Server Internal Error"
+        best.status = 500
+        core.respond(ctx, best, now)
+    else:
+        merge_challenges(best, finals)
+        core.respond(ctx, best, now)
+    _settle(ctx)
+    ctx.branches = []
+
+
+def _never_answer(core: "Core", server: ServerTransaction, now: Instant) -> None:
+    """Let a request time out at its sender, whose repetitions are still absorbed until then."""
+    left = core.timing.timeout - (now - server.began)
+    if server.flow.reliable or left <= 0:
+        core.layer.abandon(server)
+    else:
+        core.layer.timers.arm(float(math.ceil(left)), now, server, In.TIMEOUT)
+
+
+def _without_retry_after(response: Message) -> None:
+    for index in reversed(response.indices(RETRY_AFTER)):
+        del response.lines[index]
+    response.rescan()
+
+
+def _settle(ctx: Context) -> None:
+    """Let go of what only an unanswered request needs."""
+    ctx.base = []
+    ctx.message = _NOTHING
+
+
+def _send_upstream(core: "Core", ctx: Context, response: Message, now: Instant) -> None:
+    take_off_via(response)
+    core.respond(ctx, response, now)
+
+
+def take_off_via(response: Message) -> None:
+    """Remove our Via, the topmost (§16.7 step 3). Indices of the message are stale afterwards."""
+    index = response.at[VIA]
+    line = response.lines[index]
+    comma = line.find(b",")
+    if comma > 0 and b'"' in line[:comma]:
+        values = split_values(line[line.find(b":") + 1 :])
+        comma = line.find(values[1]) - 1 if len(values) > 1 else -1
+    if comma > 0:
+        response.lines[index] = b"Via: " + line[comma + 1 :].lstrip()
+        return
+    del response.lines[index]
+
+
+# silence
+
+
+def on_silence(core: "Core", branch: Branch, now: Instant) -> None:
+    """The start response timeout is over: go on, or give a target up that has said nothing."""
+    client = branch.client
+    if branch.over or client is None:
+        return
+    if branch.heard or (branch.context.to_tag and not branch.context.cancelled):
+        # within a dialog silence ends the call (§12.2.1.2), so it lasts until timer B says so
+        on_rung(core, branch, now)
+        return
+    if client.state is State.CALLING:
+        client.state = State.PROCEEDING  # no more repetitions, but it may still answer
+    branch.cancel_wanted = True
+    core.layer.timers.arm(core.timing.timeout, now, branch, CANCEL_UNHEARD)
+    if try_elsewhere(core, branch, now):
+        return
+    branch_failed(core, branch, 408, Rule.TARGET_SILENT, core.patience.start_response_s, now)
+
+
+def on_rung(core: "Core", branch: Branch, now: Instant) -> None:
+    """Look whether a ringing target has had its time (rollover, final answer, timer C)."""
+    if branch.over:
+        return
+    rung = now - branch.began
+    heard = branch.heard or branch.began
+    left = min(branch.ring_s - rung, TIMER_C - (now - heard))
+    if left > _GRAIN:
+        # whole seconds and at most a minute at a time: timers are to be of few durations
+        core.layer.timers.arm(min(_LOOK_AGAIN, math.ceil(left - _GRAIN)), now, branch, RING)
+        return
+    send_cancel(core, branch, now, _RANG_OUT)
+    branch_failed(core, branch, 480, Rule.TARGET_RANG_OUT, round(rung), now)
+
+
+def on_cancel_unheard(core: "Core", branch: Branch, now: Instant) -> None:
+    """A cancelled branch has had 64 x T1 for its final response (§9.1)."""
+    client = branch.client
+    if client is not None and client.state <= State.PROCEEDING:
+        core.layer.forget_client(client)
+        branch_failed(core, branch, 408, Rule.TARGET_SILENT, core.timing.timeout, now)
+
+
+# CANCEL
+
+
+def cancel(core: "Core", ctx: Context, reasons: list[bytes], now: Instant) -> None:
+    """The caller gave up: every branch is cancelled, nothing further is tried (§16.10)."""
+    if ctx.answered or ctx.cancelled:
+        return
+    ctx.cancelled = True
+    ctx.groups = []
+    core.decide(ctx, (now, Rule.CANCELLED))
+    cancel_others(core, ctx, None, b"\r\n".join(reasons), now)
+
+
+def cancel_others(
+    core: "Core", ctx: Context, winner: Branch | None, reason: bytes, now: Instant
+) -> None:
+    """Cancel each branch that has not ended, save one."""
+    for branch in tuple(ctx.branches):
+        if branch is winner or branch.over:
+            continue
+        core.decide(ctx, (now, Rule.TARGET_CANCELLED, branch.target.uri))
+        branch.alternatives = []
+        if branch.client is None:
+            branch_failed(core, branch, 487, Rule.TARGET_CANCELLED, "not yet sent", now)
+        elif branch.heard:
+            send_cancel(core, branch, now, reason)
+        else:
+            branch.cancel_wanted, branch.cancel_reason = True, reason
+
+
+def send_cancel(core: "Core", branch: Branch, now: Instant, reason: bytes = b"") -> None:
+    """Cancel one branch that has answered provisionally (§9.1)."""
+    client = branch.client
+    if branch.cancel_sent or client is None or not client.request or not client.invite:
+        return
+    branch.cancel_sent = True
+    invite = parse(client.request)
+    lines, at = invite.lines, invite.at
+    number = invite.value(CSEQ).split(None, 1)[0]
+    out = [
+        b"CANCEL %b SIP/2.0" % invite.uri,
+        lines[at[VIA]],
+        b"Max-Forwards: 70",
+        *(lines[i] for i in invite.indices(ROUTE)),
+        lines[at[FROM]],
+        lines[at[TO]],
+        lines[at[CALL_ID]],
+        b"CSeq: %b CANCEL" % number,
+    ]
+    if reason:
+        out.append(reason)
+    out.append(b"Content-Length: 0\r\n\r\n")
+    core.layer.open_client((client.key[0], b"CANCEL"), b"\r\n".join(out), client.flow, None, now)
+    core.layer.timers.arm(core.timing.timeout, now, branch, CANCEL_UNHEARD)

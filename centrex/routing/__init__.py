@@ -1,0 +1,1 @@
+"""Who is ours, and where a request goes next."""

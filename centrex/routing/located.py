@@ -1,0 +1,54 @@
+"""From a user's bindings to target groups: what is tried at once, and what after it.
+
+Contacts of equal q are tried in parallel, a lower q after a higher one (RFC 3261 §16.6). A contact
+that can only be reached by a connection which is gone is left out.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from centrex.registrar.binding import Binding
+from centrex.routing.target import Target
+
+
+def target_groups(bindings: Sequence[Binding]) -> list[list[Target]]:
+    """Return groups of targets, each to be tried in parallel, in the order to try them.
+
+    Args:
+        bindings: A user's live bindings, the highest q first.
+    """
+    if len(bindings) == 1:
+        target = _target(bindings[0])
+        return [] if target is None else [[target]]
+    groups = []
+    for _, same in groupby(bindings, key=lambda one: one.q):
+        groups += _by_device(same)
+    return groups
+
+
+def _by_device(bindings: Iterable[Binding]) -> list[list[Target]]:
+    """Return groups in which no device stands twice: its flows are tried in turn (RFC 5626 §7)."""
+    groups: list[list[Target]] = []
+    seen: Counter[bytes] = Counter()
+    for binding in bindings:
+        target = _target(binding)
+        if target is None:
+            continue
+        at = seen[binding.instance] if binding.instance else 0
+        seen[binding.instance] += 1
+        if at == len(groups):
+            groups.append([])
+        groups[at].append(target)
+    return groups
+
+
+def _target(binding: Binding) -> Target | None:
+    flow = binding.flow
+    if binding.path:
+        return Target(binding.contact, None, binding.path)
+    if flow is None or not binding.natted:
+        return Target(binding.contact)
+    if flow.reliable and not flow.open:
+        return None
+    return Target(binding.contact, flow)

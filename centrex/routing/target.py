@@ -1,0 +1,29 @@
+"""A place to try: the Request-URI it will see, and the way there as far as it is known."""
+
+from centrex.base import Flow
+
+
+class Target:
+    """One place a request may be sent to.
+
+    Attributes:
+        uri: The Request-URI to send (RFC 3261 §16.6 step 2).
+        flow: The only way there, where the registration came from behind NAT or by a connection;
+            None where the URI (or the first Path value) leads there.
+        path: Route values to put on top (RFC 3327 §5.3).
+        ring_s: Seconds it may ring before the next group is tried; 0 for the general setting.
+    """
+
+    __slots__ = ("flow", "path", "ring_s", "uri")
+
+    def __init__(
+        self,
+        uri: bytes,
+        flow: Flow | None = None,
+        path: tuple[bytes, ...] = (),
+        ring_s: float = 0.0,
+    ) -> None:
+        self.uri, self.flow, self.path, self.ring_s = uri, flow, path, ring_s
+
+    def __repr__(self) -> str:
+        return f"Target({self.uri!r})"

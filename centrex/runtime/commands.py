@@ -1,0 +1,262 @@
+"""What a running instance can be asked to do: the commands of the control socket.
+
+Results are plain data in the shapes of the control protocol, version 1. Text from the wire is
+decoded here and escaped by whoever shows it.
+"""
+
+import importlib.metadata
+import os
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from centrex.config.values import effective
+from centrex.events import Severity
+from centrex.runtime.control import CommandRefused, Handler
+from centrex.runtime.listing import page
+from centrex.sip.uri import SipUri, parse_uri, unescape_user
+from centrex.trace.explain import explain
+
+if TYPE_CHECKING:
+    from centrex.calls import Call
+    from centrex.registrar.binding import Binding
+    from centrex.runtime.engine import Engine
+
+_NEAREST = 5
+
+
+class Commands:
+    """The commands of one engine.
+
+    Args:
+        engine: Whose.
+    """
+
+    def __init__(self, engine: "Engine") -> None:
+        self._engine = engine
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """Return each command's handler by its name."""
+        return {
+            "status": self.status,
+            "statistics": self.statistics,
+            "stop": self.stop,
+            "reload": self.reload,
+            "registrations": self.registrations,
+            "registrations.remove": self.remove_registrations,
+            "calls": self.calls,
+            "explain": self.explain,
+            "bans": self.bans,
+            "bans.release": self.release_ban,
+            "config": self.config,
+        }
+
+    def status(self, params: dict[str, Any]) -> dict[str, Any]:
+        """How the instance is."""
+        engine = self._engine
+        config = engine.config
+        return {
+            "instance": engine.instance,
+            "version": _version(),
+            "pid": os.getpid(),
+            "domain": config.network.domain,
+            "description": config.basic.description,
+            "state": "stopping" if engine.stopping.is_set() else "running",
+            "started_at": _iso(engine.started_at),
+            "uptime_s": round(time.monotonic() - engine.started, 3),
+            "config_file": str(engine.source.path),
+            "listeners": [
+                {"transport": transport.value.lower(), "host": host, "port": port}
+                for transport, host, port in engine.edges.listeners
+            ],
+            "registrar": {
+                "name": config.registrar.name,
+                "store": config.registrar.store,
+                "users": engine.registry.users,
+                "bindings": engine.registry.bindings,
+            },
+            "auth": {
+                "enabled": config.auth.enabled,
+                "realm": config.realm,
+                "logins": engine.policy.logins,
+            },
+            "warnings": engine.all_warnings(),
+            "statistics": self.statistics(params),
+        }
+
+    def statistics(self, params: dict[str, Any]) -> dict[str, Any]:
+        """What was counted."""
+        engine = self._engine
+        engine.statistics.registrations_stand(engine.registry.bindings)
+        figures = engine.statistics.snapshot(time.monotonic())
+        for reason, count in engine.streams.drops.items():
+            figures["drops"][reason] = figures["drops"].get(reason, 0) + count
+        return figures
+
+    def stop(self, params: dict[str, Any]) -> dict[str, Any]:
+        """End the instance, after its grace time."""
+        grace = params.get("grace_s")
+        if grace is not None:
+            if not isinstance(grace, int | float) or isinstance(grace, bool) or grace < 0:
+                raise CommandRefused("invalid", "grace_s is a number of seconds")
+            self._engine.grace_s = float(grace)
+        if grace == 0:
+            self._engine.hurry()
+        self._engine.stopping.set()
+        return {"stopping": True}
+
+    async def reload(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Read the configuration again; all of it is taken over, or nothing."""
+        return await self._engine.reloader.reload()
+
+    async def registrations(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Who is registered, and where; whole, or by the page (`offset`, `limit`)."""
+        registry, now = self._engine.registry, time.monotonic()
+        wanted = params.get("aor")
+        users = [registry.canonical(_user(str(wanted)))] if wanted else registry.names()
+        total = len(registry.held(users[0])) if wanted else registry.bindings
+
+        def rows(user: bytes) -> list[dict[str, Any] | None]:
+            return [
+                self._row(user, one, now) if one.expires_at > now else None
+                for one in registry.held(user)
+            ]
+
+        def count(user: bytes) -> int:
+            return len(registry.held(user))
+
+        return await page(
+            "registrations", params, groups=users, rows_of=rows, count_of=count, total=total
+        )
+
+    def _row(self, user: bytes, binding: "Binding", now: float) -> dict[str, Any]:
+        flow = binding.flow
+        domain = self._engine.config.network.domain
+        return {
+            "aor": f"sip:{_text(user)}@{domain}",
+            "contact": _text(binding.contact),
+            "transport": flow.transport.value.lower() if flow else "",
+            "source": flow.name.partition(" ")[2] if flow else "",
+            "q": binding.q / 1000,
+            "expires_s": max(0, round(binding.expires_at - now)),
+            "user_agent": _text(binding.user_agent),
+            "path": [_text(value) for value in binding.path],
+            "call_id": _text(binding.call_id),
+        }
+
+    def remove_registrations(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Forget all bindings of a user."""
+        aor = str(params.get("aor", ""))
+        removed = self._engine.registry.remove(_user(aor)) if aor else ()
+        if not removed:
+            raise CommandRefused("not-found", f"nobody is registered as {aor or 'nobody'}")
+        self._engine.recovery.notice()
+        self._engine.say("registrations.removed", Severity.NOTICE, aor=aor, count=len(removed))
+        return {"removed": len(removed)}
+
+    async def calls(self, params: dict[str, Any]) -> dict[str, Any]:
+        """The calls in progress; whole, or by the page (`offset`, `limit`)."""
+        now = time.monotonic()
+
+        def rows(call: "Call") -> Sequence[dict[str, Any]]:
+            row = {
+                "id": _text(call.call_id),
+                "from": _text(call.caller),
+                "to": _text(call.callee),
+                "state": call.state.value,
+                "started_at": self._wall(call.began),
+                "answered_at": self._wall(call.answered) if call.answered else None,
+                "duration_s": round(now - (call.answered or call.began), 3),
+                "caller": call.caller_flow.name,
+                "callee": call.callee_flow.name if call.callee_flow else "",
+            }
+            return (row,)
+
+        calls = tuple(self._engine.core.calls)
+        return await page(
+            "calls", params, groups=calls, rows_of=rows, count_of=lambda _: 1, total=len(calls)
+        )
+
+    def explain(self, params: dict[str, Any]) -> dict[str, Any]:
+        """What became of a call or a registration, and why."""
+        journal = self._engine.journal
+        asked = str(params.get("call_id", "")).encode("utf-8", "surrogateescape")
+        story = journal.story(asked)
+        if not story:
+            nearest = journal.call_ids(asked, limit=_NEAREST + 1) if asked else ()
+            if len(nearest) != 1:
+                message = (
+                    "several calls have that in their Call-ID"
+                    if nearest
+                    else "nothing is known of that Call-ID"
+                )
+                names = [_text(one) for one in nearest or journal.call_ids(limit=_NEAREST)]
+                raise CommandRefused("not-found", message, {"nearest": names})
+            asked = nearest[0]
+            story = journal.story(asked)
+        told = explain(asked, story, self._wall)
+        return {
+            "call_id": _text(asked),
+            "headline": told.headline,
+            "advice": list(told.advice),
+            "lines": [{"at": at, "rule": rule, "text": text} for at, rule, text in told.lines],
+        }
+
+    def bans(self, params: dict[str, Any]) -> dict[str, Any]:
+        """The sources that are not heard."""
+        now = time.monotonic()
+        return {
+            "bans": [
+                {
+                    "source": ban.source,
+                    "reason": ban.reason,
+                    "until": self._wall(ban.until),
+                    "seconds_left": round(ban.seconds_left),
+                }
+                for ban in self._engine.guard.bans(now)
+            ]
+        }
+
+    def release_ban(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Hear a source again."""
+        source = str(params.get("source", ""))
+        if not self._engine.guard.release(source):
+            raise CommandRefused("not-found", f"{source or 'nobody'} is not banned")
+        return {"released": True}
+
+    def config(self, params: dict[str, Any]) -> dict[str, Any]:
+        """The configuration in force, secrets masked; and what waits for a restart."""
+        engine = self._engine
+        return {
+            "file": str(engine.source.path),
+            "values": effective(engine.config, engine.origins),
+            "waiting": list(engine.waiting),
+        }
+
+    def _wall(self, instant: float) -> str:
+        return _iso(time.time() - time.monotonic() + instant)
+
+
+def _iso(seconds: float) -> str:
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "backslashreplace")
+
+
+def _user(aor: str) -> bytes:
+    raw = aor.encode("utf-8", "surrogateescape")
+    if not raw.lower().startswith((b"sip:", b"sips:")):
+        return raw.partition(b"@")[0]
+    uri = parse_uri(raw)
+    return unescape_user(uri.user) if isinstance(uri, SipUri) else raw
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("centrex")
+    except importlib.metadata.PackageNotFoundError:
+        return "(not installed)"

@@ -1,0 +1,441 @@
+"""The engine: one proxy and registrar, wired on one screen, from its configuration to its last word."""
+
+import importlib.util
+import logging
+import os
+import signal
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any, Final, Literal
+
+import anyio
+from anyio.abc import TaskGroup, TaskStatus
+
+from centrex.base import ConfigError, Flow, Ids, Transport, Unavailable
+from centrex.config.load import ConfigSource
+from centrex.config.model import Config
+from centrex.config.paths import InstancePaths
+from centrex.events import Event, Kind, Severity
+from centrex.events.statistics import Statistics
+from centrex.guard.guard import Guard
+from centrex.nat import RouteTokens
+from centrex.proxy.core import Core
+from centrex.registrar.registry import Registry
+from centrex.routing.ours import Ours
+from centrex.runtime import control
+from centrex.runtime.bans import BanFile
+from centrex.runtime.bus import Bus, LogHandler
+from centrex.runtime.certificate import CertificateAge
+from centrex.runtime.chores import Chores
+from centrex.runtime.commands import Commands
+from centrex.runtime.connection import StreamLimits
+from centrex.runtime.dns import Resolver
+from centrex.runtime.edges import Edges
+from centrex.runtime.eventlog import EventLog
+from centrex.runtime.flows import FlowTable, Locals
+from centrex.runtime.garbage import Collector
+from centrex.runtime.hands import Hands
+from centrex.runtime.keepalive import KeepAlive
+from centrex.runtime.local_address import LocalAddresses
+from centrex.runtime.lock import InstanceLock
+from centrex.runtime.monitor import Read, interface_addresses
+from centrex.runtime.notify import Notifier, tell_ready
+from centrex.runtime.policy import Policy, make_policy
+from centrex.runtime.recovery import Recovery
+from centrex.runtime.reload import Fresh, Reloader, Tickets, waiting
+from centrex.runtime.roaming import Roaming
+from centrex.runtime.secret import load_secret
+from centrex.runtime.streams import StreamEdge
+from centrex.runtime.tls import TlsContexts
+from centrex.trace import Journal
+from centrex.transaction import Timing
+
+GRACE_S: Final = 5.0
+"""How long requests under way and unsent messages may take when the engine stops."""
+_FLUSH_SHARE: Final = 0.2
+"""The share of that time which is kept for unsent messages."""
+_FLUSH_S: Final = 0.3
+"""How long those may take at least."""
+
+
+class Engine:
+    """One instance, from `run` to its end.
+
+    Args:
+        config: Its configuration.
+        source: Where that is read again on reload.
+        paths: Where its files are.
+        instance: Its name.
+        read_addresses: Reads the addresses of this machine.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        source: ConfigSource,
+        paths: InstancePaths,
+        instance: str,
+        *,
+        read_addresses: Read = interface_addresses,
+    ) -> None:
+        self.config, self.source, self.paths, self.instance = config, source, paths, instance
+        self.started_at = time.time()
+        self.started = time.monotonic()
+        self.stopping = anyio.Event()
+        self.grace_s = GRACE_S
+        self._hurried = False
+        self._patience: anyio.CancelScope | None = None
+        self.origins: Mapping[str, str] = source.provenance()
+        self.warnings: tuple[str, ...] = ()
+        self.waiting: tuple[str, ...] = ()
+        network, registrar = config.network, config.registrar
+        self.tickets = Tickets(config)
+        self.policy = make_policy(config, self.tickets.nonces, self.tickets.window)
+        self.statistics = Statistics(self.started)
+        self.registry = Registry(case_sensitive=registrar.case_sensitive)
+        self.journal = Journal()
+        self.bus = Bus(self.policy.kinds)
+        self.log = EventLog(self.bus, path=config.events.file, form=config.events.format)
+        self.ours = Ours((network.domain, *network.aliases), ())
+        self.locals = Locals(LocalAddresses().towards, self.ours.add)
+        self.listens = frozenset(Transport(name.upper()) for name in network.transports)
+        self.tls = self._certificates()
+        versions = _versions(network.address)
+        self.resolver = Resolver(self.listens, families=versions)
+        self.guard = Guard(**self.policy.guard, drops=self.statistics.drops)
+        self.streams = StreamEdge(
+            _LateDoor(self),
+            self.locals.get,
+            max_message_bytes=network.max_message_bytes,
+            tls=self.tls,
+            limits=StreamLimits(keepalive_interval_s=network.keepalive_interval),
+        )
+        self.flows = FlowTable(self.streams, self.listens, versions, time.monotonic)
+        self.edges = Edges(self.listens, self.locals, self.ours, self.flows, self.streams)
+        self.roaming = Roaming(self, paths.state / "addresses.json", read_addresses)
+        self.lock = InstanceLock(paths.lock)
+        self.notifier = Notifier(os.environ)
+        self.recovery = Recovery(
+            paths.state / "registrations",
+            self.registry,
+            changes=registrar.recovery_changes,
+            interval_s=registrar.recovery_interval,
+            report=self.bus.publish,
+        )
+        self.bans = BanFile(paths.state / "bans.json", self.guard, report=self.bus.publish)
+        self.reloader = Reloader(self)
+        self.certificate = CertificateAge(network.tls_certificate, self._certificate_ends)
+        self._streams_ended = anyio.Event()
+        self.core: Core
+        self.hands: Hands
+
+    async def run(self, ready_fd: int | None) -> None:
+        """Serve until told to stop.
+
+        Raises:
+            Unavailable: An address, a folder or the lock cannot be had.
+        """
+        with ExitStack() as stack:
+            self._make_folders()
+            stack.enter_context(self.lock)
+            self.core = self._core(self.policy, load_secret(self.paths.state / "secret"))
+            async with anyio.create_task_group() as writing:
+                writing.start_soon(self.log.run)
+                try:
+                    async with anyio.create_task_group() as serving:
+                        with _logging_to(self.bus):
+                            await self._serve(serving, ready_fd)
+                finally:  # however it ended: nothing acknowledged is lost
+                    self.edges.close()
+                    self.streams.close()
+                    with anyio.CancelScope(shield=True):
+                        await self.bans.flush()
+                        await self.recovery.close()
+                self.say("server.stopped", Severity.NOTICE)
+                writing.cancel_scope.cancel()
+
+    async def _serve(self, tasks: TaskGroup, ready_fd: int | None) -> None:
+        self.hands = Hands(
+            self.core, self.bus, self.resolver, self.flows, tasks, self.recovery.notice
+        )
+        self.core.wanted = self.bus.wanted
+        self.edges.bind(
+            self.roaming.hosts(),
+            self.config.network,
+            self.hands.take,
+            self.hands.finish,
+            self._longest,
+        )
+        await self._recover()
+        await tasks.start(self._run_streams)
+        self.edges.start(tasks)
+        self.certificate.renewed()
+        keepalive = KeepAlive(self.registry, self._keepalive_interval, self.statistics)
+        tasks.start_soon(self.hands.keep_time)
+        tasks.start_soon(Chores(self).each_second)
+        tasks.start_soon(keepalive.run)
+        tasks.start_soon(self.recovery.run)
+        tasks.start_soon(self.bans.run)
+        tasks.start_soon(self.notifier.watchdog)
+        tasks.start_soon(self._signals, tasks)
+        await self._open_control(tasks)
+        collector = Collector()
+        tasks.start_soon(collector.run, self.statistics)
+        self.say("server.started", Severity.NOTICE, listens=", ".join(self.edges.names()))
+        for warning in self.warnings + self.policy.warnings:
+            self.say("server.warning", Severity.WARNING, what=warning)
+        self.notifier.ready(f"serving {self.config.network.domain}")
+        if ready_fd is not None:
+            tell_ready(ready_fd)
+        await self.stopping.wait()
+        await self._stop()
+        tasks.cancel_scope.cancel()
+
+    async def _run_streams(self, *, task_status: TaskStatus[None]) -> None:
+        try:
+            await self.streams.run(task_status=task_status)
+        finally:
+            self._streams_ended.set()
+
+    async def _open_control(self, tasks: TaskGroup) -> None:
+        handlers = Commands(self).handlers()
+        serve = control.serve
+        await tasks.start(
+            lambda *, task_status: serve(
+                self.paths.control,
+                handlers,
+                lock=self.lock,
+                failed=self._command_failed,
+                task_status=task_status,
+            )
+        )
+
+    async def _stop(self) -> None:
+        """Take nothing new, let what is under way end and be sent, write everything down.
+
+        All within the grace time, whatever phones do; a second signal ends the waiting at once.
+        """
+        ends = time.monotonic() + self.grace_s
+        self.notifier.stopping()
+        self.say("server.stopping", Severity.NOTICE, grace=self.grace_s)
+        self.core.drain()
+        with self._patiently(self.grace_s * (1 - _FLUSH_SHARE)):
+            while self.core.busy:  # noqa: ASYNC110 - the core has no events to wait for
+                await anyio.sleep(0.05)
+        self.core.abort(time.monotonic())
+        self.hands.finish()
+        left = max(ends - time.monotonic(), _FLUSH_S)
+        self.streams.stop(grace_s=left)
+        with self._patiently(left):
+            await self._streams_ended.wait()
+        with anyio.CancelScope(shield=True):  # most of it, while one can still see us stopping
+            await self.recovery.flush()
+
+    @contextmanager
+    def _patiently(self, seconds: float) -> Iterator[None]:
+        """Bound what is waited for inside; not at all where somebody is in a hurry."""
+        with anyio.move_on_after(0.0 if self._hurried else seconds) as self._patience:
+            yield
+
+    def hurry(self) -> None:
+        """Stop, and if that is under way already, wait for nobody any longer."""
+        if not self.stopping.is_set():
+            self.stopping.set()
+            return
+        self._hurried = True
+        if self._patience is not None:
+            self._patience.cancel()
+
+    def _core(self, policy: Policy, secret: bytes) -> Core:
+        return Core(
+            ours=self.ours,
+            flows=self.flows,
+            registry=self.registry,
+            registrar_name=self.config.registrar.name.lower().encode(),
+            registrar_options=policy.options,
+            access=policy.access,
+            knows_user=self.knows_user,
+            guard=self.guard,
+            route_tokens=RouteTokens(secret),
+            ids=Ids(os.urandom),
+            journal=self.journal,
+            statistics=self.statistics,
+            timing=Timing(),
+            patience=policy.patience,
+            max_message=self.config.network.max_message_bytes,
+        )
+
+    def knows_user(self, user: bytes) -> bool:
+        """Whether a user exists though nobody is registered."""
+        return self.registry.canonical(user) in self.policy.users
+
+    # set-up
+
+    def _make_folders(self) -> None:
+        for folder in (self.paths.state, self.paths.run):
+            try:
+                folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+            except OSError as error:
+                raise Unavailable(f"cannot make {folder}: {error.strerror or error}") from error
+
+    def _certificates(self) -> TlsContexts:
+        network = self.config.network
+        return TlsContexts(
+            network.tls_certificate, network.tls_key, config_file=str(self.source.path)
+        )
+
+    def _longest(self) -> int:
+        return self.core.max_message
+
+    async def _recover(self) -> None:
+        loaded = await self.recovery.load(self._flow_of)
+        self.warnings += tuple(loaded.warnings)
+        spoilt = await self.bans.load()
+        if spoilt:
+            self.warnings += (spoilt,)
+        if loaded.bindings:
+            self.say(
+                "registrations.recovered",
+                Severity.NOTICE,
+                users=loaded.users,
+                bindings=loaded.bindings,
+                expired=loaded.expired,
+            )
+        self.statistics.registrations_stand(self.registry.bindings)
+
+    def _flow_of(self, transport: str, host: str, port: int, local: str) -> Flow | None:
+        if transport != Transport.UDP.value:
+            return None
+        return self.flows.find(Transport.UDP, host, port)
+
+    # while it runs
+
+    async def _signals(self, tasks: TaskGroup) -> None:
+        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+            async for number in signals:
+                if number == signal.SIGHUP:
+                    tasks.start_soon(self.reloader.reload_and_tell)
+                else:
+                    self.hurry()
+
+    def say(self, name: str, severity: Severity, **fields: Any) -> None:
+        """Publish an event of the server itself."""
+        self.bus.publish(Event(Kind.SERVER, severity, name, fields))
+
+    def _command_failed(self, command: str, error: Exception) -> None:
+        fields = {"command": command, "error": f"{type(error).__name__}: {error}"}
+        self.bus.publish(Event(Kind.ERRORS, Severity.ERROR, "command.failed", fields))
+
+    def _keepalive_interval(self) -> float:
+        return self.config.network.keepalive_interval
+
+    def apply(self, fresh: Fresh) -> None:
+        """Take over a configuration that was read again; nothing here can fail half-way."""
+        core, config, policy = self.core, fresh.config, fresh.policy
+        network, registrar = config.network, config.registrar
+        self.guard.reconfigure(**policy.guard)
+        self.config, self.policy, self.tickets = config, policy, fresh.tickets
+        self.origins, self.waiting = fresh.origins, waiting(fresh.changes)
+        core.access, core.patience = policy.access, policy.patience
+        core.registrar_options = policy.options
+        core.max_message = network.max_message_bytes
+        core.registrar_name = registrar.name.lower().encode()
+        self.ours.rename((network.domain, *network.aliases))
+        self.streams.adjust(
+            keepalive_interval_s=network.keepalive_interval,
+            max_message_bytes=network.max_message_bytes,
+        )
+        self.recovery.adjust(
+            changes=registrar.recovery_changes, interval_s=registrar.recovery_interval
+        )
+        self.log.reopen(config.events.file, config.events.format)
+        self.bus.enable(policy.kinds)
+        core.wanted = self.bus.wanted
+
+    def _certificate_ends(self, what: str) -> None:
+        self.say("tls.ending", Severity.WARNING, what=what)
+
+    def waiting_warnings(self) -> tuple[str, ...]:
+        """Return what the configuration says that only a restart brings about."""
+        if not self.waiting:
+            return ()
+        return (f"changed, and waiting for a restart: {', '.join(self.waiting)}",)
+
+    def all_warnings(self) -> list[str]:
+        """Return everything an operator should look at."""
+        aged = (self.certificate.complaint,) if self.certificate.complaint else ()
+        return [*self.warnings, *self.policy.warnings, *aged, *self.waiting_warnings()]
+
+
+def _versions(hosts: Iterable[str]) -> tuple[Literal[4, 6], ...]:
+    """Return the IP versions of some addresses, IPv4 first."""
+    found = {":" in host for host in hosts}
+    return (4, 6) if len(found) > 1 else (6,) if True in found else (4,)
+
+
+class _LateDoor:
+    """The door of connections, before the core behind it is made."""
+
+    __slots__ = ("_engine",)
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def receive(self, data: bytes, flow: Flow) -> None:
+        self._engine.hands.receive(data, flow)
+
+    def opened(self, flow: Flow) -> None:
+        self._engine.hands.opened(flow)
+
+    def failed(self, flow: Flow, why: str) -> None:
+        self._engine.hands.failed(flow, why)
+
+    def closed(self, flow: Flow) -> None:
+        self._engine.hands.closed(flow)
+
+
+@contextmanager
+def _logging_to(bus: Bus) -> Iterator[None]:
+    """Have what libraries log become events."""
+    handler = LogHandler(bus.post)
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+
+
+def serve(
+    config: Config,
+    source: ConfigSource,
+    paths: InstancePaths,
+    *,
+    ready_fd: int | None = None,
+    instance: str = "",
+) -> int:
+    """Run an instance until it is told to stop; return its exit code.
+
+    Raises:
+        ConfigError: A file the configuration names cannot be used.
+        Unavailable: An address, a folder or the lock cannot be had.
+    """
+
+    async def main() -> None:
+        await Engine(config, source, paths, instance).run(ready_fd)
+
+    fast = importlib.util.find_spec("uvloop") is not None
+    try:
+        anyio.run(main, backend_options={"use_uvloop": fast})
+    except BaseExceptionGroup as group:
+        expected = group.subgroup((ConfigError, Unavailable))
+        if expected is None:
+            raise
+        raise _first(expected) from None
+    return 0
+
+
+def _first(group: BaseException) -> BaseException:
+    while isinstance(group, BaseExceptionGroup):
+        group = group.exceptions[0]
+    return group

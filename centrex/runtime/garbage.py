@@ -1,0 +1,64 @@
+"""Garbage collection by the clock: never in the middle of a burst of messages.
+
+Nearly everything the engine makes is freed as soon as nobody refers to it; the collector is needed
+only for the few cycles that failures leave behind. Left to itself it would walk over every young
+object of every call, again and again. So it is switched off, and looks around when little is going
+on, or when it has waited for too long.
+"""
+
+import gc
+from typing import Final
+
+import anyio
+
+from centrex.events.statistics import Statistics
+
+_QUIET: Final = 50
+"""Messages in a second below which there is time to look around."""
+_SOME: Final = 20_000
+"""Young objects worth a look."""
+_TOO_MANY: Final = 4_000_000
+"""Young objects that must be looked at whatever goes on."""
+_EVERY_S: Final = 10
+"""Seconds between two looks at what is young."""
+_WHOLE_S: Final = 600
+"""Seconds between two looks at everything."""
+
+
+class Collector:
+    """Collects when there is time; made when everything long-lived is there."""
+
+    def __init__(self) -> None:
+        self._messages = self._seconds = 0
+        self._whole_due = False
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+
+    def each_second(self, messages: int) -> None:
+        """Look around if it is time.
+
+        Args:
+            messages: How many messages were received since the start.
+        """
+        self._seconds += 1
+        quiet = messages - self._messages < _QUIET
+        self._messages = messages
+        young = gc.get_count()[0]
+        if self._seconds % _WHOLE_S == 0:
+            self._whole_due = True
+        if quiet and self._whole_due:
+            self._whole_due = False
+            gc.collect()
+        elif young > _TOO_MANY or (quiet and young > _SOME and self._seconds % _EVERY_S == 0):
+            gc.collect(0)
+
+    async def run(self, statistics: Statistics) -> None:
+        """Look each second whether there is time, until cancelled; leave the process as it was."""
+        try:
+            while True:
+                await anyio.sleep(1.0)
+                self.each_second(statistics.messages_in)
+        finally:
+            gc.unfreeze()
+            gc.enable()

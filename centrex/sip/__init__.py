@@ -1,0 +1,1 @@
+"""SIP grammar: bytes to values and back, exactly; no state, no clock, no policy."""

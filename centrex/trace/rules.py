@@ -1,0 +1,67 @@
+"""The rules that decide: every refusal, drop, re-routing and success names one of these.
+
+A decision is a small tuple `(now, rule, *facts)`; what the facts of a rule are stands behind it.
+Facts are bytes as they came from the wire (untrusted), strings of our own, or numbers.
+"""
+
+import enum
+
+
+class Rule(enum.Enum):
+    """What decided. The value is the name under which it is counted, logged and tested."""
+
+    # what came: (method, request-URI, From URI, flow name)
+    REQUEST = "request"
+    # grammar and the guard: (what, rule broken) / (flow name,)
+    MALFORMED = "malformed"
+    TOO_LARGE = "too-large"
+    GUARD_LIMITED = "guard-limited"
+    OVERLOADED = "overloaded"
+    STOPPING = "stopping"
+    # RFC 3261 §16.3: (detail,)
+    UNSUPPORTED_SCHEME = "unsupported-scheme"
+    TOO_MANY_HOPS = "too-many-hops"
+    LOOP = "loop"
+    BAD_EXTENSION = "bad-extension"
+    MAX_BREADTH = "max-breadth"
+    # authentication: (method, realm, reason) / (login,) / (login, reason) / (login, identity claimed)
+    CHALLENGED = "challenged"
+    AUTHENTICATED = "authenticated"
+    CREDENTIALS_REFUSED = "credentials-refused"
+    NOT_YOUR_IDENTITY = "not-your-identity"
+    TRUSTED = "trusted"  # (flow name,)
+    # registrar: (aor, contact, expires seconds) / (aor, contact) / (aor, status, reason)
+    REGISTERED = "registered"
+    REFRESHED = "refreshed"
+    UNREGISTERED = "unregistered"
+    EXPIRED = "expired"
+    FETCHED = "fetched"  # (aor, number of bindings)
+    REGISTRATION_REFUSED = "registration-refused"
+    # routing: (user,) / (user,) / (uri,) / (route,) / (user, number of targets)
+    UNKNOWN_USER = "unknown-user"
+    NOBODY_THERE = "nobody-there"
+    RELAY_DENIED = "relay-denied"
+    ROUTE_DENIED = "route-denied"
+    LOCATED = "located"
+    OUTSIDE_TARGET = "outside-target"  # (uri,)
+    IN_DIALOG = "in-dialog"  # (method, flow name)
+    UNKNOWN_DIALOG = "unknown-dialog"  # (method,)
+    # targets: (uri, flow name) / (uri, status) / (uri, status, reason phrase) / (uri,)
+    TARGET_TRIED = "target-tried"
+    TARGET_PROGRESS = "target-progress"
+    TARGET_ANSWERED = "target-answered"
+    TARGET_REFUSED = "target-refused"
+    TARGET_SILENT = "target-silent"  # (uri, seconds)
+    TARGET_RANG_OUT = "target-rang-out"  # (uri, seconds)
+    TARGET_CANCELLED = "target-cancelled"
+    TARGET_UNREACHABLE = "target-unreachable"  # (uri, why)
+    DNS_FAILED = "dns-failed"  # (host, why)
+    SWITCHED_TRANSPORT = "switched-transport"  # (uri, from, to, octets)
+    # what came of it: (status, reason phrase) / () / (who: "caller"|"callee"|"timeout")
+    ANSWERED = "answered"
+    CANCELLED = "cancelled"
+    ENDED = "ended"
+    # drops that have no answer: (what,)
+    STRAY_RESPONSE = "stray-response"
+    STRAY_ACK = "stray-ack"
+    INTERNAL_ERROR = "internal-error"

@@ -1,0 +1,1 @@
+"""The command line: `centrex VERB`, over `centrex.api` alone."""

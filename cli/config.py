@@ -1,0 +1,200 @@
+"""`config show|check|diff|set|schema`: a configuration looked at, compared and edited."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from centrex import api
+from cli import output
+from cli.engine import changes_lines
+from cli.target import ConfigOption, InstanceOption, JsonOption, SetOption, Target, target
+
+config_app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="The configuration of an instance.",
+    epilog="Example: centrex config check --config office.toml",
+)
+
+
+def _unknown(name: str) -> typer.BadParameter:
+    nearest = api.nearest_key(name)
+    hint = f"; did you mean {nearest}?" if nearest else ""
+    return typer.BadParameter(f"there is no key {name!r}{hint}", param_hint="KEY")
+
+
+def _belongs(key: str, wanted: str) -> bool:
+    return not wanted or key == wanted or key.startswith((f"{wanted}.", f"{wanted}["))
+
+
+@config_app.command("show")
+def show(
+    ctx: typer.Context,
+    *,
+    key: Annotated[
+        str, typer.Argument(metavar="[KEY]", help="A key or a table, as in network.")
+    ] = "",
+    override: SetOption = None,
+    config: ConfigOption = None,
+    instance: InstanceOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Show the values in force and where each comes from; secrets are masked.
+
+    Example: centrex config show network.port
+    """
+    aim = target(ctx)
+    if key and api.find(key) is None and key not in api.tables():
+        raise _unknown(key)
+    loaded = aim.source(override).read()
+    values: dict[str, dict[str, Any]] = {
+        name: {**told, "available": known.available}
+        for name, told in api.effective(loaded.config, loaded.origins).items()
+        if _belongs(name, key) and (known := api.find(name))
+    }
+    if aim.as_json:
+        output.emit_json({"file": str(aim.paths.config), "values": values})
+        return
+    for name, told in values.items():
+        value = json.dumps(told["value"], ensure_ascii=False)
+        later = "" if told["available"] else "; takes effect with a later version"
+        output.say(f"{name} = {value}  # {told['origin']}{later}")
+
+
+@config_app.command("check")
+def check(
+    ctx: typer.Context,
+    *,
+    override: SetOption = None,
+    config: ConfigOption = None,
+    instance: InstanceOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Check a configuration and list all its problems at once.
+
+    Example: centrex config check --config office.toml
+    """
+    aim = target(ctx)
+    file = str(aim.paths.config)
+    try:
+        loaded = aim.source(override).read()
+        warnings = [*loaded.warnings, *_credentials_file_problems(loaded.config)]
+    except api.ConfigError as error:
+        if not aim.as_json:
+            raise
+        problems = [api.problem_data(problem) for problem in error.problems]
+        output.emit_json({"file": file, "ok": False, "problems": problems, "warnings": []})
+        raise typer.Exit(output.USAGE) from error
+    if aim.as_json:
+        told = [api.problem_data(warning) for warning in warnings]
+        output.emit_json({"file": file, "ok": True, "problems": [], "warnings": told})
+        return
+    for warning in warnings:
+        output.remark(f"warning: {output.problem_line(api.problem_data(warning))}")
+    output.say(f"{file}: no problems")
+
+
+def _credentials_file_problems(config: api.Config) -> tuple[api.Problem, ...]:
+    if not config.auth.credentials_file:
+        return ()
+    return api.credentials_file_logins(Path(config.auth.credentials_file), config.realm)[1]
+
+
+def _changes(aim: Target, file: Path | None) -> tuple[api.Change, ...]:
+    own = aim.source().load()
+    if file is not None:
+        return api.diff(own, api.ConfigSource(path=file).load())
+    running = aim.call("config")["values"]
+    values = {key: told["value"] for key, told in running.items()}
+    return api.diff_values(values, api.flatten(own))
+
+
+@config_app.command("diff")
+def diff(
+    ctx: typer.Context,
+    *,
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FILE]", help="What would change if this were the configuration."),
+    ] = None,
+    config: ConfigOption = None,
+    instance: InstanceOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Show what would change, and what each change does to calls. Exits 1 if anything would.
+
+    Without FILE: from what the running instance uses to what its file says now; secrets are not
+    compared then.
+
+    Example: centrex config diff new.toml
+    """
+    aim = target(ctx)
+    changes = [
+        {
+            "key": change.key,
+            "old": change.old,
+            "new": change.new,
+            "effect": change.effect,
+            "calls": change.calls,
+        }
+        for change in _changes(aim, file)
+    ]
+    if aim.as_json:
+        output.emit_json({"changed": changes})
+    elif changes:
+        changes_lines(list(changes))
+    else:
+        output.say("nothing would change")
+    if changes:
+        raise typer.Exit(output.FINDING)
+
+
+@config_app.command("set")
+def set_key(
+    ctx: typer.Context,
+    *,
+    key: Annotated[str, typer.Argument(metavar="KEY", help="As in network.port.")],
+    value: Annotated[str, typer.Argument(metavar="VALUE", help="TOML or bare text.")],
+    config: ConfigOption = None,
+    instance: InstanceOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Set one key in the file, keeping its comments; nothing is written that would not load.
+
+    Example: centrex config set registrar.min_expires 90
+    """
+    aim = target(ctx)
+    known, path = api.find(key), api.split(key)
+    if known is None or not path:
+        raise _unknown(key)
+    source = aim.source()
+    before = source.load()
+    document = api.Document(source.path)
+    try:
+        document.set(path, api.parse_value(known, value))
+    except (KeyError, IndexError) as error:
+        raise typer.BadParameter(f"there is no {key!r} to set", param_hint="KEY") from error
+    changes = api.diff(before, api.load_text(document.text, file=source.path).config)
+    document.save()
+    effect = known.effect
+    if aim.as_json:
+        old, new = (changes[0].old, changes[0].new) if changes else (None, None)
+        told = {"key": key, "old": old, "new": new, "effect": effect, "calls": known.calls}
+        output.emit_json({"file": str(source.path), "changed": [told] if changes else []})
+        return
+    if not changes:
+        output.say(f"{key} has that value already")
+        return
+    changes_lines([{"key": c.key, "old": c.old, "new": c.new, "calls": c.calls} for c in changes])
+    output.say("`centrex reload` applies it" if effect == "live" else "restart to apply it")
+
+
+@config_app.command("schema")
+def schema() -> None:
+    """Write the JSON Schema of a configuration file.
+
+    Example: centrex config schema > centrex.schema.json
+    """
+    output.emit_json(api.json_schema())

@@ -1,0 +1,177 @@
+"""`registrations`, `calls`, `explain`, `bans`: what a running instance knows right now."""
+
+from typing import Annotated
+
+import typer
+
+from cli import output
+from cli.target import ConfigOption, InstanceOption, JsonOption, target
+
+registrations_app = typer.Typer(
+    invoke_without_command=True, rich_markup_mode=None, help="The phones that are registered."
+)
+bans_app = typer.Typer(
+    invoke_without_command=True, rich_markup_mode=None, help="The sources that are banned."
+)
+
+
+@registrations_app.callback(epilog="Example: centrex registrations --aor sip:1001@example.com")
+def registrations(
+    ctx: typer.Context,
+    *,
+    aor: Annotated[
+        str, typer.Option(metavar="AOR", help="Only this user, as in sip:1001@example.com.")
+    ] = "",
+    config: ConfigOption = None,
+    instance: InstanceOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """List the phones that are registered."""
+    if ctx.invoked_subcommand:
+        return
+    aim = target(ctx)
+    result = aim.call("registrations", **({"aor": aor} if aor else {}))
+    if aim.as_json:
+        output.emit_json(result)
+        return
+    output.table(
+        ("USER", "CONTACT", "FROM", "EXPIRES", "Q", "PHONE"),
+        (
+            (
+                row["aor"],
+                row["contact"],
+                f"{row['transport']} {row['source']}",
+                f"{row['expires_s']} s",
+                row["q"],
+                row["user_agent"],
+            )
+            for row in result["registrations"]
+        ),
+        empty="no phone is registered",
+    )
+
+
+@registrations_app.command("remove")
+def registrations_remove(
+    ctx: typer.Context,
+    *,
+    aor: Annotated[str, typer.Argument(metavar="AOR", help="The user.")],
+    config: ConfigOption = None,
+    instance: InstanceOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Forget all phones of a user; they may register again.
+
+    Example: centrex registrations remove sip:1001@example.com
+    """
+    aim = target(ctx)
+    result = aim.call("registrations.remove", aor=aor)
+    if aim.as_json:
+        output.emit_json(result)
+    else:
+        output.say(f"removed {result['removed']}")
+
+
+def calls(
+    ctx: typer.Context,
+    *,
+    config: ConfigOption = None,
+    instance: InstanceOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """List the calls in progress.
+
+    Example: centrex calls
+    """
+    aim = target(ctx)
+    result = aim.call("calls")
+    if aim.as_json:
+        output.emit_json(result)
+        return
+    output.table(
+        ("FROM", "TO", "STATE", "SECONDS", "STARTED", "CALL-ID"),
+        (
+            (
+                row["from"],
+                row["to"],
+                row["state"],
+                int(row["duration_s"] or 0),
+                row["started_at"],
+                row["id"],
+            )
+            for row in result["calls"]
+        ),
+        empty="no call is in progress",
+    )
+
+
+def explain(
+    ctx: typer.Context,
+    *,
+    call_id: Annotated[str, typer.Argument(metavar="CALL-ID", help="It, or a part of it.")],
+    config: ConfigOption = None,
+    instance: InstanceOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Tell what became of a call or a registration, why, and what to do.
+
+    Example: centrex explain 3848276298220188511
+    """
+    aim = target(ctx)
+    result = aim.call("explain", call_id=call_id)
+    if aim.as_json:
+        output.emit_json(result)
+        return
+    output.say(result["headline"], bold=True)
+    for advice in result["advice"]:
+        output.say(f"  * {advice}")
+    output.say()
+    for line in result["lines"]:
+        output.say(f"{line['at']}  {line['text']}  [{line['rule']}]")
+
+
+@bans_app.callback(epilog="Example: centrex bans")
+def bans(
+    ctx: typer.Context,
+    *,
+    config: ConfigOption = None,
+    instance: InstanceOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """List the sources that are banned, and for how long."""
+    if ctx.invoked_subcommand:
+        return
+    aim = target(ctx)
+    result = aim.call("bans")
+    if aim.as_json:
+        output.emit_json(result)
+        return
+    output.table(
+        ("SOURCE", "REASON", "UNTIL", "LEFT"),
+        (
+            (row["source"], row["reason"], row["until"], f"{int(row['seconds_left'])} s")
+            for row in result["bans"]
+        ),
+        empty="nobody is banned",
+    )
+
+
+@bans_app.command("release")
+def bans_release(
+    ctx: typer.Context,
+    *,
+    source: Annotated[str, typer.Argument(metavar="IP", help="The source.")],
+    config: ConfigOption = None,
+    instance: InstanceOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Listen to a banned source again.
+
+    Example: centrex bans release 192.0.2.7
+    """
+    aim = target(ctx)
+    result = aim.call("bans.release", source=source)
+    if aim.as_json:
+        output.emit_json(result)
+    else:
+        output.say(f"{source} is heard again")

@@ -1,0 +1,97 @@
+"""The `centrex` command: puts the verbs together, and turns errors into exit codes.
+
+Exit codes: 0 fine; 1 a finding or failure in what was asked; 2 wrong usage or an invalid
+configuration; 3 the instance cannot be reached; 4 refused.
+"""
+
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from centrex import api
+from cli import engine, live, output
+from cli.config import config_app
+from cli.init import first_start, init
+from cli.target import ConfigOption, InstanceOption, Target, target, wants_json
+from cli.users import users_app
+
+
+class _Group(TyperGroup):
+    """Reports what a command could not do, and exits with the code it stands for."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise  # whoever read our output has gone; that is no failure of ours
+        except (api.CentrexError, OSError) as error:
+            raise typer.Exit(output.report(error, as_json=wants_json(ctx))) from error
+
+
+app = typer.Typer(
+    name="centrex",
+    cls=_Group,
+    invoke_without_command=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="A SIP proxy and registrar that a small office or an ISP runs from a terminal.",
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        output.say(f"centrex {api.version()}")
+        raise typer.Exit
+
+
+def _run_here(aim: Target) -> int:
+    """Do what bare `centrex` does: show what runs, or run it, configured securely if need be."""
+    at_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    if at_terminal:
+        try:
+            engine.show_status(aim.call("status"))
+        except api.Unavailable:
+            output.remark(
+                "the dashboard comes with a later version; running headless, Ctrl-C stops"
+            )
+        else:
+            return output.FINE
+    if not aim.paths.config.exists():
+        first_start(aim, with_phones=at_terminal)
+    return engine.run(aim, None, None)
+
+
+@app.callback(epilog="Example: centrex init --domain sip.example.com --user 1001 --user 1002")
+def root(
+    ctx: typer.Context,
+    *,
+    config: ConfigOption = None,
+    instance: InstanceOption = "",
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Run a SIP server; without a verb, configured securely on the first start."""
+    if ctx.invoked_subcommand is None:
+        raise typer.Exit(_run_here(target(ctx)))
+
+
+app.command()(init)
+app.command()(engine.start)
+app.command()(engine.stop)
+app.command()(engine.reload)
+app.command()(engine.status)
+app.add_typer(users_app, name="user")
+app.add_typer(config_app, name="config")
+app.add_typer(live.registrations_app, name="registrations")
+app.command()(live.calls)
+app.command()(live.explain)
+app.add_typer(live.bans_app, name="bans")
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    app(prog_name="centrex")

@@ -1,0 +1,90 @@
+"""The options every command shares, and the instance they point at."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from centrex import api
+
+_CONFIG, _INSTANCE, _JSON = "centrex.config", "centrex.instance", "centrex.json"
+
+
+def _remember(name: str) -> Any:
+    """Keep an option for the whole command line, so that it may stand before or after the verb."""
+
+    def keep(ctx: typer.Context, value: Any) -> Any:
+        if value:
+            ctx.meta[name] = value
+        return value
+
+    return keep
+
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="FILE",
+        help="The configuration file; its name is the instance's.",
+        callback=_remember(_CONFIG),
+        dir_okay=False,
+    ),
+]
+InstanceOption = Annotated[
+    str,
+    typer.Option(
+        "--instance",
+        "-i",
+        metavar="NAME",
+        help="The instance; 'default' if not given.",
+        callback=_remember(_INSTANCE),
+    ),
+]
+JsonOption = Annotated[
+    bool,
+    typer.Option("--json", help="Answer in JSON; errors too.", callback=_remember(_JSON)),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Overrule one key of the file; may be repeated.",
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """The instance a command is about."""
+
+    paths: api.InstancePaths
+    as_json: bool
+
+    def source(self, overrides: list[str] | None = None) -> api.ConfigSource:
+        """Return where its configuration comes from."""
+        return api.ConfigSource(path=self.paths.config, overrides=tuple(overrides or ()))
+
+    def call(self, command: str, **params: Any) -> dict[str, Any]:
+        """Have the running instance carry out a command. Raises `Unavailable` or `Refused`."""
+        try:
+            return api.call(self.paths, command, params)
+        except api.Unavailable as error:
+            if self.paths.control.exists():
+                raise
+            raise api.Unavailable(f"{error}; `centrex start` starts one") from error
+
+
+def wants_json(ctx: typer.Context) -> bool:
+    """Whether `--json` was given."""
+    return bool(ctx.meta.get(_JSON))
+
+
+def target(ctx: typer.Context) -> Target:
+    """Return the instance that `--config` and `--instance` name."""
+    config: Path | None = ctx.meta.get(_CONFIG)
+    paths = api.instance_paths(ctx.meta.get(_INSTANCE, ""), config)
+    return Target(paths=paths, as_json=wants_json(ctx))

@@ -1,0 +1,160 @@
+import subprocess
+import sys
+
+import pytest
+import typer
+
+from centrex import api
+from cli import main as command
+from tests.support.command_line import CommandLine
+
+VERBS = [
+    ["init"],
+    ["start"],
+    ["stop"],
+    ["reload"],
+    ["status"],
+    ["user"],
+    ["user", "add"],
+    ["user", "remove"],
+    ["user", "list"],
+    ["user", "passwd"],
+    ["config"],
+    ["config", "show"],
+    ["config", "check"],
+    ["config", "diff"],
+    ["config", "set"],
+    ["config", "schema"],
+    ["registrations"],
+    ["registrations", "remove"],
+    ["calls"],
+    ["explain"],
+    ["bans"],
+    ["bans", "release"],
+]
+
+
+@pytest.mark.parametrize("verb", [[], *VERBS], ids=" ".join)
+def test_every_command_has_help_with_one_example(verb: list[str], line: CommandLine) -> None:
+    result = line.run(*verb, "--help")
+    assert result.exit_code == 0
+    assert result.stdout.count("Example: ") == 1
+    assert "centrex" in result.stdout.partition("Example: ")[2]
+
+
+def test_the_version_is_told(line: CommandLine) -> None:
+    result = line.run("--version")
+    assert (result.exit_code, result.stdout) == (0, f"centrex {api.version()}\n")
+
+
+@pytest.mark.parametrize("wrong", [["nonsense"], ["status", "--nonsense"], ["explain"]])
+def test_wrong_usage_exits_2(wrong: list[str], line: CommandLine) -> None:
+    assert line.run(*wrong).exit_code == 2
+
+
+def test_a_bare_centrex_without_a_terminal_writes_a_secure_configuration_and_starts(
+    line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[api.ConfigSource] = []
+
+    def serve(source: api.ConfigSource, *, instance: str, ready_fd: int | None) -> int:
+        assert (instance, ready_fd) == ("default", None)
+        started.append(source)
+        return 0
+
+    monkeypatch.setattr(api, "serve", serve)
+    result = line.run()
+    assert result.exit_code == 0, result.output
+    config = started[0].load()
+    assert config.auth.enabled
+    assert config.auth.credentials == ()
+    assert line.paths.config.stat().st_mode & 0o777 == 0o600
+    assert "centrex user add" in result.stdout
+    written = line.paths.config.read_text()
+    assert line.run().exit_code == 0
+    assert line.paths.config.read_text() == written
+
+
+def _at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal:
+        def __init__(self, stream: object) -> None:
+            self._stream = stream
+
+        def isatty(self) -> bool:
+            return True
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self._stream, name)
+
+    class Sys:
+        @property
+        def stdin(self) -> Terminal:
+            return Terminal(sys.stdin)
+
+        @property
+        def stdout(self) -> Terminal:
+            return Terminal(sys.stdout)
+
+    monkeypatch.setattr(command, "sys", Sys())
+
+
+def test_at_a_terminal_it_says_that_the_dashboard_comes_later_and_shows_the_phones(
+    line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _at_a_terminal(monkeypatch)
+    monkeypatch.setattr(api, "serve", lambda source, **_: 0)
+    result = line.run()
+    assert result.exit_code == 0, result.output
+    assert "the dashboard comes with a later version" in result.stderr
+    assert "1001" in result.stdout
+    assert "shown only now" in result.stdout
+
+
+def test_a_start_that_fails_is_a_failure_not_an_unreachable_instance(
+    line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def serve(source: api.ConfigSource, **_: object) -> int:
+        raise api.Unavailable("port 5060 is taken")
+
+    monkeypatch.setattr(api, "serve", serve)
+    line.write('[network]\ndomain = "x"\n')
+    result = line.run("start")
+    assert result.exit_code == 1
+    assert "cannot start: port 5060 is taken" in result.stderr
+
+
+def test_options_may_stand_before_the_verb(line: CommandLine) -> None:
+    file = line.write('[network]\ndomain = "x"\n').rename(line.root / "own.toml")
+    assert line.run("--config", str(file), "config", "check").exit_code == 0
+    assert line.run("-i", "nobody", "config", "check").exit_code == 2
+
+
+def test_a_reader_that_goes_away_is_no_failure(
+    line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object, **__: object) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(typer, "echo", gone)
+    result = line.run("config", "schema")
+    assert "error" not in result.output
+
+
+@pytest.mark.slow
+def test_the_command_line_loads_no_textual() -> None:
+    code = "import sys, cli.main; print([m for m in sys.modules if m.startswith('textual')])"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout == "[]\n"
+
+
+@pytest.mark.slow
+def test_checking_a_configuration_loads_no_engine() -> None:
+    code = (
+        "import sys, cli.main; print([m for m in ('anyio', 'uvloop', 'dns') if m in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout == "[]\n"

@@ -1,0 +1,93 @@
+import json
+
+import pytest
+
+from centrex import api
+from cli import users as command
+from tests.support.command_line import CommandLine
+from tests.support.fake_instance import FakeInstance
+
+TEXT = '# mine\n[network]\ndomain = "example.com"\n'
+
+
+@pytest.fixture(autouse=True)
+def configuration(line: CommandLine) -> None:
+    line.write(TEXT)
+
+
+def logins(line: CommandLine) -> list[str]:
+    return [user["login"] for user in line.json("user", "list")["users"]]
+
+
+def test_a_login_is_added_with_a_generated_password(line: CommandLine) -> None:
+    told = line.json("user", "add", "1001", "--note", "Reception", "--users", "1001, 1005")
+    assert told["login"] == "1001"
+    assert len(told["password"]) == 16
+    assert told["reloaded"] is False
+    (user,) = line.json("user", "list")["users"]
+    assert (user["users"], user["note"]) == (["1001", "1005"], "Reception")
+    assert user["algorithms"] == ["SHA-256", "MD5"]
+    assert line.paths.config.read_text().startswith("# mine\n")
+
+
+def test_a_password_from_standard_input_is_never_shown(line: CommandLine) -> None:
+    result = line.run("user", "add", "1001", "--stdin", typed="secret word\n")
+    assert result.exit_code == 0
+    assert "secret" not in result.output
+    result = line.run("user", "passwd", "1001", "--stdin", typed="other\n")
+    row = api.ConfigSource(path=line.paths.config).load().auth.credentials[0]
+    expected = api.credential("1001", "example.com", "other")
+    assert row.ha1_md5.get_secret_value() == expected["ha1_md5"]
+
+
+def test_no_password_is_no_password(line: CommandLine) -> None:
+    assert line.run("user", "add", "1001", "--stdin", typed="\n").exit_code == 2
+    assert line.run("user", "add", "1001", "--stdin", "--generate", typed="x\n").exit_code == 2
+    assert logins(line) == []
+
+
+def test_a_terminal_is_asked_twice(line: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Sys:
+        class stdin:
+            isatty = staticmethod(lambda: True)
+
+    monkeypatch.setattr(command, "sys", Sys)
+    result = line.run("user", "add", "1001", typed="typed\ntyped\n")
+    assert result.exit_code == 0, result.output
+    assert "shown only now" not in result.output
+    result = line.run("user", "add", "1002", typed="\n\n")
+    assert "shown only now" in result.stdout
+
+
+def test_logins_are_removed_and_unknown_ones_lead_to_near_ones(line: CommandLine) -> None:
+    line.json("user", "add", "1001")
+    result = line.run("user", "passwd", "1002")
+    assert result.exit_code == 1
+    assert "nearest: 1001" in result.stderr
+    result = line.run("user", "remove", "1002", "--json")
+    assert json.loads(result.stderr)["error"]["nearest"] == ["1001"]
+    assert line.run("user", "add", "1001", "--generate").exit_code == 1
+    assert line.run("user", "remove", "1001").exit_code == 0
+    assert logins(line) == []
+    assert "no logins" in line.run("user", "list").stdout
+
+
+def test_a_table_shows_no_hashes(line: CommandLine) -> None:
+    line.json("user", "add", "1001")
+    row = api.ConfigSource(path=line.paths.config).load().auth.credentials[0]
+    shown = line.run("user", "list").stdout
+    assert "1001" in shown
+    assert row.ha1_md5.get_secret_value() not in shown
+
+
+@pytest.mark.wire
+def test_a_running_instance_is_told(line: CommandLine) -> None:
+    with FakeInstance(line.paths.control, {"reload": {"changed": []}}) as instance:
+        assert line.json("user", "add", "1001")["reloaded"] is True
+    assert instance.asked == [("reload", {})]
+
+
+def test_an_invalid_configuration_is_not_edited(line: CommandLine) -> None:
+    line.write(TEXT + "prt = 1\n")
+    assert line.run("user", "add", "1001").exit_code == 2
+    assert "1001" not in line.paths.config.read_text()

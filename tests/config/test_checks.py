@@ -1,0 +1,108 @@
+from pathlib import Path
+
+import pytest
+
+from centrex.base import ConfigError
+from centrex.config import checks
+from centrex.config.load import load_text
+
+NETWORK = '[network]\ndomain = "example.com"\n'
+HASH = "0" * 32
+
+
+def keys_of_problems(text: str, folder: Path) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load_text(text, file=folder / "x.toml")
+    return [problem.key for problem in caught.value.problems]
+
+
+def keys_of_warnings(text: str, folder: Path) -> list[str]:
+    return [one.key for one in load_text(text, file=folder / "x.toml").warnings]
+
+
+def test_tls_needs_files_that_can_be_read(tmp_path: Path) -> None:
+    text = NETWORK + 'transports = ["tls"]\ntls_key = "key.pem"\n'
+    assert keys_of_problems(text, tmp_path) == ["network.tls_certificate", "network.tls_key"]
+    (tmp_path / "key.pem").mkdir()
+    (tmp_path / "cert.pem").write_text("x")
+    text += 'tls_certificate = "cert.pem"\n'
+    assert keys_of_problems(text, tmp_path) == ["network.tls_key"]
+
+
+def test_tcp_and_tls_cannot_share_a_port(tmp_path: Path) -> None:
+    for name in ("k", "c"):
+        (tmp_path / name).write_text("x")
+    text = (
+        NETWORK + 'transports = ["tcp", "tls"]\nport = 5061\ntls_key = "k"\ntls_certificate = "c"\n'
+    )
+    assert keys_of_problems(text, tmp_path) == ["network.tls_port"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "key"),
+    [
+        ("min_expires = 100\nmax_expires = 90", "registrar.min_expires"),
+        ("default_expires = 30", "registrar.default_expires"),
+        ("default_expires = 100000", "registrar.default_expires"),
+        ('store = "database"', "registrar.store"),
+    ],
+)
+def test_the_registrar_agrees_with_itself(lines: str, key: str, tmp_path: Path) -> None:
+    assert keys_of_problems(f"{NETWORK}[registrar]\n{lines}\n", tmp_path) == [key]
+
+
+def test_a_burst_below_the_rate_makes_no_sense(tmp_path: Path) -> None:
+    text = NETWORK + "[network.guard]\nburst = 10\n"
+    assert keys_of_problems(text, tmp_path) == ["network.guard.burst"]
+
+
+def test_an_address_is_named_once(tmp_path: Path) -> None:
+    assert keys_of_problems(NETWORK + 'address = ["0.0.0.0", "127.0.0.1"]\n', tmp_path) == [
+        "network.address"
+    ]
+    assert keys_of_problems(NETWORK + 'address = ["::1", "::1"]\n', tmp_path) == ["network.address"]
+
+
+def test_logins_are_unique(tmp_path: Path) -> None:
+    row = f'[[auth.credentials]]\nlogin = "a"\nha1_md5 = "{HASH}"\n'
+    assert keys_of_problems(NETWORK + row + row, tmp_path) == ["auth.credentials[1].login"]
+
+
+def test_files_named_must_be_there(tmp_path: Path) -> None:
+    text = NETWORK + '[auth]\ncredentials_file = "none"\n[events]\nfile = "none/log"\n'
+    assert keys_of_problems(text, tmp_path) == ["events.file", "auth.credentials_file"]
+    (tmp_path / "log").mkdir()
+    assert keys_of_problems(NETWORK + '[events]\nfile = "log"\n', tmp_path) == ["events.file"]
+
+
+def test_a_log_file_may_be_new_or_there(tmp_path: Path) -> None:
+    text = NETWORK + '[events]\nfile = "log"\n'
+    load_text(text, file=tmp_path / "x.toml")
+    (tmp_path / "log").write_text("")
+    load_text(text, file=tmp_path / "x.toml")
+
+
+def test_what_is_hardly_meant_is_warned_of(tmp_path: Path) -> None:
+    assert keys_of_warnings(NETWORK, tmp_path) == ["auth.credentials"]
+    assert keys_of_warnings(NETWORK + "[auth]\nenabled = false\n", tmp_path) == ["auth.enabled"]
+    text = (
+        NETWORK
+        + '[auth]\nalgorithms = ["SHA-256"]\ntrusted = ["0.0.0.0/0", "gateway.example"]\n'
+        + f'[[auth.credentials]]\nlogin = "a"\nha1_md5 = "{HASH}"\n'
+    )
+    assert keys_of_warnings(text, tmp_path) == ["auth.credentials[0]", "auth.trusted[0]"]
+
+
+def test_a_sound_configuration_has_no_errors(tmp_path: Path) -> None:
+    text = f'{NETWORK}[[auth.credentials]]\nlogin = "a"\nha1_md5 = "{HASH}"\n'
+    loaded = load_text(text, file=tmp_path / "x.toml")
+    assert checks.errors(loaded.config) == ()
+    assert loaded.warnings == ()
+
+
+def test_more_than_one_worker_is_refused_plainly(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_text(NETWORK + "workers = 2\n", file=tmp_path / "x.toml")
+    (problem,) = caught.value.problems
+    assert problem.key == "network.workers"
+    assert problem.message == "more than one worker comes with a later version; use 1"

@@ -1,0 +1,48 @@
+import stat
+from pathlib import Path
+
+import pytest
+
+from centrex.config import htdigest
+
+MD5, SHA = "0" * 32, "1" * 64
+TEXT = f"# logins\na:r:{MD5}\na:r:{SHA}\nb:r:{MD5}\na:other:{MD5}"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "logins"
+    path.write_text(TEXT)
+    return path
+
+
+def test_logins_are_listed_by_realm(file: Path) -> None:
+    found, problems = htdigest.logins(file, "r")
+    assert found == {"a": ("SHA-256", "MD5"), "b": ("MD5",)}
+    assert problems == ()
+
+
+def test_a_wrong_line_is_told(file: Path) -> None:
+    file.write_text(f"nonsense\n{TEXT}")
+    found, problems = htdigest.logins(file, "r")
+    assert set(found) == {"a", "b"}
+    assert [problem.line for problem in problems] == [1]
+
+
+def test_a_login_is_replaced_where_it_stands(file: Path) -> None:
+    htdigest.replace(file, "a", "r", ("2" * 32,))
+    assert file.read_text() == f"# logins\na:r:{'2' * 32}\nb:r:{MD5}\na:other:{MD5}\n"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_a_new_login_comes_last_and_none_removes_it(file: Path) -> None:
+    htdigest.replace(file, "c", "r", (MD5, SHA))
+    assert file.read_text() == f"{TEXT}\nc:r:{MD5}\nc:r:{SHA}\n"
+    htdigest.replace(file, "c", "r", ())
+    assert file.read_text() == f"{TEXT}\n"
+
+
+def test_bytes_of_other_lines_survive(file: Path) -> None:
+    file.write_bytes(b"\xff:r:" + MD5.encode() + b"\n")
+    htdigest.replace(file, "c", "r", (MD5,))
+    assert file.read_bytes() == b"\xff:r:" + MD5.encode() + f"\nc:r:{MD5}\n".encode()

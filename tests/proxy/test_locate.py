@@ -1,0 +1,46 @@
+"""The targets of a request; whole flows are in `tests/scenarios`."""
+
+from centrex.base import Transport
+from centrex.registrar.registry import MustAsk
+from centrex.trace import Rule
+from tests.support.calling import Phone, names, rules
+from tests.support.proxy import DOMAIN, Proxy
+
+
+def test_where_a_registry_must_be_asked_first_it_is_503() -> None:
+    proxy = Proxy(users=["bob"])
+    asks = type("Away", (), {"lookup": lambda self, user, now: MustAsk(user)})
+    proxy.core.registry = asks()
+    alice = Phone(proxy, "alice", "192.0.2.7", register=False)
+    assert names(alice.sends("MESSAGE", f"sip:bob@{DOMAIN}")) == ["503"]
+    assert Rule.NOBODY_THERE in rules(proxy)
+    assert names(alice.sends("REGISTER", f"sip:{DOMAIN}", target=f"sip:bob@{DOMAIN}")) == ["503"]
+
+
+def test_escapes_and_case_of_the_user_part() -> None:
+    proxy = Proxy(users=["bob"])
+    Phone(proxy, "bob", "192.0.2.8")
+    alice = Phone(proxy, "alice", "192.0.2.7", register=False)
+    for user in ("bob", "%62ob", "BOB", "bob;x=y", "bob:secret"):
+        sent = alice.sends("MESSAGE", f"sip:{user}@{DOMAIN}", call_id=user)
+        assert names(sent)[0] in ("MESSAGE", "404"), user
+    assert names(alice.sends("MESSAGE", f"sip:%62ob@{DOMAIN}")) == ["MESSAGE"]
+
+
+def test_a_contact_of_unknown_scheme_does_not_stop_the_others() -> None:
+    proxy = Proxy(users=["bob"])
+    bob = Phone(proxy, "bob", "192.0.2.8", extra="Contact: <mailto:bob@example.com>")
+    alice = Phone(proxy, "alice", "192.0.2.7", register=False)
+    sent = alice.sends("MESSAGE", f"sip:bob@{DOMAIN}")
+    assert (bob.flow, "MESSAGE") in [
+        (flow, name) for (flow, _), name in zip(sent, names(sent), strict=True)
+    ]
+
+
+def test_a_connection_that_is_gone_leaves_the_other_contacts() -> None:
+    proxy = Proxy(users=["bob"])
+    Phone(proxy, "bob", "192.0.2.9", 40000, transport=Transport.TCP).flow.open = False
+    bob = Phone(proxy, "bob", "192.0.2.8")
+    alice = Phone(proxy, "alice", "192.0.2.7", register=False)
+    sent = alice.sends("MESSAGE", f"sip:bob@{DOMAIN}")
+    assert [flow for flow, _ in sent] == [bob.flow]
