@@ -57,6 +57,7 @@ __all__ = [
     "flatten",
     "generate_password",
     "instance_paths",
+    "is_lock_free",
     "iter_problems",
     "json_schema",
     "load_text",
@@ -170,6 +171,17 @@ def serve(source: ConfigSource, *, instance: str = "", ready_fd: int | None = No
     config = source.load()
     paths = instance_paths(instance, source.path, state_dir=config.basic.state_dir)
     return engine.serve(config, source, paths, ready_fd=ready_fd, instance=paths.instance)
+
+
+def is_lock_free(paths: InstancePaths) -> bool:
+    """Return whether no process holds an instance's lock, so that one could be started.
+
+    Raises:
+        Unavailable: The lock file cannot be read.
+    """
+    from centrex.runtime import lock  # noqa: PLC0415 - see `call`
+
+    return lock.is_free(paths.lock)
 
 
 def own_address() -> str:

@@ -38,14 +38,21 @@ def start(
 
 
 def _has_ended(aim: Target, patience_s: float) -> bool:
+    """Wait until nobody answers and the lock is free, so that a start right after finds it so."""
     deadline = time.monotonic() + patience_s
     while time.monotonic() < deadline:
-        try:
-            api.call(aim.paths, "status", timeout_s=5.0)
-        except api.Unavailable:
+        if not _answers(aim) and api.is_lock_free(aim.paths):
             return True
         time.sleep(0.1)
     return False
+
+
+def _answers(aim: Target) -> bool:
+    try:
+        api.call(aim.paths, "status", timeout_s=5.0)
+    except api.Unavailable:
+        return False
+    return True
 
 
 def stop(
@@ -109,12 +116,16 @@ def reload(
     """
     aim = target(ctx)
     result = aim.call("reload")
+    waiting = result.get("waiting", [])  # an older instance does not tell
     if aim.as_json:
-        output.emit_json(result)
-    elif result["changed"]:
+        output.emit_json({**result, "waiting": waiting})
+        return
+    if result["changed"]:
         changes_lines(result["changed"])
     else:
         output.say("nothing has changed")
+    if waiting:
+        output.say(f"waiting for a restart: {', '.join(waiting)}")
 
 
 def _listener(listener: Mapping[str, Any]) -> str:

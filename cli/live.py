@@ -30,9 +30,9 @@ def registrations(
     if ctx.invoked_subcommand:
         return
     aim = target(ctx)
-    result = aim.call("registrations", **({"aor": aor} if aor else {}))
+    rows = aim.rows("registrations", **({"aor": aor} if aor else {}))
     if aim.as_json:
-        output.emit_json(result)
+        output.emit_json({"registrations": rows})
         return
     output.table(
         ("USER", "CONTACT", "FROM", "EXPIRES", "Q", "PHONE"),
@@ -45,7 +45,7 @@ def registrations(
                 row["q"],
                 row["user_agent"],
             )
-            for row in result["registrations"]
+            for row in rows
         ),
         empty="no phone is registered",
     )
@@ -84,9 +84,9 @@ def calls(
     Example: centrex calls
     """
     aim = target(ctx)
-    result = aim.call("calls")
+    rows = aim.rows("calls")
     if aim.as_json:
-        output.emit_json(result)
+        output.emit_json({"calls": rows})
         return
     output.table(
         ("FROM", "TO", "STATE", "SECONDS", "STARTED", "CALL-ID"),
@@ -99,7 +99,7 @@ def calls(
                 row["started_at"],
                 row["id"],
             )
-            for row in result["calls"]
+            for row in rows
         ),
         empty="no call is in progress",
     )

@@ -1,5 +1,7 @@
 """The options every command shares, and the instance they point at."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -70,8 +72,19 @@ class Target:
 
     def call(self, command: str, **params: Any) -> dict[str, Any]:
         """Have the running instance carry out a command. Raises `Unavailable` or `Refused`."""
-        try:
+        with self._helpfully():
             return api.call(self.paths, command, params)
+
+    def rows(self, command: str, **params: Any) -> list[dict[str, Any]]:
+        """Return a list the running instance holds, however long. Raises as `call` does."""
+        with self._helpfully():
+            return list(api.all_rows(self.paths, command, params))
+
+    @contextmanager
+    def _helpfully(self) -> Iterator[None]:
+        """Say how to start an instance where none runs."""
+        try:
+            yield
         except api.Unavailable as error:
             if self.paths.control.exists():
                 raise

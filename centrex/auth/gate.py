@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 from centrex.auth.digest import ALGORITHMS, MD5, Algorithm, expected_response
 from centrex.auth.logins import Login, Logins
 from centrex.auth.nonce import FOREIGN, FRESH, Nonces, Window
+from centrex.auth.quirks import Told, md5_only
 from centrex.base import Flow, Instant, PeerError
 from centrex.sip.credentials import parse_credentials
 from centrex.sip.message import Message
@@ -98,7 +99,8 @@ class Gate:
 
     An algorithm is offered where every enabled login can be checked with it: a phone takes the
     first one it knows (RFC 8760 §2.4), and would be locked out by a hash its login has not. Where
-    there is none like that, all are offered. A challenge must not depend on who asks.
+    there is none like that, all are offered. A challenge must not depend on who asks: only on what
+    his phone can read (`simplified`).
 
     Args:
         realm: The realm.
@@ -115,6 +117,8 @@ class Gate:
         "_heads",
         "_logins",
         "_nonces",
+        "_simple",
+        "_told",
         "_window",
         "offered",
         "realm",
@@ -140,6 +144,9 @@ class Gate:
             b': Digest realm="%b", algorithm=%b, qop="auth", ' % (realm, one.token)
             for one in self.offered
         ]
+        mixed = len(self.offered) > 1 and MD5 in self.offered
+        self._simple = [self._heads[self.offered.index(MD5)]] if mixed else []
+        self._told = Told()
 
     def check(self, message: Message, header: int, flow: Flow, now: Instant) -> Verdict:
         """Judge a request.
@@ -229,7 +236,13 @@ class Gate:
         return other, why
 
     def challenge_lines(
-        self, header_name: bytes, source: bytes, now: Instant, *, stale: bool = False
+        self,
+        header_name: bytes,
+        source: bytes,
+        now: Instant,
+        *,
+        stale: bool = False,
+        simple: bool = False,
     ) -> list[bytes]:
         """Write a challenge: one header line for each algorithm, the preferred one first.
 
@@ -238,12 +251,29 @@ class Gate:
             source: The host challenged, `Flow.received_host`.
             now: Monotonic seconds.
             stale: As the verdict says.
+            simple: As `simplified` says.
         RFC: 3261 §20.27, §20.44; 8760 §2.3.
         """
         tail = b'nonce="%b"' % self._nonces.mint(now, source)
         if stale:
             tail = b"stale=true, " + tail
-        return [header_name + head + tail for head in self._heads]
+        heads = self._simple if simple and self._simple else self._heads
+        return [header_name + head + tail for head in heads]
+
+    def simplified(self, user_agent: bytes) -> bool:
+        """Return whether a phone of this name is to be offered MD5 alone, of several algorithms.
+
+        Such a phone gives up on a challenge that names anything else, whatever the order, and
+        would never answer; where MD5 is not among what is offered, there is nothing to be done.
+
+        Args:
+            user_agent: The value of its User-Agent header; empty where it has none.
+        """
+        return bool(self._simple) and md5_only(user_agent)
+
+    def is_news(self, flow: Flow) -> bool:
+        """Return whether it was not told yet that a flow's host has such a phone; now it was."""
+        return self._told.is_news(flow)
 
     def may_act_as(self, record: Login, user: bytes, *, case_sensitive: bool) -> bool:
         """Return whether a login may register and speak as a user.

@@ -35,5 +35,5 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         ge=0,
         le=604_800,
         description="Longest time an answered call may last; 0 for no limit.",
-        json_schema_extra={"effect": "live", "unit": "s"},
+        json_schema_extra={"effect": "live", "unit": "s", "available": False},
     )

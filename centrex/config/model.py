@@ -34,7 +34,9 @@ class Config(BaseModel, frozen=True, extra="forbid"):
         default_factory=TimeoutSettings, description="How long each stage of a call may last."
     )
     directory: DirectorySettings = Field(
-        default_factory=DirectorySettings, description="Names that are always listed."
+        default_factory=DirectorySettings,
+        description="Names that are always listed. (A call to one that is not registered gets 480 "
+        "instead of 404 already now.)",
     )
     routing: RoutingSettings = Field(default_factory=RoutingSettings, description="Where calls go.")
     inet: InetSettings = Field(default_factory=InetSettings, description="Global iNet accounts.")

@@ -135,12 +135,12 @@ class NetworkSettings(BaseModel, frozen=True, extra="forbid"):
     )
     tls_certificate: str = Field(
         "",
-        description="File with the certificate chain (PEM); needed for TLS.",
+        description="File with the certificate chain (PEM); needed for TLS. Looked at every minute.",
         json_schema_extra={"effect": "restart", "kind": "file", "calls": _SOCKETS},
     )
     tls_key: str = Field(
         "",
-        description="File with the private key (PEM); needed for TLS.",
+        description="File with the private key (PEM); needed for TLS. Looked at every minute.",
         json_schema_extra={"effect": "restart", "kind": "file", "calls": _SOCKETS},
     )
     keepalive_interval: int = Field(

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from pydantic.config import JsonDict
 
 _LIVE: JsonDict = {"effect": "live"}
+_LATER: JsonDict = {"effect": "live", "available": False}
 
 
 class Settings(BaseModel, frozen=True, extra="forbid"):
@@ -29,18 +30,18 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         True, description="Where calls are sent and what was tried.", json_schema_extra=_LIVE
     )
     subscriptions: bool = Field(
-        True, description="Phones that watch the directory.", json_schema_extra=_LIVE
+        True, description="Phones that watch the directory.", json_schema_extra=_LATER
     )
-    media: bool = Field(True, description="Media relays and sessions.", json_schema_extra=_LIVE)
+    media: bool = Field(True, description="Media relays and sessions.", json_schema_extra=_LATER)
     network: bool = Field(
         True, description="Listeners, connections and addresses.", json_schema_extra=_LIVE
     )
     guard: bool = Field(
         True, description="Sources limited, banned and released.", json_schema_extra=_LIVE
     )
-    plugins: bool = Field(True, description="What plug-ins report.", json_schema_extra=_LIVE)
-    inet: bool = Field(True, description="Global iNet accounts.", json_schema_extra=_LIVE)
-    database: bool = Field(True, description="The database store.", json_schema_extra=_LIVE)
+    plugins: bool = Field(True, description="What plug-ins report.", json_schema_extra=_LATER)
+    inet: bool = Field(True, description="Global iNet accounts.", json_schema_extra=_LATER)
+    database: bool = Field(True, description="The database store.", json_schema_extra=_LATER)
     sip_summary: bool = Field(
         False, description="One line for every SIP message; costs speed.", json_schema_extra=_LIVE
     )

@@ -31,6 +31,7 @@ def syntax(core: "Core", ctx: Context, now: Instant) -> Outcome:
         ctx.from_uri, ctx.from_tag, ctx.to_uri, ctx.to_tag, _ = read_request(message, ctx.via)
         ctx.uri = parse_uri(message.uri)
     except PeerError as error:
+        error.__traceback__ = None  # its frames hold the message, which holds the error
         rule = Rule.TOO_LARGE if error.status == 513 else Rule.MALFORMED
         return Answer(error.status, rule, error.what, error.rule, words=error.what)
     if ctx.method != b"ACK":
@@ -70,9 +71,12 @@ def hops_left(message: Message) -> int:
 def loops(core: "Core", ctx: Context, now: Instant) -> Outcome:
     """§16.3 step 4, RFC 5393: has this request been here before, to be routed the same way?"""
     message = ctx.message
-    ctx.loop_hash = loop_hash(message, ctx.call_id, ctx.from_tag)
-    if message.repeated >> VIA & 1 and _seen_before(core, message, ctx.loop_hash):
-        return Answer(482, Rule.LOOP, message.uri, words="the request came back unchanged")
+    if message.repeated >> VIA & 1:
+        ctx.loop_hash = loop_hash(message, ctx.call_id)
+        if _seen_before(core, message, ctx.loop_hash):
+            return Answer(482, Rule.LOOP, message.uri, words="the request came back unchanged")
+    elif not ctx.for_us:
+        ctx.loop_hash = loop_hash(message, ctx.call_id)
     if message.at[MAX_BREADTH]:
         ctx.breadth = parse_number(message.value(MAX_BREADTH), 2**31 - 1)
         if not ctx.breadth:

@@ -119,6 +119,7 @@ class Branch:
         final: Its final response, kept until the best one is chosen.
         began: When it was sent.
         heard: When a provisional response last came; 0 before the first.
+        last_status: The status of that response.
         ring_s: How long it may take in all.
         cancel_wanted: Whether it is to be cancelled as soon as that is allowed (§9.1).
         cancel_sent: Whether it was.
@@ -139,6 +140,7 @@ class Branch:
         "final",
         "flow",
         "heard",
+        "last_status",
         "over",
         "ring_s",
         "target",
@@ -151,5 +153,6 @@ class Branch:
         self.client: ClientTransaction | None = None
         self.final: Message | None = None
         self.heard = 0.0
+        self.last_status = 0
         self.cancel_wanted = self.cancel_sent = self.over = self.fallen_back = False
         self.cancel_reason = b""

@@ -31,7 +31,6 @@ from centrex.registrar.register import Options
 from centrex.registrar.registry import Bindings
 from centrex.routing.ours import Ours
 from centrex.routing.rfc3263 import Target as Place
-from centrex.routing.target import Target
 from centrex.sip.message import Message, can_be_answered, parse
 from centrex.sip.nameaddr import parse_name_addr
 from centrex.sip.names import (
@@ -190,7 +189,7 @@ class Core:
             via, branch = top_via(message)
             key = server_key(message, via, branch, b"INVITE" if method == b"ACK" else method)
         except PeerError as error:
-            message.fault = message.fault or error
+            message.fault = message.fault or error.with_traceback(None)
             self._refuse_statelessly(message, flow, now)
             return
         layer = self.layer
@@ -209,7 +208,8 @@ class Core:
         if len(layer.servers) >= MAX_TRANSACTIONS:
             self._overloaded(message, flow, now)
             return
-        call_id = message.value(CALL_ID)
+        line = lines[message.at[CALL_ID]] if message.at[CALL_ID] else b""
+        call_id = line[9:] if line[:9] == b"Call-ID: " else message.value(CALL_ID)
         ctx = Context(message, flow, via, call_id, self.journal.open(call_id))
         ctx.server = server = layer.open_server(key, message, flow, now)
         server.user = ctx
@@ -277,10 +277,7 @@ class Core:
             return
         index = message.at[VIA]
         message.lines[index] = amend_via(message.lines[index], via, branch, flow)
-        forward.prepare(self, ctx)
-        onwards = None if message.at[ROUTE] else ctx.dialog_flow
-        target = Target(message.uri, onwards)
-        forward.send_to(self, ctx, target, now, last=True, breadth=forward.DEFAULT_BREADTH)
+        forward.pass_ack(self, ctx, now)
 
     def _cancel(self, ctx: Context, branch: bytes, now: Instant) -> None:
         message = ctx.message
@@ -372,6 +369,7 @@ class Core:
         if answer.rule is not Rule.CHALLENGED:
             self.decide(ctx, (now, Rule.ANSWERED, answer.status, answer.words))
             if ctx.method == b"INVITE" and not ctx.to_tag:
+                self.statistics.calls_total += 1
                 self.statistics.calls_failed += 1
 
     def answer_plain(self, ctx: Context, status: int, extra: Sequence[bytes], now: Instant) -> None:

@@ -59,12 +59,12 @@ _HOP_LINES: Final = tuple(b"Max-Forwards: %d" % hops for hops in range(256))
 _FORMS_DIALOG: Final = frozenset({b"INVITE", b"SUBSCRIBE", b"REFER", b"NOTIFY"})
 
 
-def loop_hash(message: Message, call_id: bytes, from_tag: bytes) -> bytes:
+def loop_hash(message: Message, call_id: bytes) -> bytes:
     """Return what a branch of ours ends with, equal only where routing would be (RFC 5393 §4.2)."""
-    text = message.uri + b"\n" + call_id + from_tag
-    if message.at[ROUTE]:
-        text += b"\n".join(message.values(ROUTE))
-    return b".%08x" % zlib.crc32(text)
+    mark = zlib.crc32(message.uri, zlib.crc32(call_id))
+    for index in message.indices(ROUTE):
+        mark = zlib.crc32(message.lines[index], mark)
+    return b".%08x" % mark
 
 
 def prepare(core: "Core", ctx: Context) -> None:
@@ -135,6 +135,18 @@ def send_to(
 ) -> None:
     """Open one branch."""
     _go(core, _enter(core, ctx, target, now, last=last), now, breadth=breadth)
+
+
+def pass_ack(core: "Core", ctx: Context, now: Instant) -> None:
+    """Send the ACK of a 2xx on, once and without a transaction (§16.6 step 10, §13.2.2.4)."""
+    message = ctx.message
+    prepare(core, ctx)
+    if ctx.dialog_flow is None or message.at[ROUTE]:
+        send_to(core, ctx, Target(message.uri), now, last=True, breadth=DEFAULT_BREADTH)
+        return
+    token = MAGIC_COOKIE + core.ids.token() + ctx.loop_hash
+    flow = ctx.dialog_flow
+    core.sends.append((flow, write(core, ctx, Target(message.uri, flow), flow, token)))
 
 
 def _enter(core: "Core", ctx: Context, target: Target, now: Instant, *, last: bool) -> Branch:

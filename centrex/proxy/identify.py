@@ -8,7 +8,7 @@ from centrex.events import Kind, Severity
 from centrex.proxy.answer import Answer, Outcome
 from centrex.proxy.context import Context
 from centrex.sip.nameaddr import parse_name_addr
-from centrex.sip.names import AUTHORIZATION, PROXY_AUTHORIZATION, TO
+from centrex.sip.names import AUTHORIZATION, PROXY_AUTHORIZATION, TO, USER_AGENT
 from centrex.sip.uri import SipUri, parse_uri, unescape_user
 from centrex.trace import Rule
 
@@ -47,6 +47,9 @@ def identify(core: "Core", ctx: Context, now: Instant) -> Outcome:
     if isinstance(verdict, Challenge):
         name = b"WWW-Authenticate" if served else b"Proxy-Authenticate"
         source = ctx.flow.received_host
+        simple = access.gate.simplified(message.value(USER_AGENT))
+        if simple and access.gate.is_news(ctx.flow):
+            _tell_quirk(core, ctx)
         core.statistics.challenges_sent += 1
         return Answer(
             401 if served else 407,
@@ -54,7 +57,9 @@ def identify(core: "Core", ctx: Context, now: Instant) -> Outcome:
             ctx.method,
             access.gate.realm,
             str(verdict.why),
-            extra=access.gate.challenge_lines(name, source, now, stale=verdict.stale),
+            extra=access.gate.challenge_lines(
+                name, source, now, stale=verdict.stale, simple=simple
+            ),
         )
     core.statistics.challenges_refused += 1
     # the nonce was fresh and bound to this source: its address is proven
@@ -67,6 +72,21 @@ def identify(core: "Core", ctx: Context, now: Instant) -> Outcome:
         ctx.call_id,
     )
     return Answer(403, Rule.CREDENTIALS_REFUSED, verdict.login, str(verdict.why), words=_WRONG)
+
+
+def _tell_quirk(core: "Core", ctx: Context) -> None:
+    """Tell that a phone is offered MD5 alone, because it gives up on any other offer."""
+    core.notify(
+        Kind.AUTHENTICATION,
+        Severity.NOTICE,
+        "auth.quirk",
+        {
+            "src": ctx.flow.name,
+            "user_agent": ctx.message.value(USER_AGENT),
+            "what": "gives up where SHA-256 is offered: MD5 alone is",
+        },
+        ctx.call_id,
+    )
 
 
 def _as_himself(core: "Core", ctx: Context, now: Instant) -> Outcome:

@@ -50,14 +50,16 @@ def on_response(core: "Core", branch: Branch, response: Message, now: Instant) -
 
 def _on_provisional(core: "Core", branch: Branch, response: Message, now: Instant) -> None:
     ctx = branch.context
-    branch.heard = now
+    first = branch.heard == 0.0 or branch.last_status != response.status
+    branch.heard, branch.last_status = now, response.status
     if branch.cancel_wanted and not branch.cancel_sent:
         send_cancel(core, branch, now, branch.cancel_reason)
     if response.status == 100 or branch.over or ctx.answered:
         return
     if ctx.method != b"INVITE":
         return  # RFC 4320 §4.1: to a non-INVITE request no other provisional response than 100
-    core.decide(ctx, (now, Rule.TARGET_PROGRESS, branch.target.uri, response.status))
+    if first:
+        core.decide(ctx, (now, Rule.TARGET_PROGRESS, branch.target.uri, response.status))
     if ctx.call is not None:
         call_life.rings(ctx.call, branch.flow, response.status, now)
     _send_upstream(core, ctx, response, now)

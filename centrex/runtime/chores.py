@@ -59,7 +59,7 @@ class Chores:
         for edge in engine.edges.udp:
             edge.sample()
         engine.bus.collect()
-        engine.core.wanted = engine.bus.wanted
+        engine.hands.heed()
 
     def expire(self, now: float) -> None:
         """End bans and registrations whose time is over."""

@@ -3,6 +3,7 @@
 import importlib.util
 import logging
 import os
+import resource
 import signal
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -51,6 +52,7 @@ from centrex.runtime.tls import TlsContexts
 from centrex.trace import Journal
 from centrex.transaction import Timing
 
+_DESCRIPTORS: Final = 65_536
 GRACE_S: Final = 5.0
 """How long requests under way and unsent messages may take when the engine stops."""
 _FLUSH_SHARE: Final = 0.2
@@ -159,7 +161,6 @@ class Engine:
         self.hands = Hands(
             self.core, self.bus, self.resolver, self.flows, tasks, self.recovery.notice
         )
-        self.core.wanted = self.bus.wanted
         self.edges.bind(
             self.roaming.hosts(),
             self.config.network,
@@ -351,7 +352,7 @@ class Engine:
         )
         self.log.reopen(config.events.file, config.events.format)
         self.bus.enable(policy.kinds)
-        core.wanted = self.bus.wanted
+        self.hands.heed()
 
     def _certificate_ends(self, what: str) -> None:
         self.say("tls.ending", Severity.WARNING, what=what)
@@ -424,6 +425,7 @@ def serve(
     async def main() -> None:
         await Engine(config, source, paths, instance).run(ready_fd)
 
+    _allow_connections()
     fast = importlib.util.find_spec("uvloop") is not None
     try:
         anyio.run(main, backend_options={"use_uvloop": fast})
@@ -433,6 +435,14 @@ def serve(
             raise
         raise _first(expected) from None
     return 0
+
+
+def _allow_connections() -> None:
+    """Take as many file descriptors as the system grants: each connection needs one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        wanted = hard if hard != resource.RLIM_INFINITY else _DESCRIPTORS
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, _DESCRIPTORS), hard))
 
 
 def _first(group: BaseException) -> BaseException:

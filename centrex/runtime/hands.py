@@ -20,6 +20,7 @@ from centrex.routing.rfc3263 import Target
 from centrex.runtime.bus import Bus
 from centrex.runtime.dns import Resolver
 from centrex.runtime.flows import FlowTable
+from centrex.runtime.summary import received, sent
 from centrex.trace import Rule
 
 _LOOK_S: Final = 60.0
@@ -52,10 +53,18 @@ class Hands:
         self.now: Callable[[], Instant] = time.monotonic
         self._looks_at: Instant = 0.0
         self._sooner = anyio.Event()
+        self.heed()
+
+    def heed(self) -> None:
+        """See which kinds of events are wanted now; to be called when that may have changed."""
+        self.core.wanted = self._bus.wanted
+        self._summing_up = Kind.SIP_SUMMARY in self._bus.wanted
 
     def take(self, data: bytes, flow: Flow) -> None:
         """Feed one message; `finish` follows after the batch. No message brings the server down."""
         core = self.core
+        if self._summing_up:
+            self._tell(received, data, flow)
         try:
             core.receive(data, flow, self.now())
         except Exception as error:  # noqa: BLE001 - a door: a fault of ours must stay one message's
@@ -63,6 +72,16 @@ class Hands:
             self._failed(error, flow.name)
         if core.sends:
             self._send()
+
+    def _tell(self, what: Callable[[bytes, Flow], Event | None], data: bytes, flow: Flow) -> None:
+        """Publish a message's summary; a fault of ours in it goes no further."""
+        try:
+            event = what(data, flow)
+        except Exception as error:  # noqa: BLE001 - a door, as in `take`
+            self._failed(error, flow.name)
+            return
+        if event is not None:
+            self._bus.publish(event)
 
     def _failed(self, error: Exception, source: str) -> None:
         """Tell of a fault of ours, with where it happened."""
@@ -104,7 +123,7 @@ class Hands:
 
     def _send(self) -> None:
         sends = self.core.sends
-        statistics = self.core.statistics
+        statistics, summing_up = self.core.statistics, self._summing_up
         statistics.messages_out += len(sends)
         for flow, data in sends:
             try:
@@ -114,6 +133,9 @@ class Hands:
             except OSError:
                 # no route, or an ICMP error for an earlier datagram: timers deal with the silence
                 statistics.drop("send-failed")
+            else:
+                if summing_up:
+                    self._tell(sent, data, flow)
         sends.clear()
 
     async def _look_up(self, ask: Ask) -> None:

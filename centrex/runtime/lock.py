@@ -84,6 +84,29 @@ class InstanceLock:
         self.release()
 
 
+def is_free(path: Path | str) -> bool:
+    """Return whether nobody holds a lock; also where its file is missing.
+
+    Raises:
+        Unavailable: The file cannot be read; says why.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        raise Unavailable(f"cannot read the lock file {path}: {error.strerror}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise Unavailable(f"cannot look at the lock file {path}: {error.strerror}") from error
+    finally:
+        os.close(descriptor)
+    return True
+
+
 def holder_of(path: Path | str) -> int:
     """Return the process id that a lock file names, or 0; says nothing about whether it still runs."""
     try:

@@ -46,7 +46,7 @@ class Message:
         self.lines, self.body = lines, body
         self.method = self.uri = b""
         self.status = self.repeated = 0
-        self.at = _ZEROS.copy()
+        self.at = _ZEROS
         self.fault: PeerError | None = None
 
     def value(self, number: int) -> bytes:
@@ -202,6 +202,7 @@ def _start_line(message: Message, first: bytes) -> None:
 
 
 def _scan(message: Message) -> None:
+    message.at = _ZEROS.copy()
     at, lines, lookup = message.at, message.lines, names.memo
     repeated = 0
     for index, line in enumerate(lines):

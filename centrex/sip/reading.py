@@ -171,8 +171,8 @@ def read_response(message: Message) -> None:
         and _lengths.get(lines[at[CONTENT_LENGTH]]) == len(message.body)
         and lines[at[CSEQ]] in _sequences
         and at[CALL_ID]
-        and at[FROM]
-        and at[TO]
+        and _ADDRESS.fullmatch(lines[at[FROM]])
+        and _ADDRESS.fullmatch(lines[at[TO]])
     ):
         return
     check_response(message)
@@ -188,23 +188,21 @@ def _is_usual(message: Message, via: ViaForm | Via) -> bool:
         return False
     if _lengths.get(lines[at[CONTENT_LENGTH]]) != len(message.body):
         return False
-    if at[CONTACT] and lines[at[CONTACT]] not in _contacts:
-        return False
+    if at[CONTACT] and lines[at[CONTACT]] not in _contacts and message.method != b"REGISTER":
+        return False  # the registrar reads the Contacts of a REGISTER, each its own, itself
     if at[ROUTE] and not is_usual_route(lines[at[ROUTE]]):
         return False
     return lines[at[MAX_FORWARDS]] in HOPS and type(via) is ViaForm
 
 
-_ROUTE: Final = re.compile(rb"Route: <(sips?:[A-Za-z0-9.:\[\]-]++)(?:;[A-Za-z0-9.=_-]++)*+>")
+_ROUTE: Final = re.compile(
+    rb"Route: <sip:[A-Za-z0-9][A-Za-z0-9.-]*+(?::[0-9]{1,5})?;(?:[A-Za-z0-9.=_-]++;?+)++>"
+)
 
 
 def is_usual_route(line: bytes) -> bool:
     """Whether a Route line holds one plain value: host, port, and parameters of plain letters."""
-    match = _ROUTE.fullmatch(line)
-    if match is None:
-        return False
-    parse_uri(match[1])
-    return True
+    return _ROUTE.fullmatch(line) is not None
 
 
 def _the_long_way(message: Message) -> Reading:

@@ -131,7 +131,7 @@ class TransactionLayer:
         return do
 
     def _linger_server(self, server: ServerTransaction, now: Instant) -> None:
-        server.request = None
+        server.request = server.user = None  # answered: only repetitions are still to come
         if server.state is State.ACCEPTED:  # timer L, also on reliable transports
             server.response = b""
             seconds = self.timing.timeout

@@ -249,3 +249,33 @@ def test_any_bytes_are_challenged_or_refused(raw: bytes) -> None:
     raw = raw.replace(b"\r", b" ").replace(b"\n", b" ")
     verdict = judge(make(), raw, b"Digest " + raw, b'Digest realm="example.com",' + raw)
     assert not isinstance(verdict, Authenticated)
+
+
+def offers(lines: list[bytes]) -> list[bytes]:
+    return [parse_credentials(line.partition(b": ")[2])[1][b"algorithm"] for line in lines]
+
+
+def test_a_phone_that_cannot_choose_is_offered_md5_alone() -> None:
+    gate = make()
+    assert gate.simplified(b"baresip v1.0.0 (x86_64/linux)")
+    assert not gate.simplified(b"baresip v3.11.0 (x86_64/linux)")
+    assert not gate.simplified(b"")
+    assert offers(gate.challenge_lines(b"WWW-Authenticate", SOURCE, NOW)) == [b"SHA-256", b"MD5"]
+    lines = gate.challenge_lines(b"WWW-Authenticate", SOURCE, NOW, simple=True)
+    assert offers(lines) == [b"MD5"]
+    nonce = parse_credentials(lines[0].partition(b": ")[2])[1][b"nonce"]
+    assert isinstance(judge(gate, credentials(nonce, SECRET)), Authenticated)
+
+
+def test_nobody_is_offered_what_is_not_offered_to_all() -> None:
+    for algorithms in ((SHA256,), (MD5,)):
+        gate = make(algorithms=algorithms)
+        assert not gate.simplified(b"baresip v1.0.0 (x86_64/linux)")
+        lines = gate.challenge_lines(b"WWW-Authenticate", SOURCE, NOW, simple=True)
+        assert offers(lines) == [one.token for one in algorithms]
+
+
+def test_such_a_phone_is_news_once() -> None:
+    gate = make()
+    assert gate.is_news(FLOW)
+    assert not gate.is_news(FLOW)

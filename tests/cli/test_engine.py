@@ -1,4 +1,6 @@
+import fcntl
 import json
+import time
 from typing import Any
 
 import pytest
@@ -74,6 +76,25 @@ def test_stop_waits_for_the_end(line: CommandLine) -> None:
 
 
 @pytest.mark.wire
+def test_stop_waits_for_the_lock_too(line: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    naps: list[float] = []
+    with (
+        FakeInstance(line.paths.control, {"stop": {"stopping": True}}),
+        line.paths.lock.open("w") as held,
+    ):
+        fcntl.flock(held, fcntl.LOCK_EX)
+
+        def nap(seconds: float) -> None:
+            naps.append(seconds)
+            if len(naps) == 3:
+                fcntl.flock(held, fcntl.LOCK_UN)
+
+        monkeypatch.setattr(time, "sleep", nap)
+        assert line.json("stop") == {"stopping": True, "ended": True}
+    assert len(naps) == 3
+
+
+@pytest.mark.wire
 def test_stop_need_not_wait(line: CommandLine) -> None:
     with FakeInstance(line.paths.control, {"stop": {"stopping": True}}):
         assert line.json("stop", "--no-wait") == {"stopping": True, "ended": False}
@@ -84,10 +105,22 @@ def test_reload_tells_what_changed(line: CommandLine) -> None:
     change = {"key": "auth.nonce_life", "old": 300, "new": 60, "effect": "live"}
     with FakeInstance(line.paths.control, {"reload": {"changed": [change]}}):
         result = line.run("reload")
-        assert line.json("reload") == {"changed": [change]}
+        assert line.json("reload") == {"changed": [change], "waiting": []}
     assert "auth.nonce_life: 300 -> 60" in result.stdout
+    assert "waiting" not in result.stdout
     with FakeInstance(line.paths.control, {"reload": {"changed": []}}):
         assert line.run("reload").stdout == "nothing has changed\n"
+
+
+@pytest.mark.wire
+def test_reload_tells_what_waits_for_a_restart(line: CommandLine) -> None:
+    change = {"key": "network.port", "old": 5060, "new": 5070, "effect": "restart"}
+    answer = {"changed": [change], "waiting": ["network.port", "basic.state_dir"]}
+    with FakeInstance(line.paths.control, {"reload": answer}):
+        result = line.run("reload")
+        assert line.json("reload") == answer
+    assert "waits for a restart" in result.stdout
+    assert "waiting for a restart: network.port, basic.state_dir\n" in result.stdout
 
 
 @pytest.mark.wire

@@ -50,13 +50,27 @@ def test_registrations_are_listed_and_escaped(line: CommandLine) -> None:
         result = line.run("registrations", "--aor", "sip:1001@example.com")
         assert line.json("registrations") == answer
     assert instance.asked == [
-        ("registrations", {"aor": "sip:1001@example.com"}),
-        ("registrations", {}),
+        ("registrations", {"aor": "sip:1001@example.com", "offset": 0, "limit": 500}),
+        ("registrations", {"offset": 0, "limit": 500}),
     ]
     assert "\\x1b]0;owned\\x07" in result.stdout
     assert "Phone\\u202e \\u200b1.0" in result.stdout
     assert "3540 s" in result.stdout
     assert "\x1b" not in result.stdout
+
+
+@pytest.mark.parametrize(("verb", "row"), [("registrations", BINDING), ("calls", CALL)])
+def test_a_list_of_any_length_is_fetched_by_the_page(
+    verb: str, row: dict[str, Any], line: CommandLine
+) -> None:
+    pages = [
+        {verb: [row, row], "total": 3, "next": 2},
+        {verb: [row], "total": 3, "next": None},
+    ]
+    with FakeInstance(line.paths.control, {verb: pages}) as instance:
+        assert line.json(verb) == {verb: [row, row, row]}
+        assert len(line.run(verb).stdout.splitlines()) == 4
+    assert [params["offset"] for _, params in instance.asked] == [0, 2, 0, 2]
 
 
 def test_json_is_plain_ascii(line: CommandLine) -> None:

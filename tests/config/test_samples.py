@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from centrex.config.keys import find
 from centrex.config.load import ConfigSource
 
 SAMPLES = Path(__file__).parents[2] / "sample-configs"
@@ -22,3 +23,23 @@ def test_every_sample_loads_with_no_problem(name: str, tmp_path: Path) -> None:
 
 def test_the_samples_are_there() -> None:
     assert {path.stem for path in SAMPLES.glob("*.toml")} >= {"office", "isp", "tls", "behind-nat"}
+
+
+def test_samples_tell_what_comes_later() -> None:
+    """Where a key without effect is set, a remark above it, or above its table, says so."""
+    met = 0
+    for path in SAMPLES.glob("*.toml"):
+        table, above, remark = "", "", ""
+        for line in path.read_text(encoding="utf-8").splitlines():
+            name, assigned, _ = line.partition(" = ")
+            if line.startswith("#"):
+                remark += line
+                continue
+            if line.startswith("["):
+                table, above = line.strip("[]"), remark
+            key = find(f"{table}.{name}") if assigned else None
+            if key is not None and not key.available:
+                met += 1
+                assert "later version" in above + remark, f"{path.name}: {line}"
+            remark = ""
+    assert met

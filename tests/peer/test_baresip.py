@@ -33,9 +33,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CentrexServer]:
     users = [f"{transport}{number}" for transport in ("udp", "tcp", "tls") for number in (1, 2)]
     with CentrexServer(
         tmp_path_factory.mktemp("server"),
-        users=[*users, "absent", "patient1", "patient2", "modern"],
+        users=[*users, "absent", "patient1", "patient2"],
         transports=("udp", "tcp", "tls"),
-        overrides={"auth.algorithms": ["MD5"]},
     ) as running:
         yield running
 
@@ -223,17 +222,18 @@ def test_a_phone_that_is_switched_off_is_known_but_not_there(
     assert caller.await_(CLOSED).reason.startswith("480")
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="baresip 1.0 gives up when SHA-256 is offered beside MD5, whatever the order "
-    "(RFC 8760 §2.4 wants it to pick the one it knows)",
-)
-def test_it_registers_with_the_default_algorithms(tmp_path: Path) -> None:
-    with (
-        CentrexServer(tmp_path, users=["modern"]) as server,
-        Baresip("modern", server, tmp_path) as phone,
-    ):
-        phone.await_(REGISTERED, timeout=5)
+def test_it_is_offered_md5_alone_and_that_is_told_once(
+    server: CentrexServer, tmp_path: Path
+) -> None:
+    def told() -> list[str]:
+        lines = server.log_tail(10_000).splitlines()
+        return [line for line in lines if "auth.quirk" in line and f"{phone.host}:" in line]
+
+    with Baresip("absent", server, tmp_path) as phone:
+        _register(phone)
+        settle(lambda: bool(told()), "it is told")
+    (line,) = told()
+    assert "baresip v" in line
 
 
 def test_a_call_lasts_longer_than_any_transaction(

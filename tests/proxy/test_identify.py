@@ -52,3 +52,27 @@ def test_repeated_wrong_passwords_lead_to_a_ban_of_the_source() -> None:
         answers += names(alice.sends("MESSAGE", BOB, call_id=f"a{number}", cseq=2, extra=line))
     assert set(answers) == {"403"}
     assert alice.sends("OPTIONS", f"sip:{DOMAIN}") == []
+
+
+def offers(data: bytes) -> list[str]:
+    lines = data.decode().split("\r\n")
+    return [
+        line.partition("algorithm=")[2].partition(",")[0]
+        for line in lines
+        if "-Authenticate:" in line
+    ]
+
+
+def test_an_old_phone_is_offered_md5_alone_which_is_told_once() -> None:
+    proxy = Proxy(users=["alice"], auth=True)
+    alice = Phone(proxy, "alice", "192.0.2.7", register=False)
+    for number in (1, 2):
+        ((_, challenge),) = alice.sends(
+            "MESSAGE", BOB, call_id=f"a{number}", extra="User-Agent: baresip v1.0.0 (x86_64/linux)"
+        )
+        assert offers(challenge) == ["MD5"]
+    ((_, challenge),) = alice.sends("MESSAGE", BOB, call_id="a3", extra="User-Agent: other 1.0")
+    assert offers(challenge) == ["SHA-256", "MD5"]
+    (event,) = [event for event in proxy.core.events if event.name == "auth.quirk"]
+    assert event.fields["src"] == "udp 192.0.2.7:5060"
+    assert event.fields["user_agent"] == b"baresip v1.0.0 (x86_64/linux)"

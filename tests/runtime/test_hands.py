@@ -1,5 +1,6 @@
 import math
 from collections.abc import AsyncIterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
@@ -29,10 +30,12 @@ class ScriptedCore:
         self.deadline = math.inf
         self.told: list[tuple[Any, ...]] = []
         self.heard = anyio.Event()
+        self.answers = b""
+        self.wanted: AbstractSet[Kind] = frozenset()
 
     def receive(self, data: bytes, flow: Flow, now: float) -> None:
         self.told.append(("receive", data, flow))
-        self.sends.append((flow, b"answer to " + data))
+        self.sends.append((flow, self.answers or b"answer to " + data))
 
     def answer(self, number: int, places: Sequence[Any] | str, now: float) -> None:
         self.told.append(("answer", number, places))
@@ -141,6 +144,50 @@ async def test_events_are_published_in_order() -> None:
             names = [item[1].name for item in news.drain() if isinstance(item, tuple)]
         assert names == ["call.a", "call.b"]
         assert bench.core.events == []
+
+
+async def test_each_message_is_summed_up_where_somebody_reads_it() -> None:
+    invite = b"INVITE sip:x SIP/2.0\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n\r\n"
+    async with at_work() as bench:
+        bench.core.answers = b"SIP/2.0 100 Trying\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n\r\n"
+        bench.hands.receive(invite, bench.flow)
+        with bench.bus.subscribe() as news:
+            bench.hands.heed()
+            bench.hands.receive(invite, bench.flow)
+            bench.wire.error = OSError(101, "no route")
+            bench.hands.receive(invite, bench.flow)
+            told = [item[1] for item in news.drain() if isinstance(item, tuple)]
+            assert [(event.name, event.fields["message"]) for event in told] == [
+                ("sip.received", b"INVITE"),
+                ("sip.sent", 100),
+                ("sip.received", b"INVITE"),
+            ]
+            bench.bus.enable([Kind.CALLS])
+            bench.hands.heed()
+            bench.hands.receive(invite, bench.flow)
+            assert list(news.drain()) == []
+
+
+async def test_a_fault_of_the_summary_loses_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(data: bytes, flow: Flow) -> Event:
+        raise ValueError("a fault of ours")
+
+    monkeypatch.setattr("centrex.runtime.hands.received", fail)
+    monkeypatch.setattr("centrex.runtime.hands.sent", fail)
+    async with at_work() as bench:
+        with bench.bus.subscribe():
+            bench.hands.heed()
+            bench.hands.receive(b"1", bench.flow)
+        assert bench.wire.sent == [b"answer to 1"]
+        assert bench.core.statistics.drops == {"internal-error": 2}
+
+
+async def test_the_core_learns_what_is_wanted() -> None:
+    async with at_work() as bench:
+        assert bench.core.wanted == {Kind.ERRORS}
+        with bench.bus.subscribe([Kind.CALLS]):
+            bench.hands.heed()
+            assert bench.core.wanted == {Kind.CALLS, Kind.ERRORS}
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from centrex.base import Unavailable
-from centrex.runtime.lock import AlreadyRunning, InstanceLock, holder_of
+from centrex.runtime.lock import AlreadyRunning, InstanceLock, holder_of, is_free
 
 
 def test_the_lock_names_its_holder_while_held(tmp_path: Path) -> None:
@@ -24,6 +24,18 @@ def test_the_lock_names_its_holder_while_held(tmp_path: Path) -> None:
     lock.release()
     with InstanceLock(path):
         pass
+
+
+def test_one_can_look_whether_it_is_free(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    assert is_free(path)
+    assert not path.exists()
+    with InstanceLock(path):
+        assert not is_free(path)
+        assert holder_of(path) == os.getpid()
+    assert is_free(path)
+    with pytest.raises(Unavailable, match="cannot read the lock file"):
+        is_free(tmp_path / "lock" / "lock")
 
 
 def test_a_lock_file_left_over_stands_in_nobodys_way(tmp_path: Path) -> None:

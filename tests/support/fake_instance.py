@@ -12,12 +12,14 @@ from typing import Any, Self
 class FakeInstance:
     """Answers each command with its result, or with its error where that has a `code`.
 
+    A list of results stands for pages, by whose `next` they follow one another.
+
     Args:
         path: Where the socket stands; its folder is made.
         answers: By command.
     """
 
-    def __init__(self, path: Path, answers: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(self, path: Path, answers: Mapping[str, Any]) -> None:
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self._answers = answers
         self._path = path
@@ -61,7 +63,10 @@ class FakeInstance:
     def _reply(self, request: dict[str, Any]) -> bytes:
         command = request["command"]
         self.asked.append((command, request["params"]))
-        answer = dict(self._answers[command])
+        answer = self._answers[command]
+        if isinstance(answer, list):
+            offsets = [0, *(page["next"] for page in answer)]
+            answer = answer[offsets.index(request["params"]["offset"])]
         ok = "code" not in answer
         if command == "stop" and ok:
             self.close()

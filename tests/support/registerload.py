@@ -1,5 +1,6 @@
-"""Phones that register as fast as the server answers, and remember when each was told 200."""
+"""Phones that register one after the other, and remember when each was told 200."""
 
+import itertools
 import select
 import socket
 import time
@@ -17,11 +18,14 @@ class RegisterLoad:
     Args:
         server: Where they register.
         users: Who they are, in the order in which they do.
-        window: How many are under way together.
+        rate: How many begin in a second, as far as the server keeps up.
+        window: How many are under way together at most.
     """
 
-    def __init__(self, server: CentrexServer, users: list[str], *, window: int = 16) -> None:
-        self.server, self.window = server, window
+    def __init__(
+        self, server: CentrexServer, users: list[str], *, rate: int, window: int = 16
+    ) -> None:
+        self.server, self.rate, self.window = server, rate, window
         self.done: dict[str, float] = {}
         self.refused: list[str] = []
         self._next = iter(users)
@@ -43,17 +47,17 @@ class RegisterLoad:
         self._socket.close()
 
     def run(self, seconds: float) -> None:
-        """Register one after the other for some time, or until all have."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            while len(self._under_way) < self.window:
-                user = next(self._next, None)
-                if user is None:
-                    break
+        """Register one after the other for some time."""
+        began = time.monotonic()
+        begun = 0
+        while (now := time.monotonic()) < began + seconds:
+            due = int((now - began) * self.rate) + 1 - begun
+            for user in itertools.islice(
+                self._next, max(0, min(due, self.window - len(self._under_way)))
+            ):
                 self._begin(user)
-            if not self._under_way:
-                return
-            message = self._receive(end - time.monotonic())
+                begun += 1
+            message = self._receive(1 / self.rate)
             if message is not None and message.status:
                 self._take(message)
 

@@ -10,7 +10,7 @@ from tests.support.server import CentrexServer
 from tests.support.sipclient import SipClient
 from tests.support.wire import control, drops, ping, until
 
-pytestmark = pytest.mark.wire
+pytestmark = [pytest.mark.wire, pytest.mark.slow]
 
 BURST, RATE, FAILURES = 30, 5, 5
 EXEMPT = loopback()

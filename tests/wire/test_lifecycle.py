@@ -15,7 +15,7 @@ from tests.support.server import CentrexServer
 from tests.support.sipclient import SipClient
 from tests.support.wire import control, until
 
-pytestmark = [pytest.mark.wire, pytest.mark.timeout(30)]
+pytestmark = [pytest.mark.wire, pytest.mark.slow, pytest.mark.timeout(30)]
 
 LINES = 100_000
 

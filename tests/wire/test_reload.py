@@ -342,6 +342,7 @@ def test_events_routing(server: CentrexServer, alice: SipClient) -> None:
             assert ("relay.denied" in "\n".join(lines_since(server, mark))) is wanted
 
 
+@pytest.mark.slow
 def test_events_guard(server: CentrexServer) -> None:
     for wanted in (True, False):
         with (
@@ -418,6 +419,7 @@ def flood(phone: SipClient, messages: int) -> int:
     return sum(message.status == 200 for message in phone.inbox)
 
 
+@pytest.mark.slow
 def test_guard_exempt_burst_and_rate(server: CentrexServer) -> None:
     with SipClient("alice", server) as phone:
         assert flood(phone, 40) == 40
