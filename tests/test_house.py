@@ -43,7 +43,6 @@ TESTED_ELSEWHERE: Final = {
     "centrex/base/networks.py": "guard/ and scenarios/test_access.py",
     "centrex/proxy/flows.py": "scenarios/",
     "centrex/runtime/garbage.py": "wire/",
-    "centrex/sip/reading.py": "sip/test_message.py",
     "centrex/trace/journal.py": "scenarios/test_journal.py",
 }
 """Modules of the engine that need no test file of their own: path and where they are tested."""
