@@ -31,4 +31,4 @@ CHAIN: Final[tuple[Step, ...]] = (
     serve,
     locate,
 )
-"""What a request must pass, before `Core.forward` sends it on."""
+"""What a request must pass, before `proxy.forward` sends it on."""

@@ -1,7 +1,7 @@
 """One request on its way, from arrival to its final response: the response context of §16.
 
 It holds what the steps of the chain found out, and the branches that were opened for it. It is plain
-data: steps and `forward` write it, `responses` read it.
+data: steps and `forward` write it, `upstream` read it.
 """
 
 from typing import Any

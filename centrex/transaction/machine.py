@@ -51,7 +51,7 @@ class Do(enum.IntFlag):
     SEND_ACK = 4
     """Acknowledge a final response other than 2xx (§17.1.1.3)."""
     ARM_RESEND = 8
-    """Start or restart timer E or G; A is restarted by `REPEAT_ARM` alone."""
+    """Start timer A, E or G anew, after a longer interval."""
     ARM_TIMEOUT = 16
     """Start timer H."""
     ARM_LINGER = 32
