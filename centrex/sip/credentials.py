@@ -12,7 +12,7 @@ from centrex.sip.tokens import TOKEN
 _RULE: Final = "RFC 3261 §25.1"
 _SCHEME: Final = re.compile(rb"(" + TOKEN + rb")(?:[ \t]++|$)")
 _PARAM: Final = re.compile(
-    rb"(" + TOKEN + rb')[ \t]*+=[ \t]*+(?:"((?:[^"\\\x00-\x08\x0a-\x1f\x7f]++|\\.)*+)"'
+    rb"(" + TOKEN + rb')[ \t]*+=[ \t]*+(?:"((?:[^"\\\x00-\x08\x0a-\x1f\x7f]++|\\.)*)"'
     rb'|([!#-+\--~]++))[ \t]*+(?:,[ \t]*+|$)',
     re.DOTALL,
 )  # fmt: skip

@@ -12,9 +12,9 @@ from centrex.base import PeerError
 
 _END: Final = b"\r\n\r\n"
 _LENGTH: Final = re.compile(
-    rb"\r\n(?:content-length|l)[ \t]*+:((?:[^\r\n]++|\r\n[ \t])*+)", re.IGNORECASE
+    rb"\r\n(?:content-length|l)[ \t]*+:((?:[^\r\n]++|\r\n[ \t])*)", re.IGNORECASE
 )
-_NUMBER: Final = re.compile(rb"(?:[ \t]|\r\n[ \t])*+0*([0-9]{1,10})(?:[ \t]|\r\n[ \t])*+")
+_NUMBER: Final = re.compile(rb"(?:[ \t]|\r\n[ \t])*0*([0-9]{1,10})(?:[ \t]|\r\n[ \t])*")
 
 
 class Kind(enum.Enum):

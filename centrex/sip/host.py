@@ -10,7 +10,7 @@ from typing import Final
 
 from centrex.base import PeerError
 
-HOSTNAME: Final = rb"[A-Za-z0-9_-]++(?:\.[A-Za-z0-9_-]++)*+\.?+"
+HOSTNAME: Final = rb"[A-Za-z0-9_-]++(?:\.[A-Za-z0-9_-]++)*\.?+"
 REFERENCE: Final = rb"\[[0-9A-Fa-f:.]{2,46}\]"
 HOST: Final = rb"(?:" + HOSTNAME + rb"|" + REFERENCE + rb")"
 _IPV4: Final = re.compile(

@@ -16,8 +16,8 @@ _WORDS: Final = rb"[A-Za-z0-9.!%*_+`'~\x80-\xff\t -]*+"
 _URI: Final = rb"[!#-;=?-~\x80-\xff]++"
 _BARE_URI: Final = rb"[!#-+\--:=@-~\x80-\xff]++"
 _COMMON: Final = re.compile(
-    rb'(?:"([\t\x20\x21\x23-\x5b\x5d-\x7e\x80-\xff]*+)" ?)?+<('
-    + _URI + rb")>(?:;tag=(" + PLAIN + rb"))?+"
+    rb'(?:"([\t\x20\x21\x23-\x5b\x5d-\x7e\x80-\xff]*+)" ?)?<('
+    + _URI + rb")>(?:;tag=(" + PLAIN + rb"))?"
 )  # fmt: skip
 _FULL: Final = re.compile(
     rb"(?:(" + QUOTED + rb")[ \t]*+|(" + _WORDS + rb"))<(" + _URI + rb")>[ \t]*+((?:;.*)?)",

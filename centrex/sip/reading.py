@@ -196,7 +196,7 @@ def _is_usual(message: Message, via: ViaForm | Via) -> bool:
 
 
 _ROUTE: Final = re.compile(
-    rb"Route: <sip:[A-Za-z0-9][A-Za-z0-9.-]*+(?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}))?;(?:[A-Za-z0-9.=_-]++;?+)++>"
+    rb"Route: <sip:[A-Za-z0-9][A-Za-z0-9.-]*+(?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}))?;(?:[A-Za-z0-9.=_-]++;?+)+>"
 )
 
 

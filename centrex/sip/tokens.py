@@ -14,7 +14,7 @@ Params: TypeAlias = tuple[tuple[bytes, bytes | None], ...]
 """Parameters in order: lower-case name, value as written (quotes included), None where it has none."""
 
 TOKEN: Final = rb"[A-Za-z0-9.!%*_+`'~-]++"
-QUOTED: Final = rb'"(?:[\t\x20\x21\x23-\x5b\x5d-\x7e\x80-\xff]++|\\[\x00-\x09\x0b\x0c\x0e-\x7f])*+"'
+QUOTED: Final = rb'"(?:[\t\x20\x21\x23-\x5b\x5d-\x7e\x80-\xff]++|\\[\x00-\x09\x0b\x0c\x0e-\x7f])*"'
 PLAIN: Final = rb"[!#-+\--:=?-~]++"
 """An unquoted parameter value."""
 
@@ -26,11 +26,11 @@ PARAM: Final = re.compile(
     + QUOTED
     + rb"|"
     + PLAIN
-    + rb"))?+[ \t]*+"
+    + rb"))?[ \t]*+"
 )
 """One `SEMI generic-param` with white space around it: name and value."""
-_PLAIN_PARAMS: Final = re.compile(rb"(?:;" + TOKEN + rb"(?:=" + PLAIN + rb")?+)*+")
-_PIECE: Final = re.compile(rb'(?:[^,"<]++|"(?:[^"\\]++|\\.)*+"|<[^>]*+>)*+', re.DOTALL)
+_PLAIN_PARAMS: Final = re.compile(rb"(?:;" + TOKEN + rb"(?:=" + PLAIN + rb")?)*")
+_PIECE: Final = re.compile(rb'(?:[^,"<]++|"(?:[^"\\]++|\\.)*"|<[^>]*+>)*', re.DOTALL)
 _ESCAPED: Final = re.compile(rb"\\(.)", re.DOTALL)
 
 

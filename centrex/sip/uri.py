@@ -17,16 +17,16 @@ _UNRESERVED: Final = rb"A-Za-z0-9\-_.!~*'()%"
 _PARAM: Final = rb"[" + _UNRESERVED + rb"\[\]/:&+$]++"
 _VALUE: Final = rb"[" + _UNRESERVED + rb"\[\]/:&+$=]++"
 _HEADER: Final = rb"[" + _UNRESERVED + rb"\[\]/?:+$]"
-_PARAMS: Final = rb"((?:;" + _PARAM + rb"(?:=" + _VALUE + rb")?+)*+)"
+_PARAMS: Final = rb"((?:;" + _PARAM + rb"(?:=" + _VALUE + rb")?)*)"
 _COMMON: Final = re.compile(
-    rb"sip:(?:([A-Za-z0-9\-_.!~*'()&=+$,;?/#]++)@)?+([a-z0-9_-]++(?:\.[a-z0-9_-]++)*+)"
+    rb"sip:(?:([A-Za-z0-9\-_.!~*'()&=+$,;?/#]++)@)?([a-z0-9_-]++(?:\.[a-z0-9_-]++)*)"
     rb"(?::([1-9][0-9]{0,3}|[1-5][0-9]{4}))?(?:;(transport)=([a-z]++)|;(lr))?"
 )
 _SIP: Final = re.compile(
     rb"[sS][iI][pP]([sS]?):"
-    rb"(?:([" + _UNRESERVED + rb"&=+$,;?/#\x80-\xff]++)(?::([" + _UNRESERVED + rb"&=+$,]*+))?+@)?+"
+    rb"(?:([" + _UNRESERVED + rb"&=+$,;?/#\x80-\xff]++)(?::([" + _UNRESERVED + rb"&=+$,]*+))?@)?"
     rb"(" + HOST + rb")(?::(" + PORT + rb"))?" + _PARAMS +
-    rb"(?:\?(" + _HEADER + rb"++=" + _HEADER + rb"*+(?:&" + _HEADER + rb"++=" + _HEADER + rb"*+)*+))?"
+    rb"(?:\?(" + _HEADER + rb"++=" + _HEADER + rb"*+(?:&" + _HEADER + rb"++=" + _HEADER + rb"*+)*))?"
 )  # fmt: skip
 _TEL: Final = re.compile(rb"[tT][eE][lL]:(\+?[0-9A-Fa-f*#().-]++)" + _PARAMS)
 _OTHER: Final = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*+):[!#-;=?-Z\[\]_a-z~$&'%]++")

@@ -16,13 +16,13 @@ __all__ = ["Via", "parse_via", "split_values"]
 
 _RULE: Final = "RFC 3261 §20.42"
 _COMMON: Final = re.compile(
-    rb"SIP/2\.0/([A-Z]++) (([a-z0-9_-]++(?:\.[a-z0-9_-]++)*+)"
+    rb"SIP/2\.0/([A-Z]++) (([a-z0-9_-]++(?:\.[a-z0-9_-]++)*)"
     rb"(?::([1-9][0-9]{0,3}|[1-5][0-9]{4}))?)"
     rb"(;(?:(rport);)?branch=([A-Za-z0-9.!%*_+`'~=:@/|-]++)(?(6)|(;rport)?))"
 )
 _FULL: Final = re.compile(
     rb"(" + TOKEN + rb")[ \t]*+/[ \t]*+(" + TOKEN + rb")[ \t]*+/[ \t]*+(" + TOKEN + rb")[ \t]++"
-    rb"(" + HOST + rb")(?:[ \t]*+:[ \t]*+(" + PORT + rb"))?+[ \t]*+((?:;.*)?)",
+    rb"(" + HOST + rb")(?:[ \t]*+:[ \t]*+(" + PORT + rb"))?[ \t]*+((?:;.*)?)",
     re.DOTALL,
 )  # fmt: skip
 _MEMO_BOUND: Final = 1024
