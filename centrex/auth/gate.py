@@ -91,6 +91,7 @@ Verdict: TypeAlias = Authenticated | Challenge | Refused
 
 # Verdicts that say nothing of the request are made once.
 _PLAIN: Final = {why: Challenge(why) for why in Why}
+_NOTHING: Final = _PLAIN[Why.NONE]
 _AGAIN: Final = {why: Challenge(why, stale=True) for why in Why}
 
 
@@ -148,30 +149,39 @@ class Gate:
         self._simple = [self._heads[self.offered.index(MD5)]] if mixed else []
         self._told = Told()
 
-    def check(self, message: Message, header: int, flow: Flow, now: Instant) -> Verdict:
+    def check(
+        self,
+        values: Sequence[bytes],
+        method: bytes,
+        request_uri: bytes,
+        source: bytes,
+        now: Instant,
+    ) -> Verdict:
         """Judge a request.
 
         Args:
-            message: The request.
-            header: `names.AUTHORIZATION` where we are the server, `names.PROXY_AUTHORIZATION` where
-                we forward.
-            flow: The path it came by; nonces are bound to its host.
+            values: The value of each of its Authorization headers where we are the server, of its
+                Proxy-Authorization headers where we forward.
+            method: Its method.
+            request_uri: Its Request-URI.
+            source: The host it came from, `Flow.received_host`; nonces are bound to it.
             now: Monotonic seconds.
         RFC: 3261 §22.4, 7616 §3.4.6, 8760 §2.4.
         """
-        if not message.at[header]:
-            return _PLAIN[Why.NONE]
-        given, why = self._ours(message, header)
+        if not values:
+            return _NOTHING
+        given, why = self._ours(values)
         if given is None:
             return _PLAIN[why]
         algorithm = _algorithm(given)
         if algorithm is None or algorithm not in self._algorithms:
             return _PLAIN[Why.UNOFFERED]
-        return self._judge(message, given, algorithm, flow.received_host, now)
+        return self._judge(method, request_uri, given, algorithm, source, now)
 
     def _judge(
         self,
-        message: Message,
+        method: bytes,
+        request_uri: bytes,
         given: dict[bytes, bytes],
         algorithm: Algorithm,
         source: bytes,
@@ -189,7 +199,7 @@ class Gate:
         owed = expected_response(
             algorithm,
             (login and login.ha1(algorithm)) or _NO_HA1[: algorithm.digits],
-            message.method,
+            method,
             uri,
             nonce,
             qop=qop,
@@ -207,7 +217,7 @@ class Gate:
         if qop:
             if not self._window.use(nonce, count, now):
                 return _AGAIN[Why.REPLAYED]
-        elif not _same_target(uri, message.uri):
+        elif not _same_target(uri, request_uri):
             return Refused(Why.OTHER_URI, name)
         return Authenticated(login)
 
@@ -221,11 +231,11 @@ class Gate:
             return Why.NO_HASH
         return None if right else Why.WRONG
 
-    def _ours(self, message: Message, header: int) -> tuple[dict[bytes, bytes] | None, Why]:
+    def _ours(self, values: Sequence[bytes]) -> tuple[dict[bytes, bytes] | None, Why]:
         """Find the first credentials for our realm in an algorithm of ours, else in any."""
         other: dict[bytes, bytes] | None = None
         why = Why.NONE
-        for value in message.values(header)[:_MAX_HEADERS]:
+        for value in values[:_MAX_HEADERS]:
             given = _digest(value)
             if given is None:
                 why = Why.UNREADABLE
@@ -304,7 +314,7 @@ def strip(message: Message, realm: bytes) -> int:
     for number in (PROXY_AUTHORIZATION, AUTHORIZATION):
         if at[number]:
             for index, value in zip(message.indices(number), message.values(number), strict=True):
-                if _is_for(realm, value):
+                if is_for(realm, value):
                     taken.append((index, number))
     if len(taken) == 1 and not message.repeated >> taken[0][1] & 1:
         _take_one(message, *taken[0])
@@ -325,7 +335,8 @@ def _take_one(message: Message, index: int, number: int) -> None:
             at[other] -= 1
 
 
-def _is_for(realm: bytes, value: bytes) -> bool:
+def is_for(realm: bytes, value: bytes) -> bool:
+    """Return whether the value of a header with credentials is for a realm."""
     # Where nothing is escaped, no quoted string can hold this text: nothing need be parsed.
     if b"\\" not in value and b'realm="%b"' % realm in value and value[:7].lower() == b"digest ":
         return True

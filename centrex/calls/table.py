@@ -31,6 +31,7 @@ class Call:
         callee: The To URI.
         caller_tag: The From tag of the INVITE.
         callee_tag: The To tag of the answer, once there is one.
+        route: The Record-Route value we put into what was answered; empty where it was not one.
         caller_flow: The way to the caller.
         callee_flow: The way to whom answered, or rings.
         state: Where it stands.
@@ -49,6 +50,7 @@ class Call:
         "caller",
         "caller_flow",
         "caller_tag",
+        "route",
         "seen",
         "state",
     )
@@ -70,7 +72,7 @@ class Call:
         )
         self.caller_flow = flow
         self.callee_flow: Flow | None = None
-        self.callee_tag = b""
+        self.callee_tag = self.route = b""
         self.state = CallState.CALLING
         self.began = self.seen = now
         self.answered = 0.0

@@ -95,6 +95,16 @@ class RouteTokens:
         return keyed.hexdigest().encode()
 
 
+def told(route: bytes, *, from_caller: bool) -> bytes:
+    """Return the flow token for the other end, of a value that is known to be ours."""
+    if b";c" not in route[route.find(b";cx=") + 4 :]:
+        return b""
+    found = _OWN.search(route)
+    if found is None:
+        return b""
+    return found[3 if from_caller else 2] or b""
+
+
 def flow_token(flow: Flow) -> bytes:
     """Return a flow's remote address as a token (RFC 3261 §25.1): `u192.0.2.7-5060`."""
     host = flow.received_host.replace(b":", b"_")

@@ -9,10 +9,7 @@ from typing import TYPE_CHECKING
 from centrex.base import Flow, Instant
 from centrex.calls import Call, CallState
 from centrex.events import Field, Kind, Severity
-from centrex.proxy.context import Context
-from centrex.sip.message import Message
-from centrex.sip.nameaddr import parse_name_addr
-from centrex.sip.names import TO
+from centrex.proxy.context import Branch, Context
 from centrex.trace import Rule
 
 if TYPE_CHECKING:
@@ -39,11 +36,12 @@ def rings(call: Call, flow: Flow | None, status: int, now: Instant) -> None:
         call.state, call.callee_flow = CallState.RINGING, flow
 
 
-def answered(core: "Core", call: Call, flow: Flow | None, response: Message, now: Instant) -> None:
-    """A target picked up."""
+def answered(core: "Core", call: Call, branch: Branch, to_tag: bytes, now: Instant) -> None:
+    """A target picked up; `to_tag` is its part of the dialog's name."""
+    flow = branch.flow
     call.state, call.callee_flow = CallState.UP, flow
     call.answered = call.seen = now
-    call.callee_tag = parse_name_addr(response.value(TO)).tag
+    call.callee_tag, call.route = to_tag, branch.route
     if Kind.CALLS in core.wanted:
         fields: Mapping[str, Field] = {
             "src": flow.name if flow else "",

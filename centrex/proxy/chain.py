@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 Step = Callable[["Core", Context, Instant], Outcome]
 
+ENDING: Final[tuple[Step, ...]] = (identify, serve, locate)
+"""What is left of it for a request of the usual form; see `proxy.short_way`."""
+
 CHAIN: Final[tuple[Step, ...]] = (
     syntax,
     scheme,
@@ -27,8 +30,6 @@ CHAIN: Final[tuple[Step, ...]] = (
     loops,
     extensions,
     own_routes,
-    identify,
-    serve,
-    locate,
+    *ENDING,
 )
 """What a request must pass, before `proxy.forward` sends it on."""

@@ -12,7 +12,7 @@ from centrex.sip.names import MAX_BREADTH, MAX_FORWARDS, PROXY_REQUIRE, ROUTE, V
 from centrex.sip.number import parse_number
 from centrex.sip.reading import HOPS, read_request
 from centrex.sip.tokens import parse_option_tags
-from centrex.sip.uri import OtherUri, SipUri, parse_uri
+from centrex.sip.uri import OtherUri, SipUri, parse_uri, unescape_user
 from centrex.sip.via import parse_via, split_values
 from centrex.trace import Rule
 
@@ -27,8 +27,10 @@ _MAX_VIAS: Final = 100
 def syntax(core: "Core", ctx: Context, now: Instant) -> Outcome:
     """§16.3 step 1: what cannot be read is answered with the rule it breaks."""
     message = ctx.message
+    via = ctx.via
+    assert via is not None
     try:
-        ctx.from_uri, ctx.from_tag, ctx.to_uri, ctx.to_tag, _ = read_request(message, ctx.via)
+        ctx.from_uri, ctx.from_tag, ctx.to_uri, ctx.to_tag, _ = read_request(message, via)
         ctx.uri = parse_uri(message.uri)
     except PeerError as error:
         error.__traceback__ = None  # its frames hold the message, which holds the error
@@ -43,7 +45,8 @@ def scheme(core: "Core", ctx: Context, now: Instant) -> Outcome:
     """§16.3 step 2: a scheme nobody here knows."""
     uri = ctx.uri
     if type(uri) is SipUri:
-        ctx.ours, ctx.for_us = core.place_of(ctx.message.uri, uri)
+        ctx.ours, ctx.for_us = core.place_of(ctx.request_uri, uri)
+        ctx.user = unescape_user(uri.user)
     elif isinstance(uri, OtherUri):
         words = "this server routes sip:, sips: and tel: only"
         return Answer(416, Rule.UNSUPPORTED_SCHEME, ctx.message.uri, words=words)
@@ -135,7 +138,8 @@ def own_routes(core: "Core", ctx: Context, now: Instant) -> Outcome:
             message.at[ROUTE] = 0
             return None
         _take_off_own(core, ctx)
-    if ctx.to_tag and not ctx.dialog and not message.at[ROUTE]:
+        ctx.routed = bool(message.at[ROUTE])
+    if ctx.to_tag and not ctx.dialog and not ctx.routed:
         core.recognise_dialog(ctx)
     return None
 
@@ -146,11 +150,13 @@ def _undo_strict_routing(core: "Core", ctx: Context) -> None:
     values = [value for line in message.values(ROUTE) for value in split_values(line)]
     _verify(core, ctx, b"<%b>" % message.uri, plain=False)
     if values:
-        message.uri = parse_name_addr(values.pop()).uri
+        ctx.request_uri = message.uri = parse_name_addr(values.pop()).uri
         ctx.uri = parse_uri(message.uri)
         ctx.ours = ctx.for_us = False
+        ctx.user = b""
         if type(ctx.uri) is SipUri:
             ctx.ours, ctx.for_us = core.place_of(message.uri, ctx.uri)
+            ctx.user = unescape_user(ctx.uri.user)
     _set_routes(message, values)
 
 

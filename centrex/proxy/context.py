@@ -1,31 +1,44 @@
 """One request on its way, from arrival to its final response: the response context of §16.
 
 It holds what the steps of the chain found out, and the branches that were opened for it. It is plain
-data: steps and `forward` write it, `upstream` read it.
+data: steps and `forward` write it, `upstream` read it. A request of the usual form is kept as it was
+matched; its lines are made only if somebody asks for them.
 """
 
-from typing import Any
+from typing import Any, Final
 
 from centrex.auth.logins import Login
 from centrex.base import Flow, Instant
 from centrex.calls import Call
+from centrex.nat import behind_nat
 from centrex.routing.target import Target
-from centrex.sip.message import Message
+from centrex.sip import usual
+from centrex.sip.message import Message, parse
+from centrex.sip.names import AUTHORIZATION, ROUTE, USER_AGENT, VIA
 from centrex.sip.reading import ViaForm
 from centrex.sip.uri import Uri
+from centrex.sip.usual import Found
 from centrex.sip.via import Via
 from centrex.trace import Decision
 from centrex.transaction import ClientTransaction, ServerTransaction
+
+DEFAULT_BREADTH: Final = 60
+"""Branches of a request without Max-Breadth (RFC 5393 §5)."""
+_NOTHING: Final = Message([b""], b"")
 
 
 class Context:
     """One request and what becomes of it.
 
     Attributes:
-        message: The request, edited on its way; dropped once a final response was sent.
+        method: Its method.
+        request_uri: Its Request-URI as it stands.
         flow: The way it came.
-        via: Its topmost Via as the sender wrote it, or what is usual in it.
-        uri: Its Request-URI, parsed.
+        usual: How it was matched, where it is of the usual form and still unanswered.
+        via: Its topmost Via as the sender wrote it, or what is usual in it; None of a usual one.
+        via_line: Its topmost Via line with what we added, where it has one Via; else empty.
+        uri: Its Request-URI, parsed; None of a usual one.
+        user: The user part of the Request-URI, unescaped.
         ours: Whether the Request-URI's host and port are ours.
         for_us: Whether it names the server itself: no user, or the registrar's name.
         tale: Where decisions about it are noted.
@@ -35,6 +48,7 @@ class Context:
         from_uri: Its From URI as it stands.
         to_uri: Its To URI as it stands.
         server: Its server transaction; None for an ACK.
+        routed: Whether Route values that are not ours are left.
         dialog: Whether it belongs to a dialog that went through us.
         dialog_flow: The flow to the dialog's other end, where the Record-Route told.
         login: Who proved to be its sender.
@@ -42,7 +56,7 @@ class Context:
         groups: Target groups not yet tried.
         branches: Where it was sent.
         dropped: The index of our own Route line, to be left out when it is forwarded; 0 for none.
-        base: The lines to send, without what differs from branch to branch.
+        base: The lines to send, without what differs from branch to branch; empty until needed.
         insert_at: Where Via, Record-Route and Route lines go in `base`.
         breadth: The Max-Breadth it came with (RFC 5393 §5).
         call: The call it begins.
@@ -52,6 +66,7 @@ class Context:
     """
 
     __slots__ = (
+        "_message",
         "answered",
         "base",
         "branches",
@@ -70,28 +85,35 @@ class Context:
         "insert_at",
         "login",
         "loop_hash",
-        "message",
         "method",
         "ours",
+        "request_uri",
+        "routed",
         "server",
         "tale",
         "to_tag",
         "to_uri",
         "trusted",
         "uri",
+        "user",
+        "usual",
         "via",
+        "via_line",
         "waiting",
     )
 
     def __init__(
-        self, message: Message, flow: Flow, via: ViaForm | Via, call_id: bytes, tale: list[Decision]
+        self, method: bytes, request_uri: bytes, flow: Flow, call_id: bytes, tale: list[Decision]
     ) -> None:
-        self.message, self.flow, self.via = message, flow, via
+        self.method, self.request_uri, self.flow = method, request_uri, flow
         self.call_id, self.tale = call_id, tale
-        self.method = message.method
+        self.usual: Found | None = None
+        self._message: Message | None = None
+        self.via: ViaForm | Via | None = None
+        self.via_line = self.user = b""
         self.from_tag = self.to_tag = self.from_uri = self.to_uri = b""
         self.uri: Uri | None = None
-        self.ours = self.for_us = False
+        self.ours = self.for_us = self.routed = False
         self.server: ServerTransaction | None = None
         self.dialog = self.trusted = self.answered = self.cancelled = False
         self.dialog_flow: Flow | None = None
@@ -100,11 +122,65 @@ class Context:
         self.branches: list[Branch] = []
         self.base: list[bytes] = []
         self.insert_at = 1
-        self.dropped = 0
-        self.breadth = 0
+        self.dropped = self.waiting = 0
+        self.breadth = DEFAULT_BREADTH
         self.loop_hash = b""
         self.call: Call | None = None
-        self.waiting = 0
+
+    @property
+    def message(self) -> Message:
+        """The request, edited on its way; empty once it was answered."""
+        message = self._message
+        if message is None:
+            message = self._message = self._spelled_out()
+        return message
+
+    @message.setter
+    def message(self, message: Message) -> None:
+        self._message = message
+
+    def _spelled_out(self) -> Message:
+        """Make the lines of a request of the usual form, as far as it has come."""
+        if self.usual is None:
+            return _NOTHING
+        message = parse(self.usual.string)
+        message.lines[message.at[VIA]] = self.via_line
+        if self.dialog and message.at[ROUTE]:
+            self.dropped, message.at[ROUTE] = message.at[ROUTE], 0
+        return message
+
+    def settle(self) -> None:
+        """Let go of what only an unanswered request needs."""
+        self.base = []
+        self.usual = None
+        self._message = _NOTHING
+
+    @property
+    def natted(self) -> bool:
+        """Whether only the way it came leads back to its sender.
+
+        A Via of another proxy says nothing of the phone's own NAT.
+        """
+        if self.usual is not None:
+            return self.flow.reliable or usual.is_elsewhere(self.usual, self.flow)
+        if self.via is None or self.message.repeated >> VIA & 1:
+            return False
+        return self.flow.reliable or behind_nat(self.via, self.flow)
+
+    @property
+    def user_agent(self) -> bytes:
+        """The value of its User-Agent header; empty where there is none."""
+        if self.usual is not None:
+            return self.usual[usual.AGENT] or b""
+        return self.message.value(USER_AGENT)
+
+    def credentials(self, header: int) -> list[bytes]:
+        """Return the value of each `names.AUTHORIZATION` or `names.PROXY_AUTHORIZATION` header."""
+        if self.usual is not None:
+            served = header == AUTHORIZATION
+            value = self.usual[usual.AUTHORIZATION if served else usual.PROXY_AUTHORIZATION]
+            return [value] if value else []
+        return self.message.values(header)
 
 
 class Branch:
@@ -121,6 +197,7 @@ class Branch:
         heard: When a provisional response last came; 0 before the first.
         last_status: The status of that response.
         ring_s: How long it may take in all.
+        route: Our Record-Route value in it, if there is just one.
         cancel_wanted: Whether it is to be cancelled as soon as that is allowed (§9.1).
         cancel_sent: Whether it was.
         cancel_reason: The Reason line its CANCEL will carry, or empty.
@@ -143,6 +220,7 @@ class Branch:
         "last_status",
         "over",
         "ring_s",
+        "route",
         "target",
     )
 
@@ -155,4 +233,4 @@ class Branch:
         self.heard = 0.0
         self.last_status = 0
         self.cancel_wanted = self.cancel_sent = self.over = self.fallen_back = False
-        self.cancel_reason = b""
+        self.cancel_reason = self.route = b""

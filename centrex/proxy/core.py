@@ -15,13 +15,13 @@ from centrex.calls import CallTable
 from centrex.events import Event, Field, Kind, Severity
 from centrex.events.statistics import Statistics
 from centrex.guard.guard import Guard
-from centrex.nat import RouteTokens, amend_via, behind_nat
+from centrex.nat import RouteTokens, amend_via
 from centrex.nat.route_token import read_flow_token
-from centrex.proxy import call_life, forward, upstream
+from centrex.proxy import call_life, forward, short_way, upstream
 from centrex.proxy.access import Access
 from centrex.proxy.answer import DONE, Answer
 from centrex.proxy.ask import Ask
-from centrex.proxy.chain import CHAIN
+from centrex.proxy.chain import CHAIN, Step
 from centrex.proxy.checks import hops_left, own_routes, syntax
 from centrex.proxy.context import Branch, Context
 from centrex.proxy.flows import Flows
@@ -45,6 +45,7 @@ from centrex.sip.names import (
 from centrex.sip.reading import ViaForm, read_request, read_response, top_via
 from centrex.sip.response import build_response
 from centrex.sip.uri import SipUri, parse_uri, unescape_user
+from centrex.sip.usual import build_reply
 from centrex.sip.via import Via, parse_via, split_values
 from centrex.trace import Journal, Rule
 from centrex.transaction import ClientTransaction, Timing, TransactionLayer
@@ -54,6 +55,8 @@ from centrex.transaction.machine import In
 MAX_TRANSACTIONS: Final = 200_000
 """Server transactions beyond which requests are answered 503."""
 _PLACES: Final = 16_384
+_KEEP_ALIVE: Final = b"\r\n\0 \t"
+"""What keep-alives consist of (RFC 5626 §4.4.1, and seen in use)."""
 _WARNING: Final = b'Warning: 399 centrex "%b"'
 _RETRY: Final = b"Retry-After: 10"
 
@@ -124,8 +127,11 @@ class Core:
         self.statistics.messages_in += 1
         if not self.guard.admit(flow.host, now):
             return
-        if len(data) < 5 or not data.strip(b"\r\n\0 \t"):
+        if len(data) < 5 or (data[:1] in _KEEP_ALIVE and not data.strip(_KEEP_ALIVE)):
             self.statistics.messages_in -= 1  # a keep-alive (RFC 5626 §4.4.1) is no message
+            return
+        short = short_way.response if data[:8] == b"SIP/2.0 " else short_way.request
+        if len(data) <= self.max_message and short(self, data, flow, now):
             return
         try:
             message = parse(data)
@@ -205,18 +211,30 @@ class Core:
             return
         lines, index = message.lines, message.at[VIA]
         lines[index] = amend_via(lines[index], via, branch, flow)
-        if len(layer.servers) >= MAX_TRANSACTIONS:
+        if self.is_full:
             self._overloaded(message, flow, now)
             return
         line = lines[message.at[CALL_ID]] if message.at[CALL_ID] else b""
         call_id = line[9:] if line[:9] == b"Call-ID: " else message.value(CALL_ID)
-        ctx = Context(message, flow, via, call_id, self.journal.open(call_id))
-        ctx.server = server = layer.open_server(key, message, flow, now)
+        ctx = Context(method, message.uri, flow, call_id, self.journal.open(call_id))
+        ctx.message, ctx.via = message, via
+        if not message.repeated >> VIA & 1:
+            ctx.via_line = lines[index]
+        ctx.server = server = layer.open_server(key, method, flow, now)
         server.user = ctx
         if method == b"CANCEL":
             self._cancel(ctx, branch, now)
         else:
-            self._walk(ctx, now)
+            self.walk(ctx, CHAIN, now)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is room for no further server transaction."""
+        return len(self.layer.servers) >= MAX_TRANSACTIONS
+
+    def ping_tag(self, branch: bytes) -> bytes:
+        """Return the To tag of the answer to a ping: the same for the same branch."""
+        return b"%b%08x" % (self._ping_tag, zlib.crc32(branch))
 
     def _ping(self, message: Message, via: ViaForm | Via, branch: bytes, flow: Flow) -> bool:
         """Answer an OPTIONS for the server itself without keeping anything of it (§8.2.7).
@@ -236,13 +254,14 @@ class Core:
             return False
         lines, index = message.lines, at[VIA]
         lines[index] = amend_via(lines[index], via, branch, flow)
-        tag = b"" if to_tag else b"%b%08x" % (self._ping_tag, zlib.crc32(branch))
+        tag = b"" if to_tag else self.ping_tag(branch)
         data = build_response(message, 200, to_tag=tag, extra=ABILITIES)
         self.sends.append((flow, data))
         return True
 
-    def _walk(self, ctx: Context, now: Instant) -> None:
-        for step in CHAIN:
+    def walk(self, ctx: Context, steps: Sequence[Step], now: Instant) -> None:
+        """Take a request through some steps of the chain and, if they let it, send it on."""
+        for step in steps:
             outcome = step(self, ctx, now)
             if outcome is None:
                 continue
@@ -261,13 +280,13 @@ class Core:
                 call_life.began(self, ctx, now)
         elif ctx.method == b"BYE" and ctx.dialog:
             call_life.hung_up(self, ctx, now)
-        forward.prepare(self, ctx)
         forward.start(self, ctx, now)
 
     def _ack(
         self, message: Message, flow: Flow, via: ViaForm | Via, branch: bytes, now: Instant
     ) -> None:
-        ctx = Context(message, flow, via, message.value(CALL_ID), [])
+        ctx = Context(b"ACK", message.uri, flow, message.value(CALL_ID), [])
+        ctx.message, ctx.via = message, via
         if syntax(self, ctx, now) is not None or not hops_left(message):
             self.statistics.drop(Rule.MALFORMED.value)
             return
@@ -285,6 +304,7 @@ class Core:
         if isinstance(refused, Answer):
             self._answer(ctx, refused, now)
             return
+        assert ctx.via is not None
         invite = self.layer.servers.get(server_key(message, ctx.via, branch, b"INVITE"))
         if invite is None:
             words = "there is no such call to cancel"
@@ -377,7 +397,10 @@ class Core:
         tag = b"" if ctx.to_tag else self.ids.token()
         assert ctx.server is not None
         ctx.answered = True
-        data = build_response(ctx.message, status, to_tag=tag, extra=extra)
+        if ctx.usual is not None:
+            data = build_reply(ctx.usual, ctx.via_line, status, tag, extra)
+        else:
+            data = build_response(ctx.message, status, to_tag=tag, extra=extra)
         self.layer.respond(ctx.server, status, data, now)
         if ctx.call is not None:
             call_life.failed(self, ctx.call, status, now)
@@ -385,30 +408,28 @@ class Core:
     def respond_plain(self, ctx: Context, status: int, now: Instant) -> None:
         """Send a 100 of our own."""
         assert ctx.server is not None
-        self.layer.respond(ctx.server, status, build_response(ctx.message, status), now)
+        if ctx.usual is not None:
+            data = build_reply(ctx.usual, ctx.via_line, status)
+        else:
+            data = build_response(ctx.message, status)
+        self.layer.respond(ctx.server, status, data, now)
 
-    def respond(self, ctx: Context, response: Message, now: Instant) -> None:
-        """Pass a response upstream, with our Via taken off already."""
+    def refuse(self, ctx: Context, response: Message, now: Instant) -> None:
+        """Pass the best of the final responses upstream, with our Via taken off already."""
         status = response.status
         server = ctx.server
         if server is None:
             return
         lines = response.lines
-        if server.flow.reliable and not response.at[CONTENT_LENGTH]:
-            lines = [
-                *lines,
-                b"Content-Length: %d" % len(response.body),
-            ]  # a stream needs it (§18.3)
+        if server.flow.reliable and not response.at[CONTENT_LENGTH]:  # a stream needs it (§18.3)
+            lines = [*lines, b"Content-Length: %d" % len(response.body)]
         data = b"\r\n".join(lines) + b"\r\n\r\n" + response.body
-        if not self.layer.respond(server, status, data, now) and 200 <= status < 300:
-            # a 2xx always goes upstream (§16.7 step 5), even after another final response
-            self.sends.append((ctx.flow, data))
-        if status >= 200 and not ctx.answered:
+        self.layer.respond(server, status, data, now)
+        if not ctx.answered:
             ctx.answered = True
-            if status >= 300:
-                self.decide(ctx, (now, Rule.ANSWERED, status, response.lines[0][12:]))
-                if ctx.call is not None:
-                    call_life.failed(self, ctx.call, status, now)
+            self.decide(ctx, (now, Rule.ANSWERED, status, response.lines[0][12:]))
+            if ctx.call is not None:
+                call_life.failed(self, ctx.call, status, now)
 
     def _refuse_statelessly(self, message: Message, flow: Flow, now: Instant) -> None:
         fault = message.fault
@@ -521,18 +542,12 @@ class Core:
 
     def is_strict_routed(self, ctx: Context) -> bool:
         """Whether the Request-URI is a Record-Route value of ours (§16.4)."""
-        raw = ctx.message.uri
+        raw = ctx.request_uri
         return b";lr" in raw and b"@" not in raw and self.owns_uri(raw)
 
     def is_own_sent_by(self, via: Via) -> bool:
         """Whether a Via is one that we added."""
         return self.ours.is_domain(via.host)
-
-    def is_behind_nat(self, ctx: Context) -> bool:
-        """Whether only the way a request came leads back to its sender."""
-        if ctx.message.repeated >> VIA & 1:
-            return False
-        return ctx.flow.reliable or behind_nat(ctx.via, ctx.flow)
 
     def recognise_dialog(self, ctx: Context) -> None:
         """Let a request pass as part of a call we know, though it carries no Route of ours."""

@@ -1,7 +1,8 @@
 """Sends a request on: what changes in it on its way through us (RFC 3261 §16.6), and where it goes.
 
-The lines common to all branches are prepared once; each branch then differs in its Request-URI, Via,
-Record-Route and Path values. Nothing else is touched, so it leaves byte for byte as it came.
+A request of the usual form is written from its match. Of any other the lines common to all branches
+are prepared once; each branch then differs in its Request-URI, Via, Record-Route and Path values.
+Nothing else is touched, so it leaves byte for byte as it came.
 """
 
 import zlib
@@ -12,11 +13,12 @@ from centrex import auth
 from centrex.base import Flow, Instant, PeerError, Transport
 from centrex.nat.route_token import flow_token
 from centrex.proxy.ask import Resolve
-from centrex.proxy.context import Branch, Context
+from centrex.proxy.context import DEFAULT_BREADTH, Branch, Context
 from centrex.routing.next_hop import next_hop
 from centrex.routing.rfc3263 import Destination
 from centrex.routing.rfc3263 import Target as Place
 from centrex.routing.target import Target
+from centrex.sip import usual
 from centrex.sip.message import Message
 from centrex.sip.nameaddr import parse_name_addr
 from centrex.sip.names import (
@@ -32,6 +34,7 @@ from centrex.sip.names import (
 from centrex.sip.number import parse_number
 from centrex.sip.reading import HOPS
 from centrex.sip.uri import SipUri, parse_uri
+from centrex.sip.usual import Found
 from centrex.sip.via import split_values
 from centrex.trace import Rule
 from centrex.transaction.key import MAGIC_COOKIE
@@ -52,10 +55,16 @@ LATE_TRYING: Final = USER_TIMER + 3
 
 TIMER_C: Final = 185.0
 """Seconds without a provisional response after which a ringing branch is given up (§16.8)."""
-DEFAULT_BREADTH: Final = 60
 STREAM_ABOVE: Final = 1300
 """Octets beyond which a request is to go by a congestion-controlled transport (§18.1.1)."""
 _HOP_LINES: Final = tuple(b"Max-Forwards: %d" % hops for hops in range(256))
+_VIA_OCTETS: Final = len(b"Via: SIP/2.0/")
+_ROUTE_OCTETS: Final = len(b"Route: ")
+_RECORD_ROUTE_OCTETS: Final = len(b"Record-Route: ")
+_CREDENTIALS: Final = (
+    (usual.PROXY_AUTHORIZATION, len(b"Proxy-Authorization: ")),
+    (usual.AUTHORIZATION, len(b"Authorization: ")),
+)
 _FORMS_DIALOG: Final = frozenset({b"INVITE", b"SUBSCRIBE", b"REFER", b"NOTIFY"})
 
 
@@ -65,6 +74,13 @@ def loop_hash(message: Message, call_id: bytes) -> bytes:
     for index in message.indices(ROUTE):
         mark = zlib.crc32(message.lines[index], mark)
     return b".%08x" % mark
+
+
+def usual_loop_hash(found: Found, call_id: bytes) -> bytes:
+    """Return the same for a request of the usual form."""
+    uri, route = found.group(usual.URI, usual.ROUTE)
+    mark = zlib.crc32(uri, zlib.crc32(call_id))
+    return b".%08x" % (zlib.crc32(b"Route: " + route, mark) if route else mark)
 
 
 def prepare(core: "Core", ctx: Context) -> None:
@@ -77,9 +93,6 @@ def prepare(core: "Core", ctx: Context) -> None:
             ctx.dropped = 0
         auth.strip(message, core.access.gate.realm)
     lines, at = message.lines, message.at
-    breadth = at[MAX_BREADTH]
-    if not breadth:
-        ctx.breadth = DEFAULT_BREADTH
     index = at[MAX_FORWARDS]
     first = at[VIA]
     for number in (ROUTE, RECORD_ROUTE):
@@ -102,7 +115,7 @@ def prepare(core: "Core", ctx: Context) -> None:
 
 
 def start(core: "Core", ctx: Context, now: Instant) -> None:
-    """Send a prepared request to its first group of targets."""
+    """Send a request to its first group of targets."""
     if ctx.method == b"INVITE":
         core.respond_plain(ctx, 100, now)
     else:
@@ -139,14 +152,12 @@ def send_to(
 
 def pass_ack(core: "Core", ctx: Context, now: Instant) -> None:
     """Send the ACK of a 2xx on, once and without a transaction (§16.6 step 10, §13.2.2.4)."""
-    message = ctx.message
-    prepare(core, ctx)
-    if ctx.dialog_flow is None or message.at[ROUTE]:
-        send_to(core, ctx, Target(message.uri), now, last=True, breadth=DEFAULT_BREADTH)
+    if ctx.dialog_flow is None or ctx.routed:
+        send_to(core, ctx, Target(ctx.request_uri), now, last=True, breadth=DEFAULT_BREADTH)
         return
     token = MAGIC_COOKIE + core.ids.token() + ctx.loop_hash
     flow = ctx.dialog_flow
-    core.sends.append((flow, write(core, ctx, Target(message.uri, flow), flow, token)))
+    core.sends.append((flow, write(core, ctx, Target(ctx.request_uri, flow), flow, token)))
 
 
 def _enter(core: "Core", ctx: Context, target: Target, now: Instant, *, last: bool) -> Branch:
@@ -159,8 +170,8 @@ def _enter(core: "Core", ctx: Context, target: Target, now: Instant, *, last: bo
 
 def _go(core: "Core", branch: Branch, now: Instant, *, breadth: int) -> None:
     ctx, target = branch.context, branch.target
-    if breadth != DEFAULT_BREADTH or ctx.message.at[MAX_BREADTH]:
-        set_breadth(ctx, breadth)
+    if breadth != DEFAULT_BREADTH or (ctx.usual is None and ctx.message.at[MAX_BREADTH]):
+        set_breadth(core, ctx, breadth)
     if branch.flow is not None:
         transmit(core, branch, now)
         return
@@ -179,8 +190,10 @@ def _go(core: "Core", branch: Branch, now: Instant, *, breadth: int) -> None:
             transmit(core, branch, now)
 
 
-def set_breadth(ctx: Context, breadth: int) -> None:
+def set_breadth(core: "Core", ctx: Context, breadth: int) -> None:
     """Write Max-Breadth into the lines to send (RFC 5393 §5.3)."""
+    if not ctx.base:
+        prepare(core, ctx)
     line = b"Max-Breadth: %d" % breadth
     for index, old in enumerate(ctx.base):
         if index and old[:12].lower() == b"max-breadth:":
@@ -225,14 +238,14 @@ def transmit(core: "Core", branch: Branch, now: Instant) -> None:
     flow = branch.flow
     assert flow is not None
     token = MAGIC_COOKIE + core.ids.token() + ctx.loop_hash
-    data = write(core, ctx, target, flow, token)
+    data = write(core, ctx, target, flow, token, branch)
     if len(data) > STREAM_ABOVE and flow.transport is Transport.UDP:
         stream = None if target.flow or branch.fallen_back else core.flows.larger(flow)
         if stream is not None:
             branch.alternatives.insert(0, flow)
             branch.flow = stream
             core.decide(ctx, (now, Rule.SWITCHED_TRANSPORT, target.uri, "UDP", "TCP", len(data)))
-            data = write(core, ctx, target, stream, token)
+            data = write(core, ctx, target, stream, token, branch)
             flow = stream
     if ctx.server is None:  # an ACK: sent once, without a transaction (§16.6 step 10)
         branch.over = True
@@ -244,25 +257,68 @@ def transmit(core: "Core", branch: Branch, now: Instant) -> None:
         core.layer.timers.arm(core.patience.start_response_s, now, branch, START_RESPONSE)
 
 
-def write(core: "Core", ctx: Context, target: Target, flow: Flow, token: bytes) -> bytes:
-    """Return a request as it leaves for one target."""
+def write(
+    core: "Core",
+    ctx: Context,
+    target: Target,
+    flow: Flow,
+    token: bytes,
+    branch: Branch | None = None,
+) -> bytes:
+    """Return a request as it leaves for one target; its branch gets to know our Record-Route."""
+    routes: list[bytes] = []
+    if ctx.method in _FORMS_DIALOG and not ctx.to_tag:
+        routes = record_routes(core, ctx, target, flow)
+        if branch is not None and len(routes) == 1:
+            branch.route = routes[0][_RECORD_ROUTE_OCTETS:]
+    if ctx.usual is not None and not ctx.base and not target.path:
+        return _write_usual(core, ctx, ctx.usual, target, [flow.local.via + token, *routes])
+    if not ctx.base:
+        prepare(core, ctx)
     lines = ctx.base.copy()
     lines[0] = b"%b %b SIP/2.0" % (ctx.method, target.uri)
-    added = [flow.local.via + token]
-    if ctx.method in _FORMS_DIALOG and not ctx.to_tag:
-        added += record_routes(core, ctx, target, flow)
+    added = [flow.local.via + token, *routes]
     if target.path:
         added += [b"Route: " + value for value in target.path]
     lines[ctx.insert_at : ctx.insert_at] = added
-    if ctx.message.at[ROUTE] or target.path:
+    if ctx.routed or target.path:
         _mind_strict_router(lines, ctx, target)
     return b"\r\n".join(lines) + b"\r\n\r\n" + ctx.message.body
+
+
+def _write_usual(
+    core: "Core", ctx: Context, found: Found, target: Target, added: list[bytes]
+) -> bytes:
+    """Write a request of the usual form: the pieces of it that stay, and what is new between them."""
+    data = found.string
+    added += ctx.via_line, b""
+    via_ends = data.find(b"\n", found.end(usual.BRANCH)) + 1
+    start, end = found.span(usual.HOPS)
+    edits = [
+        (found.start(usual.TRANSPORT) - _VIA_OCTETS, via_ends, b"\r\n".join(added)),
+        (start, end, b"%d" % (int(data[start:end]) - 1)),
+    ]
+    start, end = found.span(usual.ROUTE)
+    if start > 0:
+        edits.append((start - _ROUTE_OCTETS, end + 2, b""))
+    for group, octets in _CREDENTIALS:
+        start, end = found.span(group)
+        if start > 0 and auth.is_for(core.access.gate.realm, data[start:end]):
+            edits.append((start - octets, end + 2, b""))
+    edits.sort()
+    out = [b"%b %b SIP/2.0\r\n" % (ctx.method, target.uri)]
+    at = data.find(b"\n") + 1
+    for start, end, new in edits:
+        out += data[at:start], new
+        at = end
+    out.append(data[at:])
+    return b"".join(out)
 
 
 def record_routes(core: "Core", ctx: Context, target: Target, flow: Flow) -> list[bytes]:
     """Return our Record-Route lines: one, or two where both sides see us differently (RFC 5658)."""
     to_caller = b""
-    if not ctx.message.at[RECORD_ROUTE] and core.is_behind_nat(ctx):
+    if ctx.natted and (ctx.usual is not None or not ctx.message.at[RECORD_ROUTE]):
         to_caller = flow_token(ctx.flow)
     to_callee = flow_token(flow) if target.flow is not None or flow.reliable else b""
     mint = core.route_tokens.record_route
@@ -276,7 +332,7 @@ def _first_hop_uri(ctx: Context, target: Target) -> bytes:
     """Return the URI that decides where the request goes: the topmost Route's, else its own (§16.6.7)."""
     if target.path:
         return parse_name_addr(split_values(target.path[0])[0]).uri
-    if ctx.message.at[ROUTE]:
+    if ctx.routed:
         return parse_name_addr(split_values(ctx.message.value(ROUTE))[0]).uri
     return target.uri
 

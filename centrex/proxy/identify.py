@@ -7,8 +7,7 @@ from centrex.base import Instant, PeerError
 from centrex.events import Kind, Severity
 from centrex.proxy.answer import Answer, Outcome
 from centrex.proxy.context import Context
-from centrex.sip.nameaddr import parse_name_addr
-from centrex.sip.names import AUTHORIZATION, PROXY_AUTHORIZATION, TO, USER_AGENT
+from centrex.sip.names import AUTHORIZATION, PROXY_AUTHORIZATION
 from centrex.sip.uri import SipUri, parse_uri, unescape_user
 from centrex.trace import Rule
 
@@ -34,12 +33,13 @@ def identify(core: "Core", ctx: Context, now: Instant) -> Outcome:
         return None
     if not access.enabled or not access.covers(ctx.method):
         return None
-    message = ctx.message
     served = ctx.for_us or ctx.method == b"REGISTER"
     if served and ctx.method == b"OPTIONS":
         return None
     header = AUTHORIZATION if served else PROXY_AUTHORIZATION
-    verdict = access.gate.check(message, header, ctx.flow, now)
+    verdict = access.gate.check(
+        ctx.credentials(header), ctx.method, ctx.request_uri, ctx.flow.received_host, now
+    )
     if isinstance(verdict, Authenticated):
         ctx.login = verdict.record
         core.decide(ctx, (now, Rule.AUTHENTICATED, verdict.login))
@@ -47,7 +47,7 @@ def identify(core: "Core", ctx: Context, now: Instant) -> Outcome:
     if isinstance(verdict, Challenge):
         name = b"WWW-Authenticate" if served else b"Proxy-Authenticate"
         source = ctx.flow.received_host
-        simple = access.gate.simplified(message.value(USER_AGENT))
+        simple = access.gate.simplified(ctx.user_agent)
         if simple and access.gate.is_news(ctx.flow):
             _tell_quirk(core, ctx)
         core.statistics.challenges_sent += 1
@@ -82,7 +82,7 @@ def _tell_quirk(core: "Core", ctx: Context) -> None:
         "auth.quirk",
         {
             "src": ctx.flow.name,
-            "user_agent": ctx.message.value(USER_AGENT),
+            "user_agent": ctx.user_agent,
             "what": "gives up where SHA-256 is offered: MD5 alone is",
         },
         ctx.call_id,
@@ -93,7 +93,7 @@ def _as_himself(core: "Core", ctx: Context, now: Instant) -> Outcome:
     """A user registers and speaks only as himself, unless his login says otherwise."""
     assert ctx.login is not None
     registers = ctx.method == b"REGISTER"
-    claimed = parse_name_addr(ctx.message.value(TO)).uri if registers else ctx.from_uri
+    claimed = ctx.to_uri if registers else ctx.from_uri
     try:
         uri = parse_uri(claimed)
     except PeerError:

@@ -10,7 +10,6 @@ from centrex.registrar.registry import MustAsk
 from centrex.routing.located import target_groups
 from centrex.routing.target import Target
 from centrex.sip.names import ROUTE
-from centrex.sip.uri import SipUri, parse_uri, unescape_user
 from centrex.trace import Rule
 
 if TYPE_CHECKING:
@@ -23,35 +22,33 @@ def locate(core: "Core", ctx: Context, now: Instant) -> Outcome:
     Only users of ours are reached by strangers; outside goes who proved to be a user or is trusted.
     A Route that is not ours is followed inside a dialog, and for trusted senders (no open relay).
     """
-    message = ctx.message
     if ctx.dialog:
         return _in_dialog(core, ctx, now)
-    if message.at[ROUTE] and not ctx.trusted:
-        route = message.value(ROUTE)
+    if ctx.routed and not ctx.trusted:
+        route = ctx.message.value(ROUTE)
         return Answer(
             403, Rule.ROUTE_DENIED, route, words="only this server's own Route is followed"
         )
-    if not message.at[ROUTE] and ctx.ours:
+    if not ctx.routed and ctx.ours:
         return _local(core, ctx, now)
     if not (ctx.trusted or ctx.login is not None):
         core.notify(
             Kind.ROUTING,
             Severity.WARNING,
             "relay.denied",
-            {"src": ctx.flow.name, "uri": message.uri, "from": ctx.from_uri},
+            {"src": ctx.flow.name, "uri": ctx.request_uri, "from": ctx.from_uri},
             ctx.call_id,
         )
         words = "calls to other domains are for users who logged in"
-        return Answer(403, Rule.RELAY_DENIED, message.uri, words=words)
-    core.decide(ctx, (now, Rule.OUTSIDE_TARGET, message.uri))
-    ctx.groups = [[Target(message.uri)]]
+        return Answer(403, Rule.RELAY_DENIED, ctx.request_uri, words=words)
+    core.decide(ctx, (now, Rule.OUTSIDE_TARGET, ctx.request_uri))
+    ctx.groups = [[Target(ctx.request_uri)]]
     return None
 
 
 def _in_dialog(core: "Core", ctx: Context, now: Instant) -> Outcome:
-    message = ctx.message
     flow = ctx.dialog_flow
-    if message.at[ROUTE]:
+    if ctx.routed:
         flow = None  # another proxy stands between; it knows the way
     elif flow is None and ctx.ours:
         if not ctx.for_us:
@@ -60,13 +57,12 @@ def _in_dialog(core: "Core", ctx: Context, now: Instant) -> Outcome:
         words = "the server itself has no such dialog"
         return Answer(481, Rule.UNKNOWN_DIALOG, ctx.method, words=words)
     core.decide(ctx, (now, Rule.IN_DIALOG, ctx.method, flow.name if flow else "by its target"))
-    ctx.groups = [[Target(message.uri, flow)]]
+    ctx.groups = [[Target(ctx.request_uri, flow)]]
     return None
 
 
 def _local(core: "Core", ctx: Context, now: Instant) -> Outcome:
-    uri = parse_uri(ctx.message.uri)
-    user = unescape_user(uri.user) if isinstance(uri, SipUri) else b""
+    user = ctx.user
     bindings = core.registry.lookup(user, now)
     if isinstance(bindings, MustAsk):
         return Answer(503, Rule.NOBODY_THERE, user, words="the registry is away")

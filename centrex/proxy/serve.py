@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final
 from centrex.base import Flow, Instant, PeerError, Unavailable
 from centrex.base.networks import Networks
 from centrex.events import Kind, Severity
-from centrex.nat import behind_nat
 from centrex.proxy.answer import DONE, Answer, Outcome
 from centrex.proxy.context import Context
 from centrex.registrar.binding import Binding, Change, ChangeKind
@@ -14,8 +13,7 @@ from centrex.registrar.register import Outcome as RegisterOutcome
 from centrex.registrar.register import register
 from centrex.registrar.registry import MustAsk
 from centrex.routing.next_hop import next_hop
-from centrex.sip.nameaddr import parse_name_addr
-from centrex.sip.names import PATH, REQUIRE, TO, USER_AGENT, VIA
+from centrex.sip.names import PATH, REQUIRE
 from centrex.sip.tokens import parse_option_tags
 from centrex.sip.uri import SipUri, address_of_record, parse_uri, unescape_user
 from centrex.trace import Rule
@@ -40,12 +38,12 @@ PRIVATE: Final = Networks(
 
 def serve(core: "Core", ctx: Context, now: Instant) -> Outcome:
     """Answer what is for us; let everything else go on."""
-    message = ctx.message
     if ctx.method == b"REGISTER" and ctx.ours:
         return _register(core, ctx, now)
     if ctx.dialog or not ctx.for_us:
         return None
     if ctx.method == b"OPTIONS":
+        message = ctx.message
         if message.at[REQUIRE]:
             return _unsupported(message.values(REQUIRE))
         core.answer_plain(ctx, 200, ABILITIES, now)
@@ -99,9 +97,9 @@ def _register(core: "Core", ctx: Context, now: Instant) -> Outcome:
 
 def _registrant(core: "Core", ctx: Context) -> SipUri | Answer:
     """Return whom a registration is for (§10.3 step 5), or why that is nobody."""
-    value = ctx.message.value(TO)
+    value = ctx.to_uri
     try:
-        to = parse_uri(parse_name_addr(value).uri)
+        to = parse_uri(value)
     except PeerError as error:
         return Answer(400, Rule.MALFORMED, error.what, error.rule, words=error.what)
     if not isinstance(to, SipUri):
@@ -120,9 +118,7 @@ def _is_stranger(ctx: Context) -> bool:
 def _applied(
     core: "Core", ctx: Context, present: Sequence[Binding], now: Instant
 ) -> RegisterOutcome:
-    message, flow, options = ctx.message, ctx.flow, core.registrar_options
-    # a Via of another proxy says nothing of the phone's own NAT; its Path leads there instead
-    natted = not message.repeated >> VIA & 1 and (flow.reliable or behind_nat(ctx.via, flow))
+    message, flow, options, natted = ctx.message, ctx.flow, core.registrar_options, ctx.natted
     outcome = register(message, present, flow, now, options, natted=natted)
     if not natted and _is_stranger(ctx) and _lead_elsewhere(outcome.changes, flow):
         outcome = register(message, present, flow, now, options, natted=True)
@@ -178,7 +174,7 @@ def _note(core: "Core", ctx: Context, aor: bytes, change: Change, now: Instant) 
                 "aor": aor,
                 "contact": binding.contact,
                 "expires": expires,
-                "agent": ctx.message.value(USER_AGENT),
+                "agent": ctx.user_agent,
             },
             ctx.call_id,
         )

@@ -13,7 +13,8 @@ from centrex.proxy.best_response import best_response, merge_challenges
 from centrex.proxy.context import Branch, Context
 from centrex.proxy.forward import CANCEL_UNHEARD, RING, TIMER_C, next_group, try_alternative
 from centrex.sip.message import Message, parse
-from centrex.sip.names import CALL_ID, CSEQ, FROM, RETRY_AFTER, ROUTE, TO, VIA
+from centrex.sip.nameaddr import parse_name_addr
+from centrex.sip.names import CALL_ID, CONTENT_LENGTH, CSEQ, FROM, RETRY_AFTER, ROUTE, TO, VIA
 from centrex.sip.response import build_response
 from centrex.sip.via import split_values
 from centrex.trace import Rule
@@ -23,7 +24,6 @@ from centrex.transaction.machine import In, State
 if TYPE_CHECKING:
     from centrex.proxy.core import Core
 
-_NOTHING: Final = Message([b""], b"")
 _ELSEWHERE: Final = b'Reason: SIP;cause=200;text="Call completed elsewhere"'
 _RANG_OUT: Final = b'Reason: SIP;cause=480;text="Rang too long"'
 _LOOK_AGAIN: Final = 60.0
@@ -40,45 +40,57 @@ def on_response(core: "Core", branch: Branch, response: Message, now: Instant) -
         if status >= 200:
             branch_failed(core, branch, 502, Rule.TARGET_UNREACHABLE, _NO_VIA, now)
         return
-    if status < 200:
-        _on_provisional(core, branch, response, now)
-    elif status < 300:
-        _on_success(core, branch, response, now)
-    else:
+    if status >= 300:
         _on_failure(core, branch, response, now)
+        return
+    to_tag = parse_name_addr(response.value(TO)).tag if branch.context.call is not None else b""
+    data = _for_upstream(branch.context, response)
+    if status < 200:
+        on_provisional(core, branch, status, data, now)
+    else:
+        on_success(core, branch, status, to_tag, data, now)
 
 
-def _on_provisional(core: "Core", branch: Branch, response: Message, now: Instant) -> None:
+def on_provisional(core: "Core", branch: Branch, status: int, data: bytes, now: Instant) -> None:
+    """A target says that it is still at it; `data` is what goes upstream of it."""
     ctx = branch.context
-    first = branch.heard == 0.0 or branch.last_status != response.status
-    branch.heard, branch.last_status = now, response.status
+    first = branch.heard == 0.0 or branch.last_status != status
+    branch.heard, branch.last_status = now, status
     if branch.cancel_wanted and not branch.cancel_sent:
         send_cancel(core, branch, now, branch.cancel_reason)
-    if response.status == 100 or branch.over or ctx.answered:
+    if status == 100 or branch.over or ctx.answered:
         return
     if ctx.method != b"INVITE":
         return  # RFC 4320 §4.1: to a non-INVITE request no other provisional response than 100
     if first:
-        core.decide(ctx, (now, Rule.TARGET_PROGRESS, branch.target.uri, response.status))
+        ctx.tale.append((now, Rule.TARGET_PROGRESS, branch.target.uri, status))
     if ctx.call is not None:
-        call_life.rings(ctx.call, branch.flow, response.status, now)
-    _send_upstream(core, ctx, response, now)
+        call_life.rings(ctx.call, branch.flow, status, now)
+    if ctx.server is not None:
+        core.layer.respond(ctx.server, status, data, now)
 
 
-def _on_success(core: "Core", branch: Branch, response: Message, now: Instant) -> None:
+def on_success(
+    core: "Core", branch: Branch, status: int, to_tag: bytes, data: bytes, now: Instant
+) -> None:
+    """A target accepted; `data` is what goes upstream of it (§16.7 steps 5 and 10)."""
     ctx = branch.context
     first = not ctx.answered
     branch.over = True
     if first:
-        core.decide(ctx, (now, Rule.TARGET_ANSWERED, branch.target.uri, response.status))
+        ctx.answered = True
+        ctx.tale.append((now, Rule.TARGET_ANSWERED, branch.target.uri, status))
         if ctx.call is not None:
-            call_life.answered(core, ctx.call, branch.flow, response, now)
+            call_life.answered(core, ctx.call, branch, to_tag, now)
     elif ctx.method != b"INVITE":
         return
-    _send_upstream(core, ctx, response, now)
+    server = ctx.server
+    if server is not None and not core.layer.respond(server, status, data, now):
+        # it always goes upstream (§16.7 step 5), even after another final response
+        core.sends.append((ctx.flow, data))
     if first:
         ctx.groups = []
-        _settle(ctx)
+        ctx.settle()
         if len(ctx.branches) > 1:
             cancel_others(core, ctx, branch, _ELSEWHERE, now)
             ctx.branches = [one for one in ctx.branches if not one.over]
@@ -170,11 +182,11 @@ def carry_on(core: "Core", ctx: Context, now: Instant) -> None:
         _without_retry_after(best)
         best.lines[0] = b"SIP/2.0 500 Server Internal Error"
         best.status = 500
-        core.respond(ctx, best, now)
+        core.refuse(ctx, best, now)
     else:
         merge_challenges(best, finals)
-        core.respond(ctx, best, now)
-    _settle(ctx)
+        core.refuse(ctx, best, now)
+    ctx.settle()
     ctx.branches = []
 
 
@@ -193,15 +205,13 @@ def _without_retry_after(response: Message) -> None:
     response.rescan()
 
 
-def _settle(ctx: Context) -> None:
-    """Let go of what only an unanswered request needs."""
-    ctx.base = []
-    ctx.message = _NOTHING
-
-
-def _send_upstream(core: "Core", ctx: Context, response: Message, now: Instant) -> None:
+def _for_upstream(ctx: Context, response: Message) -> bytes:
+    """Return a response as it leaves: without our Via."""
     take_off_via(response)
-    core.respond(ctx, response, now)
+    lines = response.lines
+    if ctx.flow.reliable and not response.at[CONTENT_LENGTH]:  # a stream needs it (§18.3)
+        lines = [*lines, b"Content-Length: %d" % len(response.body)]
+    return b"\r\n".join(lines) + b"\r\n\r\n" + response.body
 
 
 def take_off_via(response: Message) -> None:

@@ -43,6 +43,10 @@ class Ours:
         host = uri.host
         return (host in self._domains or host in self._hosts) and uri.port in self._ports
 
+    def has(self, host: bytes, port: int) -> bool:
+        """Whether a lower-case host and a port, 0 for none, are ours."""
+        return (host in self._domains or host in self._hosts) and port in self._ports
+
     def is_domain(self, host: bytes) -> bool:
         """Whether a lower-case host is the domain, an alias, or an address of ours."""
         return host in self._domains or host in self._hosts

@@ -19,6 +19,8 @@ from centrex.transaction.timers import Timers, Timing
 USER_TIMER: Final = 100
 """Timer numbers from here on belong to the transaction user."""
 
+_PROVISIONAL: Final = int(In.PROVISIONAL)
+_SUCCESS: Final = int(In.SUCCESS)
 _SEND: Final = int(Do.SEND)
 _REPEAT: Final = int(Do.REPEAT)
 _SEND_ACK: Final = int(Do.SEND_ACK)
@@ -80,10 +82,10 @@ class TransactionLayer:
     # server side
 
     def open_server(
-        self, key: ServerKey, request: Message, flow: Flow, now: Instant
+        self, key: ServerKey, method: bytes, flow: Flow, now: Instant
     ) -> ServerTransaction:
         """Begin a server transaction for a request that belongs to none."""
-        server = ServerTransaction(key, request, flow, now)
+        server = ServerTransaction(key, method, flow, now)
         self.servers[key] = server
         return server
 
@@ -131,7 +133,7 @@ class TransactionLayer:
         return do
 
     def _linger_server(self, server: ServerTransaction, now: Instant) -> None:
-        server.request = server.user = None  # answered: only repetitions are still to come
+        server.user = None  # answered: only repetitions are still to come
         if server.state is State.ACCEPTED:  # timer L, also on reliable transports
             server.response = b""
             seconds = self.timing.timeout
@@ -146,7 +148,7 @@ class TransactionLayer:
         if self.servers.get(server.key) is server:
             del self.servers[server.key]
         server.state = State.TERMINATED
-        server.request = server.user = None
+        server.user = None
         server.response = b""
 
     def abandon(self, server: ServerTransaction) -> None:
@@ -169,6 +171,21 @@ class TransactionLayer:
             client.interval = self.timing.t1
             self.timers.arm(client.interval, now, client, In.RESEND)
         return client
+
+    def advance(self, client: ClientTransaction, status: int, now: Instant) -> bool:
+        """Feed a response below 300 to its transaction.
+
+        Returns:
+            Whether it is the user's: not one that was there before.
+        """
+        step = client.steps[client.state][_PROVISIONAL if status < 200 else _SUCCESS]
+        if step is None:
+            self.repeated += 1
+            return False
+        client.state = step[0]
+        if step[1] & _ARM_LINGER:
+            self._linger_client(client, now)
+        return True
 
     def receive_response(self, client: ClientTransaction, response: Message, now: Instant) -> None:
         """Feed a response to its transaction."""

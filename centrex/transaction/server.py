@@ -3,7 +3,6 @@
 from typing import Any
 
 from centrex.base import Flow, Instant
-from centrex.sip.message import Message
 from centrex.transaction import invite_server, non_invite_server
 from centrex.transaction.key import ServerKey
 from centrex.transaction.machine import State, Steps
@@ -17,7 +16,6 @@ class ServerTransaction:
         flow: Where responses go: back by the way the request came (RFC 3261 §18.2.2, RFC 3581).
         state: Its state.
         invite: Whether the request is an INVITE.
-        request: The request, until a final response other than 2xx needs it no more.
         response: What was sent last, to be repeated.
         user: Whoever answers; its own business.
         interval: Seconds until timer G is due the next time.
@@ -30,17 +28,15 @@ class ServerTransaction:
         "interval",
         "invite",
         "key",
-        "request",
         "response",
         "state",
         "steps",
         "user",
     )
 
-    def __init__(self, key: ServerKey, request: Message, flow: Flow, now: Instant) -> None:
+    def __init__(self, key: ServerKey, method: bytes, flow: Flow, now: Instant) -> None:
         self.key, self.flow, self.began = key, flow, now
-        self.request: Message | None = request
-        self.invite = request.method == b"INVITE"
+        self.invite = method == b"INVITE"
         self.steps: Steps = invite_server.STEPS if self.invite else non_invite_server.STEPS
         self.state = State.PROCEEDING if self.invite else State.TRYING
         self.response = b""

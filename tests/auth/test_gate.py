@@ -5,6 +5,7 @@ from centrex.auth.digest import MD5, SHA256, Algorithm, ha1
 from centrex.auth.gate import Authenticated, Challenge, Gate, Refused, Verdict, Why, strip
 from centrex.auth.logins import Login, Logins
 from centrex.auth.nonce import Nonces, Window
+from centrex.proxy.context import Context
 from centrex.sip.credentials import parse_credentials
 from centrex.sip.message import Message
 from centrex.sip.names import AUTHORIZATION, CSEQ, FROM, PROXY_AUTHORIZATION
@@ -12,7 +13,6 @@ from tests.support.registering import credentials, flow_from, register_request
 
 REALM = b"example.com"
 NOW = 5000.0
-FLOW = flow_from("192.0.2.7")
 SOURCE = b"192.0.2.7"
 SECRET = ha1(b"1001", REALM, b"secret", MD5)
 SECRET256 = ha1(b"1001", REALM, b"secret", SHA256)
@@ -42,7 +42,8 @@ def request(*values: bytes, header: bytes = b"Authorization") -> Message:
 
 
 def judge(gate: Gate, *values: bytes, now: float = NOW) -> Verdict:
-    return gate.check(request(*values), AUTHORIZATION, FLOW, now)
+    message = request(*values)
+    return gate.check(message.values(AUTHORIZATION), message.method, message.uri, SOURCE, now)
 
 
 def reason(verdict: Verdict) -> tuple[Why, bool]:
@@ -97,9 +98,15 @@ def test_ours_is_found_among_others() -> None:
 
 def test_the_header_asked_for_is_read() -> None:
     gate = make()
+    flow = flow_from("192.0.2.7")
     message = request(credentials(nonce_of(gate), SECRET), header=b"Proxy-Authorization")
-    assert reason(gate.check(message, AUTHORIZATION, FLOW, NOW)) == (Why.NONE, False)
-    assert isinstance(gate.check(message, PROXY_AUTHORIZATION, FLOW, NOW), Authenticated)
+    ctx = Context(message.method, message.uri, flow, b"c", [])
+    ctx.message = message
+    assert ctx.credentials(AUTHORIZATION) == []
+    values = ctx.credentials(PROXY_AUTHORIZATION)
+    assert reason(gate.check([], message.method, message.uri, SOURCE, NOW)) == (Why.NONE, False)
+    verdict = gate.check(values, message.method, message.uri, SOURCE, NOW)
+    assert isinstance(verdict, Authenticated)
 
 
 def test_what_cannot_be_judged_is_challenged() -> None:
@@ -172,8 +179,9 @@ def test_a_nonce_serves_again_with_a_higher_count_only() -> None:
 def test_a_nonce_is_of_no_use_from_another_host() -> None:
     gate = make()
     message = request(credentials(nonce_of(gate), SECRET))
-    other = flow_from("198.51.100.1")
-    assert reason(gate.check(message, AUTHORIZATION, other, NOW)) == (Why.FOREIGN, True)
+    values, other = message.values(AUTHORIZATION), b"198.51.100.1"
+    verdict = gate.check(values, message.method, message.uri, other, NOW)
+    assert reason(verdict) == (Why.FOREIGN, True)
 
 
 def test_challenges_are_one_line_for_each_algorithm() -> None:
@@ -277,5 +285,6 @@ def test_nobody_is_offered_what_is_not_offered_to_all() -> None:
 
 def test_such_a_phone_is_news_once() -> None:
     gate = make()
-    assert gate.is_news(FLOW)
-    assert not gate.is_news(FLOW)
+    flow = flow_from("192.0.2.7")
+    assert gate.is_news(flow)
+    assert not gate.is_news(flow)

@@ -85,9 +85,9 @@ def main() -> None:
     count = 3000
     proxy = fresh()
     scripts = [call_script(proxy, number) for number in range(count)]
-    alice, bob = proxy.flows.get("192.0.2.7", 5060), proxy.flows.get("192.0.2.8", 5060)
     # the same seed gives the same branches, so what the ends said can be said again
     proxy = fresh()
+    alice, bob = proxy.flows.get("192.0.2.7", 5060), proxy.flows.get("192.0.2.8", 5060)
     core, sends = proxy.core, proxy.core.sends
 
     def calls() -> None:

@@ -16,7 +16,8 @@ def context(
 ) -> Context:
     flow = proxy.flows.get("192.0.2.7", 5060)
     message = parse(request(method, uri, flow, **more))  # type: ignore[arg-type]
-    ctx = Context(message, flow, top_via(message)[0], b"call-1", [])
+    ctx = Context(message.method, message.uri, flow, b"call-1", [])
+    ctx.message, ctx.via = message, top_via(message)[0]
     assert syntax(proxy.core, ctx, proxy.now) is None
     assert scheme(proxy.core, ctx, proxy.now) is None
     return ctx

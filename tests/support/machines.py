@@ -58,7 +58,7 @@ class Bench:
         message = parse(request(method, "sip:bob@example.com", flow, branch="z9hG4bKs"))
         via = parse_via(message.value(1))
         key = server_key(message, via, via.branch, method.encode())
-        return self.layer.open_server(key, message, flow, self.now)
+        return self.layer.open_server(key, message.method, flow, self.now)
 
     def say(self, server: ServerTransaction, status: int) -> bool:
         """Respond."""

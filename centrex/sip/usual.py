@@ -1,0 +1,150 @@
+"""Requests and responses of the usual form, each read by one expression.
+
+Nearly all traffic has plain spellings, one value a line, nothing folded, nothing escaped and no
+header that asks for thought. Such a message is judged and taken apart by one match; whatever else
+may come fails to match and goes the long way, through `centrex.sip.message` and the grammar of each
+header, which gives the same values. It knows no state and decides nothing.
+
+A header that is read stands once: `(?(n)(?!))` fails where group n has been met before. Headers that
+nobody here reads are known by their names, so that no other spelling of one that is read slips by.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Final, TypeAlias
+
+from centrex.base import Flow
+from centrex.sip.status import phrase
+
+Found: TypeAlias = re.Match[bytes]
+"""A match of `REQUEST`."""
+
+_TOKEN: Final = rb"[A-Za-z0-9.!%*_+`'~-]++"
+_HOST: Final = rb"[a-z0-9][a-z0-9.-]*+"  # two dots in a row are looked for by `judge`
+_USER: Final = rb"[A-Za-z0-9_.!~*'()&=+$,;?/-]++"
+_URI_PARAMS: Final = rb"(?:(?:;[a-z-]++(?:=[A-Za-z0-9._-]++)?)+)?"
+_URI: Final = rb"sip:(?:" + _USER + rb"@)?" + _HOST + rb"(?::[1-9][0-9]{0,3}+)?" + _URI_PARAMS
+_DISPLAY: Final = rb"(?:\"[\t !#-\[\]-~\x80-\xff]*+\" ?|[A-Za-z0-9.!%*_+`'~-]*+ ?)"
+_CONTACT: Final = (
+    _DISPLAY + rb"<sip:(?:" + _USER + rb"@)?" + _HOST
+    + rb"(?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}))?" + _URI_PARAMS
+    + rb">(?:(?:;" + _TOKEN + rb"(?:=(?:[A-Za-z0-9.:_-]++|\"[^\"\\\r\n]*+\"))?)+)?"
+)  # fmt: skip
+_UNREAD: Final = (
+    rb"(?:Allow|Allow-Events|Supported|Subject|Accept|Accept-[A-Z][a-z]++|Date|Session-Expires"
+    rb"|Min-SE|Organization|Privacy|Remote-Party-ID|Event|Refer-To|Referred-By|RAck|Replaces"
+    rb"|MIME-Version|Priority|User-to-User|P-[A-Za-z-]++|X-[A-Za-z-]++):[^\r\n]*+\r\n"
+)
+
+
+def _once(group: int) -> bytes:
+    return b"(?(%d)(?!))" % group
+
+
+def _address(first: int) -> bytes:
+    """Return a From or To line as groups: its value, the URI in it, the tag."""
+    return (
+        rb": " + _once(first)
+        + rb"(" + _DISPLAY + rb"<(" + _URI + rb")>(?:;tag=(" + _TOKEN + rb"))?)\r\n"
+    )  # fmt: skip
+
+
+REQUEST: Final = re.compile(
+    rb"([A-Z]{2,12}+) "
+    rb"(sip:(?:(" + _USER + rb")@)?(" + _HOST + rb")(?::([1-9][0-9]{0,4}+))?" + _URI_PARAMS + rb")"
+    rb" SIP/2\.0\r\n(?:"
+    rb"From" + _address(6)
+    + rb"|To" + _address(9)
+    + rb"|C(?:"
+    rb"all-ID: " + _once(12) + rb"([!-~]++)\r\n"
+    rb"|Seq: " + _once(13) + rb"([0-9]{1,9}+) ([A-Z]++)\r\n"
+    rb"|ontent-Length: *+" + _once(15) + rb"([0-9]{1,5}+)\r\n"
+    rb"|ontact: " + _once(16) + rb"(" + _CONTACT + rb")\r\n"
+    rb"|ontent-Type: " + _once(17) + rb"([^\r\n]*+)\r\n"
+    rb"|ontent-Disposition:[^\r\n]*+\r\n)"
+    rb"|Via: " + _once(18) + rb"SIP/2\.0/(UDP|TCP|TLS) ((" + _HOST + rb")(?::([1-9][0-9]{0,4}+))?)"
+    rb"(;rport)?;branch=(z9hG4bK" + rb"[A-Za-z0-9.!%*_+`'~=:@/|-]++)(?(22)|(;rport)?)\r\n"
+    rb"|Max-Forwards: " + _once(25) + rb"([1-9][0-9]{0,2}+)\r\n"
+    rb"|Route: " + _once(26) + rb"(<[!#-+\--;=?-~]++>)\r\n"
+    rb"|User-Agent: " + _once(27) + rb"([^\r\n]*+)\r\n"
+    rb"|Expires: " + _once(28) + rb"([0-9]{1,9}+)\r\n"
+    rb"|Proxy-Authorization: " + _once(29) + rb"([^\r\n]*+)\r\n"
+    rb"|Authorization: " + _once(30) + rb"([^\r\n]*+)\r\n"
+    rb"|" + _UNREAD + rb")+\r\n"
+)  # fmt: skip
+"""The head of a request. Groups: 1 method; 2 Request-URI with 3 user, 4 host, 5 port; 6 From with
+7 URI, 8 tag; 9 To with 10 URI, 11 tag; 12 Call-ID; 13 CSeq number, 14 method; 15 Content-Length;
+16 Contact; 17 Content-Type; 18 transport of the Via, 19 sent-by with 20 host, 21 port, 22 and 24
+`;rport` before and behind 23 branch; 25 Max-Forwards; 26 Route; 27 User-Agent; 28 Expires;
+29 Proxy-Authorization; 30 Authorization."""
+METHOD, URI, FROM, TO, CALL_ID, NUMBER = 1, 2, 6, 9, 12, 13
+CONTACT, TRANSPORT, SENT_BY, VIA_HOST, VIA_PORT, BRANCH, RPORT = 16, 18, 19, 20, 21, 23, 24
+HOPS, ROUTE, AGENT, EXPIRES, PROXY_AUTHORIZATION, AUTHORIZATION = 25, 26, 27, 28, 29, 30
+
+RESPONSE: Final = re.compile(
+    rb"SIP/2\.0 ([1-6][0-9][0-9]) ([^\r\n]*+)\r\n(?:"
+    rb"Via: (?(4)(?(3)(?!))(?(6)(?!))([^,\r\n]++)"
+    rb"|(SIP/2\.0/[A-Z]++ [^;,\r\n]++;branch=([^;,\r\n ]++)"
+    rb"(?:(?:;received=[0-9a-f.:]++|;rport=[0-9]++)+)?)(?:, ?([^,\r\n]++))?)\r\n"
+    rb"|From" + _address(7)
+    + rb"|To" + _address(10)
+    + rb"|C(?:"
+    rb"all-ID: " + _once(13) + rb"([!-~]++)\r\n"
+    rb"|Seq: " + _once(14) + rb"([0-9]{1,9}+) ([A-Z]++)\r\n"
+    rb"|ontent-Length: *+" + _once(16) + rb"([0-9]{1,5}+)\r\n"
+    rb"|ontact:[^\r\n]*+\r\n"
+    rb"|ontent-Type: " + _once(17) + rb"([^\r\n]*+)\r\n"
+    rb"|ontent-Disposition:[^\r\n]*+\r\n)"
+    rb"|(?:Record-Route|Server|User-Agent|Require|RSeq|Reason|Warning|Timestamp):[^\r\n]*+\r\n"
+    rb"|" + _UNREAD + rb")+\r\n"
+)  # fmt: skip
+"""The head of a response. Groups: 1 status, 2 reason phrase; 4 the topmost Via with 5 its branch;
+3 or 6 the Via below it, the last one, on a line of its own or behind a comma; 7 From with 8 URI,
+9 tag; 10 To with 11 URI, 12 tag; 13 Call-ID; 14 CSeq number, 15 method; 16 Content-Length;
+17 Content-Type."""
+
+
+def via_line(found: Found, flow: Flow) -> bytes:
+    """Return the Via line with `received` and `rport` as they have to be (RFC 3581 §4)."""
+    transport, sent_by, host, _, before, branch, behind = found.group(18, 19, 20, 21, 22, 23, 24)
+    if before or behind:
+        return b"Via: SIP/2.0/%b %b;branch=%b%b" % (
+            transport, sent_by, branch, flow.received_params,
+        )  # fmt: skip
+    if host == flow.received_host:
+        return b"Via: SIP/2.0/%b %b;branch=%b" % (transport, sent_by, branch)
+    return b"Via: SIP/2.0/%b %b;branch=%b;received=%b" % (
+        transport, sent_by, branch, flow.received_host,
+    )  # fmt: skip
+
+
+def is_elsewhere(found: Found, flow: Flow) -> bool:
+    """Whether the Via's own idea of its address differs from where its message came from."""
+    host, port = found.group(VIA_HOST, VIA_PORT)
+    if host != flow.received_host:
+        return True
+    if flow.reliable:
+        return False
+    return bool((int(port) if port else flow.transport.default_port) != flow.port)
+
+
+def build_reply(
+    found: Found, via: bytes, status: int, to_tag: bytes = b"", extra: Sequence[bytes] = ()
+) -> bytes:
+    """Return a response of ours; the same as `centrex.sip.response.build_response` gives.
+
+    Args:
+        found: The request.
+        via: Its Via line, from `via_line`.
+        status: The status code.
+        to_tag: The tag for a To that has none; empty for a 100.
+        extra: Further header lines.
+    """
+    sender, target, call_id, number, method = found.group(6, 9, 12, 13, 14)
+    if to_tag:
+        target = b"%b;tag=%b" % (target, to_tag)
+    lines = b"\r\n".join(extra) + b"\r\n" if extra else b""
+    return (
+        b"SIP/2.0 %d %b\r\n%b\r\nFrom: %b\r\nTo: %b\r\nCall-ID: %b\r\nCSeq: %b %b\r\n%b"
+        b"Content-Length: 0\r\n\r\n"
+    ) % (status, phrase(status), via, sender, target, call_id, number, method, lines)
