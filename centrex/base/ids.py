@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-_POOL: Final = 4096
+_POOL: Final = 1024
 
 
 class Ids:
@@ -13,21 +13,18 @@ class Ids:
         entropy: Gives that many random bytes, such as `os.urandom`; seeded in tests.
     """
 
-    __slots__ = ("_at", "_entropy", "_pool")
+    __slots__ = ("_entropy", "_pool")
 
     def __init__(self, entropy: Callable[[int], bytes]) -> None:
         self._entropy = entropy
-        self._pool = b""
-        self._at = 0
+        self._pool: list[bytes] = []
 
     def token(self) -> bytes:
         """Return 16 lower-case hexadecimal digits (64 random bits)."""
-        at = self._at
-        if at >= len(self._pool):
-            self._pool = self._entropy(_POOL).hex().encode()
-            at = 0
-        self._at = at + 16
-        return self._pool[at : at + 16]
+        if not self._pool:
+            digits = self._entropy(_POOL).hex().encode()
+            self._pool = [digits[at : at + 16] for at in range(0, len(digits), 16)]
+        return self._pool.pop()
 
     def key(self, octets: int = 32) -> bytes:
         """Return a secret of that many random bytes."""

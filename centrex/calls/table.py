@@ -22,6 +22,9 @@ class CallState(enum.Enum):
     UP = "up"
 
 
+_CALLING: Final = CallState.CALLING
+
+
 class Call:
     """One call.
 
@@ -73,7 +76,7 @@ class Call:
         self.caller_flow = flow
         self.callee_flow: Flow | None = None
         self.callee_tag = self.route = b""
-        self.state = CallState.CALLING
+        self.state = _CALLING
         self.began = self.seen = now
         self.answered = 0.0
 

@@ -17,14 +17,16 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
 
     registrations: bool = Field(
         True,
-        description="Phones that register, refresh and leave.",
+        description="Phones that register and leave; with level debug also that refresh.",
         json_schema_extra=_LIVE,
     )
     authentication: bool = Field(
         True, description="Refused logins and why.", json_schema_extra=_LIVE
     )
     calls: bool = Field(
-        True, description="Calls that start, ring, are answered and end.", json_schema_extra=_LIVE
+        True,
+        description="Calls that end or fail; with level debug also that start and are answered.",
+        json_schema_extra=_LIVE,
     )
     routing: bool = Field(
         True, description="Where calls are sent and what was tried.", json_schema_extra=_LIVE
@@ -49,6 +51,11 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         "",
         description="File the events are appended to; empty for standard error.",
         json_schema_extra={"effect": "live", "kind": "file"},
+    )
+    level: Literal["debug", "info", "notice", "warning", "error"] = Field(
+        "info",
+        description="Least severity written to the log.",
+        json_schema_extra=_LIVE,
     )
     format: Literal["text", "json"] = Field(
         "text",

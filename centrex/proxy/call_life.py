@@ -4,7 +4,7 @@ It decides nothing; the media relay's lease of a call will be taken and given ba
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from centrex.base import Flow, Instant
 from centrex.calls import Call, CallState
@@ -15,6 +15,11 @@ from centrex.trace import Rule
 if TYPE_CHECKING:
     from centrex.proxy.core import Core
 
+_CALLING: Final = CallState.CALLING
+_RINGING: Final = CallState.RINGING
+_UP: Final = CallState.UP
+_ENDED: Final = Rule.ENDED
+
 
 def began(core: "Core", ctx: Context, now: Instant) -> None:
     """An INVITE that begins a call is about to be forwarded."""
@@ -24,32 +29,32 @@ def began(core: "Core", ctx: Context, now: Instant) -> None:
         return
     ctx.call = call
     core.statistics.call_began()
-    if Kind.CALLS in core.wanted:
+    if core.details_calls:
         fields: Mapping[str, Field] = {"src": ctx.flow.name, "from": ctx.from_uri, "to": to}
-        core.notify(Kind.CALLS, Severity.INFO, "call.started", fields, ctx.call_id)
+        core.tell(Kind.CALLS, Severity.DEBUG, "call.started", fields, ctx.call_id)
 
 
 def rings(call: Call, flow: Flow | None, status: int, now: Instant) -> None:
     """A target rings, or sends early media."""
     call.seen = now
-    if call.state is CallState.CALLING and status >= 180:
-        call.state, call.callee_flow = CallState.RINGING, flow
+    if call.state is _CALLING and status >= 180:
+        call.state, call.callee_flow = _RINGING, flow
 
 
 def answered(core: "Core", call: Call, branch: Branch, to_tag: bytes, now: Instant) -> None:
     """A target picked up; `to_tag` is its part of the dialog's name."""
     flow = branch.flow
-    call.state, call.callee_flow = CallState.UP, flow
+    call.state, call.callee_flow = _UP, flow
     call.answered = call.seen = now
     call.callee_tag, call.route = to_tag, branch.route
-    if Kind.CALLS in core.wanted:
+    if core.details_calls:
         fields: Mapping[str, Field] = {
             "src": flow.name if flow else "",
             "from": call.caller,
             "to": call.callee,
             "after": round(now - call.began, 3),
         }
-        core.notify(Kind.CALLS, Severity.INFO, "call.answered", fields, call.call_id)
+        core.tell(Kind.CALLS, Severity.DEBUG, "call.answered", fields, call.call_id)
 
 
 def failed(core: "Core", call: Call, status: int, now: Instant) -> None:
@@ -57,14 +62,15 @@ def failed(core: "Core", call: Call, status: int, now: Instant) -> None:
     if not core.calls.end(call):
         return
     core.statistics.call_ended(failed=True)
-    if Kind.CALLS in core.wanted:
+    if core.tells_calls:
         fields: Mapping[str, Field] = {
+            "src": call.caller_flow.name,
             "from": call.caller,
             "to": call.callee,
             "status": status,
             "after": round(now - call.began, 3),
         }
-        core.notify(Kind.CALLS, Severity.NOTICE, "call.failed", fields, call.call_id)
+        core.tell(Kind.CALLS, Severity.NOTICE, "call.failed", fields, call.call_id)
 
 
 def hung_up(core: "Core", ctx: Context, now: Instant) -> None:
@@ -76,7 +82,7 @@ def hung_up(core: "Core", ctx: Context, now: Instant) -> None:
 
 def forgotten(core: "Core", call: Call, now: Instant) -> None:
     """Nobody has spoken of a call for very long: it counts as over."""
-    if call.state is CallState.UP:
+    if call.state is _UP:
         _end(core, call, "timeout", now)
     elif core.calls.end(call):
         core.statistics.call_ended(failed=True)
@@ -87,12 +93,14 @@ def _end(core: "Core", call: Call, who: str, now: Instant) -> None:
         return
     core.statistics.call_ended()
     duration = round(now - call.answered, 3)
-    core.journal.note(call.call_id, (now, Rule.ENDED, who, duration))
-    if Kind.CALLS in core.wanted:
+    core.journal.note(call.call_id, (now, _ENDED, who, duration))
+    if core.tells_calls:
         fields: Mapping[str, Field] = {
+            "src": call.caller_flow.name,
             "from": call.caller,
             "to": call.callee,
             "by": who,
+            "after": round(call.answered - call.began, 3),
             "duration": duration,
         }
-        core.notify(Kind.CALLS, Severity.INFO, "call.ended", fields, call.call_id)
+        core.tell(Kind.CALLS, Severity.INFO, "call.ended", fields, call.call_id)

@@ -23,6 +23,9 @@ Step = Callable[["Core", Context, Instant], Outcome]
 ENDING: Final[tuple[Step, ...]] = (identify, serve, locate)
 """What is left of it for a request of the usual form; see `proxy.short_way`."""
 
+WITHIN: Final[tuple[Step, ...]] = (locate,)
+"""What is left of that for one within a dialog, unless it is a REGISTER."""
+
 CHAIN: Final[tuple[Step, ...]] = (
     syntax,
     scheme,

@@ -45,7 +45,7 @@ def scheme(core: "Core", ctx: Context, now: Instant) -> Outcome:
     """§16.3 step 2: a scheme nobody here knows."""
     uri = ctx.uri
     if type(uri) is SipUri:
-        ctx.ours, ctx.for_us = core.place_of(ctx.request_uri, uri)
+        ctx.ours, ctx.for_us = core.places.of(ctx.request_uri, uri)
         ctx.user = unescape_user(uri.user)
     elif isinstance(uri, OtherUri):
         words = "this server routes sip:, sips: and tel: only"
@@ -92,7 +92,7 @@ def _seen_before(core: "Core", message: Message, mark: bytes) -> bool:
     for value in values[1:_MAX_VIAS]:
         if mark in value:
             via = parse_via(value)
-            if via.branch.endswith(mark) and core.is_own_sent_by(via):
+            if via.branch.endswith(mark) and core.places.ours.is_domain(via.host):
                 return True
     return False
 
@@ -122,7 +122,7 @@ def own_routes(core: "Core", ctx: Context, now: Instant) -> Outcome:
     tells the flow to its other end.
     """
     message = ctx.message
-    if core.is_strict_routed(ctx):
+    if _is_strict_routed(core, ctx):
         _undo_strict_routing(core, ctx)
     index = message.at[ROUTE]
     if index:
@@ -144,6 +144,12 @@ def own_routes(core: "Core", ctx: Context, now: Instant) -> Outcome:
     return None
 
 
+def _is_strict_routed(core: "Core", ctx: Context) -> bool:
+    """Whether the Request-URI is a Record-Route value of ours (§16.4)."""
+    raw = ctx.request_uri
+    return b";lr" in raw and b"@" not in raw and core.places.owns_uri(raw)
+
+
 def _undo_strict_routing(core: "Core", ctx: Context) -> None:
     """Put the last Route value back where it came from (§16.4, first paragraph)."""
     message = ctx.message
@@ -155,7 +161,7 @@ def _undo_strict_routing(core: "Core", ctx: Context) -> None:
         ctx.ours = ctx.for_us = False
         ctx.user = b""
         if type(ctx.uri) is SipUri:
-            ctx.ours, ctx.for_us = core.place_of(message.uri, ctx.uri)
+            ctx.ours, ctx.for_us = core.places.of(message.uri, ctx.uri)
             ctx.user = unescape_user(ctx.uri.user)
     _set_routes(message, values)
 
@@ -165,7 +171,7 @@ def _take_off_own(core: "Core", ctx: Context) -> None:
     values = [value for line in message.values(ROUTE) for value in split_values(line)]
     kept = 0
     for value in values:
-        if not core.owns_route(value):
+        if not core.places.owns_route(value):
             break
         if not ctx.dialog:
             _verify(core, ctx, value, plain=False)

@@ -26,13 +26,13 @@ from centrex.proxy.checks import hops_left, own_routes, syntax
 from centrex.proxy.context import Branch, Context
 from centrex.proxy.flows import Flows
 from centrex.proxy.patience import Patience
+from centrex.proxy.places import Places
 from centrex.proxy.serve import ABILITIES
 from centrex.registrar.register import Options
 from centrex.registrar.registry import Bindings
 from centrex.routing.ours import Ours
 from centrex.routing.rfc3263 import Target as Place
 from centrex.sip.message import Message, can_be_answered, parse
-from centrex.sip.nameaddr import parse_name_addr
 from centrex.sip.names import (
     CALL_ID,
     CONTENT_LENGTH,
@@ -44,17 +44,16 @@ from centrex.sip.names import (
 )
 from centrex.sip.reading import ViaForm, read_request, read_response, top_via
 from centrex.sip.response import build_response
-from centrex.sip.uri import SipUri, parse_uri, unescape_user
+from centrex.sip.uri import SipUri, parse_uri
 from centrex.sip.usual import build_reply
 from centrex.sip.via import Via, parse_via, split_values
 from centrex.trace import Journal, Rule
 from centrex.transaction import ClientTransaction, Timing, TransactionLayer
 from centrex.transaction.key import server_key
-from centrex.transaction.machine import In
+from centrex.transaction.machine import In, State
 
 MAX_TRANSACTIONS: Final = 200_000
 """Server transactions beyond which requests are answered 503."""
-_PLACES: Final = 16_384
 _KEEP_ALIVE: Final = b"\r\n\0 \t"
 """What keep-alives consist of (RFC 5626 §4.4.1, and seen in use)."""
 _WARNING: Final = b'Warning: 399 centrex "%b"'
@@ -101,15 +100,15 @@ class Core:
         patience: Patience,
         max_message: int,
     ) -> None:
-        self.ours, self.flows, self.registry = ours, flows, registry
-        self.registrar_name, self.registrar_options = registrar_name, registrar_options
+        self.places = Places(ours, registrar_name)
+        self.flows, self.registry, self.registrar_options = flows, registry, registrar_options
         self.access, self.knows_user, self.guard = access, knows_user, guard
         self.route_tokens, self.ids = route_tokens, ids
         self.journal, self.statistics = journal, statistics
         self.timing, self.patience, self.max_message = timing, patience, max_message
         self.calls = CallTable()
         self.stopping = False
-        self.wanted: AbstractSet[Kind] = frozenset(Kind)
+        self.listen(frozenset(Kind), frozenset(Kind))
         self.sends: list[tuple[Flow, bytes]] = []
         self.asks: list[Ask] = []
         self.events: list[Event] = []
@@ -117,8 +116,14 @@ class Core:
         self._waiting: dict[int, Branch] = {}
         self._last_ask = 0
         self._ping_tag = ids.token()[:8]
-        self._places: dict[bytes, tuple[bool, bool]] = {}
-        self._generation: tuple[int, bytes] = (-1, b"")
+
+    def listen(self, wanted: AbstractSet[Kind], details: AbstractSet[Kind]) -> None:
+        """Make events of these kinds from now on, and of those also the ones of severity DEBUG."""
+        self.wanted, self.details = wanted, details
+        # an enumeration's member is slow to hash, and these are asked for at every call
+        self.tells_calls, self.details_calls = Kind.CALLS in wanted, Kind.CALLS in details
+        self.tells_registrations = Kind.REGISTRATIONS in wanted
+        self.details_registrations = Kind.REGISTRATIONS in details
 
     # doors
 
@@ -247,7 +252,7 @@ class Core:
             return False
         try:
             uri = parse_uri(message.uri)
-            if type(uri) is not SipUri or not self.place_of(message.uri, uri)[1]:
+            if type(uri) is not SipUri or not self.places.of(message.uri, uri)[1]:
                 return False
             to_tag = read_request(message, via)[3]
         except PeerError:
@@ -363,6 +368,12 @@ class Core:
         silent_s = self.timing.timeout
         upstream.branch_failed(self, branch, 408, Rule.TARGET_SILENT, silent_s, now)
 
+    def on_slow(self, client: ClientTransaction, now: Instant) -> None:
+        """See `TransactionUser`."""
+        branch = client.user
+        if branch is not None and not branch.over:
+            self._late_trying(branch.context, now)
+
     def on_failure(self, client: ClientTransaction, now: Instant) -> None:
         """See `TransactionUser`."""
         branch = client.user
@@ -375,8 +386,14 @@ class Core:
         """See `TransactionUser`."""
         if isinstance(owner, Branch):
             _TIMERS[what](self, owner, now)
-        elif isinstance(owner, Context) and not owner.answered and owner.server is not None:
-            self.respond_plain(owner, 100, now)
+        elif isinstance(owner, Context):
+            self._late_trying(owner, now)
+
+    def _late_trying(self, ctx: Context, now: Instant) -> None:
+        """Tell a sender whose timer E has reached T2 that its request is here (RFC 4320 §4.1)."""
+        server = ctx.server
+        if not ctx.answered and server is not None and server.state is State.TRYING:
+            self.respond_plain(ctx, 100, now)
 
     # answers of our own
 
@@ -503,51 +520,19 @@ class Core:
         call_id: bytes = b"",
     ) -> None:
         """Tell an event, if somebody listens to its kind."""
-        if kind in self.wanted:
-            self.events.append(Event(kind, severity, name, fields, call_id))
+        if kind in (self.details if severity <= Severity.DEBUG else self.wanted):
+            self.tell(kind, severity, name, fields, call_id)
 
-    def owns_uri(self, raw: bytes) -> bool:
-        """Whether a URI's host and port are ours."""
-        try:
-            uri = parse_uri(raw)
-        except PeerError:
-            return False
-        return isinstance(uri, SipUri) and self.ours.owns(uri)
-
-    def place_of(self, raw: bytes, uri: SipUri) -> tuple[bool, bool]:
-        """Return whether a URI's host and port are ours, and whether it names the server itself.
-
-        The server's own name has no user part, or the registrar's name as its user.
-        """
-        if self._generation != (self.ours.generation, self.registrar_name):
-            self._generation = (self.ours.generation, self.registrar_name)
-            self._places.clear()
-        place = self._places.get(raw)
-        if place is None:
-            ours = self.ours.owns(uri)
-            for_us = ours and (
-                not uri.user or unescape_user(uri.user).lower() == self.registrar_name
-            )
-            if len(self._places) >= _PLACES:
-                self._places.clear()
-            place = self._places[raw] = (ours, for_us)
-        return place
-
-    def owns_route(self, value: bytes) -> bool:
-        """Whether a Route value leads to us."""
-        try:
-            return self.owns_uri(parse_name_addr(value).uri)
-        except PeerError:
-            return False
-
-    def is_strict_routed(self, ctx: Context) -> bool:
-        """Whether the Request-URI is a Record-Route value of ours (§16.4)."""
-        raw = ctx.request_uri
-        return b";lr" in raw and b"@" not in raw and self.owns_uri(raw)
-
-    def is_own_sent_by(self, via: Via) -> bool:
-        """Whether a Via is one that we added."""
-        return self.ours.is_domain(via.host)
+    def tell(
+        self,
+        kind: Kind,
+        severity: Severity,
+        name: str,
+        fields: Mapping[str, Field],
+        call_id: bytes = b"",
+    ) -> None:
+        """Tell an event that somebody listens to."""
+        self.events.append(Event(kind, severity, name, fields, call_id))
 
     def recognise_dialog(self, ctx: Context) -> None:
         """Let a request pass as part of a call we know, though it carries no Route of ours."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from centrex import auth
-from centrex.base import Flow, Instant, PeerError, Transport
+from centrex.base import Flow, Instant, PeerError
 from centrex.nat.route_token import flow_token
 from centrex.proxy.ask import Resolve
 from centrex.proxy.context import DEFAULT_BREADTH, Branch, Context
@@ -58,6 +58,7 @@ TIMER_C: Final = 185.0
 STREAM_ABOVE: Final = 1300
 """Octets beyond which a request is to go by a congestion-controlled transport (§18.1.1)."""
 _HOP_LINES: Final = tuple(b"Max-Forwards: %d" % hops for hops in range(256))
+_TARGET_TRIED: Final = Rule.TARGET_TRIED
 _VIA_OCTETS: Final = len(b"Via: SIP/2.0/")
 _ROUTE_OCTETS: Final = len(b"Route: ")
 _RECORD_ROUTE_OCTETS: Final = len(b"Record-Route: ")
@@ -76,9 +77,8 @@ def loop_hash(message: Message, call_id: bytes) -> bytes:
     return b".%08x" % mark
 
 
-def usual_loop_hash(found: Found, call_id: bytes) -> bytes:
+def usual_loop_hash(uri: bytes, route: bytes | None, call_id: bytes) -> bytes:
     """Return the same for a request of the usual form."""
-    uri, route = found.group(usual.URI, usual.ROUTE)
     mark = zlib.crc32(uri, zlib.crc32(call_id))
     return b".%08x" % (zlib.crc32(b"Route: " + route, mark) if route else mark)
 
@@ -118,8 +118,6 @@ def start(core: "Core", ctx: Context, now: Instant) -> None:
     """Send a request to its first group of targets."""
     if ctx.method == b"INVITE":
         core.respond_plain(ctx, 100, now)
-    else:
-        core.layer.timers.arm(7 * core.timing.t1, now, ctx, LATE_TRYING)
     next_group(core, ctx, now)
 
 
@@ -134,7 +132,7 @@ def next_group(core: "Core", ctx: Context, now: Instant) -> bool:
         group, share = group[: ctx.breadth], 1
     last = not ctx.groups
     if len(group) == 1:
-        send_to(core, ctx, group[0], now, last=last, breadth=ctx.breadth)
+        _go(core, _enter(core, ctx, group[0], now, last=last), now, breadth=ctx.breadth)
         return True
     # all are entered before any is sent, so that one that fails at once does not end the request
     opened = [_enter(core, ctx, target, now, last=last) for target in group]
@@ -143,21 +141,22 @@ def next_group(core: "Core", ctx: Context, now: Instant) -> bool:
     return True
 
 
-def send_to(
-    core: "Core", ctx: Context, target: Target, now: Instant, *, last: bool, breadth: int
-) -> None:
-    """Open one branch."""
-    _go(core, _enter(core, ctx, target, now, last=last), now, breadth=breadth)
-
-
 def pass_ack(core: "Core", ctx: Context, now: Instant) -> None:
     """Send the ACK of a 2xx on, once and without a transaction (§16.6 step 10, §13.2.2.4)."""
-    if ctx.dialog_flow is None or ctx.routed:
-        send_to(core, ctx, Target(ctx.request_uri), now, last=True, breadth=DEFAULT_BREADTH)
-        return
-    token = MAGIC_COOKIE + core.ids.token() + ctx.loop_hash
-    flow = ctx.dialog_flow
-    core.sends.append((flow, write(core, ctx, Target(ctx.request_uri, flow), flow, token)))
+    target = Target(ctx.request_uri)
+    flow = None if ctx.routed else ctx.dialog_flow
+    any_size = flow is not None
+    if flow is None:
+        hop = next_hop(_first_hop_uri(ctx, target))
+        if type(hop) is tuple:
+            flow = core.flows.reach(*hop)
+    if flow is not None:
+        token = MAGIC_COOKIE + core.ids.token() + ctx.loop_hash
+        data = write(core, ctx, target, flow, token)
+        if any_size or flow.reliable or len(data) <= STREAM_ABOVE:
+            core.sends.append((flow, data))
+            return
+    _go(core, _enter(core, ctx, target, now, last=True), now, breadth=DEFAULT_BREADTH)
 
 
 def _enter(core: "Core", ctx: Context, target: Target, now: Instant, *, last: bool) -> Branch:
@@ -181,6 +180,7 @@ def _go(core: "Core", branch: Branch, now: Instant, *, breadth: int) -> None:
     elif isinstance(hop, Destination):
         core.ask(Resolve(core.next_ask(), hop), branch)
         ctx.waiting += 1
+        _await_late_trying(core, ctx, now)
     else:
         flow = core.flows.reach(*hop)
         if flow is None:
@@ -239,7 +239,7 @@ def transmit(core: "Core", branch: Branch, now: Instant) -> None:
     assert flow is not None
     token = MAGIC_COOKIE + core.ids.token() + ctx.loop_hash
     data = write(core, ctx, target, flow, token, branch)
-    if len(data) > STREAM_ABOVE and flow.transport is Transport.UDP:
+    if len(data) > STREAM_ABOVE and not flow.reliable:
         stream = None if target.flow or branch.fallen_back else core.flows.larger(flow)
         if stream is not None:
             branch.alternatives.insert(0, flow)
@@ -251,10 +251,18 @@ def transmit(core: "Core", branch: Branch, now: Instant) -> None:
         branch.over = True
         core.sends.append((flow, data))
         return
-    ctx.tale.append((now, Rule.TARGET_TRIED, target.uri, flow.name))
+    ctx.tale.append((now, _TARGET_TRIED, target.uri, flow.name))
     branch.client = core.layer.open_client((token, ctx.method), data, flow, branch, now)
+    if flow.reliable:
+        _await_late_trying(core, ctx, now)
     if ctx.method == b"INVITE":
         core.layer.timers.arm(core.patience.start_response_s, now, branch, START_RESPONSE)
+
+
+def _await_late_trying(core: "Core", ctx: Context, now: Instant) -> None:
+    """Have a non-INVITE request looked at in time for its 100, where no timer E of ours will."""
+    if ctx.method != b"INVITE" and ctx.server is not None:
+        core.layer.timers.arm(7 * core.timing.t1, now, ctx, LATE_TRYING)
 
 
 def write(

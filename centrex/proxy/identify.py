@@ -101,7 +101,7 @@ def _as_himself(core: "Core", ctx: Context, now: Instant) -> Outcome:
     access = core.access
     if (
         isinstance(uri, SipUri)
-        and core.ours.is_domain(uri.host)
+        and core.places.ours.is_domain(uri.host)
         and access.gate.may_act_as(
             ctx.login, unescape_user(uri.user), case_sensitive=access.case_sensitive
         )

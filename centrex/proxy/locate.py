@@ -1,6 +1,6 @@
 """The step that finds where a request goes: the dialog's other end, a user's phones, or outside."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from centrex.base import Instant
 from centrex.events import Kind, Severity
@@ -14,6 +14,9 @@ from centrex.trace import Rule
 
 if TYPE_CHECKING:
     from centrex.proxy.core import Core
+
+_IN_DIALOG: Final = Rule.IN_DIALOG
+_LOCATED: Final = Rule.LOCATED
 
 
 def locate(core: "Core", ctx: Context, now: Instant) -> Outcome:
@@ -56,7 +59,7 @@ def _in_dialog(core: "Core", ctx: Context, now: Instant) -> Outcome:
         # to ourselves: sent on, it would come back from an address that may well be trusted
         words = "the server itself has no such dialog"
         return Answer(481, Rule.UNKNOWN_DIALOG, ctx.method, words=words)
-    core.decide(ctx, (now, Rule.IN_DIALOG, ctx.method, flow.name if flow else "by its target"))
+    ctx.tale.append((now, _IN_DIALOG, ctx.method, flow.name if flow else "by its target"))
     ctx.groups = [[Target(ctx.request_uri, flow)]]
     return None
 
@@ -75,6 +78,6 @@ def _local(core: "Core", ctx: Context, now: Instant) -> Outcome:
     if not groups:
         words = "the phone's connection is gone; it must register anew"
         return Answer(480, Rule.NOBODY_THERE, user, words=words)
-    core.decide(ctx, (now, Rule.LOCATED, user, len(bindings)))
+    ctx.tale.append((now, _LOCATED, user, len(bindings)))
     ctx.groups = groups
     return None

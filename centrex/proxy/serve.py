@@ -105,7 +105,7 @@ def _registrant(core: "Core", ctx: Context) -> SipUri | Answer:
     if not isinstance(to, SipUri):
         words = "the To header names no SIP user"
         return Answer(400, Rule.REGISTRATION_REFUSED, value, 400, words, words=words)
-    if not to.user or not core.ours.is_domain(to.host):
+    if not to.user or not core.places.ours.is_domain(to.host):
         words = "the To header names no user of this domain"
         return Answer(404, Rule.REGISTRATION_REFUSED, value, 404, words, words=words)
     return to
@@ -164,10 +164,11 @@ def _note(core: "Core", ctx: Context, aor: bytes, change: Change, now: Instant) 
     core.decide(ctx, (now, rule, aor, binding.contact, expires))
     if change.kind is not ChangeKind.REMOVED and ctx.login is not None:
         core.guard.protect(ctx.flow.host, binding.expires_at)
-    if Kind.REGISTRATIONS in core.wanted:
-        core.notify(
+    refreshed = change.kind is ChangeKind.REFRESHED
+    if core.details_registrations if refreshed else core.tells_registrations:
+        core.tell(
             Kind.REGISTRATIONS,
-            Severity.INFO if change.kind is not ChangeKind.REFRESHED else Severity.DEBUG,
+            Severity.DEBUG if refreshed else Severity.INFO,
             name,
             {
                 "src": ctx.flow.name,

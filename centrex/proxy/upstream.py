@@ -24,6 +24,8 @@ from centrex.transaction.machine import In, State
 if TYPE_CHECKING:
     from centrex.proxy.core import Core
 
+_TARGET_PROGRESS: Final = Rule.TARGET_PROGRESS
+_TARGET_ANSWERED: Final = Rule.TARGET_ANSWERED
 _ELSEWHERE: Final = b'Reason: SIP;cause=200;text="Call completed elsewhere"'
 _RANG_OUT: Final = b'Reason: SIP;cause=480;text="Rang too long"'
 _LOOK_AGAIN: Final = 60.0
@@ -63,7 +65,7 @@ def on_provisional(core: "Core", branch: Branch, status: int, data: bytes, now: 
     if ctx.method != b"INVITE":
         return  # RFC 4320 §4.1: to a non-INVITE request no other provisional response than 100
     if first:
-        ctx.tale.append((now, Rule.TARGET_PROGRESS, branch.target.uri, status))
+        ctx.tale.append((now, _TARGET_PROGRESS, branch.target.uri, status))
     if ctx.call is not None:
         call_life.rings(ctx.call, branch.flow, status, now)
     if ctx.server is not None:
@@ -79,7 +81,7 @@ def on_success(
     branch.over = True
     if first:
         ctx.answered = True
-        ctx.tale.append((now, Rule.TARGET_ANSWERED, branch.target.uri, status))
+        ctx.tale.append((now, _TARGET_ANSWERED, branch.target.uri, status))
         if ctx.call is not None:
             call_life.answered(core, ctx.call, branch, to_tag, now)
     elif ctx.method != b"INVITE":

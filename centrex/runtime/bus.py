@@ -47,10 +47,10 @@ class Subscription:
     Made by `Bus.subscribe`; `close` it, or use it in a `with` statement.
     """
 
-    __slots__ = ("_bus", "_limit", "_lost", "_queue", "_wake", "_wake_at", "kinds")
+    __slots__ = ("_bus", "_least", "_limit", "_lost", "_queue", "_wake", "_wake_at", "kinds")
 
-    def __init__(self, bus: "Bus", kinds: frozenset[Kind], limit: int) -> None:
-        self._bus, self.kinds, self._limit = bus, kinds, limit
+    def __init__(self, bus: "Bus", kinds: frozenset[Kind], limit: int, least: Severity) -> None:
+        self._bus, self.kinds, self._limit, self._least = bus, kinds, limit, least
         self._queue: deque[Stamped] = deque()
         self._lost = 0
         self._wake: anyio.Event | None = None
@@ -73,6 +73,16 @@ class Subscription:
                 await self._wake.wait()
             finally:
                 self._wake = None
+
+    @property
+    def least(self) -> Severity:
+        """The least severity that is heard."""
+        return self._least
+
+    @least.setter
+    def least(self, severity: Severity) -> None:
+        self._least = severity
+        self._bus.reckon()
 
     async def receive(self) -> list[Stamped | Lost]:
         """Wait until there is something, and return all of it."""
@@ -118,6 +128,7 @@ class Bus:
     Attributes:
         wanted: The kinds worth making events of: switched on, and somebody listens. Read it, or
             `wants`, before an event is built. Errors are always in it, whatever their kind.
+        details: Those of them of which also what is of severity DEBUG is listened to.
         lost_foreign: Events of other threads that were lost because the bus did not come by.
     """
 
@@ -127,6 +138,7 @@ class Bus:
         "_subscriptions",
         "_thread",
         "_wall",
+        "details",
         "lost_foreign",
         "wanted",
     )
@@ -144,7 +156,7 @@ class Bus:
     def enable(self, kinds: Collection[Kind]) -> None:
         """Switch kinds on, and all others off; errors and the server's own cannot be."""
         self._enabled = _ALWAYS.union(kinds)
-        self._reckon()
+        self.reckon()
 
     def wants(self, kind: Kind) -> bool:
         """Return whether anybody would read an event of this kind."""
@@ -171,29 +183,36 @@ class Bus:
             self._hand(self._foreign.popleft())
 
     def subscribe(
-        self, kinds: Collection[Kind] = tuple(Kind), *, limit: int = 5_000
+        self,
+        kinds: Collection[Kind] = tuple(Kind),
+        *,
+        limit: int = 5_000,
+        least: Severity = Severity.DEBUG,
     ) -> Subscription:
-        """Listen for some kinds, with a queue of that many events."""
-        subscription = Subscription(self, frozenset(kinds), limit)
+        """Listen for some kinds from a severity on, with a queue of that many events."""
+        subscription = Subscription(self, frozenset(kinds), limit, least)
         self._subscriptions = (*self._subscriptions, subscription)
-        self._reckon()
+        self.reckon()
         return subscription
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Listen no longer; does nothing the second time."""
         self._subscriptions = tuple(one for one in self._subscriptions if one is not subscription)
-        self._reckon()
+        self.reckon()
 
     def _hand(self, event: Event) -> None:
         if event.kind in self.wanted or event.severity >= Severity.ERROR:
             item = (self._wall(), event)
             for subscription in self._subscriptions:
-                if event.kind in subscription.kinds:
+                if event.kind in subscription.kinds and event.severity >= subscription.least:
                     subscription.offer(item)
 
-    def _reckon(self) -> None:
+    def reckon(self) -> None:
+        """See anew what is worth making events of."""
         heard = frozenset[Kind]().union(*(one.kinds for one in self._subscriptions))
         self.wanted = (self._enabled & heard) | {Kind.ERRORS}
+        closely = [one.kinds for one in self._subscriptions if one.least <= Severity.DEBUG]
+        self.details = self._enabled & frozenset[Kind]().union(*closely)
 
 
 _LEVELS: Final = (

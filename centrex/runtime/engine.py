@@ -98,7 +98,12 @@ class Engine:
         self.registry = Registry(case_sensitive=registrar.case_sensitive)
         self.journal = Journal()
         self.bus = Bus(self.policy.kinds)
-        self.log = EventLog(self.bus, path=config.events.file, form=config.events.format)
+        self.log = EventLog(
+            self.bus,
+            path=config.events.file,
+            form=config.events.format,
+            least=Severity[config.events.level.upper()],
+        )
         self.ours = Ours((network.domain, *network.aliases), ())
         self.locals = Locals(LocalAddresses().towards, self.ours.add)
         self.listens = frozenset(Transport(name.upper()) for name in network.transports)
@@ -341,7 +346,7 @@ class Engine:
         core.access, core.patience = policy.access, policy.patience
         core.registrar_options = policy.options
         core.max_message = network.max_message_bytes
-        core.registrar_name = registrar.name.lower().encode()
+        core.places.registrar_name = registrar.name.lower().encode()
         self.ours.rename((network.domain, *network.aliases))
         self.streams.adjust(
             keepalive_interval_s=network.keepalive_interval,
@@ -350,7 +355,8 @@ class Engine:
         self.recovery.adjust(
             changes=registrar.recovery_changes, interval_s=registrar.recovery_interval
         )
-        self.log.reopen(config.events.file, config.events.format)
+        level = Severity[config.events.level.upper()]
+        self.log.reopen(config.events.file, config.events.format, level)
         self.bus.enable(policy.kinds)
         self.hands.heed()
 

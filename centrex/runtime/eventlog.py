@@ -38,6 +38,7 @@ class EventLog:
         bus: Where events come from.
         path: The file (`[events] file`); empty for standard error.
         form: How lines look (`[events] format`).
+        least: The least severity written (`[events] level`).
         gather: Seconds that lines are collected for.
         limit: Events that may wait; beyond, the oldest are lost.
         wall: Tells the time of day.
@@ -54,12 +55,13 @@ class EventLog:
         *,
         path: str = "",
         form: Format = "text",
+        least: Severity = Severity.INFO,
         gather: float = 0.1,
         limit: int = 8192,
         wall: Callable[[], datetime] = utc_now,
     ) -> None:
         self._bus, self._wall, self._gather, self._limit = bus, wall, gather, limit
-        self._subscription = bus.subscribe(limit=limit)
+        self._subscription = bus.subscribe(limit=limit, least=least)
         self._items: deque[Stamped | Lost] = deque()
         self._rest = bytearray()
         self._outlet = Outlet(path)
@@ -68,8 +70,9 @@ class EventLog:
         self._failing = False
         self.written = self.lost = self.failures = 0
 
-    def reopen(self, path: str, form: Format) -> None:
+    def reopen(self, path: str, form: Format, least: Severity) -> None:
         """Open the file anew with the next line, or another one; after a reload or a rotation."""
+        self._subscription.least = least
         self._next = Outlet(path)
         self._render = _renderer(form)
 

@@ -57,7 +57,7 @@ class Hands:
 
     def heed(self) -> None:
         """See which kinds of events are wanted now; to be called when that may have changed."""
-        self.core.wanted = self._bus.wanted
+        self.core.listen(self._bus.wanted, self._bus.details)
         self._summing_up = Kind.SIP_SUMMARY in self._bus.wanted
 
     def take(self, data: bytes, flow: Flow) -> None:

@@ -20,15 +20,15 @@ Found: TypeAlias = re.Match[bytes]
 """A match of `REQUEST`."""
 
 _TOKEN: Final = rb"[A-Za-z0-9.!%*_+`'~-]++"
-_HOST: Final = rb"[a-z0-9][a-z0-9.-]*+"  # two dots in a row are looked for by `judge`
+_HOST: Final = rb"[a-z0-9][a-z0-9.-]*+"  # the reader looks for two dots in a row
 _USER: Final = rb"[A-Za-z0-9_.!~*'()&=+$,;?/-]++"
+_PORT: Final = rb"[1-9][0-9]{0,3}+(?![0-9])|[1-5][0-9]{4}|6[0-4][0-9]{3}"
 _URI_PARAMS: Final = rb"(?:(?:;[a-z-]++(?:=[A-Za-z0-9._-]++)?)+)?"
 _URI: Final = rb"sip:(?:" + _USER + rb"@)?" + _HOST + rb"(?::[1-9][0-9]{0,3}+)?" + _URI_PARAMS
 _DISPLAY: Final = rb"(?:\"[\t !#-\[\]-~\x80-\xff]*+\" ?|[A-Za-z0-9.!%*_+`'~-]*+ ?)"
 _CONTACT: Final = (
-    _DISPLAY + rb"<sip:(?:" + _USER + rb"@)?" + _HOST
-    + rb"(?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}))?" + _URI_PARAMS
-    + rb">(?:(?:;" + _TOKEN + rb"(?:=(?:[A-Za-z0-9.:_-]++|\"[^\"\\\r\n]*+\"))?)+)?"
+    _DISPLAY + rb"<(sip:(?:" + _USER + rb"@)?" + _HOST + rb"(?::(?:" + _PORT + rb"))?" + _URI_PARAMS
+    + rb")>((?:(?:;" + _TOKEN + rb"(?:=(?:[A-Za-z0-9.:_-]++|\"[^\"\\\r\n]*+\"))?)+)?)"
 )  # fmt: skip
 _UNREAD: Final = (
     rb"(?:Allow|Allow-Events|Supported|Subject|Accept|Accept-[A-Z][a-z]++|Date|Session-Expires"
@@ -41,6 +41,10 @@ def _once(group: int) -> bytes:
     return b"(?(%d)(?!))" % group
 
 
+def _needed(*groups: int) -> bytes:
+    return b"".join(b"(?(%d)|(?!))" % group for group in groups)
+
+
 def _address(first: int) -> bytes:
     """Return a From or To line as groups: its value, the URI in it, the tag."""
     return (
@@ -49,37 +53,40 @@ def _address(first: int) -> bytes:
     )  # fmt: skip
 
 
+METHOD, URI, USER, HOST, PORT = 1, 2, 3, 4, 5
+FROM, FROM_URI, FROM_TAG, TO, TO_URI, TO_TAG = 6, 7, 8, 9, 10, 11
+CALL_ID, NUMBER, LENGTH = 12, 13, 14
+"""Call-ID, number of the CSeq, Content-Length."""
+CONTACT, CONTACT_URI, CONTACT_PARAMS, CONTENT_TYPE = 15, 16, 17, 18
+TRANSPORT, SENT_BY, VIA_HOST, VIA_PORT, RPORT, BRANCH, RPORT_BEHIND = 19, 20, 21, 22, 23, 24, 25
+"""Of the Via; `;rport` may stand before or behind the branch."""
+HOPS, ROUTE, AGENT, EXPIRES, PROXY_AUTHORIZATION, AUTHORIZATION = 26, 27, 28, 29, 30, 31
+
 REQUEST: Final = re.compile(
     rb"([A-Z]{2,12}+) "
-    rb"(sip:(?:(" + _USER + rb")@)?(" + _HOST + rb")(?::([1-9][0-9]{0,4}+))?" + _URI_PARAMS + rb")"
+    rb"(sip:(?:(" + _USER + rb")@)?(" + _HOST + rb")(?::(" + _PORT + rb"))?" + _URI_PARAMS + rb")"
     rb" SIP/2\.0\r\n(?:"
-    rb"From" + _address(6)
-    + rb"|To" + _address(9)
+    rb"From" + _address(FROM)
+    + rb"|To" + _address(TO)
     + rb"|C(?:"
-    rb"all-ID: " + _once(12) + rb"([!-~]++)\r\n"
-    rb"|Seq: " + _once(13) + rb"([0-9]{1,9}+) ([A-Z]++)\r\n"
-    rb"|ontent-Length: *+" + _once(15) + rb"([0-9]{1,5}+)\r\n"
-    rb"|ontact: " + _once(16) + rb"(" + _CONTACT + rb")\r\n"
-    rb"|ontent-Type: " + _once(17) + rb"([^\r\n]*+)\r\n"
+    rb"all-ID: " + _once(CALL_ID) + rb"([!-~]++)\r\n"
+    rb"|Seq: " + _once(NUMBER) + rb"([0-9]{1,9}+) \1\r\n"
+    rb"|ontent-Length: *+" + _once(LENGTH) + rb"([0-9]{1,5}+)\r\n"
+    rb"|ontact: " + _once(CONTACT) + rb"(" + _CONTACT + rb")\r\n"
+    rb"|ontent-Type: " + _once(CONTENT_TYPE) + rb"([^\r\n]*+)\r\n"
     rb"|ontent-Disposition:[^\r\n]*+\r\n)"
-    rb"|Via: " + _once(18) + rb"SIP/2\.0/(UDP|TCP|TLS) ((" + _HOST + rb")(?::([1-9][0-9]{0,4}+))?)"
-    rb"(;rport)?;branch=(z9hG4bK" + rb"[A-Za-z0-9.!%*_+`'~=:@/|-]++)(?(22)|(;rport)?)\r\n"
-    rb"|Max-Forwards: " + _once(25) + rb"([1-9][0-9]{0,2}+)\r\n"
-    rb"|Route: " + _once(26) + rb"(<[!#-+\--;=?-~]++>)\r\n"
-    rb"|User-Agent: " + _once(27) + rb"([^\r\n]*+)\r\n"
-    rb"|Expires: " + _once(28) + rb"([0-9]{1,9}+)\r\n"
-    rb"|Proxy-Authorization: " + _once(29) + rb"([^\r\n]*+)\r\n"
-    rb"|Authorization: " + _once(30) + rb"([^\r\n]*+)\r\n"
-    rb"|" + _UNREAD + rb")+\r\n"
+    rb"|Via: " + _once(TRANSPORT) + rb"SIP/2\.0/(UDP|TCP|TLS) "
+    rb"((" + _HOST + rb")(?::(" + _PORT + rb"))?)"
+    rb"(;rport)?;branch=(z9hG4bK[A-Za-z0-9.!%*_+`'~=:@/|-]++)(?(23)|(;rport)?)\r\n"
+    rb"|Max-Forwards: " + _once(HOPS) + rb"([1-9][0-9]?+)\r\n"
+    rb"|Route: " + _once(ROUTE) + rb"(<[!#-+\--;=?-~]++>)\r\n"
+    rb"|User-Agent: " + _once(AGENT) + rb"([^\r\n]*+)\r\n"
+    rb"|Expires: " + _once(EXPIRES) + rb"([0-9]{1,9}+)\r\n"
+    rb"|Proxy-Authorization: " + _once(PROXY_AUTHORIZATION) + rb"([^\r\n]*+)\r\n"
+    rb"|Authorization: " + _once(AUTHORIZATION) + rb"([^\r\n]*+)\r\n"
+    rb"|" + _UNREAD + rb")+\r\n" + _needed(FROM, TO, CALL_ID, NUMBER, LENGTH, TRANSPORT, HOPS)
 )  # fmt: skip
-"""The head of a request. Groups: 1 method; 2 Request-URI with 3 user, 4 host, 5 port; 6 From with
-7 URI, 8 tag; 9 To with 10 URI, 11 tag; 12 Call-ID; 13 CSeq number, 14 method; 15 Content-Length;
-16 Contact; 17 Content-Type; 18 transport of the Via, 19 sent-by with 20 host, 21 port, 22 and 24
-`;rport` before and behind 23 branch; 25 Max-Forwards; 26 Route; 27 User-Agent; 28 Expires;
-29 Proxy-Authorization; 30 Authorization."""
-METHOD, URI, FROM, TO, CALL_ID, NUMBER = 1, 2, 6, 9, 12, 13
-CONTACT, TRANSPORT, SENT_BY, VIA_HOST, VIA_PORT, BRANCH, RPORT = 16, 18, 19, 20, 21, 23, 24
-HOPS, ROUTE, AGENT, EXPIRES, PROXY_AUTHORIZATION, AUTHORIZATION = 25, 26, 27, 28, 29, 30
+"""The head of a request; the names above are its groups."""
 
 RESPONSE: Final = re.compile(
     rb"SIP/2\.0 ([1-6][0-9][0-9]) ([^\r\n]*+)\r\n(?:"
@@ -96,7 +103,7 @@ RESPONSE: Final = re.compile(
     rb"|ontent-Type: " + _once(17) + rb"([^\r\n]*+)\r\n"
     rb"|ontent-Disposition:[^\r\n]*+\r\n)"
     rb"|(?:Record-Route|Server|User-Agent|Require|RSeq|Reason|Warning|Timestamp):[^\r\n]*+\r\n"
-    rb"|" + _UNREAD + rb")+\r\n"
+    rb"|" + _UNREAD + rb")+\r\n" + _needed(4, 7, 10, 13, 14, 16)
 )  # fmt: skip
 """The head of a response. Groups: 1 status, 2 reason phrase; 4 the topmost Via with 5 its branch;
 3 or 6 the Via below it, the last one, on a line of its own or behind a comma; 7 From with 8 URI,
@@ -106,16 +113,14 @@ RESPONSE: Final = re.compile(
 
 def via_line(found: Found, flow: Flow) -> bytes:
     """Return the Via line with `received` and `rport` as they have to be (RFC 3581 §4)."""
-    transport, sent_by, host, _, before, branch, behind = found.group(18, 19, 20, 21, 22, 23, 24)
+    transport, sent_by, host, before, branch, behind = found.group(19, 20, 21, 23, 24, 25)
     if before or behind:
-        return b"Via: SIP/2.0/%b %b;branch=%b%b" % (
-            transport, sent_by, branch, flow.received_params,
-        )  # fmt: skip
-    if host == flow.received_host:
-        return b"Via: SIP/2.0/%b %b;branch=%b" % (transport, sent_by, branch)
-    return b"Via: SIP/2.0/%b %b;branch=%b;received=%b" % (
-        transport, sent_by, branch, flow.received_host,
-    )  # fmt: skip
+        more = flow.received_params
+    elif host == flow.received_host:
+        more = b""
+    else:
+        more = b";received=" + flow.received_host
+    return b"Via: SIP/2.0/%b %b;branch=%b%b" % (transport, sent_by, branch, more)
 
 
 def is_elsewhere(found: Found, flow: Flow) -> bool:
@@ -140,7 +145,7 @@ def build_reply(
         to_tag: The tag for a To that has none; empty for a 100.
         extra: Further header lines.
     """
-    sender, target, call_id, number, method = found.group(6, 9, 12, 13, 14)
+    sender, target, call_id, number, method = found.group(6, 9, 12, 13, 1)
     if to_tag:
         target = b"%b;tag=%b" % (target, to_tag)
     lines = b"\r\n".join(extra) + b"\r\n" if extra else b""

@@ -3,6 +3,7 @@
 It knows nothing of what the rules mean; `centrex.trace.explain` puts them into words.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final, TypeAlias
 
@@ -20,11 +21,13 @@ class Journal:
         decisions: How many decisions are kept of one Call-ID: its first ones and the newest.
     """
 
-    __slots__ = ("_decisions", "_stories", "_tales", "dropped")
+    __slots__ = ("_decisions", "_order", "_stories", "_tales", "dropped")
 
     def __init__(self, stories: int = 10_000, decisions: int = 100) -> None:
         self._stories, self._decisions = stories, decisions
         self._tales: dict[bytes, list[Decision]] = {}
+        # a dictionary's first key is slow to find once many before it were deleted
+        self._order: deque[bytes] = deque()
         self.dropped = 0
 
     def note(self, call_id: bytes, decision: Decision) -> None:
@@ -39,8 +42,9 @@ class Journal:
         tale = self._tales.get(call_id)
         if tale is None:
             if len(self._tales) >= self._stories:
-                del self._tales[next(iter(self._tales))]
+                del self._tales[self._order.popleft()]
             tale = self._tales[call_id] = []
+            self._order.append(call_id)
         elif len(tale) >= self._decisions:
             surplus = len(tale) - self._decisions + 1
             del tale[_BEGINNING : _BEGINNING + surplus]

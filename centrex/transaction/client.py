@@ -1,11 +1,14 @@
 """A client transaction: one request sent to one place, and whether it was heard."""
 
-from typing import Any
+from typing import Any, Final
 
 from centrex.base import Flow
 from centrex.transaction import invite_client, non_invite_client
 from centrex.transaction.key import ClientKey
 from centrex.transaction.machine import State, Steps
+
+_CALLING: Final = State.CALLING
+_TRYING: Final = State.TRYING
 
 
 class ClientTransaction:
@@ -38,6 +41,6 @@ class ClientTransaction:
         self.key, self.request, self.flow = key, request, flow
         self.invite = key[1] == b"INVITE"
         self.steps: Steps = invite_client.STEPS if self.invite else non_invite_client.STEPS
-        self.state = State.CALLING if self.invite else State.TRYING
+        self.state = _CALLING if self.invite else _TRYING
         self.user: Any = user
         self.interval = self.spent = 0.0

@@ -19,8 +19,16 @@ from centrex.transaction.timers import Timers, Timing
 USER_TIMER: Final = 100
 """Timer numbers from here on belong to the transaction user."""
 
-_PROVISIONAL: Final = int(In.PROVISIONAL)
-_SUCCESS: Final = int(In.SUCCESS)
+# Members of enumerations are slow to look up by their class, so those of the hot path are named here.
+_REQUEST: Final = In.REQUEST
+_PROVISIONAL: Final = In.PROVISIONAL
+_SUCCESS: Final = In.SUCCESS
+_FAILURE: Final = In.FAILURE
+_RESEND: Final = In.RESEND
+_TIMEOUT: Final = In.TIMEOUT
+_LINGER: Final = In.LINGER
+_PROCEEDING: Final = State.PROCEEDING
+_ACCEPTED: Final = State.ACCEPTED
 _SEND: Final = int(Do.SEND)
 _REPEAT: Final = int(Do.REPEAT)
 _SEND_ACK: Final = int(Do.SEND_ACK)
@@ -41,6 +49,9 @@ class TransactionUser(Protocol):
 
     def on_timeout(self, client: ClientTransaction, now: Instant) -> None:
         """No final response came in time (timer B or F)."""
+
+    def on_slow(self, client: ClientTransaction, now: Instant) -> None:
+        """A non-INVITE request over UDP is unanswered though timer E has reached T2."""
 
     def on_failure(self, client: ClientTransaction, now: Instant) -> None:
         """The transport could not carry the request."""
@@ -98,7 +109,7 @@ class TransactionLayer:
         step = server.steps[server.state][what]
         if step is None:
             return False
-        self.repeated += what is In.REQUEST
+        self.repeated += what is _REQUEST
         server.state = step[0]
         return bool(self._serve(server, step[1], now) & _PASS_UP)
 
@@ -108,7 +119,7 @@ class TransactionLayer:
         Returns:
             Whether the transaction still took it: a final response is sent once.
         """
-        what = In.PROVISIONAL if status < 200 else In.SUCCESS if status < 300 else In.FAILURE
+        what = _PROVISIONAL if status < 200 else _SUCCESS if status < 300 else _FAILURE
         step = server.steps[server.state][what]
         if step is None:
             return False
@@ -123,9 +134,9 @@ class TransactionLayer:
         if do & _ARM_RESEND and not server.flow.reliable:
             timing = self.timing
             server.interval = min(server.interval * 2 or timing.t1, timing.t2)
-            self.timers.arm(server.interval, now, server, In.RESEND)
+            self.timers.arm(server.interval, now, server, _RESEND)
         if do & _ARM_TIMEOUT:
-            self.timers.arm(self.timing.timeout, now, server, In.TIMEOUT)
+            self.timers.arm(self.timing.timeout, now, server, _TIMEOUT)
         if do & _ARM_LINGER:
             self._linger_server(server, now)
         if do & _FORGET:
@@ -134,7 +145,7 @@ class TransactionLayer:
 
     def _linger_server(self, server: ServerTransaction, now: Instant) -> None:
         server.user = None  # answered: only repetitions are still to come
-        if server.state is State.ACCEPTED:  # timer L, also on reliable transports
+        if server.state is _ACCEPTED:  # timer L, also on reliable transports
             server.response = b""
             seconds = self.timing.timeout
         elif server.flow.reliable:
@@ -142,7 +153,7 @@ class TransactionLayer:
             return
         else:  # timer I or J
             seconds = self.timing.t4 if server.invite else self.timing.timeout
-        self.timers.arm(seconds, now, server, In.LINGER)
+        self.timers.arm(seconds, now, server, _LINGER)
 
     def _forget_server(self, server: ServerTransaction) -> None:
         if self.servers.get(server.key) is server:
@@ -165,11 +176,11 @@ class TransactionLayer:
         self.clients[key] = client
         self.sends.append((flow, data))
         if flow.reliable:
-            self.timers.arm(self.timing.timeout, now, client, In.TIMEOUT)
+            self.timers.arm(self.timing.timeout, now, client, _TIMEOUT)
             self._by_stream.setdefault(flow, set()).add(client)
         else:
             client.interval = self.timing.t1
-            self.timers.arm(client.interval, now, client, In.RESEND)
+            self.timers.arm(client.interval, now, client, _RESEND)
         return client
 
     def advance(self, client: ClientTransaction, status: int, now: Instant) -> bool:
@@ -190,7 +201,7 @@ class TransactionLayer:
     def receive_response(self, client: ClientTransaction, response: Message, now: Instant) -> None:
         """Feed a response to its transaction."""
         status = response.status
-        what = In.PROVISIONAL if status < 200 else In.SUCCESS if status < 300 else In.FAILURE
+        what = _PROVISIONAL if status < 200 else _SUCCESS if status < 300 else _FAILURE
         step = client.steps[client.state][what]
         if step is None:
             self.repeated += 1
@@ -205,7 +216,7 @@ class TransactionLayer:
             self.user.on_response(client, response, now)
 
     def _linger_client(self, client: ClientTransaction, now: Instant) -> None:
-        if client.state is State.ACCEPTED:  # timer M
+        if client.state is _ACCEPTED:  # timer M
             client.request = b""
             seconds = self.timing.timeout
         elif client.flow.reliable:
@@ -216,23 +227,25 @@ class TransactionLayer:
         else:  # timer K
             client.request = b""
             seconds = self.timing.t4
-        self.timers.arm(seconds, now, client, In.LINGER)
+        self.timers.arm(seconds, now, client, _LINGER)
 
     def _resend(self, client: ClientTransaction, now: Instant) -> None:
         timing = self.timing
         client.spent += client.interval
+        if not client.invite and client.spent - client.interval < 7 * timing.t1 <= client.spent:
+            self.user.on_slow(client, now)
         left = timing.timeout - client.spent
-        if client.state is State.PROCEEDING:
+        if client.state is _PROCEEDING:
             interval = timing.t2
         else:
             interval = client.interval * 2
             if not client.invite and interval > timing.t2:
                 interval = timing.t2
         if left <= interval:
-            self.timers.arm(left, now, client, In.TIMEOUT)
+            self.timers.arm(left, now, client, _TIMEOUT)
         else:
             client.interval = interval
-            self.timers.arm(interval, now, client, In.RESEND)
+            self.timers.arm(interval, now, client, _RESEND)
 
     def forget_client(self, client: ClientTransaction) -> None:
         """Take a client transaction out of the table; what comes for it is stray from now on."""
@@ -266,19 +279,19 @@ class TransactionLayer:
             if what >= USER_TIMER:
                 self.user.on_timer(owner, what, now)
             elif type(owner) is ClientTransaction:
-                self._expire_client(owner, In(what), now)
+                self._expire_client(owner, what, now)
             else:
-                self._expire_server(owner, In(what), now)
+                self._expire_server(owner, what, now)
 
-    def _expire_server(self, server: ServerTransaction, what: In, now: Instant) -> None:
+    def _expire_server(self, server: ServerTransaction, what: int, now: Instant) -> None:
         step = server.steps[server.state][what]
         if step is None:
             return
         server.state = step[0]
-        self.repeated += what is In.RESEND
+        self.repeated += what == _RESEND
         self._serve(server, step[1], now)
 
-    def _expire_client(self, client: ClientTransaction, what: In, now: Instant) -> None:
+    def _expire_client(self, client: ClientTransaction, what: int, now: Instant) -> None:
         step = client.steps[client.state][what]
         if step is None:
             return

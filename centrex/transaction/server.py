@@ -1,11 +1,15 @@
 """A server transaction: one request received, and what was answered to it."""
 
-from typing import Any
+from typing import Any, Final
 
 from centrex.base import Flow, Instant
 from centrex.transaction import invite_server, non_invite_server
 from centrex.transaction.key import ServerKey
 from centrex.transaction.machine import State, Steps
+
+_PROCEEDING: Final = State.PROCEEDING
+_TRYING: Final = State.TRYING
+_COMPLETED: Final = State.COMPLETED
 
 
 class ServerTransaction:
@@ -38,7 +42,7 @@ class ServerTransaction:
         self.key, self.flow, self.began = key, flow, now
         self.invite = method == b"INVITE"
         self.steps: Steps = invite_server.STEPS if self.invite else non_invite_server.STEPS
-        self.state = State.PROCEEDING if self.invite else State.TRYING
+        self.state = _PROCEEDING if self.invite else _TRYING
         self.response = b""
         self.user: Any = None
         self.interval = 0.0
@@ -46,4 +50,4 @@ class ServerTransaction:
     @property
     def answered(self) -> bool:
         """Whether a final response has been sent."""
-        return self.state >= State.COMPLETED
+        return self.state >= _COMPLETED

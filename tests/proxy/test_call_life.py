@@ -1,4 +1,5 @@
 from centrex.calls import CallState
+from centrex.events import Kind
 from centrex.proxy import call_life
 from tests.support.calling import Phone, Talk
 from tests.support.proxy import Proxy
@@ -38,8 +39,11 @@ def test_a_call_that_is_forgotten_while_ringing_has_failed() -> None:
 
 def test_nothing_is_made_for_nobody() -> None:
     proxy, alice, bob = made()
-    proxy.core.wanted = frozenset()
+    proxy.core.listen(frozenset(), frozenset())
     names(proxy)
     Talk(alice, bob).from_caller("BYE")
     assert names(proxy) == []
-    assert proxy.statistics.calls_total == 1
+    proxy.core.listen(frozenset({Kind.CALLS}), frozenset())
+    Talk(alice, bob, branch="z9hG4bKanother", call_id="call-2").from_caller("BYE")
+    assert names(proxy) == ["call.ended"]
+    assert proxy.statistics.calls_total == 2

@@ -38,9 +38,16 @@ def test_the_life_of_a_registration_is_told() -> None:
 
 def test_events_nobody_wants_are_not_made() -> None:
     proxy = Proxy(users=["bob"])
-    proxy.core.wanted = frozenset()
+    proxy.core.listen(frozenset(), frozenset())
     Phone(proxy, "bob", "192.0.2.8")
     assert proxy.core.events == []
+    proxy.core.listen(frozenset({Kind.REGISTRATIONS}), frozenset())
+    carol = Phone(proxy, "carol", "192.0.2.9")
+    again = {"call_id": "again", "target": f"sip:carol@{DOMAIN}"}
+    assert names(
+        carol.sends("REGISTER", f"sip:{DOMAIN}", extra=f"Contact: <{carol.contact}>", **again)
+    ) == ["200"]
+    assert told(proxy) == ["registration.added"]
 
 
 def test_who_is_behind_nat_is_remembered_with_the_flow() -> None:

@@ -127,12 +127,12 @@ async def test_the_file_is_opened_anew_after_a_rotation(tmp_path: Path) -> None:
     path.rename(tmp_path / "events.log.1")
     bus.publish(call(2))
     await one.flush()
-    one.reopen(str(path), "text")
+    one.reopen(str(path), "text", Severity.DEBUG)
     bus.publish(call(3))
     await one.flush()
     assert names(tmp_path / "events.log.1") == ["call.1", "call.2"]
     assert names(path) == ["call.3"]
-    one.reopen(str(tmp_path / "other.log"), "json")
+    one.reopen(str(tmp_path / "other.log"), "json", Severity.DEBUG)
     bus.publish(call(4))
     await one.flush()
     assert json.loads((tmp_path / "other.log").read_text())["event"] == "call.4"

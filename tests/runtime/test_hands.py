@@ -32,6 +32,10 @@ class ScriptedCore:
         self.heard = anyio.Event()
         self.answers = b""
         self.wanted: AbstractSet[Kind] = frozenset()
+        self.details: AbstractSet[Kind] = frozenset()
+
+    def listen(self, wanted: AbstractSet[Kind], details: AbstractSet[Kind]) -> None:
+        self.wanted, self.details = wanted, details
 
     def receive(self, data: bytes, flow: Flow, now: float) -> None:
         self.told.append(("receive", data, flow))
@@ -188,6 +192,11 @@ async def test_the_core_learns_what_is_wanted() -> None:
         with bench.bus.subscribe([Kind.CALLS]):
             bench.hands.heed()
             assert bench.core.wanted == {Kind.CALLS, Kind.ERRORS}
+            assert bench.core.details == {Kind.CALLS}
+        with bench.bus.subscribe([Kind.CALLS], least=Severity.INFO):
+            bench.hands.heed()
+            assert bench.core.wanted == {Kind.CALLS, Kind.ERRORS}
+            assert bench.core.details == set()
 
 
 @pytest.mark.parametrize(

@@ -177,7 +177,7 @@ def v6(proxy: Proxy, host: str, port: int = 5060) -> Flow:
     key = (Transport.UDP, host, port)
     if key not in proxy.flows.known:
         local = Local(Transport.UDP, "2001:db8::1", 5060)
-        proxy.core.ours.add(local)
+        proxy.core.places.ours.add(local)
         like = proxy.flows.get("192.0.2.250", 5060)
         proxy.flows.known[key] = Flow(
             Transport.UDP, host, port, address=(host, port, 0, 0), link=like.link, local=local

@@ -30,7 +30,7 @@ def test_timer_e_doubles_up_to_t2_and_timer_f_ends_it() -> None:
     bench = Bench()
     bench.ask("OPTIONS")
     assert bench.advance(60) == [0.5, 1.5, *EVERY_4_S]
-    assert bench.told == [("timeout", 32.0)]
+    assert bench.told == [("slow", 3.5), ("timeout", 32.0)]
     assert bench.empty
 
 

@@ -326,7 +326,14 @@ def test_events_calls(server: CentrexServer, alice: SipClient) -> None:
         return "\n".join(lines_since(server, mark))
 
     names = ("call.started", "call.answered", "call.ended")
-    assert all(f" calls {name} " in talk() for name in names)
+    text = talk()
+    assert [f" calls {name} " in text for name in names] == [False, False, True]
+    with reloaded(server, events__level="debug"):
+        text = talk()
+        assert all(f" calls {name} " in text for name in names)
+    with reloaded(server, events__level="notice"):
+        text = talk()
+        assert not any(f" calls {name} " in text for name in names)
     with reloaded(server, events__calls=False):
         text = talk()
         assert not any(name in text for name in names)
