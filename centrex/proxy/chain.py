@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 Step = Callable[["Core", Context, Instant], Outcome]
 
-ENDING: Final[tuple[Step, ...]] = (identify, serve, locate)
-"""What is left of it for a request of the usual form; see `proxy.short_way`."""
+ENDING: Final[tuple[Step, ...]] = (serve, locate)
+"""What is left of it for a request of the usual form whose sender is known; see `proxy.short_way`."""
 
 WITHIN: Final[tuple[Step, ...]] = (locate,)
-"""What is left of that for one within a dialog, unless it is a REGISTER."""
+"""What is left of that for one within a dialog, unless it is a REGISTER: it is not for us."""
 
 CHAIN: Final[tuple[Step, ...]] = (
     syntax,
@@ -33,6 +33,7 @@ CHAIN: Final[tuple[Step, ...]] = (
     loops,
     extensions,
     own_routes,
+    identify,
     *ENDING,
 )
 """What a request must pass, before `proxy.forward` sends it on."""

@@ -47,7 +47,8 @@ class Context:
         to_tag: Its To tag; empty outside a dialog.
         from_uri: Its From URI as it stands.
         to_uri: Its To URI as it stands.
-        server: Its server transaction; None for an ACK.
+        branch: The branch of its topmost Via.
+        server: Its server transaction; None for an ACK, and before one is opened.
         routed: Whether Route values that are not ours are left.
         dialog: Whether it belongs to a dialog that went through us.
         dialog_flow: The flow to the dialog's other end, where the Record-Route told.
@@ -69,6 +70,7 @@ class Context:
         "_message",
         "answered",
         "base",
+        "branch",
         "branches",
         "breadth",
         "call",
@@ -110,7 +112,7 @@ class Context:
         self.usual: Found | None = None
         self._message: Message | None = None
         self.via: ViaForm | Via | None = None
-        self.via_line = self.user = b""
+        self.via_line = self.user = self.branch = b""
         self.from_tag = self.to_tag = self.from_uri = self.to_uri = b""
         self.uri: Uri | None = None
         self.ours = self.for_us = self.routed = False

@@ -19,7 +19,7 @@ from centrex.nat import RouteTokens, amend_via
 from centrex.nat.route_token import read_flow_token
 from centrex.proxy import call_life, forward, short_way, upstream
 from centrex.proxy.access import Access
-from centrex.proxy.answer import DONE, Answer
+from centrex.proxy.answer import DONE, Answer, Done
 from centrex.proxy.ask import Ask
 from centrex.proxy.chain import CHAIN, Step
 from centrex.proxy.checks import hops_left, own_routes, syntax
@@ -56,6 +56,7 @@ MAX_TRANSACTIONS: Final = 200_000
 """Server transactions beyond which requests are answered 503."""
 _KEEP_ALIVE: Final = b"\r\n\0 \t"
 """What keep-alives consist of (RFC 5626 §4.4.1, and seen in use)."""
+_CHALLENGED: Final = Rule.CHALLENGED
 _WARNING: Final = b'Warning: 399 centrex "%b"'
 _RETRY: Final = b"Retry-After: 10"
 
@@ -115,7 +116,7 @@ class Core:
         self.layer = TransactionLayer(self, self.sends, timing)
         self._waiting: dict[int, Branch] = {}
         self._last_ask = 0
-        self._ping_tag = ids.token()[:8]
+        self._own_tag = ids.token()[:8]
 
     def listen(self, wanted: AbstractSet[Kind], details: AbstractSet[Kind]) -> None:
         """Make events of these kinds from now on, and of those also the ones of severity DEBUG."""
@@ -222,7 +223,7 @@ class Core:
         line = lines[message.at[CALL_ID]] if message.at[CALL_ID] else b""
         call_id = line[9:] if line[:9] == b"Call-ID: " else message.value(CALL_ID)
         ctx = Context(method, message.uri, flow, call_id, self.journal.open(call_id))
-        ctx.message, ctx.via = message, via
+        ctx.message, ctx.via, ctx.branch = message, via, branch
         if not message.repeated >> VIA & 1:
             ctx.via_line = lines[index]
         ctx.server = server = layer.open_server(key, method, flow, now)
@@ -237,9 +238,9 @@ class Core:
         """Whether there is room for no further server transaction."""
         return len(self.layer.servers) >= MAX_TRANSACTIONS
 
-    def ping_tag(self, branch: bytes) -> bytes:
-        """Return the To tag of the answer to a ping: the same for the same branch."""
-        return b"%b%08x" % (self._ping_tag, zlib.crc32(branch))
+    def own_tag(self, branch: bytes) -> bytes:
+        """Return the To tag of an answer of which nothing is kept: the same for the same branch."""
+        return b"%b%08x" % (self._own_tag, zlib.crc32(branch))
 
     def _ping(self, message: Message, via: ViaForm | Via, branch: bytes, flow: Flow) -> bool:
         """Answer an OPTIONS for the server itself without keeping anything of it (§8.2.7).
@@ -259,7 +260,7 @@ class Core:
             return False
         lines, index = message.lines, at[VIA]
         lines[index] = amend_via(lines[index], via, branch, flow)
-        tag = b"" if to_tag else self.ping_tag(branch)
+        tag = b"" if to_tag else self.own_tag(branch)
         data = build_response(message, 200, to_tag=tag, extra=ABILITIES)
         self.sends.append((flow, data))
         return True
@@ -268,16 +269,19 @@ class Core:
         """Take a request through some steps of the chain and, if they let it, send it on."""
         for step in steps:
             outcome = step(self, ctx, now)
-            if outcome is None:
-                continue
-            if outcome is not DONE and isinstance(outcome, Answer):
-                self._answer(ctx, outcome, now)
-            return
+            if outcome is not None:
+                self.conclude(ctx, outcome, now)
+                return
         if self.stopping and not ctx.dialog:
             words = "the server is being stopped"
             self._answer(ctx, Answer(503, Rule.STOPPING, words=words, extra=(_RETRY,)), now)
             return
         self._forward(ctx, now)
+
+    def conclude(self, ctx: Context, outcome: Answer | Done, now: Instant) -> None:
+        """Answer a request that goes no further, unless that was done."""
+        if outcome is not DONE and isinstance(outcome, Answer):
+            self._answer(ctx, outcome, now)
 
     def _forward(self, ctx: Context, now: Instant) -> None:
         if ctx.method == b"INVITE":
@@ -295,6 +299,8 @@ class Core:
         if syntax(self, ctx, now) is not None or not hops_left(message):
             self.statistics.drop(Rule.MALFORMED.value)
             return
+        if ctx.to_tag == self.own_tag(branch):
+            return  # of a challenge, of which nothing was kept
         own_routes(self, ctx, now)
         if not ctx.dialog:
             self.statistics.drop(Rule.STRAY_ACK.value)
@@ -398,16 +404,31 @@ class Core:
     # answers of our own
 
     def _answer(self, ctx: Context, answer: Answer, now: Instant) -> None:
-        self.decide(ctx, (now, answer.rule, *answer.facts))
+        ctx.tale.append((now, answer.rule, *answer.facts))
+        if answer.rule is _CHALLENGED:
+            self.challenge(ctx, answer)
+            return
         extra = list(answer.extra)
         if answer.words:
             extra.append(_WARNING % answer.words.replace('"', "'").encode())
         self.answer_plain(ctx, answer.status, extra, now)
-        if answer.rule is not Rule.CHALLENGED:
-            self.decide(ctx, (now, Rule.ANSWERED, answer.status, answer.words))
-            if ctx.method == b"INVITE" and not ctx.to_tag:
-                self.statistics.calls_total += 1
-                self.statistics.calls_failed += 1
+        self.decide(ctx, (now, Rule.ANSWERED, answer.status, answer.words))
+        if ctx.method == b"INVITE" and not ctx.to_tag:
+            self.statistics.calls_total += 1
+            self.statistics.calls_failed += 1
+
+    def challenge(self, ctx: Context, answer: Answer) -> None:
+        """Ask for credentials once, and keep nothing of whom we do not know (§26.3.2.4)."""
+        branch = ctx.branch
+        tag = b"" if ctx.to_tag else self.own_tag(branch)
+        if ctx.usual is not None:
+            data = build_reply(ctx.usual, ctx.via_line, answer.status, tag, answer.extra)
+        else:
+            data = build_response(ctx.message, answer.status, to_tag=tag, extra=answer.extra)
+        self.sends.append((ctx.flow, data))
+        ctx.answered = True
+        if ctx.server is not None:
+            self.layer.abandon(ctx.server)
 
     def answer_plain(self, ctx: Context, status: int, extra: Sequence[bytes], now: Instant) -> None:
         """Send a final response of our own."""
@@ -424,12 +445,13 @@ class Core:
 
     def respond_plain(self, ctx: Context, status: int, now: Instant) -> None:
         """Send a 100 of our own."""
-        assert ctx.server is not None
+        server = ctx.server
+        assert server is not None
         if ctx.usual is not None:
             data = build_reply(ctx.usual, ctx.via_line, status)
         else:
             data = build_response(ctx.message, status)
-        self.layer.respond(ctx.server, status, data, now)
+        self.layer.respond(server, status, data, now)
 
     def refuse(self, ctx: Context, response: Message, now: Instant) -> None:
         """Pass the best of the final responses upstream, with our Via taken off already."""

@@ -59,8 +59,6 @@ STREAM_ABOVE: Final = 1300
 """Octets beyond which a request is to go by a congestion-controlled transport (§18.1.1)."""
 _HOP_LINES: Final = tuple(b"Max-Forwards: %d" % hops for hops in range(256))
 _TARGET_TRIED: Final = Rule.TARGET_TRIED
-_VIA_OCTETS: Final = len(b"Via: SIP/2.0/")
-_ROUTE_OCTETS: Final = len(b"Route: ")
 _RECORD_ROUTE_OCTETS: Final = len(b"Record-Route: ")
 _CREDENTIALS: Final = (
     (usual.PROXY_AUTHORIZATION, len(b"Proxy-Authorization: ")),
@@ -118,7 +116,41 @@ def start(core: "Core", ctx: Context, now: Instant) -> None:
     """Send a request to its first group of targets."""
     if ctx.method == b"INVITE":
         core.respond_plain(ctx, 100, now)
-    next_group(core, ctx, now)
+    groups = ctx.groups
+    if (
+        ctx.usual is None
+        or len(groups) != 1
+        or len(groups[0]) != 1
+        or not _send_alone(core, ctx, ctx.usual, groups[0][0], now)
+    ):
+        next_group(core, ctx, now)
+
+
+def _send_alone(core: "Core", ctx: Context, found: Found, target: Target, now: Instant) -> bool:
+    """Send a request of the usual form to its only target, where the way there is known.
+
+    What `next_group` would do, without what most requests do not need; False if it must do it.
+    """
+    flow = target.flow
+    if target.path or ctx.breadth != DEFAULT_BREADTH:
+        return False
+    if flow is None:
+        hop = next_hop(target.uri)
+        if type(hop) is not tuple:
+            return False
+        flow = core.flows.reach(*hop)
+        if flow is None:
+            return False
+    ctx.groups = []
+    branch = Branch(ctx, target, now, target.ring_s or core.patience.final_answer_s)
+    branch.flow = flow
+    ctx.branches.append(branch)
+    token = b"z9hG4bK%b%b" % (core.ids.token(), ctx.loop_hash)
+    routes: list[bytes] = []
+    if not ctx.to_tag and ctx.method in _FORMS_DIALOG:
+        routes = _recorded(core, branch, flow)
+    _put(core, branch, token, _write_usual(core, ctx, found, target, flow, token, routes), now)
+    return True
 
 
 def next_group(core: "Core", ctx: Context, now: Instant) -> bool:
@@ -234,11 +266,15 @@ def try_alternative(core: "Core", branch: Branch, now: Instant) -> bool:
 
 def transmit(core: "Core", branch: Branch, now: Instant) -> None:
     """Put a branch's request on the wire, by TCP where it is too large for UDP (§18.1.1)."""
-    ctx, target = branch.context, branch.target
-    flow = branch.flow
+    ctx, flow = branch.context, branch.flow
     assert flow is not None
     token = MAGIC_COOKIE + core.ids.token() + ctx.loop_hash
-    data = write(core, ctx, target, flow, token, branch)
+    _put(core, branch, token, write(core, ctx, branch.target, flow, token, branch), now)
+
+
+def _put(core: "Core", branch: Branch, token: bytes, data: bytes, now: Instant) -> None:
+    ctx, target, flow = branch.context, branch.target, branch.flow
+    assert flow is not None
     if len(data) > STREAM_ABOVE and not flow.reliable:
         stream = None if target.flow or branch.fallen_back else core.flows.larger(flow)
         if stream is not None:
@@ -276,11 +312,10 @@ def write(
     """Return a request as it leaves for one target; its branch gets to know our Record-Route."""
     routes: list[bytes] = []
     if ctx.method in _FORMS_DIALOG and not ctx.to_tag:
-        routes = record_routes(core, ctx, target, flow)
-        if branch is not None and len(routes) == 1:
-            branch.route = routes[0][_RECORD_ROUTE_OCTETS:]
+        assert branch is not None
+        routes = _recorded(core, branch, flow)
     if ctx.usual is not None and not ctx.base and not target.path:
-        return _write_usual(core, ctx, ctx.usual, target, [flow.local.via + token, *routes])
+        return _write_usual(core, ctx, ctx.usual, target, flow, token, routes)
     if not ctx.base:
         prepare(core, ctx)
     lines = ctx.base.copy()
@@ -295,32 +330,55 @@ def write(
 
 
 def _write_usual(
-    core: "Core", ctx: Context, found: Found, target: Target, added: list[bytes]
+    core: "Core",
+    ctx: Context,
+    found: Found,
+    target: Target,
+    flow: Flow,
+    token: bytes,
+    routes: list[bytes],
 ) -> bytes:
     """Write a request of the usual form: the pieces of it that stay, and what is new between them."""
     data = found.string
-    added += ctx.via_line, b""
+    if routes:
+        added = b"%b%b\r\n%b\r\n%b\r\n" % (
+            flow.local.via, token, b"\r\n".join(routes), ctx.via_line,
+        )  # fmt: skip
+    else:
+        added = b"%b%b\r\n%b\r\n" % (flow.local.via, token, ctx.via_line)
+    starts = found.end(usual.URI) + 10  # behind " SIP/2.0\r\n"
+    via = found.start(usual.TRANSPORT) - 13  # before "Via: SIP/2.0/"
     via_ends = data.find(b"\n", found.end(usual.BRANCH)) + 1
-    start, end = found.span(usual.HOPS)
-    edits = [
-        (found.start(usual.TRANSPORT) - _VIA_OCTETS, via_ends, b"\r\n".join(added)),
-        (start, end, b"%d" % (int(data[start:end]) - 1)),
-    ]
-    start, end = found.span(usual.ROUTE)
-    if start > 0:
-        edits.append((start - _ROUTE_OCTETS, end + 2, b""))
+    hops, hops_end = found.span(usual.HOPS)
+    left = int(data[hops:hops_end]) - 1
+    route, route_end = found.span(usual.ROUTE)
+    if route < 0 and via < hops and found.group(30, 31) == (None, None):
+        return b"%b %b SIP/2.0\r\n%b%b%b%d%b" % (
+            ctx.method, target.uri, data[starts:via], added,
+            data[via_ends:hops], left, data[hops_end:],
+        )  # fmt: skip
+    edits = [(via, via_ends, added), (hops, hops_end, b"%d" % left)]
+    if route > 0:
+        edits.append((route - 7, route_end + 2, b""))  # "Route: " and CRLF
     for group, octets in _CREDENTIALS:
         start, end = found.span(group)
         if start > 0 and auth.is_for(core.access.gate.realm, data[start:end]):
             edits.append((start - octets, end + 2, b""))
     edits.sort()
     out = [b"%b %b SIP/2.0\r\n" % (ctx.method, target.uri)]
-    at = data.find(b"\n") + 1
     for start, end, new in edits:
-        out += data[at:start], new
-        at = end
-    out.append(data[at:])
+        out += data[starts:start], new
+        starts = end
+    out.append(data[starts:])
     return b"".join(out)
+
+
+def _recorded(core: "Core", branch: Branch, flow: Flow) -> list[bytes]:
+    """Return our Record-Route lines; the branch gets to know the value, where it is just one."""
+    routes = record_routes(core, branch.context, branch.target, flow)
+    if len(routes) == 1:
+        branch.route = routes[0][_RECORD_ROUTE_OCTETS:]
+    return routes
 
 
 def record_routes(core: "Core", ctx: Context, target: Target, flow: Flow) -> list[bytes]:

@@ -91,28 +91,28 @@ def _tell_quirk(core: "Core", ctx: Context) -> None:
 
 def _as_himself(core: "Core", ctx: Context, now: Instant) -> Outcome:
     """A user registers and speaks only as himself, unless his login says otherwise."""
-    assert ctx.login is not None
-    registers = ctx.method == b"REGISTER"
-    claimed = ctx.to_uri if registers else ctx.from_uri
+    login = ctx.login
+    assert login is not None
+    claimed = ctx.to_uri if ctx.method == b"REGISTER" else ctx.from_uri
     try:
         uri = parse_uri(claimed)
     except PeerError:
         uri = None
     access = core.access
-    if (
-        isinstance(uri, SipUri)
-        and core.places.ours.is_domain(uri.host)
-        and access.gate.may_act_as(
-            ctx.login, unescape_user(uri.user), case_sensitive=access.case_sensitive
-        )
-    ) or not access.match_user:
+    if type(uri) is SipUri and core.places.ours.is_domain(uri.host):
+        if uri.user == login.name and not login.users:
+            return None
+        user = unescape_user(uri.user)
+        if access.gate.may_act_as(login, user, case_sensitive=access.case_sensitive):
+            return None
+    if not access.match_user:
         return None
     core.notify(
         Kind.AUTHENTICATION,
         Severity.WARNING,
         "auth.not-himself",
-        {"src": ctx.flow.name, "login": ctx.login.name, "claimed": claimed, "method": ctx.method},
+        {"src": ctx.flow.name, "login": login.name, "claimed": claimed, "method": ctx.method},
         ctx.call_id,
     )
     words = "this login may not register or speak as that user"
-    return Answer(403, Rule.NOT_YOUR_IDENTITY, ctx.login.name, claimed, words=words)
+    return Answer(403, Rule.NOT_YOUR_IDENTITY, login.name, claimed, words=words)

@@ -9,10 +9,12 @@ from centrex.events import Kind, Severity
 from centrex.proxy.answer import DONE, Answer, Outcome
 from centrex.proxy.context import Context
 from centrex.registrar.binding import Binding, Change, ChangeKind
+from centrex.registrar.register import Options, register
 from centrex.registrar.register import Outcome as RegisterOutcome
-from centrex.registrar.register import register
 from centrex.registrar.registry import MustAsk
+from centrex.registrar.renewal import renew
 from centrex.routing.next_hop import next_hop
+from centrex.sip import usual
 from centrex.sip.names import PATH, REQUIRE
 from centrex.sip.tokens import parse_option_tags
 from centrex.sip.uri import SipUri, address_of_record, parse_uri, unescape_user
@@ -76,7 +78,12 @@ def _register(core: "Core", ctx: Context, now: Instant) -> Outcome:
     present = core.registry.lookup(user, now)
     if isinstance(present, MustAsk):
         return Answer(503, Rule.REGISTRATION_REFUSED, aor, 503, "the registry is away")
-    if ctx.message.at[PATH] and _is_stranger(ctx) and ctx.flow.host not in PRIVATE:
+    if (
+        ctx.usual is None
+        and ctx.message.at[PATH]
+        and _is_stranger(ctx)
+        and ctx.flow.host not in PRIVATE
+    ):
         words = "a Path is taken from users who logged in and from trusted proxies only"
         return _refused(core, ctx, aor, 403, reason=words, lines=[])
     outcome = _applied(core, ctx, present, now)
@@ -118,11 +125,28 @@ def _is_stranger(ctx: Context) -> bool:
 def _applied(
     core: "Core", ctx: Context, present: Sequence[Binding], now: Instant
 ) -> RegisterOutcome:
-    message, flow, options, natted = ctx.message, ctx.flow, core.registrar_options, ctx.natted
-    outcome = register(message, present, flow, now, options, natted=natted)
+    flow, options, natted = ctx.flow, core.registrar_options, ctx.natted
+    outcome = _renewed(ctx, present, now, options, natted=natted)
+    if outcome is None:
+        outcome = register(ctx.message, present, flow, now, options, natted=natted)
     if not natted and _is_stranger(ctx) and _lead_elsewhere(outcome.changes, flow):
-        outcome = register(message, present, flow, now, options, natted=True)
+        outcome = register(ctx.message, present, flow, now, options, natted=True)
     return outcome
+
+
+def _renewed(
+    ctx: Context, present: Sequence[Binding], now: Instant, options: Options, *, natted: bool
+) -> RegisterOutcome | None:
+    """Process a registration of the usual form, if that takes no more than `renew` knows."""
+    found = ctx.usual
+    if found is None or found[usual.CONTACT] is None:
+        return None
+    uri, params, number, agent, expires = found.group(16, 17, 13, 28, 29)
+    contact = (uri, params)
+    return renew(
+        present, contact, expires, ctx.call_id, int(number), ctx.flow, agent or b"", now, options,
+        natted=natted,
+    )  # fmt: skip
 
 
 def _lead_elsewhere(changes: Sequence[Change], flow: Flow) -> bool:

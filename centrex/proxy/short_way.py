@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from centrex.base import Flow, Instant
 from centrex.nat.route_token import told
 from centrex.proxy import forward, upstream
+from centrex.proxy.answer import Answer, Outcome
 from centrex.proxy.chain import ENDING, WITHIN
 from centrex.proxy.context import Branch, Context
+from centrex.proxy.identify import identify
 from centrex.proxy.serve import ABILITIES
 from centrex.sip.usual import REQUEST, RESPONSE, Found, build_reply, via_line
 from centrex.trace import Rule
@@ -27,6 +29,7 @@ OtherEnd: TypeAlias = tuple[Flow | None] | None
 """The flow to a dialog's other end, None where its URI leads there; None for no dialog."""
 
 _REQUEST: Final = Rule.REQUEST
+_CHALLENGED: Final = Rule.CHALLENGED
 _AGAIN: Final = In.REQUEST
 _ACK: Final = In.ACK
 
@@ -48,7 +51,8 @@ def request(core: "Core", data: bytes, flow: Flow, now: Instant) -> bool:
         if other_end is None:
             return False
     elif to_tag is not None:
-        return False
+        # the ACK of a challenge, of which nothing was kept, ends here
+        return bool(method == b"ACK" and to_tag == core.own_tag(branch))
     if method == b"ACK":
         if other_end is None:
             return False
@@ -98,14 +102,24 @@ def _new(
     if not for_us:
         ctx.loop_hash = forward.usual_loop_hash(uri, route, call_id)
     ctx.tale.append((now, _REQUEST, method, uri, from_uri, flow.name))
+    outcome: Outcome = None
+    steps = ENDING
+    if other_end is not None:
+        ctx.to_tag, ctx.dialog, ctx.dialog_flow = to_tag, True, other_end[0]
+        if method != b"REGISTER":
+            steps = WITHIN
+    if steps is ENDING:
+        outcome = identify(core, ctx, now)
+        if isinstance(outcome, Answer) and outcome.rule is _CHALLENGED:
+            ctx.branch = key[0]
+            core.conclude(ctx, outcome, now)
+            return True
     ctx.server = server = core.layer.open_server(key, method, flow, now)
     server.user = ctx
-    if other_end is None:
-        core.walk(ctx, ENDING, now)
-        return True
-    ctx.to_tag, ctx.dialog, ctx.dialog_flow = to_tag, True, other_end[0]
-    # who speaks within a dialog is known, and so is that it is not for us (see `identify`, `serve`)
-    core.walk(ctx, WITHIN if method != b"REGISTER" else ENDING, now)
+    if outcome is not None:
+        core.conclude(ctx, outcome, now)
+    else:
+        core.walk(ctx, steps, now)
     return True
 
 
@@ -143,7 +157,7 @@ def _ping(core: "Core", found: Found, flow: Flow) -> bool:
     branch.
     """
     to_tag, branch = found.group(11, 24)
-    tag = b"" if to_tag else core.ping_tag(branch)
+    tag = b"" if to_tag else core.own_tag(branch)
     core.sends.append((flow, build_reply(found, via_line(found, flow), 200, tag, ABILITIES)))
     return True
 

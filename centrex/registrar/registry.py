@@ -145,7 +145,10 @@ class Registry:
         if more > 0 and self._count + more > self._max_bindings:
             raise Unavailable("the table of registrations is full")
         self._note_lapsed(user, before, bindings, changes)
-        self._store(user, in_order(bindings), entry)
+        if len(bindings) == 1:
+            self._store(user, (bindings[0],), entry)
+        else:
+            self._store(user, in_order(bindings), entry)
         self._note_changed(user, len(changes))
 
     def restore(self, user: bytes, bindings: Sequence[Binding]) -> None:

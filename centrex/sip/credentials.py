@@ -16,6 +16,10 @@ _PARAM: Final = re.compile(
     rb'|([!#-+\--~]++))[ \t]*+(?:,[ \t]*+|$)',
     re.DOTALL,
 )  # fmt: skip
+_USUAL: Final = re.compile(
+    rb"Digest (?:[a-z]++=(?:\"[^\"\\\x00-\x08\x0a-\x1f\x7f]*+\"|[!#-+\--~]++)(?:, ?|$))+"
+)
+_PAIRS: Final = re.compile(rb"([a-z]++)=(?:\"([^\"]*+)\"|([!#-+\--~]++))").findall
 _OPAQUE: Final = re.compile(rb"[!-~][ -~]*")
 _ESCAPED: Final = re.compile(rb"\\(.)", re.DOTALL)
 MAX_PARAMS: Final = 32
@@ -35,6 +39,16 @@ def parse_credentials(value: bytes) -> tuple[bytes, dict[bytes, bytes]]:
     Raises:
         PeerError: The value is malformed, holds a parameter twice, or more than `MAX_PARAMS`.
     """
+    if _USUAL.fullmatch(value):
+        listed = _PAIRS(value, 7)
+        pairs = {name: quoted or plain for name, quoted, plain in listed}
+        if len(pairs) == len(listed) <= MAX_PARAMS:
+            return b"digest", pairs
+    return _parse_full(value)
+
+
+def _parse_full(value: bytes) -> tuple[bytes, dict[bytes, bytes]]:
+    """Read a value by the full grammar; of the usual form it is the same and slower."""
     match = _SCHEME.match(value)
     if match is None:
         raise PeerError("credentials have no scheme", rule=_RULE)

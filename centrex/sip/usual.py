@@ -126,6 +126,8 @@ def via_line(found: Found, flow: Flow) -> bytes:
 def is_elsewhere(found: Found, flow: Flow) -> bool:
     """Whether the Via's own idea of its address differs from where its message came from."""
     host, port = found.group(VIA_HOST, VIA_PORT)
+    if port == flow.received_port and host == flow.received_host:
+        return False
     if host != flow.received_host:
         return True
     if flow.reliable:

@@ -119,6 +119,10 @@ class TransactionLayer:
         Returns:
             Whether the transaction still took it: a final response is sent once.
         """
+        if status < 200 and server.state is _PROCEEDING:  # nearly all of them
+            server.response = data
+            self.sends.append((server.flow, data))
+            return True
         what = _PROVISIONAL if status < 200 else _SUCCESS if status < 300 else _FAILURE
         step = server.steps[server.state][what]
         if step is None:
