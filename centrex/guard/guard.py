@@ -32,6 +32,8 @@ _PENDING: Final = 1_000
 _SWEEP: Final = 500
 """Table entries looked at in one `expire`, so that no second is spent sweeping."""
 _MINUTE: Final = 60.0
+_GRAIN_S: Final = 1e-9
+"""How far sums of seconds may be off."""
 _REASON: Final = 200
 """Characters kept of a reason that was read from a file."""
 
@@ -51,16 +53,20 @@ class Ban:
 
 
 class _Source:
-    """One source's token bucket; `tokens` of minus infinity sends a banned one the slow way."""
+    """One source's token bucket, as the moment at which it will be full again.
 
-    __slots__ = ("at", "key", "said", "tokens")
+    Each message moves that moment on by the time one token takes; as far ahead as the bucket holds
+    it may be. At infinity, it sends a banned source the slow way.
+    """
 
-    def __init__(self, key: str, tokens: float, at: Instant) -> None:
-        self.key, self.tokens, self.at = key, tokens, at
+    __slots__ = ("full_at", "key", "said")
+
+    def __init__(self, key: str, full_at: Instant) -> None:
+        self.key, self.full_at = key, full_at
         self.said = -NEVER
 
 
-_EXEMPT: Final = _Source("", 0.0, 0.0)
+_EXEMPT: Final = _Source("", -NEVER)
 
 
 class Guard:
@@ -103,6 +109,8 @@ class Guard:
         "_protected",
         "_rate",
         "_rotate_at",
+        "_token_s",
+        "_tolerance_s",
         "_unban_at",
         "_withheld",
         "_young",
@@ -162,6 +170,8 @@ class Guard:
         self._exempt = Networks(exempt)
         self._enabled = enabled
         self._rate, self._burst = requests_per_second, max(burst, 1)
+        self._token_s = 1 / requests_per_second
+        self._tolerance_s = (self._burst - 1) * self._token_s + _GRAIN_S
         self._ban_s, self._failures = ban_seconds, auth_failures_per_minute
         self._young: dict[str, _Source] = {}
         self._old: dict[str, _Source] = {}
@@ -181,12 +191,13 @@ class Guard:
             source = self._meet(host, now)
         if source is _EXEMPT:
             return True
-        tokens = source.tokens + (now - source.at) * self._rate
-        source.at = now
-        if tokens >= 1.0:
-            source.tokens = (tokens if tokens < self._burst else self._burst) - 1.0
+        full_at = source.full_at
+        if full_at <= now:
+            source.full_at = now + self._token_s
             return True
-        source.tokens = tokens
+        if full_at <= now + self._tolerance_s:
+            source.full_at = full_at + self._token_s
+            return True
         return self._refuse(source, now)
 
     def auth_failed(self, host: str, now: Instant, *, proven: bool) -> None:
@@ -323,20 +334,20 @@ class Guard:
             self._rotate(now)
         source = self._old.pop(host, None)
         if source is None:
-            source = self._find(host, now)
+            source = self._find(host)
         elif source.key != host and source is not _EXEMPT:  # the two must not be parted by age
             self._old.pop(source.key, None)
             self._young[source.key] = source
         self._young[host] = source
         return source
 
-    def _find(self, host: str, now: Instant) -> _Source:
+    def _find(self, host: str) -> _Source:
         key = key_of(host)
         if not self._enabled or self._exempt.hold(host):
             return _EXEMPT
         source = self._young.get(key) or self._old.pop(key, None)
         if source is None:
-            source = _Source(key, -NEVER if key in self._bans else self._burst, now)
+            source = _Source(key, NEVER if key in self._bans else -NEVER)
         self._young[key] = source
         return source
 
@@ -353,7 +364,7 @@ class Guard:
                 self.drops[BANNED] += 1
                 return False
             self._unban(source.key, "over")
-            source.tokens = self._burst - 1.0
+            source.full_at = now + self._token_s
             return True
         self.drops[LIMITED] += 1
         if source.said <= now - _MINUTE:
@@ -374,14 +385,14 @@ class Guard:
         self.ban_changes += 1
         source = self._young.get(key) or self._old.get(key)
         if source is not None and source is not _EXEMPT:
-            source.tokens = -NEVER
+            source.full_at = NEVER
 
     def _unban(self, key: str, why: str) -> None:
         del self._bans[key]
         self.ban_changes += 1
         source = self._young.get(key) or self._old.get(key)
         if source is not None and source is not _EXEMPT:
-            source.tokens = self._burst
+            source.full_at = -NEVER
         self._say(Severity.NOTICE, "guard.released", key, why=why)
 
     def _withhold(self, key: str, now: Instant) -> None:

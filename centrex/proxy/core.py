@@ -133,11 +133,12 @@ class Core:
         self.statistics.messages_in += 1
         if not self.guard.admit(flow.host, now):
             return
+        if len(data) <= self.max_message:
+            short = short_way.response if data[:4] == b"SIP/" else short_way.request
+            if short(self, data, flow, now):
+                return
         if len(data) < 5 or (data[:1] in _KEEP_ALIVE and not data.strip(_KEEP_ALIVE)):
             self.statistics.messages_in -= 1  # a keep-alive (RFC 5626 §4.4.1) is no message
-            return
-        short = short_way.response if data[:8] == b"SIP/2.0 " else short_way.request
-        if len(data) <= self.max_message and short(self, data, flow, now):
             return
         try:
             message = parse(data)

@@ -60,6 +60,9 @@ STREAM_ABOVE: Final = 1300
 _HOP_LINES: Final = tuple(b"Max-Forwards: %d" % hops for hops in range(256))
 _TARGET_TRIED: Final = Rule.TARGET_TRIED
 _RECORD_ROUTE_OCTETS: Final = len(b"Record-Route: ")
+_NO_CREDENTIALS: Final = (None, None)
+_GROWTH: Final = 300
+"""Octets by which an ACK may grow on its way through us, at most."""
 _CREDENTIALS: Final = (
     (usual.PROXY_AUTHORIZATION, len(b"Proxy-Authorization: ")),
     (usual.AUTHORIZATION, len(b"Authorization: ")),
@@ -146,10 +149,12 @@ def _send_alone(core: "Core", ctx: Context, found: Found, target: Target, now: I
     branch.flow = flow
     ctx.branches.append(branch)
     token = b"z9hG4bK%b%b" % (core.ids.token(), ctx.loop_hash)
-    routes: list[bytes] = []
     if not ctx.to_tag and ctx.method in _FORMS_DIALOG:
-        routes = _recorded(core, branch, flow)
-    _put(core, branch, token, _write_usual(core, ctx, found, target, flow, token, routes), now)
+        routes = b"\r\n".join(_recorded(core, branch, flow))
+        added = b"%b%b\r\n%b\r\n%b\r\n" % (flow.local.via, token, routes, ctx.via_line)
+    else:
+        added = b"%b%b\r\n%b\r\n" % (flow.local.via, token, ctx.via_line)
+    _put(core, branch, token, _write_usual(core, found, ctx.method, target.uri, added), now)
     return True
 
 
@@ -189,6 +194,20 @@ def pass_ack(core: "Core", ctx: Context, now: Instant) -> None:
             core.sends.append((flow, data))
             return
     _go(core, _enter(core, ctx, target, now, last=True), now, breadth=DEFAULT_BREADTH)
+
+
+def pass_usual_ack(core: "Core", found: Found, uri: bytes, via: bytes, flow: Flow | None) -> bool:
+    """Send an ACK of the usual form on, where the way there is known; the same as `pass_ack`."""
+    if flow is None:
+        hop = next_hop(uri)
+        if type(hop) is not tuple:
+            return False
+        flow = core.flows.reach(*hop)
+        if flow is None or (not flow.reliable and len(found.string) > STREAM_ABOVE - _GROWTH):
+            return False
+    added = b"%bz9hG4bK%b\r\n%b\r\n" % (flow.local.via, core.ids.token(), via)
+    core.sends.append((flow, _write_usual(core, found, b"ACK", uri, added)))
+    return True
 
 
 def _enter(core: "Core", ctx: Context, target: Target, now: Instant, *, last: bool) -> Branch:
@@ -315,7 +334,8 @@ def write(
         assert branch is not None
         routes = _recorded(core, branch, flow)
     if ctx.usual is not None and not ctx.base and not target.path:
-        return _write_usual(core, ctx, ctx.usual, target, flow, token, routes)
+        block = b"\r\n".join((flow.local.via + token, *routes, ctx.via_line, b""))
+        return _write_usual(core, ctx.usual, ctx.method, target.uri, block)
     if not ctx.base:
         prepare(core, ctx)
     lines = ctx.base.copy()
@@ -329,34 +349,33 @@ def write(
     return b"\r\n".join(lines) + b"\r\n\r\n" + ctx.message.body
 
 
-def _write_usual(
-    core: "Core",
-    ctx: Context,
-    found: Found,
-    target: Target,
-    flow: Flow,
-    token: bytes,
-    routes: list[bytes],
-) -> bytes:
-    """Write a request of the usual form: the pieces of it that stay, and what is new between them."""
+def _write_usual(core: "Core", found: Found, method: bytes, uri: bytes, added: bytes) -> bytes:
+    """Write a request of the usual form: the pieces of it that stay, and what is new between them.
+
+    Args:
+        core: The core, whose credentials are taken off.
+        found: The request.
+        method: Its method.
+        uri: The Request-URI to send.
+        added: What stands in place of its Via line.
+    """
     data = found.string
-    if routes:
-        added = b"%b%b\r\n%b\r\n%b\r\n" % (
-            flow.local.via, token, b"\r\n".join(routes), ctx.via_line,
-        )  # fmt: skip
-    else:
-        added = b"%b%b\r\n%b\r\n" % (flow.local.via, token, ctx.via_line)
-    starts = found.end(usual.URI) + 10  # behind " SIP/2.0\r\n"
-    via = found.start(usual.TRANSPORT) - 13  # before "Via: SIP/2.0/"
-    via_ends = data.find(b"\n", found.end(usual.BRANCH)) + 1
-    hops, hops_end = found.span(usual.HOPS)
+    starts = found.end(2) + 10  # behind " SIP/2.0" and CRLF
+    via = found.start(19) - 13  # before "Via: SIP/2.0/"
+    via_ends = data.find(b"\n", found.end(24)) + 1
+    hops, hops_end = found.span(26)
     left = int(data[hops:hops_end]) - 1
-    route, route_end = found.span(usual.ROUTE)
-    if route < 0 and via < hops and found.group(30, 31) == (None, None):
-        return b"%b %b SIP/2.0\r\n%b%b%b%d%b" % (
-            ctx.method, target.uri, data[starts:via], added,
-            data[via_ends:hops], left, data[hops_end:],
-        )  # fmt: skip
+    route, route_end = found.span(27)
+    if via < hops and found.group(30, 31) == _NO_CREDENTIALS:
+        if route < 0:
+            return b"%b %b SIP/2.0\r\n%b%b%b%d%b" % (
+                method, uri, data[starts:via], added, data[via_ends:hops], left, data[hops_end:],
+            )  # fmt: skip
+        if via < route < hops:
+            return b"%b %b SIP/2.0\r\n%b%b%b%b%d%b" % (
+                method, uri, data[starts:via], added, data[via_ends : route - 7],
+                data[route_end + 2 : hops], left, data[hops_end:],
+            )  # fmt: skip
     edits = [(via, via_ends, added), (hops, hops_end, b"%d" % left)]
     if route > 0:
         edits.append((route - 7, route_end + 2, b""))  # "Route: " and CRLF
@@ -365,7 +384,7 @@ def _write_usual(
         if start > 0 and auth.is_for(core.access.gate.realm, data[start:end]):
             edits.append((start - octets, end + 2, b""))
     edits.sort()
-    out = [b"%b %b SIP/2.0\r\n" % (ctx.method, target.uri)]
+    out = [b"%b %b SIP/2.0\r\n" % (method, uri)]
     for start, end, new in edits:
         out += data[starts:start], new
         starts = end

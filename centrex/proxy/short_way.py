@@ -73,8 +73,11 @@ def _ack(
     if server is not None and not core.layer.receive_again(server, _ACK, now):
         return True
     uri, from_tag, to_tag, call_id = found.group(2, 8, 11, 12)
+    via = via_line(found, flow)
+    if forward.pass_usual_ack(core, found, uri, via, other_end):
+        return True
     ctx = Context(b"ACK", uri, flow, call_id, [])
-    ctx.usual, ctx.via_line = found, via_line(found, flow)
+    ctx.usual, ctx.via_line = found, via
     ctx.from_tag, ctx.to_tag = from_tag or b"", to_tag
     ctx.dialog, ctx.dialog_flow = True, other_end
     forward.pass_ack(core, ctx, now)

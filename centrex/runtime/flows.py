@@ -55,20 +55,28 @@ class Locals:
 
 
 class UdpPort:
-    """One UDP socket, and the flows that lead out of it."""
+    """One UDP socket, and the flows that lead out of it.
 
-    __slots__ = ("_by_address", "_locals", "family", "host", "port", "sock")
+    Attributes:
+        sock: The socket.
+        family: Its address family.
+        host: The address it is bound to.
+        port: Its port.
+        by_address: The flows by remote address, as the socket tells it; one object for ever.
+    """
+
+    __slots__ = ("_locals", "by_address", "family", "host", "port", "sock")
 
     def __init__(self, sock: socket.socket, locals_: Locals) -> None:
         self.sock = sock
         self.family = sock.family
         self.host, self.port = sock.getsockname()[:2]
         self._locals = locals_
-        self._by_address: dict[Any, Flow] = {}
+        self.by_address: dict[Any, Flow] = {}
 
     def flow(self, address: Any) -> Flow:
         """Return the flow to a remote address as the socket tells it."""
-        flow = self._by_address.get(address)
+        flow = self.by_address.get(address)
         return flow if flow is not None else self._make(address)
 
     def move(self, sock: socket.socket) -> socket.socket:
@@ -78,7 +86,7 @@ class UdpPort:
         """
         old, self.sock = self.sock, sock
         self.host, self.port = sock.getsockname()[:2]
-        self.adopt(self._by_address.values(), old)
+        self.adopt(self.by_address.values(), old)
         return old
 
     def adopt(self, flows: Iterable[Flow], old: socket.socket) -> None:
@@ -91,7 +99,7 @@ class UdpPort:
     def readdress(self, vanished: AbstractSet[str]) -> None:
         """Show other addresses on flows whose own are no longer this machine's."""
         if self.host in _WILDCARDS:
-            for flow in self._by_address.values():
+            for flow in self.by_address.values():
                 if flow.local.host in vanished:
                     flow.local = self._facing(flow.host)
 
@@ -99,13 +107,13 @@ class UdpPort:
         return self._locals.facing(Transport.UDP, self.host, self.port, remote)
 
     def _make(self, address: Any) -> Flow:
-        if len(self._by_address) >= _BOUND:
-            self._by_address.clear()
+        if len(self.by_address) >= _BOUND:
+            self.by_address.clear()
         host, port = address[0], address[1]
         flow = Flow(
             Transport.UDP, host, port, address=address, link=self.sock, local=self._facing(host)
         )
-        self._by_address[address] = flow
+        self.by_address[address] = flow
         return flow
 
 

@@ -123,7 +123,7 @@ class Hands:
 
     def _send(self) -> None:
         sends = self.core.sends
-        statistics, summing_up = self.core.statistics, self._summing_up
+        statistics = self.core.statistics
         statistics.messages_out += len(sends)
         for flow, data in sends:
             try:
@@ -134,7 +134,7 @@ class Hands:
                 # no route, or an ICMP error for an earlier datagram: timers deal with the silence
                 statistics.drop("send-failed")
             else:
-                if summing_up:
+                if self._summing_up:
                     self._tell(sent, data, flow)
         sends.clear()
 

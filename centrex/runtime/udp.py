@@ -26,6 +26,9 @@ _SO_SNDBUFFORCE: Final = 32
 
 Receive = Callable[[bytes, Flow], None]
 """Takes one datagram and the flow it came by."""
+_ROOM: Final = bytearray(65_536)
+"""Where datagrams are read to, one after the other: no edge reads while another does."""
+_VIEW: Final = memoryview(_ROOM)
 
 
 def bind_udp(host: str, port: int, locals_: Locals) -> UdpPort:
@@ -108,14 +111,16 @@ class UdpEdge:
         self._look_at_drops = True
 
     def _drain(self) -> None:
-        recvfrom = self._port.sock.recvfrom
-        flow_of, receive, size = self._port.flow, self._receive, self._longest() + 1
+        # a buffer for each datagram as long as the longest would be handed back and forth by malloc
+        recvfrom_into, room = self._port.sock.recvfrom_into, _ROOM
+        known, make, receive = self._port.by_address.get, self._port.flow, self._receive
+        size = self._longest() + 1
         try:
             if self._look_at_drops:
                 self._read_with_drops(size)
             for _ in range(_BATCH):
-                data, address = recvfrom(size)
-                receive(data, flow_of(address))
+                octets, address = recvfrom_into(room, size)
+                receive(bytes(_VIEW[:octets]), known(address) or make(address))
         except BlockingIOError:
             pass
         except OSError:

@@ -130,7 +130,7 @@ def test_the_memory_of_flows_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None
         port = bench.table.ports[0]
         for number in range(10):
             port.flow(("192.0.2.9", 5060 + number))
-        assert len(port._by_address) <= 3
+        assert len(port.by_address) <= 3
 
 
 # An address that changes
@@ -141,7 +141,7 @@ def test_a_moved_port_takes_its_flows_along() -> None:
         port = bench.table.ports[0]
         flow = port.flow(("192.0.2.9", 5060))
         forgotten = port.flow(("192.0.2.10", 5060))
-        port._by_address.pop(("192.0.2.10", 5060))
+        port.by_address.pop(("192.0.2.10", 5060))
         other = connection("192.0.2.9", 5060)
         fresh = bench.port("127.0.0.2").sock
         old = port.move(fresh)
