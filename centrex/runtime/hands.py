@@ -116,9 +116,11 @@ class Hands:
             for event in core.events:
                 self._bus.publish(event)
             core.events.clear()
-        if self._looks_at and core.deadline < self._looks_at:
-            self._looks_at = 0.0
-            self._sooner.set()
+        if self._looks_at and core.layer.timers.armed:
+            core.layer.timers.armed = False
+            if core.deadline < self._looks_at:
+                self._looks_at = 0.0
+                self._sooner.set()
         self._changed()
 
     def _send(self) -> None:
@@ -156,6 +158,7 @@ class Hands:
             await anyio.sleep(tick_s)
             now = self.now()
             if core.deadline > now + 10 * tick_s:
+                core.layer.timers.armed = False
                 self._sooner, self._looks_at = anyio.Event(), core.deadline
                 with anyio.move_on_after(min(core.deadline - now, _LOOK_S)):
                     await self._sooner.wait()

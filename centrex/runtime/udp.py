@@ -10,6 +10,7 @@ import contextlib
 import socket
 import struct
 from collections.abc import Callable
+from time import monotonic
 from typing import Any, Final
 
 import anyio
@@ -19,6 +20,8 @@ from centrex.base import Flow, Unavailable
 from centrex.runtime.flows import Locals, UdpPort
 
 _BATCH: Final = 64
+_BUSY_S: Final = 0.0005
+"""Within this time of one batch the next one is expected to hold more than one datagram."""
 _BUFFER_OCTETS: Final = 8 * 1024 * 1024
 _SO_RXQ_OVFL: Final = 40
 _SO_RCVBUFFORCE: Final = 33
@@ -79,6 +82,7 @@ class UdpEdge:
     ) -> None:
         self._port, self._receive, self._done, self._longest = port, receive, done, longest
         self._look_at_drops = True
+        self._rested_at = 0.0
         self.overflowed = self.failures = 0
 
     async def run(self) -> None:
@@ -115,10 +119,13 @@ class UdpEdge:
         recvfrom_into, room = self._port.sock.recvfrom_into, _ROOM
         known, make, receive = self._port.by_address.get, self._port.flow, self._receive
         size = self._longest() + 1
+        # after a rest there is just one, and to find nothing behind it would cost as much as it did
+        batch = _BATCH if monotonic() - self._rested_at < _BUSY_S else 1
         try:
             if self._look_at_drops:
                 self._read_with_drops(size)
-            for _ in range(_BATCH):
+                batch -= 1
+            for _ in range(batch):
                 octets, address = recvfrom_into(room, size)
                 receive(bytes(_VIEW[:octets]), known(address) or make(address))
         except BlockingIOError:
@@ -127,6 +134,7 @@ class UdpEdge:
             # an ICMP error for something sent earlier, or the interface went down: timers deal with it
             self.failures += 1
         self._done()
+        self._rested_at = monotonic()
 
     def _read_with_drops(self, size: int) -> None:
         data, ancillary, _, address = self._port.sock.recvmsg(size, 64)

@@ -30,12 +30,17 @@ class Timing:
 
 
 class Timers:
-    """Due times by duration. `arm` is O(1); `due` costs one look at each queue."""
+    """Due times by duration. `arm` is O(1); `due` costs one look at each queue.
 
-    __slots__ = ("_queues",)
+    Attributes:
+        armed: Whether anything was armed since somebody last set this back.
+    """
+
+    __slots__ = ("_queues", "armed")
 
     def __init__(self) -> None:
         self._queues: dict[float, deque[tuple[Instant, Any, int]]] = {}
+        self.armed = False
 
     def arm(self, duration: float, now: Instant, owner: object, what: int) -> None:
         """Have `due` give back `(owner, what)` once `duration` seconds have passed."""
@@ -43,6 +48,7 @@ class Timers:
         if queue is None:
             queue = self._queues[duration] = deque()
         queue.append((now + duration, owner, what))
+        self.armed = True
 
     def due(self, now: Instant) -> Iterator[tuple[Any, int]]:
         """Take out what is due, oldest first within each duration."""

@@ -2,6 +2,7 @@ import math
 from collections.abc import AsyncIterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any, cast
 
 import anyio
@@ -27,12 +28,22 @@ class ScriptedCore:
         self.asks: list[Resolve] = []
         self.events: list[Event] = []
         self.statistics = Statistics(0.0)
-        self.deadline = math.inf
+        self._deadline = math.inf
         self.told: list[tuple[Any, ...]] = []
         self.heard = anyio.Event()
         self.answers = b""
         self.wanted: AbstractSet[Kind] = frozenset()
         self.details: AbstractSet[Kind] = frozenset()
+        self.layer = SimpleNamespace(timers=SimpleNamespace(armed=False))
+
+    @property
+    def deadline(self) -> float:
+        return self._deadline
+
+    @deadline.setter
+    def deadline(self, deadline: float) -> None:
+        self._deadline = deadline
+        self.layer.timers.armed = True
 
     def listen(self, wanted: AbstractSet[Kind], details: AbstractSet[Kind]) -> None:
         self.wanted, self.details = wanted, details

@@ -110,6 +110,7 @@ async def test_what_the_kernel_dropped_is_counted() -> None:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(reader.edge.run)
                 await reader.has(1)
+                await anyio.sleep(0.05)
                 read = len(reader.received)
                 reader.edge.sample()
                 sender.send(b"last")  # the kernel tells with what comes after the loss
