@@ -42,7 +42,14 @@ class RouteTokens:
         self._keyed = hashlib.blake2b(digest_size=8, key=key[:64])
 
     def record_route(
-        self, local: Local, call_id: bytes, caller_tag: bytes, to_caller: bytes, to_callee: bytes
+        self,
+        local: Local,
+        call_id: bytes,
+        caller_tag: bytes,
+        to_caller: bytes,
+        to_callee: bytes,
+        *,
+        secure: bool = False,
     ) -> bytes:
         """Return a Record-Route line.
 
@@ -52,9 +59,14 @@ class RouteTokens:
             caller_tag: The From tag of the request that begins the dialog.
             to_caller: Flow token that leads to the caller, or empty.
             to_callee: Flow token that leads to the callee, or empty.
+            secure: Whether the Request-URI is `sips:`; then so is this, where the side has TLS
+                (RFC 3261 §16.6 step 4).
         """
         cookie = self._cookie(call_id, caller_tag, to_caller, to_callee)
-        line = b"Record-Route: <%b;lr;cx=%b" % (local.uri, cookie)
+        uri = local.uri
+        if secure and local.transport is Transport.TLS:
+            uri = b"sips:" + local.sent_by
+        line = b"Record-Route: <%b;lr;cx=%b" % (uri, cookie)
         if to_caller:
             line += b";ca=" + to_caller
         if to_callee:

@@ -33,7 +33,7 @@ from centrex.sip.names import (
 )
 from centrex.sip.number import parse_number
 from centrex.sip.reading import HOPS
-from centrex.sip.uri import SipUri, parse_uri
+from centrex.sip.uri import SipUri, is_secure, parse_uri
 from centrex.sip.usual import Found
 from centrex.sip.via import split_values
 from centrex.trace import Rule
@@ -311,7 +311,8 @@ def _put(core: "Core", branch: Branch, token: bytes, data: bytes, now: Instant) 
     if flow.reliable:
         _await_late_trying(core, ctx, now)
     if ctx.method == b"INVITE":
-        core.layer.timers.arm(core.patience.start_response_s, now, branch, START_RESPONSE)
+        silence_s = min(core.patience.start_response_s, branch.ring_s)
+        core.layer.timers.arm(silence_s, now, branch, START_RESPONSE)
 
 
 def _await_late_trying(core: "Core", ctx: Context, now: Instant) -> None:
@@ -406,11 +407,12 @@ def record_routes(core: "Core", ctx: Context, target: Target, flow: Flow) -> lis
     if ctx.natted and (ctx.usual is not None or not ctx.message.at[RECORD_ROUTE]):
         to_caller = flow_token(ctx.flow)
     to_callee = flow_token(flow) if target.flow is not None or flow.reliable else b""
-    mint = core.route_tokens.record_route
-    line = mint(flow.local, ctx.call_id, ctx.from_tag, to_caller, to_callee)
+    mint, secure = core.route_tokens.record_route, is_secure(ctx.request_uri)
+    line = mint(flow.local, ctx.call_id, ctx.from_tag, to_caller, to_callee, secure=secure)
     if flow.local is ctx.flow.local:
         return [line]
-    return [line, mint(ctx.flow.local, ctx.call_id, ctx.from_tag, to_caller, to_callee)]
+    here = ctx.flow.local
+    return [line, mint(here, ctx.call_id, ctx.from_tag, to_caller, to_callee, secure=secure)]
 
 
 def _first_hop_uri(ctx: Context, target: Target) -> bytes:

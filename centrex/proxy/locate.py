@@ -1,15 +1,18 @@
 """The step that finds where a request goes: the dialog's other end, a user's phones, or outside."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from centrex.base import Instant
 from centrex.events import Kind, Severity
 from centrex.proxy.answer import Answer, Outcome
 from centrex.proxy.context import Context
+from centrex.registrar.binding import Binding
 from centrex.registrar.registry import MustAsk
-from centrex.routing.located import target_groups
+from centrex.routing.located import is_by_tls, target_groups
 from centrex.routing.target import Target
 from centrex.sip.names import ROUTE
+from centrex.sip.uri import is_secure
 from centrex.trace import Rule
 
 if TYPE_CHECKING:
@@ -66,7 +69,7 @@ def _in_dialog(core: "Core", ctx: Context, now: Instant) -> Outcome:
 
 def _local(core: "Core", ctx: Context, now: Instant) -> Outcome:
     user = ctx.user
-    bindings = core.registry.lookup(user, now)
+    bindings: Sequence[Binding] | MustAsk = core.registry.lookup(user, now)
     if isinstance(bindings, MustAsk):
         return Answer(503, Rule.NOBODY_THERE, user, words="the registry is away")
     if not bindings:
@@ -74,6 +77,11 @@ def _local(core: "Core", ctx: Context, now: Instant) -> Outcome:
             words = "the user is known, but no phone is registered"
             return Answer(480, Rule.NOBODY_THERE, user, words=words)
         return Answer(404, Rule.UNKNOWN_USER, user, words="there is no such user here")
+    if is_secure(ctx.request_uri):
+        bindings = [one for one in bindings if is_by_tls(one)]
+        if not bindings:
+            words = "the call asks for TLS on all its way, and no phone of this user has it"
+            return Answer(480, Rule.NOBODY_THERE, user, words=words)
     groups = target_groups(bindings)
     if not groups:
         words = "the phone's connection is gone; it must register anew"

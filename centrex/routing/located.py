@@ -8,8 +8,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
+from centrex.base import PeerError, Transport
 from centrex.registrar.binding import Binding
 from centrex.routing.target import Target
+from centrex.sip.uri import SipUri, parse_uri
 
 
 def target_groups(bindings: Sequence[Binding]) -> list[list[Target]]:
@@ -25,6 +27,20 @@ def target_groups(bindings: Sequence[Binding]) -> list[list[Target]]:
     for _, same in groupby(bindings, key=lambda one: one.q):
         groups += _by_device(same)
     return groups
+
+
+def is_by_tls(binding: Binding) -> bool:
+    """Whether a contact is reached by TLS, as a call to a `sips:` URI must be (RFC 3261 §26.2.2)."""
+    flow = binding.flow
+    if flow is not None and binding.natted and not binding.path:
+        return flow.transport is Transport.TLS
+    try:
+        uri = parse_uri(binding.contact)
+    except PeerError:
+        return False
+    if not isinstance(uri, SipUri):
+        return False
+    return uri.secure or (uri.param(b"transport") or b"").lower() == b"tls"
 
 
 def _by_device(bindings: Iterable[Binding]) -> list[list[Target]]:

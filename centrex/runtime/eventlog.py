@@ -1,6 +1,6 @@
 """The event log: the bus's events as lines in a file or on standard error.
 
-It knows how to write without anybody waiting for it: events gather for a tenth of a second, are
+It knows how to write without anybody waiting for it: events gather for half a second, are
 made lines a few at a time, and leave in one write from a worker thread. While the disk is slow or
 full the bus's queue holds what fits; what did not fit is counted, and said in the log. It refuses
 to know what events mean; how they look is `centrex.events.render`'s.
@@ -56,7 +56,7 @@ class EventLog:
         path: str = "",
         form: Format = "text",
         least: Severity = Severity.INFO,
-        gather: float = 0.1,
+        gather: float = 0.5,
         limit: int = 8192,
         wall: Callable[[], datetime] = utc_now,
     ) -> None:

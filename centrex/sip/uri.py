@@ -185,6 +185,11 @@ def _read_params(text: bytes) -> Params:
     return tuple(found)
 
 
+def is_secure(raw: bytes) -> bool:
+    """Return whether a URI, as it stands, is `sips:`."""
+    return raw[:5].lower() == b"sips:"
+
+
 def unescape_user(user: bytes) -> bytes:
     """Return a user with each `%` escape resolved, once (RFC 3261 §19.1.2)."""
     return unquote_to_bytes(user) if b"%" in user else user

@@ -4,7 +4,7 @@ from typing import Any
 
 from centrex.base import Transport
 from centrex.registrar.binding import Binding, in_order
-from centrex.routing.located import target_groups
+from centrex.routing.located import is_by_tls, target_groups
 from tests.support.proxy import FakeFlows
 
 FLOWS = FakeFlows()
@@ -64,3 +64,17 @@ def test_a_device_is_never_rung_twice_at_once() -> None:
     other = binding("b", instance=b"<urn:2>", reg_id=1, at=1.0)
     plain = binding("c", at=0.0)
     assert names(one, two, other, plain) == [["a1", "b", "c"], ["a2"]]
+
+
+def test_who_is_reached_by_tls() -> None:
+    tls, tcp = (FLOWS.get("192.0.2.8", 40000, one) for one in (Transport.TLS, Transport.TCP))
+    assert is_by_tls(binding("a", flow=tls, natted=True))
+    assert not is_by_tls(binding("a", flow=tcp, natted=True))
+    assert not is_by_tls(binding("a"))
+    for contact, told in (
+        (b"sips:a@h", True), (b"sip:a@h;transport=TLS", True), (b"sip:a@h;transport=tcp", False),
+        (b"tel:1", False), (b"sip:[", False),
+    ):  # fmt: skip
+        one = binding("a")
+        one.contact = contact
+        assert is_by_tls(one) is told, contact

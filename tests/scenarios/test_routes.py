@@ -367,3 +367,21 @@ def test_a_logged_in_users_contact_may_be_elsewhere() -> None:
     )
     sent = alice.calls("alice")
     assert sent[-1][0].host == "203.0.113.1"
+
+
+def test_a_sips_call_goes_by_tls_alone_and_says_so_in_its_route() -> None:
+    """RFC 3261 §16.6 step 4, §26.2.2."""
+    proxy = made()
+    alice = Phone(proxy, "alice", "192.0.2.7", 40001, transport=Transport.TLS)
+    plain = Phone(proxy, "bob", "192.0.2.8")
+    assert names(alice.calls(f"sips:bob@{DOMAIN}", call_id="s0")) == ["480"]
+    assert Rule.NOBODY_THERE in rules(proxy, "s0")
+    bob = Phone(proxy, "bob", "192.0.2.9", 40002, transport=Transport.TLS)
+    talk = Talk(alice, bob, uri=f"sips:bob@{DOMAIN}", call_id="s1", branch="z9hG4bKs1")
+    (route,) = values(talk.ok, RECORD_ROUTE)
+    assert route.startswith("<sips:192.0.2.1:5061;lr;cx=")
+    for sent, phone in ((talk.from_caller("INFO"), bob), (talk.from_callee("BYE"), alice)):
+        data = sent[-1][1]
+        assert sent[-1][0] is phone.flow
+        assert not parse(data).at[ROUTE]
+    assert plain.flow not in [flow for flow, _ in sent]

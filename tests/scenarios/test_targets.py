@@ -266,3 +266,14 @@ def test_every_target_tried_is_in_the_journal(proxy: Proxy, alice: Phone) -> Non
     told = rules(proxy)
     assert told.count(Rule.TARGET_TRIED) == 2
     assert Rule.TARGET_REFUSED in told
+
+
+def test_rollover_may_be_shorter_than_start_response(proxy: Proxy, alice: Phone) -> None:
+    proxy.core.patience = Patience(rollover_s=2, start_response_s=5, final_answer_s=3)
+    one, two = desks(proxy, 1.0, 0.5)
+    alice.calls("bob")
+    assert "INVITE" not in gone(proxy.advance(1.9), two)
+    assert "INVITE" in gone(proxy.advance(0.2), two), "a silent target has its ring time, no longer"
+    assert gone(proxy.advance(3.1), alice) == ["408"]
+    assert gone(proxy.advance(100), one) == [""]
+    assert quiet(proxy)
