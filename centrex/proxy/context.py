@@ -24,6 +24,9 @@ from centrex.transaction import ClientTransaction, ServerTransaction
 
 DEFAULT_BREADTH: Final = 60
 """Branches of a request without Max-Breadth (RFC 5393 §5)."""
+# Shared by all contexts that have none of their own, and so never added to.
+_NO_GROUPS: list[list[Target]] = []
+_NO_LINES: list[bytes] = []
 _NOTHING: Final = Message([b""], b"")
 
 
@@ -120,9 +123,9 @@ class Context:
         self.dialog = self.trusted = self.answered = self.cancelled = False
         self.dialog_flow: Flow | None = None
         self.login: Login | None = None
-        self.groups: list[list[Target]] = []
+        self.groups = _NO_GROUPS
         self.branches: list[Branch] = []
-        self.base: list[bytes] = []
+        self.base = _NO_LINES
         self.insert_at = 1
         self.dropped = self.waiting = 0
         self.breadth = DEFAULT_BREADTH
@@ -153,7 +156,7 @@ class Context:
 
     def settle(self) -> None:
         """Let go of what only an unanswered request needs."""
-        self.base = []
+        self.base, self.groups = _NO_LINES, _NO_GROUPS
         self.usual = None
         self._message = _NOTHING
 

@@ -2,18 +2,22 @@
 
 from typing import TYPE_CHECKING, Final
 
-from centrex.auth.gate import Authenticated, Challenge
-from centrex.base import Instant, PeerError
+from centrex.auth.gate import Authenticated, Challenge, Why
+from centrex.base import Flow, Instant, PeerError
 from centrex.events import Kind, Severity
 from centrex.proxy.answer import Answer, Outcome
 from centrex.proxy.context import Context
 from centrex.sip.names import AUTHORIZATION, PROXY_AUTHORIZATION
 from centrex.sip.uri import SipUri, parse_uri, unescape_user
+from centrex.sip.usual import Found, build_reply, via_line
 from centrex.trace import Rule
 
 if TYPE_CHECKING:
     from centrex.proxy.core import Core
 
+_REQUEST: Final = Rule.REQUEST
+_CHALLENGED: Final = Rule.CHALLENGED
+_NO_CREDENTIALS: Final = str(Why.NONE)
 _WRONG: Final = "the credentials are wrong"
 
 
@@ -72,6 +76,39 @@ def identify(core: "Core", ctx: Context, now: Instant) -> Outcome:
         ctx.call_id,
     )
     return Answer(403, Rule.CREDENTIALS_REFUSED, verdict.login, str(verdict.why), words=_WRONG)
+
+
+def challenge_at_once(
+    core: "Core", found: Found, flow: Flow, *, for_us: bool, now: Instant
+) -> bool:
+    """Challenge a request of the usual form that shows no credentials, as `identify` would.
+
+    Half of what phones send is of this kind. False, and nothing done, if it is not.
+    """
+    method, uri, from_uri, call_id, agent, for_proxies, for_servers = found.group(
+        1, 2, 7, 12, 28, 30, 31
+    )
+    served = for_us or method == b"REGISTER"
+    access, gate = core.access, core.access.gate
+    if (
+        (for_servers if served else for_proxies) is not None
+        or not access.enabled
+        or not access.covers(method)
+        or flow.host in access.trusted
+        or (agent is not None and gate.simplified(agent))
+    ):
+        return False
+    tale = core.journal.open(call_id)
+    tale.append((now, _REQUEST, method, uri, from_uri, flow.name))
+    tale.append((now, _CHALLENGED, method, gate.realm, _NO_CREDENTIALS))
+    core.statistics.challenges_sent += 1
+    name = b"WWW-Authenticate" if served else b"Proxy-Authenticate"
+    lines = gate.challenge_lines(name, flow.received_host, now)
+    to_tag, branch = found.group(11, 24)
+    tag = b"" if to_tag else core.own_tag(branch)
+    data = build_reply(found, via_line(found, flow), 401 if served else 407, tag, lines)
+    core.sends.append((flow, data))
+    return True
 
 
 def _tell_quirk(core: "Core", ctx: Context) -> None:

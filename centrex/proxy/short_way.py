@@ -15,7 +15,7 @@ from centrex.proxy import forward, upstream
 from centrex.proxy.answer import Answer, Outcome
 from centrex.proxy.chain import ENDING, WITHIN
 from centrex.proxy.context import Branch, Context
-from centrex.proxy.identify import identify
+from centrex.proxy.identify import challenge_at_once, identify
 from centrex.proxy.serve import ABILITIES
 from centrex.sip.usual import REQUEST, RESPONSE, Found, build_reply, via_line
 from centrex.trace import Rule
@@ -98,6 +98,8 @@ def _new(
         return _ping(core, found, flow)
     if b";lr" in uri or core.is_full:
         return False
+    if other_end is None and challenge_at_once(core, found, flow, for_us=for_us, now=now):
+        return True
     ctx = Context(method, uri, flow, call_id, core.journal.open(call_id))
     ctx.usual, ctx.via_line = found, via_line(found, flow)
     ctx.user, ctx.ours, ctx.for_us = user or b"", ours, for_us

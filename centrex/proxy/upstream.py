@@ -91,7 +91,6 @@ def on_success(
         # it always goes upstream (§16.7 step 5), even after another final response
         core.sends.append((ctx.flow, data))
     if first:
-        ctx.groups = []
         ctx.settle()
         if len(ctx.branches) > 1:
             cancel_others(core, ctx, branch, _ELSEWHERE, now)
