@@ -107,7 +107,10 @@ class Change:
 
 def in_order(bindings: Iterable[Binding]) -> tuple[Binding, ...]:
     """Sort bindings as they are tried: the highest q first, among equals the newest."""
-    return tuple(sorted(bindings, key=lambda one: (-one.q, -one.registered_at)))
+    some = tuple(bindings)
+    if len(some) < 2:
+        return some
+    return tuple(sorted(some, key=lambda one: (-one.q, -one.registered_at)))
 
 
 def shared(value: bytes) -> bytes:

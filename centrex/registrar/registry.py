@@ -6,7 +6,7 @@ clock.
 """
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Protocol
 
 from centrex.base import NEVER, Instant, Unavailable
@@ -90,7 +90,7 @@ class Registry:
         self._seconds: list[int] = []
         self._lapsed: list[tuple[bytes, Binding]] = []
         self._resume_at: Instant = 0.0
-        self._changed: dict[bytes, None] = {}
+        self._changed: dict[bytes, tuple[Binding, ...]] = {}
         self._pending = self._count = 0
 
     @property
@@ -145,11 +145,9 @@ class Registry:
         if more > 0 and self._count + more > self._max_bindings:
             raise Unavailable("the table of registrations is full")
         self._note_lapsed(user, before, bindings, changes)
-        if len(bindings) == 1:
-            self._store(user, (bindings[0],), entry)
-        else:
-            self._store(user, in_order(bindings), entry)
-        self._note_changed(user, len(changes))
+        after = in_order(bindings)
+        self._store(user, after, entry)
+        self._note_changed(user, after, len(changes))
 
     def restore(self, user: bytes, bindings: Sequence[Binding]) -> None:
         """Put back what was written down before; like `put`, but nothing new to write."""
@@ -162,9 +160,10 @@ class Registry:
         entry = self._by_user.get(user)
         if entry is None:
             return ()
+        before = entry.bindings
         self._store(user, (), entry)
-        self._note_changed(user, len(entry.bindings))
-        return entry.bindings
+        self._note_changed(user, (), len(before))
+        return before
 
     def __iter__(self) -> Iterator[tuple[bytes, tuple[Binding, ...]]]:
         """Go through all users; the table must not change meanwhile."""
@@ -206,10 +205,13 @@ class Registry:
         """How many changes nobody has taken yet."""
         return self._pending
 
-    def take_changes(self) -> list[bytes]:
-        """Return each canonical user who changed since the last call; `held` tells what he has."""
+    def take_changes(self) -> Mapping[bytes, tuple[Binding, ...]]:
+        """Return each canonical user who changed since the last call, with all he has now.
+
+        However many they are, it takes no time; the values may be read in another thread.
+        """
         changed, self._changed, self._pending = self._changed, {}, 0
-        return list(changed)
+        return changed
 
     def held(self, user: bytes) -> tuple[Binding, ...]:
         """Return all bindings of a canonical user, the expired but not yet swept included."""
@@ -222,7 +224,7 @@ class Registry:
         ended = len(entry.bindings) - len(alive)
         if ended:
             gone.extend((user, one) for one in entry.bindings if one.expires_at <= now)
-            self._note_changed(user, ended)
+            self._note_changed(user, alive, ended)
             self._count -= ended
         if not alive:
             del self._by_user[user]
@@ -262,9 +264,9 @@ class Registry:
         # An empty bucket stays until its second comes: there are no more than seconds to come.
         self._buckets[second].discard(user)
 
-    def _note_changed(self, user: bytes, changes: int) -> None:
+    def _note_changed(self, user: bytes, bindings: tuple[Binding, ...], changes: int) -> None:
         if self._feed:
-            self._changed[user] = None
+            self._changed[user] = bindings
             self._pending += changes
 
     def _note_lapsed(
@@ -289,4 +291,6 @@ class Registry:
 
 def _due(bindings: Sequence[Binding]) -> int:
     """Return the first whole second at which the first of these bindings has ended."""
-    return int(min(one.expires_at for one in bindings)) + 1
+    if len(bindings) == 1:
+        return int(bindings[0].expires_at) + 1
+    return int(min([one.expires_at for one in bindings])) + 1

@@ -7,6 +7,8 @@ on, or when it has waited for too long.
 """
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import anyio
@@ -61,4 +63,16 @@ class Collector:
                 self.each_second(statistics.messages_in)
         finally:
             gc.unfreeze()
+            gc.enable()
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Keep the collector from walking, again and again, over something large that only grows."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
             gc.enable()

@@ -1,19 +1,20 @@
 """The recovery file: registrations on disk, so that phones stay reachable after a crash.
 
-One file: a snapshot, and behind it a line for each batch of changes; when the changes outgrow the
-snapshot a new one takes its place, by a rename. Rendering is done in small pieces on the event
-loop, files are touched in one worker thread. What a line looks like is for
-`centrex.registrar.image`; who is registered, for the registry.
+When to write, and what: changes are appended soon after they were made, and synced at intervals;
+when they outgrow the snapshot before them, a new one is made while they go on being appended. The
+loop only hands over values that never change; they are made into lines, and written, in a worker
+thread. What a line looks like is for `centrex.registrar.image`, the file for
+`centrex.runtime.recovery_file`; who is registered, for the registry.
 """
 
-import os
-import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -21,15 +22,29 @@ import anyio.to_thread
 
 from centrex.base import Instant
 from centrex.events import Event, Kind, Severity
-from centrex.registrar.image import HEADER, FlowOf, Image, read, revive, write_line
+from centrex.registrar.binding import Binding
+from centrex.registrar.image import FlowOf, Image, read, revive, write_line
 from centrex.registrar.registry import Registry
+from centrex.runtime.garbage import uncollected
+from centrex.runtime.recovery_file import RecoveryFile, keep_copy
 
-_PIECE: Final = 50
-_BLOCK: Final = 262_144
-_SMALL: Final = 1_048_576
-_COPIES: Final = 3
+_SHARE: Final = 0.25
+"""The share of an interval after which changes are written; the rest is for the writing."""
+_WRITE_PAUSE_S: Final = 0.05
+"""The least time between two writes, of which each costs as much as a registration."""
+_SYNC_PAUSE_S: Final = 1.0
+"""The least time between two syncs, which cost more."""
+_LINE: Final = 50
+"""Users in a line, which are lost together where the disk spoils it."""
+_PIECE: Final = 150
+"""Users whose lines are made without giving way: about half a millisecond."""
+_GIVE_WAY_S: Final = 0.0002
+"""How long the interpreter is left to the loop then; it would not notice less."""
+_CHUNK: Final = 600
+"""Users of a snapshot written in one go, while changes wait."""
 
 _T = TypeVar("_T")
+_Users: TypeAlias = Iterable[tuple[bytes, tuple[Binding, ...]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +67,9 @@ class Recovery:
     Args:
         path: The file; its folder must exist. The name with endings is used for copies beside it.
         registry: Made with `feed=True`.
-        changes: Write as soon as that many changes wait (`registrar.recovery_changes`).
-        interval_s: Write at least so often while any wait (`registrar.recovery_interval`).
+        changes: Write and sync as soon as that many changes wait (`registrar.recovery_changes`).
+        interval_s: Sync at least so often, and write in time for that
+            (`registrar.recovery_interval`).
         report: Takes the event when writing begins to fail, and when it works again.
         now: Tells monotonic seconds.
         utc: Tells seconds since 1970.
@@ -73,48 +89,34 @@ class Recovery:
         self._path, self._registry, self._report = path, registry, report
         self._changes, self._interval_s = changes, interval_s
         self._now, self._utc = now, utc
-        self._file = _File(path)
-        self._limiter = anyio.CapacityLimiter(1)
-        self._turn = anyio.Lock()
-        self._wake = anyio.Event()
+        self._file = RecoveryFile(path)
+        # One thread writes, and another may sync meanwhile, which can take long.
+        self._limiter = anyio.CapacityLimiter(2)
+        self._writing, self._settling = anyio.Lock(), anyio.Lock()
+        self._write_now, self._settle_now = anyio.Event(), anyio.Event()
         self._owed = self._failing = False
 
     def adjust(self, *, changes: int, interval_s: float) -> None:
         """Change when to write; another interval begins at once, with what waits written first."""
         if interval_s != self._interval_s:
-            self._wake.set()
+            self._write_now.set()
         self._changes, self._interval_s = changes, interval_s
 
     def notice(self) -> None:
         """Look whether enough changes wait; to be called after changes, costs next to nothing."""
         if self._registry.pending >= self._changes and not self._failing:
-            self._wake.set()
+            self._write_now.set()
 
     async def run(self) -> None:
         """Write when it is due, until cancelled; then `flush` writes the rest."""
-        while True:
-            with anyio.move_on_after(self._interval_s):
-                await self._wake.wait()
-            self._wake = anyio.Event()
-            if self._registry.pending or self._owed:
-                await self.flush()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._keep_writing)
+            tasks.start_soon(self._keep_settling)
 
     async def flush(self) -> bool:
         """Write all that waits, and return whether it is on disk now. A failure is reported once."""
-        async with self._turn:
-            if not (self._registry.pending or self._owed):
-                return True
-            whole = self._owed or not self._file.ready or self._file.outgrown
-            # Until it is done the changes taken are nowhere: only a whole image would hold them.
-            self._owed = True
-            try:
-                await (self._write_whole() if whole else self._write_changes())
-            except OSError as error:
-                self._tell("recovery.failed", Severity.ERROR, str(error))
-                return False
-            self._owed = False
-            self._tell("recovery.written", Severity.NOTICE, "")
-            return True
+        await self._write()
+        return await self._settle()
 
     async def close(self) -> None:
         """Write the rest and close the file."""
@@ -124,27 +126,33 @@ class Recovery:
     async def load(self, flow_of: FlowOf) -> Loaded:
         """Read the file into the registry; what is damaged is kept in a dated copy, never fatal.
 
+        A file that had to be left is written anew at once, so that all further changes can be
+        appended.
+
         Args:
             flow_of: Finds a UDP path again; for a connection, which is gone, it answers None.
         """
         warnings: list[str] = []
-        image = await self._off_thread(lambda: self._read(warnings))
-        users = bindings = expired = 0
-        now, utc = self._now(), self._utc()
-        for number, (user, rows) in enumerate(image.users.items()):
-            if number % _PIECE == 0:
-                await anyio.lowlevel.checkpoint()
-            alive, ended = revive(rows, now, utc, flow_of)
-            expired += ended
-            if alive:
-                self._registry.restore(user.encode("latin-1"), alive)
-                users, bindings = users + 1, bindings + len(alive)
-        self._owed = bool(warnings)
+        with uncollected():
+            image = await self._off_thread(lambda: self._read(warnings))
+            users = bindings = expired = 0
+            now, utc = self._now(), self._utc()
+            for number, (user, rows) in enumerate(image.users.items(), 1):
+                if number % _CHUNK == 0:
+                    await anyio.lowlevel.checkpoint()
+                alive, ended = revive(rows, now, utc, flow_of)
+                expired += ended
+                if alive:
+                    self._registry.restore(user.encode("latin-1"), alive)
+                    users, bindings = users + 1, bindings + len(alive)
+        if self._owed:
+            await self._settle()
         return Loaded(users=users, bindings=bindings, expired=expired, warnings=tuple(warnings))
 
     def _read(self, warnings: list[str]) -> Image:
         try:
-            image = read(self._path.read_bytes())
+            with self._path.open("rb") as file:
+                image = read(file)
         except FileNotFoundError:
             return Image()
         except OSError as error:
@@ -153,43 +161,125 @@ class Recovery:
         else:
             warnings += _complaints(self._path, image)
             if image.known and not image.damaged:
+                self._adopt(image.length)
                 return image
+        self._owed = True
         stamp = datetime.fromtimestamp(self._utc(), UTC).strftime("%Y%m%dT%H%M%SZ")
         try:
-            warnings.append(f"a copy is kept as {_keep_copy(self._path, stamp)}")
+            warnings.append(f"a copy is kept as {keep_copy(self._path, stamp)}")
         except OSError as error:
             warnings.append(f"no copy of it could be kept: {error}")
         return image
 
-    async def _write_whole(self) -> None:
-        users = self._registry.names()
-        self._registry.take_changes()
-        await self._off_thread(self._file.begin)
-        await self._write(users, gone=False)
-        await self._off_thread(self._file.commit)
+    def _adopt(self, length: int) -> None:
+        try:
+            self._file.adopt(length)
+        except OSError:
+            self._owed = True  # another file takes its place
 
-    async def _write_changes(self) -> None:
-        await self._write(self._registry.take_changes(), gone=True)
-        await self._off_thread(self._file.sync)
+    # writing: what makes changes survive the process
 
-    async def _write(self, users: list[bytes], *, gone: bool) -> None:
-        """Render users as they are now and write them, with those who have no bindings or without."""
-        held, block = self._registry.held, bytearray()
-        for start in range(0, len(users), _PIECE):
-            piece = [(user, held(user)) for user in users[start : start + _PIECE]]
-            if not gone:
-                piece = [one for one in piece if one[1]]
-            block += write_line(piece, self._now(), self._utc())
-            if len(block) >= _BLOCK:
-                await self._write_block(bytes(block))
-                block.clear()
-            else:
-                await anyio.lowlevel.checkpoint()
-        if block:
-            await self._write_block(bytes(block))
+    async def _keep_writing(self) -> None:
+        began, pause = anyio.current_time(), 0.0
+        while True:
+            with anyio.CancelScope(deadline=began + self._interval_s * _SHARE):
+                await self._write_now.wait()
+                await anyio.sleep_until(began + pause)
+            began, pause = anyio.current_time(), _WRITE_PAUSE_S
+            asked, self._write_now = self._write_now.is_set(), anyio.Event()
+            await self._write()
+            stuck = self._registry.pending and not self._file.open
+            if asked or (stuck and not self._failing):
+                self._settle_now.set()
 
-    async def _write_block(self, block: bytes) -> None:
-        await self._off_thread(lambda: self._file.write(block))
+    async def _write(self) -> None:
+        """Append what waits; where there is no file for it, it goes on waiting for `_settle`."""
+        async with self._writing:
+            if not self._registry.pending or not self._file.open:
+                return
+            changes = self._registry.take_changes()
+            try:
+                with anyio.CancelScope(shield=True):
+                    await self._off_thread(partial(self._put, changes.items(), self._file.append))
+            except OSError as error:
+                # The changes taken are nowhere now: only a whole image holds them.
+                self._owed = True
+                self._tell("recovery.failed", Severity.ERROR, str(error))
+
+    def _put(self, users: _Users, put: Callable[[bytes], None]) -> None:
+        """Make lines of users and write them: in the worker thread, which gives way now and then."""
+        rest = iter(users)
+        while piece := list(islice(rest, _PIECE)):
+            now, utc = self._now(), self._utc()
+            lines = [
+                write_line(piece[start : start + _LINE], now, utc)
+                for start in range(0, len(piece), _LINE)
+            ]
+            put(b"".join(lines))
+            time.sleep(_GIVE_WAY_S)
+
+    # settling: what makes changes survive a loss of power, and keeps the file small
+
+    async def _keep_settling(self) -> None:
+        began, pause = anyio.current_time(), 0.0
+        while True:
+            with anyio.CancelScope(deadline=began + self._interval_s):
+                await self._settle_now.wait()
+                await anyio.sleep_until(began + pause)
+            began, pause = anyio.current_time(), _SYNC_PAUSE_S
+            self._settle_now = anyio.Event()
+            await self._settle()
+
+    async def _settle(self) -> bool:
+        """Sync what was appended, or put a new snapshot in the place of the file if it is time."""
+        async with self._settling:
+            file = self._file
+            waiting = self._owed or self._registry.pending > 0
+            whole = file.outgrown or (waiting and not file.ready)
+            if not whole and not file.unsynced:
+                return True
+            try:
+                if whole:
+                    await self._renew()
+                else:
+                    await self._off_thread(file.sync)
+            except OSError as error:
+                self._owed = not file.ready
+                self._tell("recovery.failed", Severity.ERROR, str(error))
+                return False
+            self._tell("recovery.written", Severity.NOTICE, "")
+            return True
+
+    async def _renew(self) -> None:
+        """Write a whole image beside the file and put it in its place.
+
+        Changes that come meanwhile are appended to both. A piece of the snapshot says how its users
+        are when it is written, so what stands further down is never older.
+        """
+        file = self._file
+        try:
+            async with self._writing:
+                users = self._registry.names()
+                if not file.ready:
+                    self._owed = True
+                    self._registry.take_changes()
+                await self._off_thread(file.begin)
+            for start in range(0, len(users), _CHUNK):
+                async with self._writing:
+                    held = [
+                        (one, self._registry.held(one)) for one in users[start : start + _CHUNK]
+                    ]
+                    alive = [one for one in held if one[1]]
+                    await self._off_thread(partial(self._put, alive, file.grow))
+            await self._off_thread(file.sync_new)
+            async with self._writing:
+                await self._off_thread(file.commit)
+                self._owed = False
+            await self._off_thread(file.sync_folder)
+        finally:
+            with anyio.CancelScope(shield=True):
+                async with self._writing:
+                    await self._off_thread(file.drop_new)
 
     async def _off_thread(self, work: Callable[[], _T]) -> _T:
         return await anyio.to_thread.run_sync(work, limiter=self._limiter)
@@ -202,79 +292,6 @@ class Recovery:
             self._report(Event(Kind.ERRORS, severity, name, fields))
 
 
-class _File:
-    """The file itself: written only in the worker thread, one call at a time."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._new = path.with_name(path.name + ".new")
-        self._fd = self._new_fd = -1
-        self._snapshot = self._journal = 0
-
-    @property
-    def ready(self) -> bool:
-        """Whether changes can be appended to a snapshot of ours."""
-        return self._fd >= 0
-
-    @property
-    def outgrown(self) -> bool:
-        """Whether the changes take more room than a new snapshot would."""
-        return self._journal > max(self._snapshot, _SMALL)
-
-    def begin(self) -> None:
-        """Start a new snapshot beside the file."""
-        self._drop_new()
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-        self._new_fd = os.open(self._new, flags, 0o600)
-        os.fchmod(self._new_fd, 0o600)
-        self._snapshot = 0
-        self.write(HEADER)
-
-    def write(self, data: bytes) -> None:
-        """Write to the new snapshot if there is one, else behind the present one."""
-        fd = self._new_fd
-        if fd >= 0:
-            self._snapshot += len(data)
-        else:
-            fd = self._fd
-            self._journal += len(data)
-        view = memoryview(data)
-        while view:
-            view = view[os.write(fd, view) :]
-
-    def sync(self) -> None:
-        """Make sure that what was appended is on disk."""
-        os.fsync(self._fd)
-
-    def commit(self) -> None:
-        """Put the new snapshot in the place of the file."""
-        os.fsync(self._new_fd)
-        os.replace(self._new, self._path)
-        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-        self.close_old()
-        self._fd, self._new_fd, self._journal = self._new_fd, -1, 0
-
-    def close(self) -> None:
-        """Close whatever is open; a snapshot that was not committed is left aside."""
-        self._drop_new()
-        self.close_old()
-
-    def close_old(self) -> None:
-        """Close the present file."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
-
-    def _drop_new(self) -> None:
-        if self._new_fd >= 0:
-            os.close(self._new_fd)
-            self._new_fd = -1
-
-
 def _complaints(path: Path, image: Image) -> list[str]:
     if not image.known:
         return [f"{path} is no recovery file of this version; starting without it"]
@@ -284,17 +301,3 @@ def _complaints(path: Path, image: Image) -> list[str]:
     if image.torn:
         found.append(f"the last line of {path} was cut off, as after a crash; it is left out")
     return found
-
-
-def _keep_copy(path: Path, stamp: str) -> Path:
-    """Keep the file under a dated name, and of such copies only the newest few."""
-    copy = path.with_name(f"{path.name}.{stamp}.damaged")
-    copy.unlink(missing_ok=True)
-    try:
-        # A link is enough: a new snapshot replaces the name and leaves the content alone.
-        os.link(path, copy, follow_symlinks=False)
-    except OSError:
-        shutil.copy2(path, copy)
-    for old in sorted(path.parent.glob(f"{path.name}.*.damaged"))[:-_COPIES]:
-        old.unlink(missing_ok=True)
-    return copy

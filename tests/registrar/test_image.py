@@ -1,12 +1,15 @@
 import hashlib
+import io
+import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from centrex.base import Flow, Transport
+from centrex.registrar import image as module
 from centrex.registrar.binding import Binding
-from centrex.registrar.image import HEADER, read, revive, write_line
+from centrex.registrar.image import HEADER, Image, revive, write_line
 from tests.support.registering import flow_from
 
 NOW, UTC = 1000.0, 1_700_000_000.0
@@ -28,6 +31,10 @@ def binding(user: bytes = b"u", expires_at: float = 1600.0, flow: Flow | None = 
         instance=b"<urn:x>",
         reg_id=2,
     )
+
+
+def read(data: bytes) -> Image:
+    return module.read(io.BytesIO(data))
 
 
 def same_flow(transport: str, host: str, port: int, local: str) -> Flow | None:
@@ -87,7 +94,10 @@ def test_another_file_is_not_known() -> None:
 
 
 def test_a_line_that_is_no_row_is_damaged_even_with_a_right_sum() -> None:
-    for text in (b"[", b"{}x", b"1", b'[["u",[[1]]]]', b'[["u",[3]]]', b"[" * 5000):
+    row = json.loads(write_line([(b"u", (binding(),))], NOW, UTC)[17:])[0][1][0]
+    no_texts = json.dumps([["u", [[*row[:10], [1], *row[11:]]]]]).encode()
+    no_rows = (b"[", b"{}x", b"1", b'[["u",[[1]]]]', b'[["u",[3]]]', b'[["u",{}]]', b"[" * 5000)
+    for text in (*no_rows, no_texts):
         line = hashlib.blake2b(text, digest_size=8).hexdigest().encode() + b" " + text + b"\n"
         image = read(HEADER + line)
         assert (image.damaged, image.users) == (1, {}), text
@@ -115,3 +125,34 @@ def test_damage_costs_its_own_line_only(place: int, change: int, cut: int) -> No
 def test_any_bytes_are_read(raw: bytes) -> None:
     assert read(HEADER + raw).users == {}
     assert not read(raw).users
+
+
+def test_it_is_told_how_much_of_a_torn_file_is_whole() -> None:
+    whole = HEADER + write_line([(b"u", (binding(),))], NOW, UTC)
+    assert read(whole).length == len(whole)
+    torn = read(whole + whole[len(HEADER) : -1])
+    assert (torn.length, torn.torn, torn.damaged) == (len(whole), True, 0)
+
+
+@given(st.binary(), st.binary(), st.lists(st.binary(), max_size=3))
+def test_any_octets_come_back(user: bytes, text: bytes, path: list[bytes]) -> None:
+    one = Binding(
+        text,
+        text,
+        q=1,
+        expires_at=1600.0,
+        call_id=text,
+        cseq=1,
+        flow=None,
+        registered_at=0.0,
+        path=tuple(path),
+        user_agent=text,
+        instance=text,
+    )
+    line = write_line([(user, (one,))], NOW, UTC)
+    assert line.count(b"\n") == 1
+    ((name, rows),) = read(HEADER + line).users.items()
+    ((back,), _) = revive(rows, NOW, UTC, no_flow)
+    assert name.encode("latin-1") == user
+    assert (back.contact, back.params, back.call_id, back.instance) == (text,) * 4
+    assert (back.path, back.user_agent) == (tuple(path), text[:128])

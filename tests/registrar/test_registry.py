@@ -138,12 +138,23 @@ def test_changes_are_fed_once_per_user() -> None:
     keep(registry, b"v", binding(20.0))
     # Each time the one before went and the new one came.
     assert registry.pending == 6
-    assert registry.take_changes() == [b"u", b"v"]
-    assert (registry.pending, registry.take_changes()) == (0, [])
+    first = registry.take_changes()
+    assert first == {user: registry.held(user) for user in (b"u", b"v")}
+    assert (registry.pending, registry.take_changes()) == (0, {})
     registry.expire(11.0)
     registry.remove(b"v")
-    assert registry.take_changes() == [b"u", b"v"]
+    assert registry.take_changes() == {b"u": (), b"v": ()}
     assert registry.held(b"u") == ()
+    assert [len(bindings) for bindings in first.values()] == [1, 1], "it is the taker's own"
+
+
+def test_what_is_left_of_a_user_is_fed() -> None:
+    registry = Registry()
+    one, two = binding(10.0), binding(20.0, b"sip:b@h")
+    keep(registry, b"u", one, two)
+    registry.take_changes()
+    registry.expire(11.0)
+    assert registry.take_changes() == {b"u": (two,)}
 
 
 def test_nothing_is_fed_to_nobody_or_from_a_restore() -> None:
