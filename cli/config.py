@@ -8,6 +8,7 @@ import typer
 
 from centrex import api
 from cli import output
+from cli.dashes import DashedCommand
 from cli.engine import changes_lines
 from cli.target import ConfigOption, InstanceOption, JsonOption, SetOption, Target, target
 
@@ -151,7 +152,7 @@ def diff(
         raise typer.Exit(output.FINDING)
 
 
-@config_app.command("set")
+@config_app.command("set", cls=DashedCommand)
 def set_key(
     ctx: typer.Context,
     *,

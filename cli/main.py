@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from centrex import api
 from cli import engine, live, output
 from cli.config import config_app
+from cli.dashes import DashedCommand
 from cli.init import first_start, init
 from cli.target import ConfigOption, InstanceOption, Target, target, wants_json
 from cli.users import users_app
@@ -88,7 +89,7 @@ app.add_typer(users_app, name="user")
 app.add_typer(config_app, name="config")
 app.add_typer(live.registrations_app, name="registrations")
 app.command()(live.calls)
-app.command()(live.explain)
+app.command(cls=DashedCommand)(live.explain)
 app.add_typer(live.bans_app, name="bans")
 
 
