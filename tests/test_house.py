@@ -40,10 +40,7 @@ TESTED_ELSEWHERE: Final = {
     "centrex/transaction/server.py": "transaction/test_invite_server.py, test_non_invite_server.py",
     # still without a file of their own
     "centrex/api.py": "cli/ and wire/",
-    "centrex/base/ids.py": "every scenario, seeded",
-    "centrex/base/networks.py": "guard/ and scenarios/test_access.py",
     "centrex/proxy/flows.py": "scenarios/",
-    "centrex/runtime/garbage.py": "wire/",
     "centrex/trace/journal.py": "scenarios/test_journal.py",
 }
 """Modules of the engine that need no test file of their own: path and where they are tested."""
