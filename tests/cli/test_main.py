@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -138,6 +139,31 @@ def test_a_reader_that_goes_away_is_no_failure(
     monkeypatch.setattr(typer, "echo", gone)
     result = line.run("config", "schema")
     assert "error" not in result.output
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("centrex re", ["registrations", "reload"]),
+        ("centrex config s", ["schema", "set", "show"]),
+        ("centrex explain -Xabc --j", ["--json"]),
+    ],
+)
+def test_a_shell_can_complete_it(typed: str, expected: list[str]) -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", "from cli.main import main; main()"],
+        env={
+            **os.environ,
+            "_CENTREX_COMPLETE": "complete_bash",
+            "COMP_WORDS": typed,
+            "COMP_CWORD": str(typed.count(" ")),
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert sorted(result.stdout.split()) == expected
 
 
 @pytest.mark.slow
