@@ -4,6 +4,8 @@ import importlib
 import inspect
 import re
 import shlex
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -108,6 +110,23 @@ def test_the_readme_tells_of_every_table_in_force() -> None:
     told = {word for cells in rows(README, "## Configuration") for word in _SPAN.findall(cells[0])}
     in_force = {name for name in api.tables() if name.partition(".")[0] not in later_tables()}
     assert {f"[{name}]" for name in in_force} <= told
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
+@pytest.mark.parametrize("block", every("ini"))
+def test_systemd_understands_a_unit(block: str, tmp_path: Path) -> None:
+    """Those lines that need a later version of it are commented out."""
+    (command,) = re.findall(r"^ExecStart=(\S+)", block, re.MULTILINE)
+    unit = tmp_path / "centrex@office.service"
+    unit.write_text(block.replace(command, "/bin/true"))
+    told = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(unit)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    # it looks at the units of this machine as well, which are not ours
+    assert not [line for line in told.stderr.splitlines() if unit.name in line]
 
 
 # Commands
