@@ -10,7 +10,7 @@ from centrex.base import Flow, Instant
 from centrex.calls import Call, CallState
 from centrex.events import Field, Kind, Severity
 from centrex.proxy.context import Branch, Context
-from centrex.trace import Rule
+from centrex.trace import Decision, Rule
 
 if TYPE_CHECKING:
     from centrex.proxy.core import Core
@@ -52,7 +52,7 @@ def answered(core: "Core", call: Call, branch: Branch, to_tag: bytes, now: Insta
             "src": flow.name if flow else "",
             "from": call.caller,
             "to": call.callee,
-            "after": round(now - call.began, 3),
+            "after": _rounded(now - call.began),
         }
         core.tell(Kind.CALLS, Severity.DEBUG, "call.answered", fields, call.call_id)
 
@@ -68,7 +68,7 @@ def failed(core: "Core", call: Call, status: int, now: Instant) -> None:
             "from": call.caller,
             "to": call.callee,
             "status": status,
-            "after": round(now - call.began, 3),
+            "after": _rounded(now - call.began),
         }
         core.tell(Kind.CALLS, Severity.NOTICE, "call.failed", fields, call.call_id)
 
@@ -77,30 +77,36 @@ def hung_up(core: "Core", ctx: Context, now: Instant) -> None:
     """A BYE passes; it ends the call if it is of the dialog that was answered."""
     call = core.calls.get(ctx.call_id)
     if call is not None and call.has_dialog(ctx.from_tag, ctx.to_tag):
-        _end(core, call, "caller" if ctx.from_tag == call.caller_tag else "callee", now)
+        who = "caller" if ctx.from_tag == call.caller_tag else "callee"
+        _end(core, call, who, ctx.tale, now)
 
 
 def forgotten(core: "Core", call: Call, now: Instant) -> None:
     """Nobody has spoken of a call for very long: it counts as over."""
     if call.state is _UP:
-        _end(core, call, "timeout", now)
+        _end(core, call, "timeout", core.journal.open(call.call_id), now)
     elif core.calls.end(call):
         core.statistics.call_ended(failed=True)
 
 
-def _end(core: "Core", call: Call, who: str, now: Instant) -> None:
+def _rounded(seconds: float) -> float:
+    """Return seconds with three places; `round` takes ten times as long."""
+    return int(seconds * 1000 + 0.5) / 1000
+
+
+def _end(core: "Core", call: Call, who: str, tale: list[Decision], now: Instant) -> None:
     if not core.calls.end(call):
         return
     core.statistics.call_ended()
-    duration = round(now - call.answered, 3)
-    core.journal.note(call.call_id, (now, _ENDED, who, duration))
+    duration = _rounded(now - call.answered)
+    tale.append((now, _ENDED, who, duration))
     if core.tells_calls:
         fields: Mapping[str, Field] = {
             "src": call.caller_flow.name,
             "from": call.caller,
             "to": call.callee,
             "by": who,
-            "after": round(call.answered - call.began, 3),
+            "after": _rounded(call.answered - call.began),
             "duration": duration,
         }
         core.tell(Kind.CALLS, Severity.INFO, "call.ended", fields, call.call_id)

@@ -49,6 +49,7 @@ class Hands:
         changed: Callable[[], None],
     ) -> None:
         self.core, self._bus, self._resolver = core, bus, resolver
+        self._receive, self._sends = core.receive, core.sends
         self._flows, self._tasks, self._changed = flows, tasks, changed
         self.now: Callable[[], Instant] = time.monotonic
         self._looks_at: Instant = 0.0
@@ -62,15 +63,14 @@ class Hands:
 
     def take(self, data: bytes, flow: Flow) -> None:
         """Feed one message; `finish` follows after the batch. No message brings the server down."""
-        core = self.core
         if self._summing_up:
             self._tell(received, data, flow)
         try:
-            core.receive(data, flow, self.now())
+            self._receive(data, flow, self.now())
         except Exception as error:  # noqa: BLE001 - a door: a fault of ours must stay one message's
-            core.refuse_broken(data, flow)
+            self.core.refuse_broken(data, flow)
             self._failed(error, flow.name)
-        if core.sends:
+        if self._sends:
             self._send()
 
     def _tell(self, what: Callable[[bytes, Flow], Event | None], data: bytes, flow: Flow) -> None:
@@ -124,8 +124,7 @@ class Hands:
         self._changed()
 
     def _send(self) -> None:
-        sends = self.core.sends
-        statistics = self.core.statistics
+        sends, statistics = self._sends, self.core.statistics
         statistics.messages_out += len(sends)
         for flow, data in sends:
             try:
