@@ -377,6 +377,11 @@ def _write_usual(core: "Core", found: Found, method: bytes, uri: bytes, added: b
                 method, uri, data[starts:via], added, data[via_ends : route - 7],
                 data[route_end + 2 : hops], left, data[hops_end:],
             )  # fmt: skip
+        if hops < route:
+            return b"%b %b SIP/2.0\r\n%b%b%b%d%b%b" % (
+                method, uri, data[starts:via], added, data[via_ends:hops], left,
+                data[hops_end : route - 7], data[route_end + 2 :],
+            )  # fmt: skip
     edits = [(via, via_ends, added), (hops, hops_end, b"%d" % left)]
     if route > 0:
         edits.append((route - 7, route_end + 2, b""))  # "Route: " and CRLF
@@ -407,7 +412,8 @@ def record_routes(core: "Core", ctx: Context, target: Target, flow: Flow) -> lis
     if ctx.natted and (ctx.usual is not None or not ctx.message.at[RECORD_ROUTE]):
         to_caller = flow_token(ctx.flow)
     to_callee = flow_token(flow) if target.flow is not None or flow.reliable else b""
-    mint, secure = core.route_tokens.record_route, is_secure(ctx.request_uri)
+    mint = core.route_tokens.record_route
+    secure = ctx.usual is None and is_secure(ctx.request_uri)
     line = mint(flow.local, ctx.call_id, ctx.from_tag, to_caller, to_callee, secure=secure)
     if flow.local is ctx.flow.local:
         return [line]

@@ -85,14 +85,15 @@ def challenge_at_once(
 
     Half of what phones send is of this kind. False, and nothing done, if it is not.
     """
+    access, gate = core.access, core.access.gate
+    if not access.enabled:
+        return False
     method, uri, from_uri, call_id, agent, for_proxies, for_servers = found.group(
         1, 2, 7, 12, 28, 30, 31
     )
     served = for_us or method == b"REGISTER"
-    access, gate = core.access, core.access.gate
     if (
         (for_servers if served else for_proxies) is not None
-        or not access.enabled
         or not access.covers(method)
         or flow.host in access.trusted
         or (agent is not None and gate.simplified(agent))

@@ -173,13 +173,12 @@ def response(core: "Core", data: bytes, flow: Flow, now: Instant) -> bool:
     if found is None:
         return False
     code, below, branch, joined, to_tag, method, length = found.group(1, 3, 5, 6, 12, 15, 16)
-    if code >= b"300" or int(length) != len(data) - found.end():
-        return False
     client = core.layer.clients.get((branch, method))
-    if client is None or client.user is None:
+    if client is None or code >= b"300" or int(length) != len(data) - found.end():
         return False
-    target: Branch = client.user
-    if b"Via: %b" % (below or joined or b"") != target.context.via_line:
+    target: Branch | None = client.user
+    theirs = below or joined
+    if target is None or theirs is None or b"Via: " + theirs != target.context.via_line:
         return False
     status = int(code)
     if not core.layer.advance(client, status, now):

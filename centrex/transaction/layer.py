@@ -30,6 +30,7 @@ _LINGER: Final = In.LINGER
 _PROCEEDING: Final = State.PROCEEDING
 _ACCEPTED: Final = State.ACCEPTED
 _SEND: Final = int(Do.SEND)
+_SEND_AND_LINGER: Final = int(Do.SEND | Do.ARM_LINGER)
 _REPEAT: Final = int(Do.REPEAT)
 _SEND_ACK: Final = int(Do.SEND_ACK)
 _ARM_RESEND: Final = int(Do.ARM_RESEND)
@@ -71,6 +72,7 @@ class TransactionLayer:
 
     __slots__ = (
         "_by_stream",
+        "_timeout",
         "clients",
         "repeated",
         "sends",
@@ -84,6 +86,7 @@ class TransactionLayer:
         self, user: TransactionUser, sends: list[tuple[Flow, bytes]], timing: Timing
     ) -> None:
         self.user, self.sends, self.timing = user, sends, timing
+        self._timeout = timing.timeout
         self.timers = Timers()
         self.servers: dict[ServerKey, ServerTransaction] = {}
         self.clients: dict[ClientKey, ClientTransaction] = {}
@@ -129,7 +132,11 @@ class TransactionLayer:
             return False
         server.state = step[0]
         server.response = data
-        self._serve(server, step[1], now)
+        if step[1] == _SEND_AND_LINGER:  # nearly all of them
+            self.sends.append((server.flow, data))
+            self._linger_server(server, now)
+        else:
+            self._serve(server, step[1], now)
         return True
 
     def _serve(self, server: ServerTransaction, do: int, now: Instant) -> int:
@@ -151,12 +158,12 @@ class TransactionLayer:
         server.user = None  # answered: only repetitions are still to come
         if server.state is _ACCEPTED:  # timer L, also on reliable transports
             server.response = b""
-            seconds = self.timing.timeout
+            seconds = self._timeout
         elif server.flow.reliable:
             self._forget_server(server)
             return
         else:  # timer I or J
-            seconds = self.timing.t4 if server.invite else self.timing.timeout
+            seconds = self.timing.t4 if server.invite else self._timeout
         self.timers.arm(seconds, now, server, _LINGER)
 
     def _forget_server(self, server: ServerTransaction) -> None:
@@ -222,12 +229,12 @@ class TransactionLayer:
     def _linger_client(self, client: ClientTransaction, now: Instant) -> None:
         if client.state is _ACCEPTED:  # timer M
             client.request = b""
-            seconds = self.timing.timeout
+            seconds = self._timeout
         elif client.flow.reliable:
             # forgotten once the response has been passed up: due at the next expiry
             seconds = 0.0
         elif client.invite:  # timer D
-            seconds = self.timing.timeout
+            seconds = self._timeout
         else:  # timer K
             client.request = b""
             seconds = self.timing.t4
