@@ -53,6 +53,7 @@ def _address(first: int) -> bytes:
     )  # fmt: skip
 
 
+# The groups of `REQUEST`. Where every message passes they are written as numbers.
 METHOD, URI, USER, HOST, PORT = 1, 2, 3, 4, 5
 FROM, FROM_URI, FROM_TAG, TO, TO_URI, TO_TAG = 6, 7, 8, 9, 10, 11
 CALL_ID, NUMBER, LENGTH = 12, 13, 14
