@@ -3,12 +3,14 @@
 Nearly everything the engine makes is freed as soon as nobody refers to it; the collector is needed
 only for the few cycles that failures leave behind. Left to itself it would walk over every young
 object of every call, again and again. So it is switched off, and looks around when little is going
-on, or when it has waited for too long.
+on, or when it has waited for too long. What a busy time has left in the C library's hands is given back
+to the system when it is over.
 """
 
+import ctypes
 import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Final
 
 import anyio
@@ -25,13 +27,31 @@ _EVERY_S: Final = 10
 """Seconds between two looks at what is young."""
 _WHOLE_S: Final = 600
 """Seconds between two looks at everything."""
+_OVER_S: Final = 3
+"""Quiet seconds after which a busy time counts as over."""
+
+Trim = Callable[[int], object]
+
+
+def _trimmer() -> Trim:
+    """Return the C library's `malloc_trim`, or what does nothing where it has none (musl)."""
+    with suppress(OSError, AttributeError):
+        trim: Trim = ctypes.CDLL(None).malloc_trim
+        return trim
+    return lambda _: None
 
 
 class Collector:
-    """Collects when there is time; made when everything long-lived is there."""
+    """Collects when there is time; made when everything long-lived is there.
 
-    def __init__(self) -> None:
+    Args:
+        trim: Gives free memory back to the system, all but so many octets; some milliseconds.
+    """
+
+    def __init__(self, trim: Trim | None = None) -> None:
+        self._trim = trim or _trimmer()
         self._messages = self._seconds = 0
+        self._quiet_s = _OVER_S
         self._whole_due = False
         gc.collect()
         gc.freeze()
@@ -46,6 +66,9 @@ class Collector:
         self._seconds += 1
         quiet = messages - self._messages < _QUIET
         self._messages = messages
+        self._quiet_s = self._quiet_s + 1 if quiet else 0
+        if self._quiet_s == _OVER_S:
+            self._trim(0)
         young = gc.get_count()[0]
         if self._seconds % _WHOLE_S == 0:
             self._whole_due = True

@@ -36,13 +36,36 @@ class Engine:
     """What a collector sees of one: the messages of each second."""
 
     def __init__(self) -> None:
-        self.collector = Collector()
+        self.trimmed = 0
+        self.collector = Collector(self.trim)
         self.messages = 0
+
+    def trim(self, kept: int) -> None:
+        self.trimmed += 1
 
     def seconds(self, count: int, messages: int = 0) -> None:
         for _ in range(count):
             self.messages += messages
             self.collector.each_second(self.messages)
+
+
+def test_memory_is_given_back_once_a_busy_time_is_over() -> None:
+    engine = Engine()
+    engine.seconds(100)
+    assert engine.trimmed == 0
+    engine.seconds(5, BUSY)
+    engine.seconds(2)
+    engine.seconds(1, BUSY)
+    engine.seconds(2)
+    assert engine.trimmed == 0
+    engine.seconds(1)
+    assert engine.trimmed == 1
+    engine.seconds(100)
+    assert engine.trimmed == 1
+
+
+def test_the_c_librarys_own_is_used_where_there_is_one() -> None:
+    module._trimmer()(0)
 
 
 def test_it_is_switched_off_and_what_is_there_is_left_out() -> None:
