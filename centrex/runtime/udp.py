@@ -29,9 +29,8 @@ _SO_SNDBUFFORCE: Final = 32
 
 Receive = Callable[[bytes, Flow], None]
 """Takes one datagram and the flow it came by."""
-_ROOM: Final = bytearray(65_536)
-"""Where datagrams are read to, one after the other: no edge reads while another does."""
-_VIEW: Final = memoryview(_ROOM)
+_ROOM: Final = 65_536
+"""Octets of the longest datagram there can be."""
 
 
 def bind_udp(host: str, port: int, locals_: Locals) -> UdpPort:
@@ -81,6 +80,7 @@ class UdpEdge:
         self, port: UdpPort, receive: Receive, done: Callable[[], None], longest: Callable[[], int]
     ) -> None:
         self._port, self._receive, self._done, self._longest = port, receive, done, longest
+        self._room = memoryview(bytearray(_ROOM))
         self._look_at_drops = True
         self._rested_at = 0.0
         self.overflowed = self.failures = 0
@@ -116,7 +116,7 @@ class UdpEdge:
 
     def _drain(self) -> None:
         # a buffer for each datagram as long as the longest would be handed back and forth by malloc
-        recvfrom_into, room = self._port.sock.recvfrom_into, _ROOM
+        recvfrom_into, room = self._port.sock.recvfrom_into, self._room
         known, make, receive = self._port.by_address.get, self._port.flow, self._receive
         size = self._longest() + 1
         # after a rest there is just one, and to find nothing behind it costs as much as reading it
@@ -127,7 +127,7 @@ class UdpEdge:
                 batch -= 1
             for _ in range(batch):
                 octets, address = recvfrom_into(room, size)
-                receive(bytes(_VIEW[:octets]), known(address) or make(address))
+                receive(bytes(room[:octets]), known(address) or make(address))
         except BlockingIOError:
             pass
         except OSError:
