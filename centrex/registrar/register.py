@@ -32,9 +32,9 @@ from centrex.sip.uri import parse_uri, uri_equal
 
 _UNDERSTOOD: Final = frozenset({b"path"})
 _NIL: Final = b"00000000-0000-0000-0000-000000000000"
-_MAX_CONTACT: Final = 2048
+MAX_CONTACT: Final = 2048
 _MAX_PATH: Final = 2048
-_MAX_CALL_ID: Final = 128
+MAX_CALL_ID: Final = 128
 _UNREADABLE_EXPIRES: Final = 3600
 
 
@@ -190,8 +190,8 @@ def _apply(
     user_agent = message.value(USER_AGENT)
     for contact in contacts:
         life = _life(contact, header, options)
-        if len(contact.uri) + len(contact.params) > _MAX_CONTACT:
-            raise _Refusal(400, f"a Contact has more than {_MAX_CONTACT} octets")
+        if len(contact.uri) + len(contact.params) > MAX_CONTACT:
+            raise _Refusal(400, f"a Contact has more than {MAX_CONTACT} octets")
         # The nil UUID names no device: phones that send it would throw each other out.
         instance = b"" if _NIL in contact.instance else contact.instance
         new = Binding(
@@ -309,7 +309,7 @@ def _path(message: Message) -> tuple[bytes, ...]:
 def _call_id(message: Message) -> bytes:
     """Return the Call-ID, in a shorter form where it is absurdly long: it is only compared."""
     value = message.value(CALL_ID)
-    if len(value) <= _MAX_CALL_ID:
+    if len(value) <= MAX_CALL_ID:
         return value
     return value[:32] + hashlib.blake2b(value, digest_size=16).hexdigest().encode()
 

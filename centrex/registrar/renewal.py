@@ -10,11 +10,9 @@ from typing import Final
 
 from centrex.base import Flow, Instant
 from centrex.registrar.binding import Binding, Change, ChangeKind
-from centrex.registrar.register import Options, Outcome
+from centrex.registrar.register import MAX_CALL_ID, MAX_CONTACT, Options, Outcome
 
 _PARAM: Final = b";expires="
-_LONGEST: Final = 2048
-_LONGEST_CALL_ID: Final = 128
 _DIGITS: Final = 9
 _ADDED: Final = ChangeKind.ADDED
 _REFRESHED: Final = ChangeKind.REFRESHED
@@ -59,7 +57,7 @@ def renew(
         life = int(digits)
     else:
         life = int(expires) if expires else options.default_expires
-    if life < options.min_expires or not life or len(uri) > _LONGEST:
+    if life < options.min_expires or not life or len(uri) > MAX_CONTACT:
         return None
     before = None
     if present:
@@ -73,7 +71,7 @@ def renew(
             or (before.call_id == call_id and cseq <= before.cseq)
         ):
             return None
-    if len(call_id) > _LONGEST_CALL_ID:
+    if len(call_id) > MAX_CALL_ID:
         return None
     life = min(life, options.max_expires)
     binding = Binding(

@@ -1,7 +1,5 @@
 """The short way of usual messages does what the long way does, byte for byte."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -9,21 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from centrex.base import Flow, Transport
-from centrex.proxy import short_way
 from centrex.sip.message import parse
 from tests.support.calling import Phone, answer_challenge, routes
+from tests.support.long_way import only_the_long_way
 from tests.support.mutate import Mutator, torture
 from tests.support.proxy import DOMAIN, Proxy, respond
 
 Told = list[tuple[str, bytes]]
-
-
-@contextmanager
-def only_the_long_way() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(short_way, "request", lambda *_: False)
-        patch.setattr(short_way, "response", lambda *_: False)
-        yield
 
 
 CHANGES = (

@@ -19,6 +19,7 @@ from centrex.sip.names import VIA
 from centrex.sip.via import parse_via
 from centrex.trace.explain import explain
 from tests.support.calling import Phone, quiet, start
+from tests.support.long_way import only_the_long_way
 from tests.support.proxy import DOMAIN, Proxy, respond
 
 USERS = ["bob", "carol", "dave", "erin", "nobody"]
@@ -210,12 +211,34 @@ EVENTS = st.lists(
 )
 
 
-@settings(max_examples=max(150, settings().max_examples))
-@given(EVENTS)
-def test_whatever_happens_every_request_ends(events: list[tuple[str, int, int]]) -> None:
+Events = list[tuple[str, int, int]]
+
+
+def played(events: Events) -> World:
+    """Return a world in which these things happened."""
     world = World()
     world.ask(len(events), len(events) % 3)
     for name, number, other in events:
         getattr(world, name)(number, other)
     world.end()
-    world.check()
+    return world
+
+
+@settings(max_examples=max(150, settings().max_examples))
+@given(EVENTS)
+def test_whatever_happens_every_request_ends(events: Events) -> None:
+    played(events).check()
+
+
+@settings(max_examples=max(100, settings().max_examples))
+@given(EVENTS)
+def test_whatever_happens_both_ways_through_the_proxy_do_the_same(events: Events) -> None:
+    """The short way of usual messages (`centrex.proxy.short_way`), where calls fork and fail."""
+    short = played(events)
+    with only_the_long_way():
+        long = played(events)
+    assert short.finals == long.finals
+    assert [(flow.name, data) for flow, data in short.heard] == [
+        (flow.name, data) for flow, data in long.heard
+    ]
+    long.check()
