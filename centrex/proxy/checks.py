@@ -9,7 +9,7 @@ from centrex.proxy.forward import loop_hash
 from centrex.sip.message import Message
 from centrex.sip.nameaddr import parse_name_addr
 from centrex.sip.names import MAX_BREADTH, MAX_FORWARDS, PROXY_REQUIRE, ROUTE, VIA
-from centrex.sip.number import parse_number
+from centrex.sip.number import MAX_DELTA, parse_number
 from centrex.sip.reading import HOPS, read_request
 from centrex.sip.tokens import parse_option_tags
 from centrex.sip.uri import OtherUri, SipUri, parse_uri, unescape_user
@@ -81,7 +81,7 @@ def loops(core: "Core", ctx: Context, now: Instant) -> Outcome:
     elif not ctx.for_us:
         ctx.loop_hash = loop_hash(message, ctx.call_id)
     if message.at[MAX_BREADTH]:
-        ctx.breadth = parse_number(message.value(MAX_BREADTH), 2**31 - 1)
+        ctx.breadth = parse_number(message.value(MAX_BREADTH), MAX_DELTA)
         if not ctx.breadth:
             return Answer(440, Rule.MAX_BREADTH, "Max-Breadth is 0", words="Max-Breadth is 0")
     return None

@@ -248,6 +248,43 @@ def test_too_little_breadth_means_one_after_another(proxy: Proxy, alice: Phone, 
     assert {flow, sent[-1][0]} == {bob.flow, other.flow}
 
 
+@pytest.mark.parametrize("number", [2**31, 2**32 - 1])
+def test_a_large_breadth_is_a_breadth(proxy: Proxy, alice: Phone, bob: Phone, number: int) -> None:
+    Phone(proxy, "bob", "192.0.2.18")
+    sent = alice.sends("INVITE", BOB, extra=f"Max-Breadth: {number}")
+    found = [values(data, MAX_BREADTH) for _, data in sent if start(data) == "INVITE"]
+    assert found == [[str(number // 2)]] * 2
+
+
+# numbers at their limits: what the grammar lets pass, no later step may stumble over
+
+LIMITS = [edge + step for edge in (0, 70, 2**8, 2**16, 2**31, 2**32, 2**64) for step in (-1, 0, 1)]
+NUMBERED = [
+    "Max-Breadth: {}",
+    "Expires: {}",
+    "Min-Expires: {}",
+    "Timestamp: {}",
+    "Contact: <sip:alice@192.0.2.7>;expires={}",
+    "Contact: <sip:alice@192.0.2.7>;q={}",
+    "Contact: <sip:alice@192.0.2.7>;+sip.instance=\"<urn:x>\";reg-id={}",
+    "Contact: <sip:alice@192.0.2.7:{}>",
+    "Route: <sip:127.0.0.1:{};lr>",
+    "Via: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bKx;ttl={}",
+    "Via: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bKx;rport={}",
+]
+
+
+@pytest.mark.parametrize("line", NUMBERED)
+@pytest.mark.parametrize("method", ["INVITE", "REGISTER", "MESSAGE"])
+def test_numbers_at_their_limits_get_an_answer(proxy: Proxy, method: str, line: str) -> None:
+    alice = Phone(proxy, "alice", "192.0.2.7")
+    Phone(proxy, "bob", "192.0.2.8")
+    for index, number in enumerate(LIMITS):
+        uri = f"sip:{DOMAIN}" if method == "REGISTER" else BOB
+        sent = alice.sends(method, uri, extra=line.format(number), call_id=f"limit-{index}")
+        assert sent, line.format(number)
+
+
 # what cannot be served
 
 
