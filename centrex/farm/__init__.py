@@ -1,0 +1,1 @@
+"""The talk between a SIP proxy and its media relays: login, leases, sessions, heartbeats."""

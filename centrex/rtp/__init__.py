@@ -1,0 +1,1 @@
+"""RTP and RTCP packets: bytes to values, and figures from them (RFC 3550); no state of sessions."""

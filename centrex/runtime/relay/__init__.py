@@ -1,0 +1,1 @@
+"""The media relay's process: its sockets, its data paths, its links to proxies."""

@@ -1,0 +1,1 @@
+"""Session descriptions: bytes to values and back, every untouched line as it came (RFC 8866)."""
