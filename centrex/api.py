@@ -7,6 +7,7 @@ so that `centrex config check` starts fast.
 
 import importlib.metadata
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from centrex.base import CentrexError, ConfigError, Problem, Unavailable
@@ -66,6 +67,7 @@ __all__ = [
     "parse_value",
     "problem_data",
     "serve",
+    "serve_relay",
     "split",
     "tables",
     "version",
@@ -171,6 +173,23 @@ def serve(source: ConfigSource, *, instance: str = "", ready_fd: int | None = No
     config = source.load()
     paths = instance_paths(instance, source.path, state_dir=config.basic.state_dir)
     return engine.serve(config, source, paths, ready_fd=ready_fd, instance=paths.instance)
+
+
+def serve_relay(file: Path, *, ready_fd: int | None = None) -> int:
+    """Run a media relay in this process until it is told to stop; return its exit code.
+
+    Args:
+        file: Its `relay.toml`.
+        ready_fd: A file descriptor that is written to once its ports are open.
+
+    Raises:
+        ConfigError: The configuration cannot be used.
+        Unavailable: An address or the lock cannot be had.
+    """
+    from centrex.config.relay import load_relay  # noqa: PLC0415 - see `serve`
+    from centrex.runtime.relay import process  # noqa: PLC0415 - see `serve`
+
+    return process.serve(load_relay(file), ready_fd=ready_fd)
 
 
 def is_lock_free(paths: InstancePaths) -> bool:

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from centrex import api
-from cli import engine, live, output
+from cli import engine, live, output, relays
 from cli.config import config_app
 from cli.dashes import DashedCommand
 from cli.init import first_start, init
@@ -91,6 +91,8 @@ app.add_typer(live.registrations_app, name="registrations")
 app.command()(live.calls)
 app.command(cls=DashedCommand)(live.explain)
 app.add_typer(live.bans_app, name="bans")
+app.add_typer(relays.relays_app, name="relays")
+app.add_typer(relays.relay_app, name="relay")
 
 
 def main() -> None:

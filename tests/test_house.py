@@ -32,6 +32,8 @@ TESTED_ELSEWHERE: Final = {
     "centrex/events/settings.py": "config/test_settings.py",
     "centrex/guard/settings.py": "config/test_settings.py",
     "centrex/registrar/settings.py": "config/test_settings.py",
+    "centrex/media/settings.py": "config/test_settings.py",
+    "centrex/proxy/carried.py": "proxy/test_relaying.py",
     "centrex/media/terms.py": "farm/ and runtime/relay/",
     "centrex/runtime/relay/kernel.py": "runtime/relay/test_ebpf.py and test_nftables.py",
     # one machine, seen through the whole it belongs to

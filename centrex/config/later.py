@@ -118,40 +118,6 @@ class InetSettings(Later, frozen=True):
     accounts: tuple[InetAccount, ...] = Field((), description="Accounts to keep logged in.")
 
 
-class MediaSettings(Later, frozen=True):
-    """`[media]`: how voice and video are relayed."""
-
-    mode: Literal["auto", "always", "never"] = Field(
-        "auto",
-        description="Relay media when NAT demands it, always, or never.",
-        json_schema_extra=_LATER,
-    )
-    backend: Literal["relay", "rtpengine"] = Field(
-        "relay", description="Our own relay or rtpengine.", json_schema_extra=_LATER
-    )
-    embedded: bool = Field(True, description="Start a relay of its own.", json_schema_extra=_LATER)
-    control_address: str = Field(
-        "127.0.0.1", description="Where relays log in.", json_schema_extra=_LATER
-    )
-    control_port: int = Field(
-        5090, ge=1, le=65535, description="Port where relays log in.", json_schema_extra=_LATER
-    )
-    secret: SecretStr = Field(
-        _NOTHING, description="What relays must know to log in.", json_schema_extra=_LATER
-    )
-    without_relay: Literal["pass", "refuse"] = Field(
-        "pass",
-        description="With no relay at hand: pass media by, or refuse the call.",
-        json_schema_extra=_LATER,
-    )
-    heartbeat: int = Field(
-        5, ge=1, le=300, description="Time between signs of life.", json_schema_extra=_LATER_S
-    )
-    rtpengine: tuple[Annotated[str, Field(pattern=r"^udp:.+:\d{1,5}$")], ...] = Field(
-        (), description="rtpengine control addresses, udp:host:port.", json_schema_extra=_LATER
-    )
-
-
 class WanSettings(Later, frozen=True):
     """`[wan]`: how the public address is found."""
 

@@ -11,7 +11,6 @@ from centrex.config.basic import BasicSettings
 from centrex.config.later import (
     DirectorySettings,
     InetSettings,
-    MediaSettings,
     MetricsSettings,
     PluginSettings,
     RoutingSettings,
@@ -20,6 +19,7 @@ from centrex.config.later import (
 )
 from centrex.config.network import NetworkSettings
 from centrex.events.settings import Settings as EventSettings
+from centrex.media.settings import Settings as MediaSettings
 from centrex.registrar.settings import Settings as RegistrarSettings
 
 

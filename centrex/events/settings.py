@@ -34,7 +34,7 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     subscriptions: bool = Field(
         True, description="Phones that watch the directory.", json_schema_extra=_LATER
     )
-    media: bool = Field(True, description="Media relays and sessions.", json_schema_extra=_LATER)
+    media: bool = Field(True, description="Media relays and sessions.", json_schema_extra=_LIVE)
     network: bool = Field(
         True, description="Listeners, connections and addresses.", json_schema_extra=_LIVE
     )

@@ -1,6 +1,6 @@
 """What a call goes through as its messages pass: into the table, the statistics and the log.
 
-It decides nothing; the media relay's lease of a call will be taken and given back from here.
+It decides nothing; the ports that relay a call's media are given back from here.
 """
 
 from collections.abc import Mapping
@@ -61,6 +61,8 @@ def failed(core: "Core", call: Call, status: int, now: Instant) -> None:
     """No target picked up."""
     if not core.calls.end(call):
         return
+    if core.relaying is not None:
+        core.relaying.end(call.call_id, "the call failed", now)
     core.statistics.call_ended(failed=True)
     if core.tells_calls:
         fields: Mapping[str, Field] = {
@@ -76,7 +78,10 @@ def failed(core: "Core", call: Call, status: int, now: Instant) -> None:
 def hung_up(core: "Core", ctx: Context, now: Instant) -> None:
     """A BYE passes; it ends the call if it is of the dialog that was answered."""
     call = core.calls.get(ctx.call_id)
-    if call is not None and call.has_dialog(ctx.from_tag, ctx.to_tag):
+    if call is None:
+        if core.relaying is not None:
+            core.relaying.hung_up(ctx, now)
+    elif call.has_dialog(ctx.from_tag, ctx.to_tag):
         who = "caller" if ctx.from_tag == call.caller_tag else "callee"
         _end(core, call, who, ctx.tale, now)
 
@@ -86,6 +91,8 @@ def forgotten(core: "Core", call: Call, now: Instant) -> None:
     if call.state is _UP:
         _end(core, call, "timeout", core.journal.open(call.call_id), now)
     elif core.calls.end(call):
+        if core.relaying is not None:
+            core.relaying.end(call.call_id, "the call was forgotten", now)
         core.statistics.call_ended(failed=True)
 
 
@@ -97,6 +104,8 @@ def _rounded(seconds: float) -> float:
 def _end(core: "Core", call: Call, who: str, tale: list[Decision], now: Instant) -> None:
     if not core.calls.end(call):
         return
+    if core.relaying is not None:
+        core.relaying.end(call.call_id, "hung up", now)
     core.statistics.call_ended()
     duration = _rounded(now - call.answered)
     tale.append((now, _ENDED, who, duration))

@@ -10,7 +10,9 @@ from typing import Any, Final
 from centrex.auth.logins import Login
 from centrex.base import Flow, Instant
 from centrex.calls import Call
+from centrex.media.exchange import CALLER, Side
 from centrex.nat import behind_nat
+from centrex.proxy.carried import Carried
 from centrex.routing.target import Target
 from centrex.sip import usual
 from centrex.sip.message import Message, parse
@@ -173,6 +175,13 @@ class Context:
         return self.flow.reliable or behind_nat(self.via, self.flow)
 
     @property
+    def has_body(self) -> bool:
+        """Whether it carries a body."""
+        if self.usual is not None:
+            return self.usual.end() < len(self.usual.string)
+        return bool(self.message.body)
+
+    @property
     def user_agent(self) -> bytes:
         """The value of its User-Agent header; empty where there is none."""
         if self.usual is not None:
@@ -208,6 +217,8 @@ class Branch:
         cancel_reason: The Reason line its CANCEL will carry, or empty.
         fallen_back: Whether it came back to UDP since the far side took no TCP.
         over: Whether it has ended, by a final response or without one.
+        carried: How its call's media are relayed; None where they are not.
+        side: Which side of that call sent the request.
     """
 
     __slots__ = (
@@ -216,6 +227,7 @@ class Branch:
         "cancel_reason",
         "cancel_sent",
         "cancel_wanted",
+        "carried",
         "client",
         "context",
         "fallen_back",
@@ -226,6 +238,7 @@ class Branch:
         "over",
         "ring_s",
         "route",
+        "side",
         "target",
     )
 
@@ -239,3 +252,5 @@ class Branch:
         self.last_status = 0
         self.cancel_wanted = self.cancel_sent = self.over = self.fallen_back = False
         self.cancel_reason = self.route = b""
+        self.carried: Carried | None = None
+        self.side: Side = CALLER

@@ -27,6 +27,7 @@ from centrex.proxy.context import Branch, Context
 from centrex.proxy.flows import Flows
 from centrex.proxy.patience import Patience
 from centrex.proxy.places import Places
+from centrex.proxy.relaying import Relaying
 from centrex.proxy.serve import ABILITIES
 from centrex.registrar.register import Options
 from centrex.registrar.registry import Bindings
@@ -80,7 +81,12 @@ class Core:
         timing: Transaction timers.
         patience: How long targets are waited for.
         max_message: Octets of the longest message accepted.
+
+    Attributes:
+        relaying: Has media relayed; None where none ever are.
     """
+
+    relaying: Relaying | None = None
 
     def __init__(
         self,
@@ -441,8 +447,7 @@ class Core:
         else:
             data = build_response(ctx.message, status, to_tag=tag, extra=extra)
         self.layer.respond(ctx.server, status, data, now)
-        if ctx.call is not None:
-            call_life.failed(self, ctx.call, status, now)
+        self._failed(ctx, status, now)
 
     def respond_plain(self, ctx: Context, status: int, now: Instant) -> None:
         """Send a 100 of our own."""
@@ -468,8 +473,14 @@ class Core:
         if not ctx.answered:
             ctx.answered = True
             self.decide(ctx, (now, Rule.ANSWERED, status, response.lines[0][12:]))
-            if ctx.call is not None:
-                call_life.failed(self, ctx.call, status, now)
+            self._failed(ctx, status, now)
+
+    def _failed(self, ctx: Context, status: int, now: Instant) -> None:
+        """A request got a final response that is no success, or one of our own."""
+        if ctx.call is not None:
+            call_life.failed(self, ctx.call, status, now)
+        elif self.relaying is not None and ctx.to_tag and status >= 300:
+            self.relaying.refused(ctx, now)
 
     def _refuse_statelessly(self, message: Message, flow: Flow, now: Instant) -> None:
         fault = message.fault

@@ -14,6 +14,7 @@ from centrex.base import Flow, Instant, PeerError
 from centrex.nat.route_token import flow_token
 from centrex.proxy.ask import Resolve
 from centrex.proxy.context import DEFAULT_BREADTH, Branch, Context
+from centrex.proxy.media_body import with_body
 from centrex.routing.next_hop import next_hop
 from centrex.routing.rfc3263 import Destination
 from centrex.routing.rfc3263 import Target as Place
@@ -67,6 +68,7 @@ _CREDENTIALS: Final = (
     (usual.PROXY_AUTHORIZATION, len(b"Proxy-Authorization: ")),
     (usual.AUTHORIZATION, len(b"Authorization: ")),
 )
+_END_OF_HEAD: Final = b"\r\n\r\n"
 _FORMS_DIALOG: Final = frozenset({b"INVITE", b"SUBSCRIBE", b"REFER", b"NOTIFY"})
 
 
@@ -187,17 +189,21 @@ def pass_ack(core: "Core", ctx: Context, now: Instant) -> None:
         hop = next_hop(_first_hop_uri(ctx, target))
         if type(hop) is tuple:
             flow = core.flows.reach(*hop)
-    if flow is not None:
+    if flow is not None and (core.relaying is None or not ctx.has_body):
         token = MAGIC_COOKIE + core.ids.token() + ctx.loop_hash
         data = write(core, ctx, target, flow, token)
         if any_size or flow.reliable or len(data) <= STREAM_ABOVE:
             core.sends.append((flow, data))
             return
-    _go(core, _enter(core, ctx, target, now, last=True), now, breadth=DEFAULT_BREADTH)
+    branch = _enter(core, ctx, target, now, last=True)
+    branch.flow = ctx.dialog_flow if any_size else None
+    _go(core, branch, now, breadth=DEFAULT_BREADTH)
 
 
 def pass_usual_ack(core: "Core", found: Found, uri: bytes, via: bytes, flow: Flow | None) -> bool:
     """Send an ACK of the usual form on, where the way there is known; the same as `pass_ack`."""
+    if core.relaying is not None and found.end() < len(found.string):
+        return False  # it may describe media
     if flow is None:
         hop = next_hop(uri)
         if type(hop) is not tuple:
@@ -294,13 +300,19 @@ def transmit(core: "Core", branch: Branch, now: Instant) -> None:
 def _put(core: "Core", branch: Branch, token: bytes, data: bytes, now: Instant) -> None:
     ctx, target, flow = branch.context, branch.target, branch.flow
     assert flow is not None
+    if core.relaying is not None:
+        changed = core.relaying.outward(core, branch, data, now)
+        if changed is None:
+            return
+        data = changed
     if len(data) > STREAM_ABOVE and not flow.reliable:
         stream = None if target.flow or branch.fallen_back else core.flows.larger(flow)
         if stream is not None:
             branch.alternatives.insert(0, flow)
             branch.flow = stream
             core.decide(ctx, (now, Rule.SWITCHED_TRANSPORT, target.uri, "UDP", "TCP", len(data)))
-            data = write(core, ctx, target, stream, token, branch)
+            body = data[data.find(_END_OF_HEAD) + 4 :]
+            data = with_body(write(core, ctx, target, stream, token, branch), body)
             flow = stream
     if ctx.server is None:  # an ACK: sent once, without a transaction (§16.6 step 10)
         branch.over = True

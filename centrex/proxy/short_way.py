@@ -185,7 +185,9 @@ def response(core: "Core", data: bytes, flow: Flow, now: Instant) -> bool:
         return True
     start, end = found.span(4)
     data = data[: start - 5] + data[end + 2 :] if below else data[:start] + data[found.start(6) :]
-    if status < 200:
+    if target.carried is not None:
+        upstream.pass_up(core, target, status, to_tag or b"", data, now)
+    elif status < 200:
         upstream.on_provisional(core, target, status, data, now)
     else:
         upstream.on_success(core, target, status, to_tag or b"", data, now)

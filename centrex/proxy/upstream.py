@@ -46,7 +46,15 @@ def on_response(core: "Core", branch: Branch, response: Message, now: Instant) -
         _on_failure(core, branch, response, now)
         return
     to_tag = parse_name_addr(response.value(TO)).tag if branch.context.call is not None else b""
-    data = _for_upstream(branch.context, response)
+    pass_up(core, branch, status, to_tag, _for_upstream(branch.context, response), now)
+
+
+def pass_up(
+    core: "Core", branch: Branch, status: int, to_tag: bytes, data: bytes, now: Instant
+) -> None:
+    """A provisional response or a 2xx; `data` is what goes upstream, but for relayed media."""
+    if branch.carried is not None and core.relaying is not None:
+        data = core.relaying.inward(core, branch, status, to_tag, data, now)
     if status < 200:
         on_provisional(core, branch, status, data, now)
     else:

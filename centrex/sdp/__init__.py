@@ -1,1 +1,7 @@
 """Session descriptions: bytes to values and back, every untouched line as it came (RFC 8866)."""
+
+from centrex.sdp.description import Description, Media, parse
+from centrex.sdp.multipart import find, replace
+from centrex.sdp.rewrite import Place, rewrite
+
+__all__ = ["Description", "Media", "Place", "find", "parse", "replace", "rewrite"]

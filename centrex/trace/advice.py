@@ -124,6 +124,13 @@ REFUSALS: Final[Mapping[Rule, Verdict]] = {
     Rule.STOPPING: Verdict(
         "the server was about to stop (503)", ("Try again when it has been started anew.",)
     ),
+    Rule.MEDIA_REFUSED: Verdict(
+        "{0} (503)",
+        (
+            "See `centrex relays`: a relay must be there, available, and have ports left.",
+            'Or let such calls try without one: `media.without_relay = "pass"`.',
+        ),
+    ),
     Rule.UNSUPPORTED_SCHEME: Verdict(
         "this kind of address cannot be called here: {0}",
         ("Dial a number or an address that begins with `sip:`.",),

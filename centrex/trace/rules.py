@@ -57,6 +57,14 @@ class Rule(enum.Enum):
     TARGET_UNREACHABLE = "target-unreachable"  # (uri, why)
     DNS_FAILED = "dns-failed"  # (host, why)
     SWITCHED_TRANSPORT = "switched-transport"  # (uri, from, to, octets)
+    # media: (relay, why) / (why,) / (why,) / (why,) / (what, rule broken) / (what,) / (relay, why)
+    MEDIA_RELAYED = "media-relayed"
+    MEDIA_DIRECT = "media-direct"
+    MEDIA_UNRELAYED = "media-unrelayed"
+    MEDIA_REFUSED = "media-refused"
+    MEDIA_UNREADABLE = "media-unreadable"
+    MEDIA_NOTICE = "media-notice"
+    MEDIA_LOST = "media-lost"
     # what came of it: (status, reason phrase) / () / (who: "caller"|"callee"|"timeout")
     ANSWERED = "answered"
     CANCELLED = "cancelled"

@@ -29,7 +29,7 @@ def test_values_are_shown_with_their_origin_and_secrets_masked(line: CommandLine
     assert "network.port = 5070  # --set" in lines
     assert "network.workers = 1  # default" in lines
     assert 'auth.credentials[0].ha1_md5 = "***"  # file' in lines
-    assert 'media.mode = "auto"  # default; takes effect with a later version' in lines
+    assert 'wan.method = "stun"  # default; takes effect with a later version' in lines
     assert "a" * 32 not in result.stdout
 
 

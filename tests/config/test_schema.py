@@ -11,4 +11,4 @@ def test_the_schema_is_json_and_tells_units_and_effects() -> None:
     assert network["properties"]["port"]["effect"] == "restart"
     assert network["properties"]["monitor_interval"]["unit"] == "s"
     assert {"type": "string"} in network["properties"]["address"]["anyOf"]
-    assert schema["$defs"]["MediaSettings"]["properties"]["mode"]["available"] is False
+    assert schema["$defs"]["WanSettings"]["properties"]["method"]["available"] is False

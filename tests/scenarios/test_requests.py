@@ -266,7 +266,7 @@ NUMBERED = [
     "Timestamp: {}",
     "Contact: <sip:alice@192.0.2.7>;expires={}",
     "Contact: <sip:alice@192.0.2.7>;q={}",
-    "Contact: <sip:alice@192.0.2.7>;+sip.instance=\"<urn:x>\";reg-id={}",
+    'Contact: <sip:alice@192.0.2.7>;+sip.instance="<urn:x>";reg-id={}',
     "Contact: <sip:alice@192.0.2.7:{}>",
     "Route: <sip:127.0.0.1:{};lr>",
     "Via: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bKx;ttl={}",

@@ -111,11 +111,22 @@ class Phone:
         return self.sends("INVITE", uri, branch=branch, **more)
 
     def says(
-        self, data: bytes, status: int, reason: str = "X", *, extra: str = "", tag: str = ""
+        self,
+        data: bytes,
+        status: int,
+        reason: str = "X",
+        *,
+        extra: str = "",
+        tag: str = "",
+        body: str = "",
     ) -> Sent:
         """Answer a request; return what leaves."""
         line = f"Contact: <{self.contact}>\n" if 180 <= status < 300 else ""
-        answer = respond(data, status, reason, to_tag=tag or self.name, extra=line + extra)
+        if body:
+            extra += "Content-Type: application/sdp\n"
+        answer = respond(
+            data, status, reason, to_tag=tag or self.name, extra=line + extra, body=body
+        )
         return self.proxy.receive(answer, self.flow)
 
     def gets(self, sent: Sent, what: str) -> bytes:

@@ -242,7 +242,13 @@ def request(
 
 
 def respond(
-    data: bytes, status: int, reason: str = "OK", *, to_tag: str = "b", extra: str = ""
+    data: bytes,
+    status: int,
+    reason: str = "OK",
+    *,
+    to_tag: str = "b",
+    extra: str = "",
+    body: str = "",
 ) -> bytes:
     """Build the response of whoever got a request."""
     message = parse(data)
@@ -255,5 +261,5 @@ def respond(
             tagged = b";tag=" in line or status == 100
             lines.append(line if tagged else line + b";tag=" + to_tag.encode())
     lines += [line.encode() for line in extra.splitlines() if line]
-    lines += [b"Content-Length: 0", b"", b""]
+    lines += [b"Content-Length: %d" % len(body), b"", body.encode()]
     return b"\r\n".join(lines)

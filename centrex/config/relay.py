@@ -1,0 +1,153 @@
+"""`relay.toml`: the configuration of a media relay, which is a process, and often a machine, of its own.
+
+It checks the form of each value and reports everything that is wrong at once; what the machine makes
+of it is for whoever opens the ports.
+"""
+
+import difflib
+import ipaddress
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, ValidationError
+
+from centrex.base import ConfigError, Problem
+from centrex.config.problems import Blame, from_syntax, nowhere
+
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
+_PORTS_LEAST: Final = 4
+_MESSAGES: Final = {
+    "extra_forbidden": "unknown key",
+    "missing": "must be set",
+    "string_type": "must be text",
+    "int_type": "must be a whole number",
+    "tuple_type": "must be a list",
+    "model_type": "must be a table",
+}
+
+
+def _name(text: str) -> str:
+    if not _NAME.fullmatch(text):
+        raise ValueError("is no name; use at most 32 letters, digits, '.', '_' and '-'")
+    return text
+
+
+def _addresses(texts: tuple[str, ...]) -> tuple[str, ...]:
+    for text in texts:
+        address = ipaddress.ip_address(text)
+        if address.is_unspecified:
+            raise ValueError(f"{text} is no single address; leave it out for all of the machine's")
+    if len(set(texts)) != len(texts):
+        raise ValueError("names the same address twice")
+    return texts
+
+
+def _several(value: Any) -> Any:
+    """Let one text stand for a list of one, and an empty one for an empty list."""
+    if isinstance(value, str):
+        return (value,) if value else ()
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _range(value: tuple[int, int]) -> tuple[int, int]:
+    first, last = value
+    if last - first + 1 < _PORTS_LEAST:
+        raise ValueError(f"must hold at least {_PORTS_LEAST} ports, the lower one first")
+    return value
+
+
+Port = Annotated[int, Field(ge=1024, le=65535)]
+
+
+class ProxyLink(BaseModel, frozen=True, extra="forbid"):
+    """`[[proxies]]`: a SIP proxy this relay serves."""
+
+    address: str = Field(min_length=1, description="Its host; or unix:/path for one on this host.")
+    port: int = Field(5090, ge=1, le=65535, description="Its `media.control_port`.")
+    secret: SecretStr = Field(min_length=1, description="Its `media.secret`.")
+
+
+class RelayConfig(BaseModel, frozen=True, extra="forbid"):
+    """The whole of a `relay.toml`."""
+
+    name: Annotated[str, AfterValidator(_name)] = Field(
+        "relay", description="Its name, unlike that of every other relay of the same proxies."
+    )
+    proxies: tuple[ProxyLink, ...] = Field(min_length=1, description="The proxies it serves.")
+    address: Annotated[tuple[str, ...], BeforeValidator(_several), AfterValidator(_addresses)] = (
+        Field((), description="Addresses for media; none for all of this machine's.")
+    )
+    advertise: str = Field(
+        "", description="The address phones are told, where a router stands before this machine."
+    )
+    port_range: Annotated[tuple[Port, Port], AfterValidator(_range)] = Field(
+        (30000, 39999), description="First and last UDP port for media."
+    )
+    max_sessions: int = Field(3000, ge=1, le=100_000, description="Calls carried at once.")
+    offload: Literal["auto", "kernel", "userspace"] = Field(
+        "auto", description="Whether the kernel carries packets, where it can."
+    )
+    silence_timeout: int = Field(
+        60, ge=5, le=86_400, description="Seconds without any packet after which a call's ports go."
+    )
+
+
+def _advertised(config: RelayConfig) -> str:
+    """Return what is wrong with `advertise`, or nothing."""
+    if config.advertise == "auto":
+        return '"auto" comes with a later version; write the address'
+    if not config.advertise:
+        return ""
+    try:
+        ipaddress.ip_address(config.advertise)
+    except ValueError:
+        return f"{config.advertise!r} is no IP address"
+    return ""
+
+
+def load_relay(path: Path) -> RelayConfig:
+    """Read a `relay.toml`.
+
+    Raises:
+        ConfigError: With every problem found.
+    """
+    file, text = str(path), ""
+    try:
+        text = path.read_text(encoding="utf-8")
+        data = tomllib.loads(text)
+    except FileNotFoundError:
+        raise ConfigError((nowhere(file, "does not exist"),)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError((nowhere(file, f"cannot be read: {error}"),)) from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError((from_syntax(error, file, text),)) from None
+    blame = Blame(file, text)
+    try:
+        config = RelayConfig.model_validate_json(json.dumps(data, default=str), strict=True)
+    except ValidationError as error:
+        raise ConfigError(tuple(_problems(error, blame))) from None
+    if wrong := _advertised(config):
+        raise ConfigError((blame.problem("advertise", ("advertise",), wrong),))
+    return config
+
+
+def _problems(failure: ValidationError, blame: Blame) -> list[Problem]:
+    found = []
+    errors = failure.errors(include_url=False)
+    parents = {error["loc"][:depth] for error in errors for depth in range(len(error["loc"]))}
+    for error in errors:
+        if error["loc"] in parents:
+            continue  # a list counts as too short because its rows are wrong: they say it better
+        location = tuple(error["loc"])
+        dotted = ".".join(str(part) for part in location)
+        message = _MESSAGES.get(error["type"]) or error["msg"].removeprefix("Value error, ")
+        nearest = ""
+        if error["type"] == "extra_forbidden":
+            model = ProxyLink if location[0] == "proxies" else RelayConfig
+            close = difflib.get_close_matches(str(location[-1]), model.model_fields, n=1)
+            nearest = close[0] if close else ""
+        found.append(blame.problem(dotted, location, message, nearest))
+    return found

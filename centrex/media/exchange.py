@@ -1,0 +1,299 @@
+"""The session descriptions of one call as they pass: each side's addresses noted, ours put in their place.
+
+Whether a description is an offer or an answer does not matter here (RFC 3264): it tells where its
+side wants to receive, and leaves with the slot of the relay that faces the other side. It knows
+which slots serve which media line and what the relay is to be told; it refuses to know messages,
+relays, or whether a call needs any of this.
+"""
+
+import ipaddress
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+from centrex.base import PeerError
+from centrex.media.terms import Address, End, Session, Slot, Stream
+from centrex.sdp import Description, Media, Place, rewrite
+
+Side: TypeAlias = Literal[0, 1]
+"""`CALLER` or `CALLEE`, also the index of a side's slot and end in a `Stream`."""
+Family: TypeAlias = Literal[4, 6]
+
+CALLER: Final[Side] = 0
+CALLEE: Final[Side] = 1
+
+
+class Where(NamedTuple):
+    """How one side is reached, as its signalling shows."""
+
+    source: str
+    """The address its messages come from; empty where another proxy stands between."""
+    local: str
+    """Our own address on that side."""
+    natted: bool
+    """Whether it is behind NAT."""
+
+
+class NoSlot(Exception):
+    """The relay has no port left of the kind that is needed."""
+
+
+class _Line:
+    """One media line: its slots, and what each side said of it last."""
+
+    __slots__ = ("ends", "muxes", "slots")
+
+    def __init__(self, slots: tuple[Slot, Slot]) -> None:
+        self.slots = slots
+        self.ends: list[End] = [End(), End()]
+        self.muxes = [False, False]
+
+    def stream(self) -> Stream:
+        """Return it in the relay's words."""
+        ends = self.ends
+        if all(self.muxes):  # RFC 5761 §5.1.1: only where both sides say so
+            ends = [replace(end, rtcp=end.rtp) for end in ends]
+        return Stream(self.slots, (ends[0], ends[1]))
+
+
+def family_of(host: str) -> Family:
+    """Return the IP version of a numeric address."""
+    return 6 if ":" in host else 4
+
+
+class Exchange:
+    """The media of one call, through one relay.
+
+    Args:
+        name: The session's name, unique among all proxies.
+        call_id: The Call-ID.
+        caller_tag: The caller's tag.
+        slot: Takes a slot of the relay: IP version, and the address of ours to prefer.
+    """
+
+    __slots__ = (
+        "_last",
+        "_lines",
+        "_saved",
+        "_slot",
+        "answered",
+        "call_id",
+        "callee_tag",
+        "caller_tag",
+        "name",
+        "revision",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        call_id: bytes,
+        caller_tag: bytes,
+        slot: Callable[[Family, str], Slot | None],
+    ) -> None:
+        self.name, self.call_id, self.caller_tag = name, call_id, caller_tag
+        self.callee_tag = b""
+        self.answered = False
+        self.revision = 0
+        self._slot = slot
+        self._lines: list[_Line | None] = []
+        self._saved: list[tuple[list[End], list[bool]] | None] | None = None
+        self._last: Session | None = None
+
+    def side_of(self, from_tag: bytes, to_tag: bytes) -> Side | None:
+        """Return which side sent a request with these tags; None where it is of another dialog."""
+        if from_tag == self.caller_tag:
+            return CALLER
+        return CALLEE if to_tag == self.caller_tag else None
+
+    def describe(self, side: Side, sdp: Description, here: Where, there: Where) -> bytes:
+        """Note what a side says, and return its description as the other side is to see it.
+
+        Args:
+            side: Whose description it is.
+            sdp: The description.
+            here: How that side is reached.
+            there: How the other one is.
+
+        Raises:
+            NoSlot: The relay cannot serve it; nothing was noted.
+            PeerError: A media line makes no sense.
+        """
+        fresh = [
+            self._serve(number, media, side, here, there) for number, media in enumerate(sdp.media)
+        ]
+        self._lines[: len(fresh)] = fresh
+        places = [
+            None if line is None else self._note(line, media, side, here)
+            for line, media in zip(fresh, sdp.media, strict=True)
+        ]
+        for line in self._lines[len(fresh) :]:
+            if line is not None:
+                line.ends[side] = End()
+        return rewrite(sdp, places)
+
+    def _serve(
+        self, number: int, media: Media, side: Side, here: Where, there: Where
+    ) -> _Line | None:
+        """Return the line that serves a media line; None where it is not for a relay."""
+        line = self._lines[number] if number < len(self._lines) else None
+        if line is not None or not media.relayable or not media.port:
+            return line if media.relayable else None
+        family = family_of(media.host) if _is_numeric(media.host) else family_of(here.local)
+        mine = self._slot(family, here.local)
+        other = self._slot(family_of(there.local), there.local)
+        if mine is None or other is None:
+            raise NoSlot
+        return _Line((mine, other) if side == CALLER else (other, mine))
+
+    def _note(self, line: _Line, media: Media, side: Side, here: Where) -> Place | None:
+        """Note what one line says; return what stands in its place."""
+        line.muxes[side] = media.rtcp_mux
+        if not media.port:  # declined (RFC 3264 §6), or taken out of the call (§8.2)
+            line.ends[side] = End(sends=False, receives=False)
+            return None
+        line.ends[side] = _end(media, here)
+        facing = line.slots[1 - side]
+        together = media.rtcp_mux and media.rtcp_port == media.port
+        return Place(facing.shown, facing.port, facing.port + (not together))
+
+    def forget(self, side: Side) -> None:
+        """Forget what a side said: another target is tried in its place."""
+        for line in self._lines:
+            if line is not None:
+                line.ends[side], line.muxes[side] = End(), False
+
+    def save(self) -> None:
+        """Remember how things stand, in case the offer that comes now is refused (RFC 3264 §8)."""
+        if self._saved is None:
+            self._saved = [
+                None if line is None else (line.ends.copy(), line.muxes.copy())
+                for line in self._lines
+            ]
+
+    def settle(self) -> None:
+        """The offer was accepted: what it said is how things stand."""
+        self._saved = None
+
+    def revert(self) -> None:
+        """The offer was refused: things stand as before."""
+        saved, self._saved = self._saved, None
+        for number, line in enumerate(self._lines):
+            if line is None or saved is None:
+                continue
+            before = saved[number] if number < len(saved) else None
+            line.ends, line.muxes = before or ([End(), End()], [False, False])
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no media line is relayed yet."""
+        return not any(self._lines)
+
+    def session(self) -> Session | None:
+        """Return what the relay is to be told, or None where it has been told already."""
+        streams = tuple(None if line is None else line.stream() for line in self._lines)
+        last = self._last
+        if (
+            last is not None
+            and last.streams == streams
+            and last.answered == self.answered
+            and json.loads(last.memo) == self._memo()
+        ):
+            return None
+        self.revision += 1
+        self._last = Session(
+            self.name,
+            self.call_id.decode("latin-1"),
+            self.revision,
+            self.answered,
+            streams,
+            json.dumps(self._memo()),
+        )
+        return self._last
+
+    def _memo(self) -> list[object]:
+        tags = [tag.decode("latin-1") for tag in (self.caller_tag, self.callee_tag)]
+        return [*tags, [None if line is None else line.muxes for line in self._lines]]
+
+
+def restored(session: Session, slot: Callable[[Family, str], Slot | None]) -> Exchange:
+    """Return the exchange of a session that a relay still holds after we were started again.
+
+    Raises:
+        PeerError: It is not one of ours.
+    """
+    try:
+        caller, callee, muxes = json.loads(session.memo)
+        call_id, tags = session.call_id.encode("latin-1"), (caller.encode("latin-1"), callee)
+        exchange = Exchange(session.id, call_id, tags[0], slot)
+        exchange.callee_tag = callee.encode("latin-1")
+        for stream, pair in zip(session.streams, muxes, strict=True):
+            exchange._lines.append(None if stream is None else _line(stream, pair))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise PeerError("the session is not one of ours", rule="media relay link") from error
+    exchange.answered, exchange.revision = session.answered, session.revision
+    exchange._last = session
+    return exchange
+
+
+def _line(stream: Stream, muxes: object) -> _Line:
+    line = _Line(stream.slots)
+    if not isinstance(muxes, list) or [type(one) for one in muxes] != [bool, bool]:
+        raise TypeError(muxes)
+    line.ends, line.muxes = list(stream.ends), muxes
+    return line
+
+
+def _end(media: Media, here: Where) -> End:
+    """Return what a media line says of the side it comes from."""
+    rtp = rtcp = None
+    if _is_unicast(media.host):
+        rtp = Address(media.host, media.port)
+        control = media.rtcp_host or media.host
+        rtcp = Address(control if _is_unicast(control) else media.host, media.rtcp_port or 0)
+        if not rtcp.port:
+            rtcp = Address(rtcp.host, min(media.port + 1, 65535))
+    return End(
+        rtp=rtp,
+        rtcp=rtcp,
+        source=here.source,
+        natted=here.natted or is_hidden(media.host, here.source),
+        sends=media.sends,
+        receives=media.receives,
+        payload=media.payload,
+        clock_rate=media.clock_rate,
+    )
+
+
+def is_hidden(host: str, source: str) -> bool:
+    """Whether a described address is one that the outside cannot reach, unlike the sender's own.
+
+    Args:
+        host: The address of a media line; a name where it is not numeric.
+        source: Where its message came from; empty where that says nothing.
+    """
+    if not source or host == source:
+        return False
+    return not _is_numeric(host) or (is_private(host) and not is_private(source))
+
+
+def is_private(host: str) -> bool:
+    """Whether a numeric address is of a private network, a carrier's NAT (RFC 6598) or link-local."""
+    address = ipaddress.ip_address(host)
+    return not address.is_global and not address.is_loopback and not address.is_unspecified
+
+
+def _is_numeric(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_unicast(host: str) -> bool:
+    if not _is_numeric(host):
+        return False
+    address = ipaddress.ip_address(host)
+    return not address.is_multicast and not address.is_unspecified

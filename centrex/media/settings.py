@@ -1,0 +1,60 @@
+"""`[media]`: when and by whom voice and video are relayed.
+
+It declares and bounds the values; that they agree with each other is checked with the whole
+configuration.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field, SecretStr
+from pydantic.config import JsonDict
+
+_FAREWELL: JsonDict = {"effect": "restart", "calls": "calls in progress keep their media"}
+
+
+class Settings(BaseModel, frozen=True, extra="forbid"):
+    """`[media]`: how voice and video are relayed."""
+
+    mode: Literal["auto", "always", "never"] = Field(
+        "auto",
+        description="Relay media where phones cannot reach each other, always, or never.",
+        json_schema_extra={"effect": "live", "calls": "calls that begin later follow it"},
+    )
+    backend: Literal["relay", "rtpengine"] = Field(
+        "relay", description="Our own relay or rtpengine.", json_schema_extra=_FAREWELL
+    )
+    embedded: bool = Field(
+        True, description="Start a relay of its own on this machine.", json_schema_extra=_FAREWELL
+    )
+    control_address: str = Field(
+        "127.0.0.1",
+        description="Where relays of other machines log in; only if there is a secret.",
+        json_schema_extra=_FAREWELL,
+    )
+    control_port: int = Field(
+        5090,
+        ge=1,
+        le=65535,
+        description="TCP port where they log in.",
+        json_schema_extra=_FAREWELL,
+    )
+    secret: SecretStr = Field(
+        SecretStr(""),
+        description="What relays of other machines must know to log in; empty lets none in.",
+        json_schema_extra=_FAREWELL,
+    )
+    without_relay: Literal["pass", "refuse"] = Field(
+        "pass",
+        description="With no relay at hand: pass media by, or refuse the call.",
+        json_schema_extra={"effect": "live", "calls": "calls that begin later follow it"},
+    )
+    heartbeat: int = Field(
+        5,
+        ge=1,
+        le=300,
+        description="Time between a relay's signs of life.",
+        json_schema_extra={**_FAREWELL, "unit": "s"},
+    )
+    rtpengine: tuple[Annotated[str, Field(pattern=r"^udp:.+:\d{1,5}$")], ...] = Field(
+        (), description="rtpengine control addresses, udp:host:port.", json_schema_extra=_FAREWELL
+    )

@@ -1,0 +1,44 @@
+"""The body of a message that is about to leave: found, and put back changed, whatever its header spells.
+
+It knows serialized messages and nothing of what is in their bodies.
+"""
+
+import re
+from typing import Final
+
+_TYPE: Final = re.compile(rb"\r\n(?:content-type|c)[ \t]*:((?:[^\r\n]|\r\n[ \t])*)", re.IGNORECASE)
+_LENGTH: Final = re.compile(
+    rb"(\r\n(?:content-length|l)[ \t]*:(?:\r\n)?[ \t]*)[0-9]+", re.IGNORECASE
+)
+_CODED: Final = re.compile(
+    rb"\r\n(?:content-encoding|e)[ \t]*:(?![ \t]*identity[ \t]*\r\n)", re.IGNORECASE
+)
+_END: Final = b"\r\n\r\n"
+
+
+def split_body(data: bytes) -> tuple[bytes, bytes] | None:
+    """Return a message's Content-Type value and its body; None where it has none to be read.
+
+    Args:
+        data: The message as it is about to leave.
+
+    RFC: 3261 §20.15, §20.12; a body that is compressed is none to be read.
+    """
+    ends = data.find(_END)
+    if ends < 0 or ends + 4 == len(data):
+        return None
+    head = data[: ends + 2]
+    found = _TYPE.search(head)
+    if found is None or _CODED.search(head) is not None:
+        return None
+    return found[1].replace(b"\r\n", b"").strip(), data[ends + 4 :]
+
+
+def with_body(data: bytes, body: bytes) -> bytes:
+    """Return a message with another body, and the Content-Length that belongs to it."""
+    ends = data.find(_END)
+    head = data[: ends + 2]
+    told, count = _LENGTH.subn(rb"\g<1>%d" % len(body), head, count=1)
+    if not count:
+        told = b"%bContent-Length: %d\r\n" % (head, len(body))
+    return told + b"\r\n" + body

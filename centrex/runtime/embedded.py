@@ -1,0 +1,123 @@
+"""The relay that belongs to an engine: started, watched, and started again when it dies.
+
+It outlives an engine that was killed, so that calls keep their media, and logs in at the engine that
+comes after; then that one waits until the relay's lock is free before it starts another. What it
+carries and how it is told is not known here.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+import anyio
+import tomlkit
+
+from centrex.events import Event, Kind, Severity
+from centrex.runtime.lock import holder_of, is_free
+
+_LOOK_S: Final = 0.25
+_FIRST_S: Final = 0.1
+"""How long the first new start is waited with; doubled each time it dies young."""
+_LONGEST_S: Final = 5.0
+_YOUNG_S: Final = 10.0
+_FAREWELL_S: Final = 2.0
+"""How long a relay that is told to end may take."""
+_WORDS_OCTETS: Final = 400
+_COMMAND: Final = (sys.executable, "-m", "centrex.runtime.relay")
+
+
+def write_config(path: Path, settings: dict[str, Any]) -> None:
+    """Write the relay's configuration, for nobody else to read: it holds the secret."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(tomlkit.dumps(settings))
+    path.chmod(0o600)
+
+
+class EmbeddedRelay:
+    """Keeps one relay running.
+
+    Args:
+        config: Its configuration file.
+        lock: The lock it holds while it runs.
+        report: Takes events.
+        command: How it is started; the configuration and the lock are added.
+    """
+
+    def __init__(
+        self,
+        config: Path,
+        lock: Path,
+        report: Callable[[Event], None],
+        *,
+        command: Sequence[str] = _COMMAND,
+    ) -> None:
+        self._lock, self._report = lock, report
+        self._words = config.with_suffix(".err")
+        self._command = (*command, "--config", str(config), "--lock", str(lock))
+        self._ending = False
+        self.starts = 0
+
+    async def run(self) -> None:
+        """Keep it running until cancelled; it is left running then, see `end`."""
+        wait_s = _FIRST_S
+        while not self._ending:
+            if not is_free(self._lock):
+                await anyio.sleep(_LOOK_S)  # one that outlived the engine before us
+                continue
+            began = time.monotonic()
+            code = await self._once()
+            if self._ending:
+                return
+            young = time.monotonic() - began < _YOUNG_S
+            self._tell("relay.died", Severity.ERROR, code=code, why=self._last_words())
+            wait_s = min(wait_s * 2, _LONGEST_S) if young and self.starts > 1 else _FIRST_S
+            await anyio.sleep(wait_s)
+
+    async def _once(self) -> int:
+        """Start it and wait for its end; return its exit code."""
+        self.starts += 1
+        try:
+            with self._words.open("wb") as words:
+                process = await anyio.open_process(
+                    self._command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=words,
+                    start_new_session=True,
+                )
+        except OSError as error:
+            self._tell("relay.start-failed", Severity.ERROR, why=error.strerror or str(error))
+            return -1
+        self._tell("relay.started", Severity.INFO, pid=process.pid)
+        return await process.wait()
+
+    def _last_words(self) -> str:
+        """Return the end of what it wrote to its standard error, in one line."""
+        try:
+            words = self._words.read_bytes()[-_WORDS_OCTETS:]
+        except OSError as error:
+            return str(error)
+        return " ".join(words.decode("utf-8", "backslashreplace").split())
+
+    async def end(self) -> None:
+        """Tell the relay to end, whoever started it, and see to it that it does."""
+        self._ending = True
+        for number, patience_s in ((signal.SIGTERM, _FAREWELL_S), (signal.SIGKILL, _FAREWELL_S)):
+            pid = 0 if is_free(self._lock) else holder_of(self._lock)
+            if not pid:
+                return
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+            with anyio.move_on_after(patience_s):
+                while not is_free(self._lock):  # noqa: ASYNC110 - a lock has no event
+                    await anyio.sleep(0.02)
+
+    def _tell(self, name: str, severity: Severity, **fields: Any) -> None:
+        self._report(Event(Kind.MEDIA, severity, name, fields))

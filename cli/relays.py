@@ -1,0 +1,96 @@
+"""`relays` and `relay start`: the media relays of a running instance, and one as its own process."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from centrex import api
+from cli import output
+from cli.target import ConfigOption, InstanceOption, JsonOption, target
+
+relays_app = typer.Typer(
+    invoke_without_command=True, rich_markup_mode=None, help="The media relays."
+)
+relay_app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="A media relay as a process of its own."
+)
+
+
+@relays_app.callback(epilog="Example: centrex relays")
+def relays(
+    ctx: typer.Context,
+    *,
+    config: ConfigOption = None,
+    instance: InstanceOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """List the media relays: state, load, and which way packets take through them."""
+    if ctx.invoked_subcommand:
+        return
+    aim = target(ctx)
+    result = aim.call("relays")
+    if aim.as_json:
+        output.emit_json(result)
+        return
+    output.table(
+        ("RELAY", "STATE", "CALLS", "CAPACITY", "PACKETS/S", "PATH", "FROM", "WHY"),
+        (
+            (
+                row["name"],
+                row["state"],
+                row["sessions"],
+                row["capacity"],
+                row["packets_per_s"],
+                row["path"],
+                row["source"],
+                row["why"],
+            )
+            for row in result["relays"]
+        ),
+        empty="no relay has logged in",
+    )
+
+
+@relays_app.command("drain")
+def relays_drain(
+    ctx: typer.Context,
+    *,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The relay.")],
+    off: Annotated[bool, typer.Option("--off", help="Give it new calls again.")] = False,
+    config: ConfigOption = None,
+    instance: InstanceOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Give a relay no new calls; those it carries go on until they end.
+
+    Example: centrex relays drain frankfurt
+    """
+    aim = target(ctx)
+    result = aim.call("relays.drain", name=name, on=not off)
+    if aim.as_json:
+        output.emit_json(result)
+    elif off:
+        output.say(f"{name} gets new calls again")
+    else:
+        output.say(f"{name} gets no new calls; {result['sessions']} go on")
+
+
+@relay_app.command("start")
+def relay_start(
+    *,
+    config: Annotated[
+        Path, typer.Option("--config", "-c", metavar="FILE", help="Its relay.toml.")
+    ] = Path("/etc/centrex/relay.toml"),
+    ready_fd: Annotated[
+        int | None,
+        typer.Option("--ready-fd", metavar="N", help="Write to this descriptor once ports are open."),
+    ] = None,
+) -> None:
+    """Run a media relay in the foreground until SIGTERM or SIGINT.
+
+    SIGHUP starts it anew in place: what the kernel carries goes on meanwhile.
+
+    Example: centrex relay start --config relay.toml
+    """
+    raise typer.Exit(api.serve_relay(config, ready_fd=ready_fd))

@@ -1,0 +1,78 @@
+"""`relay.toml`: what it may say, and how it is told what is wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from centrex.base import ConfigError
+from centrex.config.relay import load_relay
+
+LEAST = '[[proxies]]\naddress = "192.0.2.1"\nsecret = "hush"\n'
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "relay.toml"
+
+
+def test_a_proxy_and_its_secret_are_enough(file: Path) -> None:
+    file.write_text(LEAST)
+    config = load_relay(file)
+    assert (config.name, config.port_range, config.max_sessions) == ("relay", (30000, 39999), 3000)
+    assert (config.offload, config.silence_timeout, config.address) == ("auto", 60, ())
+    assert config.proxies[0].port == 5090
+    assert config.proxies[0].secret.get_secret_value() == "hush"
+    assert "hush" not in repr(config)
+
+
+def test_one_address_or_several(file: Path) -> None:
+    file.write_text(f'address = "192.0.2.9"\n{LEAST}')
+    assert load_relay(file).address == ("192.0.2.9",)
+    file.write_text(f'address = ["192.0.2.9", "2001:db8::9"]\nadvertise = "198.51.100.1"\n{LEAST}')
+    assert load_relay(file).address == ("192.0.2.9", "2001:db8::9")
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "words"),
+    [
+        ("", "proxies", "must be set"),
+        ("proxies = []", "proxies", "at least 1"),
+        (f'name = "a b"\n{LEAST}', "name", "is no name"),
+        (f'address = "0.0.0.0"\n{LEAST}', "address", "no single address"),
+        (f'address = ["192.0.2.9", "192.0.2.9"]\n{LEAST}', "address", "twice"),
+        (f'address = "here"\n{LEAST}', "address", "IPv4 or IPv6"),
+        (f"port_range = [40000, 30000]\n{LEAST}", "port_range", "the lower one first"),
+        (f"port_range = [80, 90]\n{LEAST}", "port_range.0", "1024"),
+        (f"port_range = [40000]\n{LEAST}", "port_range.1", "must be set"),
+        (f'advertise = "auto"\n{LEAST}', "advertise", "later version"),
+        (f'advertise = "me"\n{LEAST}', "advertise", "no IP address"),
+        (f'offload = "fast"\n{LEAST}', "offload", "auto"),
+        ('[[proxies]]\naddress = "192.0.2.1"', "proxies.0.secret", "must be set"),
+        (f"{LEAST}prt = 1", "proxies.0.prt", "unknown key"),
+        ("=", "TOML", "cannot be read"),
+    ],
+)
+def test_what_is_wrong_is_told(file: Path, text: str, key: str, words: str) -> None:
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_relay(file)
+    problem = caught.value.problems[0]
+    assert problem.key == key
+    assert words in problem.message
+    assert problem.file == str(file)
+
+
+def test_everything_at_once_with_lines_and_nearest_names(file: Path) -> None:
+    file.write_text(f'max_session = 5\nsilence_timeout = "long"\n{LEAST}prot = 1\n')
+    with pytest.raises(ConfigError) as caught:
+        load_relay(file)
+    found = {problem.key: problem for problem in caught.value.problems}
+    assert set(found) == {"max_session", "silence_timeout", "proxies.0.prot"}
+    assert found["max_session"].nearest == "max_sessions"
+    assert found["proxies.0.prot"].nearest == "port"
+    assert found["silence_timeout"].line == 2
+
+
+def test_a_file_that_is_not_there(file: Path) -> None:
+    with pytest.raises(ConfigError, match="does not exist"):
+        load_relay(file)
