@@ -89,13 +89,14 @@ def calls(
         output.emit_json({"calls": rows})
         return
     output.table(
-        ("FROM", "TO", "STATE", "SECONDS", "STARTED", "CALL-ID"),
+        ("FROM", "TO", "STATE", "SECONDS", "RELAY", "STARTED", "CALL-ID"),
         (
             (
                 row["from"],
                 row["to"],
                 row["state"],
                 int(row["duration_s"] or 0),
+                row.get("relay", "") or "-",
                 row["started_at"],
                 row["id"],
             )

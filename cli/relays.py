@@ -84,7 +84,9 @@ def relay_start(
     ] = Path("/etc/centrex/relay.toml"),
     ready_fd: Annotated[
         int | None,
-        typer.Option("--ready-fd", metavar="N", help="Write to this descriptor once ports are open."),
+        typer.Option(
+            "--ready-fd", metavar="N", help="Write to this descriptor once ports are open."
+        ),
     ] = None,
 ) -> None:
     """Run a media relay in the foreground until SIGTERM or SIGINT.

@@ -132,6 +132,8 @@ class Relaying:
     ) -> Carried | None:
         """Take a call's media on; None where that is not needed, or cannot be."""
         ctx = branch.context
+        if self.mode == "never":
+            return None
         why = "always relayed" if self.mode == "always" else _need(found, caller, callee)
         if not why:
             core.decide(ctx, (now, Rule.MEDIA_DIRECT, "nothing stands between the phones"))

@@ -50,6 +50,8 @@ class Commands:
             "bans": self.bans,
             "bans.release": self.release_ban,
             "config": self.config,
+            "relays": self.relays,
+            "relays.drain": self.drain_relay,
         }
 
     def status(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -170,6 +172,7 @@ class Commands:
                 "duration_s": round(now - (call.answered or call.began), 3),
                 "caller": call.caller_flow.name,
                 "callee": call.callee_flow.name if call.callee_flow else "",
+                "relay": self._relay_of(call),
             }
             return (row,)
 
@@ -177,6 +180,26 @@ class Commands:
         return await page(
             "calls", params, groups=calls, rows_of=rows, count_of=lambda _: 1, total=len(calls)
         )
+
+    def _relay_of(self, call: "Call") -> str:
+        carried = self._engine.media.relaying.of(call.call_id)
+        return carried.relay.name if carried is not None else ""
+
+    def relays(self, params: dict[str, Any]) -> dict[str, Any]:
+        """The media relays: how they are, and what they carry."""
+        return {"relays": self._engine.media.listing()}
+
+    def drain_relay(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Give a relay no new calls, or (`on` false) some again."""
+        name, on = str(params.get("name", "")), params.get("on", True)
+        if not isinstance(on, bool):
+            raise CommandRefused("invalid", "on is true or false")
+        relay = self._engine.media.farm.drain(name, on=on)
+        if relay is None:
+            nearest = [one.name for one in self._engine.media.farm][:_NEAREST]
+            message = f"there is no relay {name or '(no name)'}"
+            raise CommandRefused("not-found", message, {"nearest": nearest})
+        return {"draining": on, "sessions": len(relay.sessions)}
 
     def explain(self, params: dict[str, Any]) -> dict[str, Any]:
         """What became of a call or a registration, and why."""

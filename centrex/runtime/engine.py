@@ -40,6 +40,7 @@ from centrex.runtime.hands import Hands
 from centrex.runtime.keepalive import KeepAlive
 from centrex.runtime.local_address import LocalAddresses
 from centrex.runtime.lock import InstanceLock
+from centrex.runtime.media import Media
 from centrex.runtime.monitor import Read, interface_addresses
 from centrex.runtime.notify import Notifier, tell_ready
 from centrex.runtime.policy import Policy, make_policy
@@ -136,6 +137,8 @@ class Engine:
         self._streams_ended = anyio.Event()
         self.core: Core
         self.hands: Hands
+        self.media: Media
+        self._tasks: TaskGroup
 
     async def run(self, ready_fd: int | None) -> None:
         """Serve until told to stop.
@@ -146,7 +149,9 @@ class Engine:
         with ExitStack() as stack:
             self._make_folders()
             stack.enter_context(self.lock)
-            self.core = self._core(self.policy, load_secret(self.paths.state / "secret"))
+            secret = load_secret(self.paths.state / "secret")
+            self.core = self._core(self.policy, secret)
+            self.media = Media(self, secret)
             async with anyio.create_task_group() as writing:
                 writing.start_soon(self.log.run)
                 try:
@@ -186,6 +191,8 @@ class Engine:
         tasks.start_soon(self.notifier.watchdog)
         tasks.start_soon(self._signals, tasks)
         await self._open_control(tasks)
+        await self.media.start(tasks)
+        self._tasks = tasks
         collector = Collector()
         tasks.start_soon(collector.run, self.statistics)
         self.say("server.started", Severity.NOTICE, listens=", ".join(self.edges.names()))
@@ -231,6 +238,7 @@ class Engine:
                 await anyio.sleep(0.05)
         self.core.abort(time.monotonic())
         self.hands.finish()
+        await self.media.end()
         left = max(ends - time.monotonic(), _FLUSH_S)
         self.streams.stop(grace_s=left)
         with self._patiently(left):
@@ -359,6 +367,7 @@ class Engine:
         self.log.reopen(config.events.file, config.events.format, level)
         self.bus.enable(policy.kinds)
         self.hands.heed()
+        self.media.follow(self._tasks)
 
     def _certificate_ends(self, what: str) -> None:
         self.say("tls.ending", Severity.WARNING, what=what)

@@ -89,6 +89,7 @@ class CentrexServer:
             "basic": {"description": "test", "state_dir": str(self.folder / "state")},
             "network": network,
             "auth": {"credentials": [self._credentials(user) for user in users]},
+            "media": {"mode": "never"},
         }
         for key, value in overrides.items():
             *tables, last = key.split(".")

@@ -1,0 +1,192 @@
+"""The relays of a proxy: which of them a call goes to, and what each of them is to carry.
+
+It keeps what every relay is believed to carry, so that one that lost its connection or was started
+anew is told again, and so that the calls are shared equally. It sends by links that never wait.
+"""
+
+import itertools
+from collections.abc import Iterator
+from typing import Any, Final, Protocol
+
+from centrex.base import Instant
+from centrex.farm.relay import Link, Relay, RelayState
+from centrex.farm.wire import from_session
+from centrex.media.terms import Session
+
+_MISSED: Final = 3
+"""Heartbeats missed after which a relay gets no new calls."""
+_FORGET_S: Final = 3600.0
+"""How long a relay that is gone, or was refused, stays in the list."""
+_MAX_RELAYS: Final = 256
+
+
+class Observer(Protocol):
+    """Whoever is told what becomes of relays and sessions."""
+
+    def relay_came(self, relay: Relay) -> None:
+        """A relay has logged in."""
+
+    def relay_left(self, relay: Relay, why: str) -> None:
+        """A relay's connection is gone."""
+
+    def relay_silent(self, relay: Relay, silent: bool) -> None:
+        """A relay misses heartbeats, or is heard again."""
+
+    def relay_refused(self, name: str, source: str, why: str) -> None:
+        """Somebody could not log in."""
+
+    def session_ended(self, relay: Relay, name: str, why: str, figures: dict[str, Any]) -> None:
+        """A relay has ended a session by itself."""
+
+    def notice(self, relay: Relay, session: Session, kind: str, words: str) -> None:
+        """A relay has something to say about a session."""
+
+    def adopt(self, relay: Relay, session: Session) -> bool:
+        """A relay carries a session from before we were started; whether it is to go on."""
+
+
+class Farm:
+    """All relays.
+
+    Args:
+        observer: Is told what happens.
+        heartbeat_s: Seconds between two signs of life.
+        boot: Names this run of the proxy, unlike every other one.
+    """
+
+    def __init__(self, observer: Observer, *, heartbeat_s: float, boot: str) -> None:
+        self.observer, self.heartbeat_s, self.boot = observer, heartbeat_s, boot
+        self._relays: dict[str, Relay] = {}
+        self._turns = itertools.count(1)
+
+    def __iter__(self) -> Iterator[Relay]:
+        return iter(tuple(self._relays.values()))
+
+    def get(self, name: str) -> Relay | None:
+        """Return a relay by its name."""
+        return self._relays.get(name)
+
+    def open(self, now: Instant) -> Relay | None:
+        """Return the relay that gets the next call: the least loaded one; None while there is none."""
+        best: Relay | None = None
+        for relay in self._relays.values():
+            if relay.takes_calls and (
+                best is None or (relay.load, relay.turn) < (best.load, best.turn)
+            ):
+                best = relay
+        if best is not None:
+            best.turn = next(self._turns)
+        return best
+
+    def put(self, relay: Relay, session: Session, now: Instant) -> None:
+        """Have a relay carry a session, or what has changed in it."""
+        relay.sessions[session.id] = session
+        relay.send("put", session=from_session(session))
+
+    def end(self, relay: Relay, name: str, reason: str, now: Instant) -> None:
+        """Have a relay end a session."""
+        if relay.sessions.pop(name, None) is not None:
+            relay.send("end", id=name, why=reason)
+
+    def drain(self, name: str, *, on: bool) -> Relay | None:
+        """Give a relay no new calls, or some again; None if there is no such relay."""
+        relay = self._relays.get(name)
+        if relay is not None and relay.state is not RelayState.REFUSED:
+            relay.draining = on
+            relay.send("drain", on=on)
+            return relay
+        return None
+
+    # what links report
+
+    def may_come(self, name: str, now: Instant) -> str:
+        """Return why a relay of that name may not log in; empty where it may."""
+        relay = self._relays.get(name)
+        if relay is None:
+            return "there are too many relays" if len(self._relays) >= _MAX_RELAYS else ""
+        there = relay.link is not None and relay.state is RelayState.AVAILABLE
+        if there and now - relay.heard < self.heartbeat_s * _MISSED:
+            return f"a relay named {name} is logged in already"
+        return ""
+
+    def came(self, name: str, link: Link, told: dict[str, Any], now: Instant) -> Relay:
+        """A relay has proved who it is; it may replace a connection of its own that fell silent."""
+        relay = self._relays.get(name)
+        if relay is None:
+            relay = self._relays[name] = Relay(name, now)
+        if relay.link is not None:
+            old, relay.link = relay.link, None
+            old.close()
+        relay.told, relay.beat = told, {}
+        relay.capacity = max(int(told["capacity"]), 1)
+        relay.came(link, list(told["hosts"]), now)
+        if relay.draining:
+            relay.send("drain", on=True)
+        self.observer.relay_came(relay)
+        return relay
+
+    def holds(self, relay: Relay, held: dict[str, tuple[Session, str]], now: Instant) -> None:
+        """Make what a relay carries and what it is believed to carry one.
+
+        Args:
+            relay: The relay.
+            held: What it carries: sessions, and which run of ours has told it last.
+            now: The time.
+        """
+        for name, (session, boot) in held.items():
+            if name in relay.sessions:
+                continue
+            if boot != self.boot and self.observer.adopt(relay, session):
+                relay.sessions[name] = session
+            else:
+                relay.send("end", id=name, why="the call is over")
+        for name, session in relay.sessions.items():
+            if name not in held or held[name][0].revision < session.revision:
+                relay.send("put", session=from_session(session))
+
+    def left(self, relay: Relay, link: Link, why: str, now: Instant) -> None:
+        """A connection is gone."""
+        if relay.link is link:
+            relay.left(why, now)
+            self.observer.relay_left(relay, why)
+
+    def refused(self, name: str, source: str, why: str, now: Instant) -> None:
+        """Somebody could not log in; is listed unless a relay of that name is there."""
+        relay = self._relays.get(name)
+        if relay is None and len(self._relays) < _MAX_RELAYS:
+            relay = self._relays[name] = Relay(name, now)
+        if relay is not None and relay.link is None:
+            relay.state, relay.why, relay.since = RelayState.REFUSED, why, now
+            relay.told = {**relay.told, "source": source}
+        self.observer.relay_refused(name, source, why)
+
+    def ended(self, relay: Relay, name: str, why: str, figures: dict[str, Any]) -> None:
+        """A relay has ended a session by itself."""
+        if relay.sessions.pop(name, None) is not None:
+            self.observer.session_ended(relay, name, why, figures)
+
+    def noticed(self, relay: Relay, name: str, kind: str, words: str) -> None:
+        """A relay has something to say about a session."""
+        session = relay.sessions.get(name)
+        if session is not None:
+            self.observer.notice(relay, session, kind, words)
+
+    def heard(self, relay: Relay, beat: dict[str, Any], now: Instant) -> None:
+        """A relay gives a sign of life."""
+        relay.heard, relay.beat = now, beat
+        if relay.state is RelayState.SILENT:
+            relay.state, relay.since = RelayState.AVAILABLE, now
+            self.observer.relay_silent(relay, False)
+
+    def tick(self, now: Instant) -> None:
+        """Once a second: notice who is silent, lease again, forget who is long gone."""
+        for name, relay in tuple(self._relays.items()):
+            if relay.link is None:
+                if now - relay.since > _FORGET_S and not relay.sessions:
+                    del self._relays[name]
+                continue
+            silent = now - relay.heard > self.heartbeat_s * _MISSED
+            if silent and relay.state is RelayState.AVAILABLE:
+                relay.state, relay.since = RelayState.SILENT, now
+                self.observer.relay_silent(relay, True)
+            relay.settle()

@@ -1,0 +1,169 @@
+"""One relay as the proxy knows it: what it said of itself, what it carries, what was leased ahead.
+
+It decides which slots a call gets and when more are to be leased; whom a call goes to is for `farm`.
+"""
+
+import enum
+from collections import deque
+from typing import Any, Final, Literal, Protocol
+
+from centrex.base import Instant
+from centrex.farm.wire import encode
+from centrex.media.terms import Session, Slot
+
+_LEAST: Final = 128
+"""Slots leased ahead at an address that is in use: 64 calls may begin before the next ones come."""
+_UNUSED: Final = 32
+"""Slots at one of many addresses, until it is used."""
+_MANY: Final = 4
+_MOST: Final = 1024
+
+
+class Link(Protocol):
+    """A connection to a relay: takes whole lines and never waits."""
+
+    @property
+    def source(self) -> str:
+        """Where the relay connects from."""
+
+    def send(self, line: bytes) -> None:
+        """Queue a line; one that cannot be queued ends the connection."""
+
+    def close(self) -> None:
+        """End the connection once what is queued has been sent."""
+
+
+class RelayState(enum.Enum):
+    """How a relay is."""
+
+    AVAILABLE = "available"
+    DRAINING = "draining"
+    SILENT = "silent"
+    """It missed heartbeats, though its connection stands."""
+    GONE = "gone"
+    REFUSED = "refused"
+    """It could not log in."""
+
+
+class _Stock:
+    """Slots at one address of a relay, leased ahead."""
+
+    __slots__ = ("asked", "batch", "host", "slots")
+
+    def __init__(self, host: str, batch: int) -> None:
+        self.host = host
+        self.slots: deque[Slot] = deque()
+        self.batch, self.asked = batch, 0
+
+
+class Relay:
+    """One relay.
+
+    Attributes:
+        name: Its name.
+        link: Its connection; None while there is none.
+        state: How it is, draining and silence aside.
+        why: What there is to say about that.
+        draining: Whether it is to get no new calls.
+        capacity: How many sessions it takes.
+        sessions: What it carries for us, by name.
+        told: What it said of itself at its login.
+        beat: What its last heartbeat said.
+        heard: When it was heard last.
+        since: When it came, or left.
+    """
+
+    def __init__(self, name: str, now: Instant) -> None:
+        self.name = name
+        self.link: Link | None = None
+        self.state, self.why = RelayState.GONE, ""
+        self.draining = False
+        self.capacity = 1
+        self.sessions: dict[str, Session] = {}
+        self.told: dict[str, Any] = {}
+        self.beat: dict[str, Any] = {}
+        self.heard = self.since = now
+        self.turn = 0
+        self._stocks: dict[str, _Stock] = {}
+
+    @property
+    def load(self) -> float:
+        """Return which share of its capacity is in use."""
+        return len(self.sessions) / self.capacity
+
+    @property
+    def takes_calls(self) -> bool:
+        """Whether it may get a new call."""
+        return (
+            self.state is RelayState.AVAILABLE
+            and not self.draining
+            and len(self.sessions) < self.capacity
+        )
+
+    def came(self, link: Link, hosts: list[str], now: Instant) -> None:
+        """It has logged in: nothing is leased yet."""
+        self.link, self.state, self.why = link, RelayState.AVAILABLE, ""
+        self.heard = self.since = now
+        batch = _LEAST if len(hosts) <= _MANY else _UNUSED
+        self._stocks = {host: _Stock(host, batch) for host in hosts}
+        for stock in self._stocks.values():
+            self._refill(stock)
+
+    def left(self, why: str, now: Instant) -> None:
+        """Its connection is gone, and with it what was leased."""
+        self.link, self.state, self.why, self.since = None, RelayState.GONE, why, now
+        self._stocks.clear()
+
+    def send(self, kind: str, **fields: Any) -> None:
+        """Send it a message, if it is there."""
+        if self.link is not None:
+            self.link.send(encode(kind, **fields))
+
+    def slot(self, family: Literal[4, 6], near: str = "") -> Slot | None:
+        """Take a slot that was leased ahead.
+
+        Args:
+            family: Its IP version.
+            near: The address to prefer, if the relay has it.
+        """
+        stock = self._stocks.get(near)
+        if stock is not None and stock.slots and (":" in near) == (family == 6):
+            return self._take(stock)
+        for host, other in self._stocks.items():
+            if other.slots and (":" in host) == (family == 6):
+                return self._take(other)
+        return None
+
+    def _take(self, stock: _Stock) -> Slot:
+        slot = stock.slots.popleft()
+        stock.batch = max(stock.batch, _LEAST)
+        if len(stock.slots) + stock.asked < stock.batch // 2:
+            self._refill(stock)
+        return slot
+
+    def _refill(self, stock: _Stock) -> None:
+        """Lease as many again; twice as many where the last batch was used up before it came."""
+        if stock.asked and not stock.slots:
+            stock.batch = min(stock.batch * 2, _MOST)
+        count = stock.batch - len(stock.slots) - stock.asked
+        if count > 0:
+            stock.asked += count
+            self.send("lease", host=stock.host, count=count)
+
+    def leased(self, host: str, slots: list[Slot], wanted: int) -> None:
+        """What was asked for has come, or less of it."""
+        stock = self._stocks.get(host)
+        if stock is None:
+            return
+        stock.asked = max(stock.asked - wanted, 0)
+        if not stock.slots and len(slots) == wanted:
+            stock.batch = min(stock.batch * 2, _MOST)
+        stock.slots += slots
+
+    def settle(self) -> None:
+        """Once a second: ask again where a lease brought nothing, and want less after a rush."""
+        for stock in self._stocks.values():
+            if stock.batch > _LEAST and len(stock.slots) >= stock.batch:
+                stock.batch = max(stock.batch // 2, _LEAST)
+            if not stock.asked and len(stock.slots) < stock.batch // 2:
+                self._refill(stock)

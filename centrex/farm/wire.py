@@ -1,0 +1,184 @@
+"""The lines of the control link: one JSON object each, bounded and checked before anybody uses them.
+
+It knows how a message and a session look; what they bring about is for both sides of the link.
+Fields that are not known are left out, so that a newer peer may send more.
+"""
+
+import ipaddress
+import json
+from collections.abc import Sequence
+from typing import Any, Final, TypeAlias
+
+from centrex.base import PeerError
+from centrex.media.terms import Address, End, Session, Slot, Stream
+
+VERSION: Final = 1
+"""The protocol's version; peers of different ones do not talk."""
+LINE_LIMIT: Final = 262_144
+"""Octets of the longest line."""
+_RULE: Final = "media relay link"
+_MAX_STREAMS: Final = 32
+_MAX_TEXT: Final = 16_384
+
+Message: TypeAlias = dict[str, Any]
+
+
+def encode(kind: str, /, **fields: Any) -> bytes:
+    """Return a message as a line."""
+    return json.dumps({"t": kind, **fields}, separators=(",", ":")).encode() + b"\n"
+
+
+def decode(line: bytes) -> Message:
+    """Read a line.
+
+    Raises:
+        PeerError: It is no message.
+    """
+    if len(line) > LINE_LIMIT:
+        raise PeerError("a line is too long", rule=_RULE)
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError):
+        raise PeerError("a line is no JSON", rule=_RULE) from None
+    if not isinstance(message, dict) or not isinstance(message.get("t"), str):
+        raise PeerError("a line is no message", rule=_RULE)
+    return message
+
+
+def text(message: Message, name: str, *, longest: int = 256) -> str:
+    """Return a field that holds text.
+
+    Raises:
+        PeerError: It is missing, no text, or too long.
+    """
+    value = message.get(name)
+    if not isinstance(value, str) or len(value) > longest:
+        raise PeerError(f"{name} is no text, or too long", rule=_RULE)
+    return value
+
+
+def number(message: Message, name: str, *, most: int = 2**53, default: int | None = None) -> int:
+    """Return a field that holds a whole number from 0 on.
+
+    Raises:
+        PeerError: It is missing, no such number, or too large.
+    """
+    value = message.get(name, default)
+    if type(value) is not int or not 0 <= value <= most:
+        raise PeerError(f"{name} is no number, or too large", rule=_RULE)
+    return value
+
+
+def rows(message: Message, name: str, *, most: int) -> list[Any]:
+    """Return a field that holds a list.
+
+    Raises:
+        PeerError: It is missing, no list, or too long.
+    """
+    value = message.get(name)
+    if not isinstance(value, list) or len(value) > most:
+        raise PeerError(f"{name} is no list, or too long", rule=_RULE)
+    return value
+
+
+# sessions: short lists, since they are sent for every call
+
+
+def from_session(session: Session) -> list[Any]:
+    """Return a session as JSON has it."""
+    streams = [
+        None
+        if stream is None
+        else [[list(slot) for slot in stream.slots], [_from_end(end) for end in stream.ends]]
+        for stream in session.streams
+    ]
+    return [session.id, session.call_id, session.revision, session.answered, streams, session.memo]
+
+
+def _from_end(end: End) -> list[Any]:
+    return [
+        end.rtp, end.rtcp, end.source, end.natted, end.sends, end.receives, end.payload,
+        end.clock_rate,
+    ]  # fmt: skip
+
+
+def to_session(value: Any) -> Session:
+    """Read a session.
+
+    Raises:
+        PeerError: It is none.
+    """
+    if not isinstance(value, list) or len(value) < 6:
+        raise PeerError("a session is malformed", rule=_RULE)
+    name, call_id, revision, answered, streams, memo = value[:6]
+    _expect(value[:6], (str, str, int, bool, list, str))
+    if len(name) > 256 or len(call_id) > _MAX_TEXT or len(memo) > _MAX_TEXT:
+        raise PeerError("a session has too long a name", rule=_RULE)
+    if len(streams) > _MAX_STREAMS:
+        raise PeerError("a session has too many streams", rule=_RULE)
+    told = tuple(None if stream is None else _to_stream(stream) for stream in streams)
+    return Session(name, call_id, revision, answered, told, memo)
+
+
+def _to_stream(value: Any) -> Stream:
+    slots, ends = _pair(value)
+    first, second = _pair(slots)
+    caller, callee = _pair(ends)
+    return Stream((to_slot(first), to_slot(second)), (_to_end(caller), _to_end(callee)))
+
+
+def to_slot(value: Any) -> Slot:
+    """Read a slot.
+
+    Raises:
+        PeerError: It is none.
+    """
+    if not isinstance(value, list) or len(value) != 3:
+        raise PeerError("a slot is malformed", rule=_RULE)
+    _expect(value, (str, str, int))
+    host, shown, port = value
+    if not 0 < port < 65535:
+        raise PeerError("a slot's port is beyond all ports", rule=_RULE)
+    return Slot(_host(host), _host(shown), port)
+
+
+def _to_end(value: Any) -> End:
+    if not isinstance(value, list) or len(value) < 8:
+        raise PeerError("an end is malformed", rule=_RULE)
+    rtp, rtcp, source, natted, sends, receives, payload, rate = value[:8]
+    _expect(value[2:8], (str, bool, bool, bool, int, int))
+    if not 0 <= payload < 128 or not 0 < rate <= 10_000_000:
+        raise PeerError("an end's payload is beyond all payloads", rule=_RULE)
+    if source:
+        source = _host(source)
+    return End(_to_address(rtp), _to_address(rtcp), source, natted, sends, receives, payload, rate)
+
+
+def _to_address(value: Any) -> Address | None:
+    if value is None:
+        return None
+    host, port = _pair(value)
+    if type(port) is not int or not 0 < port < 65536:
+        raise PeerError("an address is malformed", rule=_RULE)
+    return Address(_host(host), port)
+
+
+def _host(value: Any) -> str:
+    """Return a numeric address in its usual spelling."""
+    if not isinstance(value, str) or len(value) > 64:
+        raise PeerError("an address is malformed", rule=_RULE)
+    try:
+        return str(ipaddress.ip_address(value))
+    except ValueError:
+        raise PeerError("an address is not numeric", rule=_RULE) from None
+
+
+def _pair(value: Any) -> tuple[Any, Any]:
+    if not isinstance(value, list) or len(value) != 2:
+        raise PeerError("a pair is malformed", rule=_RULE)
+    return value[0], value[1]
+
+
+def _expect(values: Sequence[Any], types: Sequence[type]) -> None:
+    if [type(value) for value in values] != list(types):
+        raise PeerError("a field is of the wrong type", rule=_RULE)

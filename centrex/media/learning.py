@@ -1,0 +1,192 @@
+"""Where an end of a stream really is: learned from what arrives, by rules that keep strangers out.
+
+RFC 7362 describes the technique and its danger: whoever sends first may get the call's audio, or put
+his own into it. So an end's packets are taken only from where signalling lets expect them; the best
+of such sources wins, holds after a few packets, and gives way only to signalling or to long silence.
+Pure: times and packets in, verdicts out.
+"""
+
+import enum
+import ipaddress
+from typing import Final
+
+from centrex.base import Instant
+from centrex.media.terms import Address
+
+LOCK_PACKETS: Final = 5
+"""Packets of one source after which it holds: 100 ms of speech."""
+MOVED_S: Final = 1.5
+"""Silence after which the same stream may go on from another port: a NAT made a new mapping."""
+REPLACED_S: Final = 5.0
+"""Silence after which another stream may take its place: longer than any pause of a phone that
+sends RTP at all, shorter than a person waits."""
+_POOL_BITS: Final = {4: 24, 6: 64}
+"""Within such a network a carrier's NAT may choose another address for media (RFC 6888 §3)."""
+
+
+class Rank(enum.IntEnum):
+    """How well a source fits what signalling said; less is better."""
+
+    SIGNALLED = 0
+    SAME_HOST = 1
+    SIGNALLING_HOST = 2
+    SAME_POOL = 3
+
+
+class Verdict(enum.Enum):
+    """What becomes of a packet; the value is the name under which it is counted."""
+
+    ACCEPTED = "accepted"
+    LEARNED = "learned"
+    """Accepted, and its source is where the end is from now on."""
+    LOCKED = "locked"
+    """Accepted, and its source holds from now on."""
+    STRANGER = "unexpected-source"
+    RIVAL = "second-source"
+    """From where it might come, but another source holds the place."""
+
+
+class Latch:
+    """Learns the source of one end's RTP or RTCP.
+
+    Attributes:
+        source: Where its packets come from; None until one was accepted.
+        locked: Whether that source holds.
+        heard: When it was heard last.
+        relearned: How often it moved.
+    """
+
+    __slots__ = (
+        "_count",
+        "_host",
+        "_natted",
+        "_rank",
+        "_signalling",
+        "_stream",
+        "_wanted",
+        "heard",
+        "locked",
+        "relearned",
+        "source",
+    )
+
+    def __init__(self) -> None:
+        self._wanted: Address | None = None
+        self._signalling = ""
+        self._natted = False
+        self._host = ""
+        self._rank = Rank.SAME_POOL
+        self._stream = self._count = 0
+        self.source: Address | None = None
+        self.locked = False
+        self.heard: Instant = 0.0
+        self.relearned = 0
+
+    def expect(self, wanted: Address | None, signalling: str, *, natted: bool) -> bool:
+        """Take in what signalling says; whether that is news, and learning is open again.
+
+        Args:
+            wanted: Where the end wants packets; None where that is not known.
+            signalling: The address its signalling comes from.
+            natted: Whether it is behind NAT.
+        """
+        if (self._wanted, self._signalling, self._natted) == (wanted, signalling, natted):
+            return False
+        self._wanted, self._signalling, self._natted = wanted, signalling, natted
+        self._host = wanted.host if wanted is not None else ""
+        source = self.source
+        if source is None or self._rank_of(source.host, source.port) is not Rank.SIGNALLED:
+            self.source, self.locked, self._count = None, False, 0
+        return True
+
+    def adopt(self, source: Address, now: Instant) -> None:
+        """Take up a source that was learned before this process began."""
+        self.source, self.locked, self.heard, self._count = source, True, now, LOCK_PACKETS
+        self._rank = self._rank_of(source.host, source.port) or Rank.SIGNALLED
+
+    @property
+    def targets(self) -> tuple[Address, ...]:
+        """Where its packets may have to go, the likeliest first; one address once it is learned."""
+        if self.source is not None:
+            return (self.source,)
+        if self._wanted is None:
+            return ()
+        if not self._natted or not self._signalling or self._signalling == self._host:
+            return (self._wanted,)
+        public = Address(self._signalling, self._wanted.port)
+        # a private address may be another host's on the relay's own network: nothing goes there
+        return (public,) if _is_hidden(self._host) else (self._wanted, public)
+
+    @property
+    def settled(self) -> bool:
+        """Whether it is certain where its packets go: learned, or signalled and not behind NAT."""
+        return self.locked or (
+            self._wanted is not None and not self._natted and self.source is None
+        )
+
+    def consider(self, host: str, port: int, stream: int, now: Instant) -> Verdict:
+        """Judge a packet.
+
+        Args:
+            host: Its source.
+            port: Its source port.
+            stream: Its synchronization source; 0 where it is no RTP.
+            now: When it came.
+        """
+        source = self.source
+        if source is not None and source.port == port and source.host == host:
+            return self._again(stream, now)
+        rank = self._rank_of(host, port)
+        if rank is None:
+            return Verdict.STRANGER
+        if source is not None and not self._may_replace(host, rank, stream, now):
+            return Verdict.RIVAL
+        if source is not None:
+            self.relearned += 1
+        self.source, self._rank = Address(host, port), rank
+        self._stream, self._count, self.heard = stream, 1, now
+        self.locked = False
+        return Verdict.LEARNED
+
+    def _again(self, stream: int, now: Instant) -> Verdict:
+        self.heard = now
+        if self.locked:
+            self._stream = stream
+            return Verdict.ACCEPTED
+        self._count = self._count + 1 if stream == self._stream else 1
+        self._stream = stream
+        if self._count < LOCK_PACKETS:
+            return Verdict.ACCEPTED
+        self.locked = True
+        return Verdict.LOCKED
+
+    def _may_replace(self, host: str, rank: Rank, stream: int, now: Instant) -> bool:
+        if not self.locked and rank < self._rank:
+            return True
+        silent_s = now - self.heard
+        assert self.source is not None
+        if silent_s >= MOVED_S and stream and stream == self._stream and host == self.source.host:
+            return True
+        return silent_s >= REPLACED_S
+
+    def _rank_of(self, host: str, port: int) -> Rank | None:
+        wanted = self._wanted
+        if wanted is not None and host == wanted.host:
+            return Rank.SIGNALLED if port == wanted.port else Rank.SAME_HOST
+        if not self._natted or not self._signalling:
+            return None
+        if host == self._signalling:
+            return Rank.SIGNALLING_HOST
+        return Rank.SAME_POOL if _is_near(host, self._signalling) else None
+
+
+def _is_near(host: str, other: str) -> bool:
+    first, second = ipaddress.ip_address(host), ipaddress.ip_address(other)
+    if first.version != second.version or not second.is_global:
+        return False
+    shift = first.max_prefixlen - _POOL_BITS[first.version]
+    return int(first) >> shift == int(second) >> shift
+
+
+def _is_hidden(host: str) -> bool:
+    return not ipaddress.ip_address(host).is_global

@@ -1,0 +1,98 @@
+"""Whether a call's media are as they should be: one way only, deadlocked, silent for too long.
+
+It is asked once a second, with what was heard when; it sends nothing and ends nothing.
+"""
+
+from typing import Final
+
+from centrex.base import Instant
+from centrex.media.terms import Session
+
+ONE_WAY_S: Final = 6.0
+"""Seconds after which a side that may speak and was never heard, or fell silent, is missed."""
+DEADLOCK_S: Final = 4.0
+"""Seconds after the answer after which two ends that have sent nothing are suspected of waiting for
+each other."""
+HOLD_FACTOR: Final = 20
+"""By how much longer a call on hold may be silent."""
+
+NAMES: Final = ("caller", "callee")
+
+
+class Watch:
+    """Watches one session.
+
+    Args:
+        now: When it began.
+    """
+
+    __slots__ = ("_began", "_told", "answered_at", "one_way")
+
+    def __init__(self, now: Instant) -> None:
+        self._began = now
+        self.answered_at: Instant = 0.0
+        self._told: set[str] = set()
+        self.one_way = ""
+        """Who is not heard at present; empty where all is well."""
+
+    def look(
+        self, session: Session, heard: tuple[Instant, Instant], now: Instant
+    ) -> tuple[str, str] | None:
+        """Return a kind of notice and words for it, when there is news.
+
+        Args:
+            session: The session.
+            heard: When each end was last heard; 0 for never.
+            now: The time.
+        """
+        if not session.answered:
+            return None
+        if not self.answered_at:
+            self.answered_at = now
+        passed = now - self.answered_at
+        if not any(heard):
+            if passed >= DEADLOCK_S and may_talk(session, 0) and may_talk(session, 1):
+                return self._once("deadlock", "neither side sends; each may wait for the other")
+            return None
+        return self._one_way(session, heard, now)
+
+    def _one_way(
+        self, session: Session, heard: tuple[Instant, Instant], now: Instant
+    ) -> tuple[str, str] | None:
+        quiet = [
+            now - max(at, self.answered_at) >= ONE_WAY_S and may_talk(session, side)
+            for side, at in enumerate(heard)
+        ]
+        missed = NAMES[quiet.index(True)] if quiet[0] != quiet[1] else ""
+        if missed == self.one_way:
+            return None
+        self.one_way = missed
+        if not missed:
+            return "two-way", "both sides are heard again" if all(heard) else "nobody sends now"
+        other = NAMES[1 - NAMES.index(missed)]
+        return "one-way", f"{other} sends, {missed} does not"
+
+    def _once(self, kind: str, words: str) -> tuple[str, str] | None:
+        if kind in self._told:
+            return None
+        self._told.add(kind)
+        return kind, words
+
+    def is_over(
+        self, session: Session, heard: tuple[Instant, Instant], silence_s: float, now: Instant
+    ) -> bool:
+        """Whether nobody has sent for so long that the call must be gone."""
+        last = max(self._began, self.answered_at, *heard)
+        held = not (may_talk(session, 0) or may_talk(session, 1))
+        return now - last >= silence_s * (HOLD_FACTOR if held or not session.answered else 1)
+
+
+def may_talk(session: Session, side: int) -> bool:
+    """Whether a side is to send in any stream, and the other one wants it."""
+    return any(
+        stream is not None
+        and stream.ends[side].sends
+        and stream.ends[side].rtp is not None
+        and stream.ends[1 - side].receives
+        for stream in session.streams
+    )

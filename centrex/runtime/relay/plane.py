@@ -1,0 +1,563 @@
+"""Where the packets pass: one thread, all sockets, the learning, and what is handed to the kernel.
+
+A packet from where its end is known to be is sent on with hardly a thought; any other one is judged
+by `centrex.media.learning` first. Everything else happens ten times a second between packets. The
+methods may be called from any thread.
+"""
+
+import select
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from random import SystemRandom
+from typing import Any, Final
+
+from centrex.base import Instant, Unavailable
+from centrex.media.learning import Verdict
+from centrex.media.terms import Address, Session, Slot
+from centrex.rtp import packet
+from centrex.runtime.relay.held import Held, HeldStream, figures
+from centrex.runtime.relay.kernel import Entry, KernelPath, Key
+from centrex.runtime.relay.ports import Opener, Pair, Port
+
+_TICK_S: Final = 0.02
+_LOOK_S: Final = 1.0
+_DRAIN: Final = 64
+"""Packets that may wait at one socket when the kernel takes its stream over."""
+_LONGEST: Final = 65_536
+_PRIMES: Final = 40
+_PRIME_LONGEST_S: Final = 1.0
+_KEEPALIVE_S: Final = 15.0
+_CLAIM_S: Final = 30.0
+"""How long what a former process left in the kernel waits for its session."""
+_NOTICES: Final = 4096
+_RANDOM: Final = SystemRandom()
+
+
+class Plane:
+    """The sockets and sessions of a relay.
+
+    Args:
+        hosts: Each address of ours, and what the far side is told in its place.
+        ports: The first and last port.
+        kernel: Carries streams whose ends are known; None where nothing does.
+        silence_s: After how much silence a session ends.
+        draw: Returns a random number below its argument.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        hosts: Iterable[tuple[str, str]],
+        ports: tuple[int, int],
+        kernel: KernelPath | None,
+        silence_s: float,
+        draw: Callable[[int], int] = _RANDOM.randrange,
+        clock: Callable[[], Instant] = time.monotonic,
+    ) -> None:
+        self._opener = Opener(hosts, ports, draw)
+        self._kernel, self._silence_s, self._draw, self._clock = kernel, silence_s, draw, clock
+        self._epoll = select.epoll()
+        self._lock = threading.Lock()
+        self._ports: dict[int, Port] = {}
+        self._pairs: dict[tuple[str, int], Pair] = {}
+        self._held: dict[str, Held] = {}
+        self._unlearned: set[Held] = set()
+        self._seen: dict[Port, tuple[int, int]] = {}
+        self._unclaimed: dict[Address, Entry] = {}
+        self._claim_until = clock() + _CLAIM_S
+        self.notices: deque[tuple[str, str, str, dict[str, Any] | None]] = deque(maxlen=_NOTICES)
+        """Session, kind, words, figures where it has ended: for whoever tells the proxies."""
+        self._look_at = 0.0
+        self._ending = False
+        self._counts: Counter[str] = Counter()
+        self.peak = self.total = self.refused = 0
+        self.kernel_failures = 0
+        self._buffer = bytearray(_LONGEST)
+        self._view = memoryview(self._buffer)
+        self._thread = threading.Thread(target=self._run, name="media", daemon=True)
+        if kernel is not None:
+            self._unclaimed = {entry.arrives: entry for entry in kernel.entries()}
+
+    def start(self) -> None:
+        """Begin to relay."""
+        self._thread.start()
+
+    def close(self, *, keep: bool = False) -> None:
+        """End; what the kernel carries stays there if it is to be kept for the next process."""
+        self._ending = True
+        if self._thread.is_alive():
+            self._thread.join()
+        with self._lock:
+            for pair in self._pairs.values():
+                pair.close()
+            self._pairs.clear()
+            self._ports.clear()
+            self._epoll.close()
+            if self._kernel is not None:
+                self._kernel.close(keep=keep)
+
+    # ports and sessions
+
+    @property
+    def hosts(self) -> dict[str, str]:
+        """Each address of ours, and what the far side is told in its place."""
+        return dict(self._opener.shown)
+
+    def lease(self, host: str, count: int) -> list[Slot]:
+        """Open ports; fewer than asked for where the range is used up.
+
+        Raises:
+            Unavailable: The address is none of ours, or the system gives no more sockets.
+        """
+        if host not in self._opener.shown:
+            raise Unavailable(f"{host} is no address of this relay")
+        leased: list[Slot] = []
+        try:
+            for _ in range(count):
+                pair = self._opener.any(host)
+                if pair is None:
+                    break
+                self._enter(pair)
+                leased.append(pair.slot)
+        except OSError as error:
+            if not leased:
+                raise Unavailable(f"no port at {host}: {error.strerror or error}") from error
+        self.refused += count - len(leased)
+        return leased
+
+    def free(self, slots: Iterable[Slot]) -> None:
+        """Close ports that serve no session."""
+        with self._lock:
+            for slot in slots:
+                pair = self._pairs.get((slot.host, slot.port))
+                if pair is not None and pair.rtp.owner is None:
+                    self._leave(pair)
+
+    def put(self, session: Session) -> None:
+        """Take in a session, or what has changed in it. An older revision changes nothing.
+
+        Raises:
+            Unavailable: A port it needs is in use by somebody else.
+        """
+        now = self._clock()
+        with self._lock:
+            held = self._held.get(session.id)
+            if held is not None and session.revision <= held.session.revision:
+                return
+            if held is None:
+                held = Held(session, now)
+            fresh = self._joined(held, session)
+            self.total += session.id not in self._held
+            self._held[session.id] = held
+            held.session, held.streams = session, fresh
+            self.peak = max(self.peak, len(self._held))
+            changed = [
+                port
+                for stream, told in zip(fresh, session.streams, strict=True)
+                if stream is not None and told is not None
+                for port in stream.expect(told.ends)
+            ]
+            self._reopened(changed, now)
+            held.primed, held.prime_at = 0, now
+            self._unlearned.add(held)
+
+    def _joined(self, held: Held, session: Session) -> list[HeldStream | None]:
+        """Return the streams of a session with their sockets, opened where they are not."""
+        old = held.streams
+        fresh: list[HeldStream | None] = []
+        for number, told in enumerate(session.streams):
+            stream = old[number] if number < len(old) else None
+            if told is not None and (stream is None or stream.slots != told.slots):
+                first, second = (self._pair(slot) for slot in told.slots)
+                stream = HeldStream(told.slots, (first, second), held)
+            fresh.append(stream if told is not None else None)
+        kept = [stream for stream in fresh if stream is not None]
+        for gone in old:
+            if gone is not None and gone not in kept:
+                self._close(gone.pairs)
+        return fresh
+
+    def _pair(self, slot: Slot) -> Pair:
+        pair = self._pairs.get((slot.host, slot.port))
+        if pair is None:
+            try:
+                pair = self._opener.at(slot.host, slot.port)
+            except OSError as error:
+                raise Unavailable(f"{slot.host}: {error.strerror or error}") from error
+            if pair is None:
+                raise Unavailable(f"port {slot.port} of {slot.host} is in use")
+            self._register(pair)
+        return pair
+
+    def end(self, name: str) -> dict[str, Any] | None:
+        """End a session and close its ports; return its figures, None if there is none."""
+        with self._lock:
+            return self._end(name, self._clock())
+
+    def _end(self, name: str, now: Instant) -> dict[str, Any] | None:
+        held = self._held.pop(name, None)
+        if held is None:
+            return None
+        self._unlearned.discard(held)
+        self._uncarry(list(held.ports()))
+        told = figures(held, now)
+        self._close(held.pairs())
+        return told
+
+    def held(self) -> list[Session]:
+        """Return the sessions there are."""
+        with self._lock:
+            return [held.session for held in self._held.values()]
+
+    def sessions(self, names: Sequence[str] | None = None) -> list[dict[str, Any]]:
+        """Return the figures of all sessions, or of some."""
+        now = self._clock()
+        with self._lock:
+            chosen = self._held.keys() if names is None else names
+            return [figures(self._held[name], now) for name in chosen if name in self._held]
+
+    def figures(self) -> dict[str, Any]:
+        """Return what was counted in all."""
+        with self._lock:
+            counts = self._counts.copy()
+            drops: Counter[str] = Counter(
+                {key[5:]: count for key, count in counts.items() if key.startswith("drop:")}
+            )
+            unlearned = carried = 0
+            for port in self._ports.values():
+                counts["packets"] += port.packets
+                counts["octets"] += port.octets
+                drops.update(port.drops)
+                if port.owner is not None and not port.rtcp:
+                    unlearned += port.latch.source is None
+                    carried += port.carried
+            pairs = len(self._pairs)
+        hosts = max(len(self._opener.shown), 1)
+        return {
+            "sessions": len(self._held),
+            "peak": self.peak,
+            "total": self.total,
+            "packets": counts["packets"],
+            "octets": counts["octets"],
+            "drops": dict(drops),
+            "unlearned": unlearned,
+            "carried": carried,
+            "ports_used": 2 * pairs,
+            "ports_free": max(2 * (self._opener.pairs * hosts - pairs), 0),
+            "refused": self.refused,
+            "kernel_failures": self.kernel_failures,
+        }
+
+    def _enter(self, pair: Pair) -> None:
+        with self._lock:
+            self._register(pair)
+
+    def _register(self, pair: Pair) -> None:
+        self._pairs[pair.slot.host, pair.slot.port] = pair
+        for port in (pair.rtp, pair.rtcp):
+            number = port.sock.fileno()
+            self._ports[number] = port
+            self._epoll.register(number, select.EPOLLIN)
+
+    def _close(self, pairs: Iterable[Pair]) -> None:
+        for pair in pairs:
+            self._leave(pair)
+
+    def _leave(self, pair: Pair) -> None:
+        if self._pairs.pop((pair.slot.host, pair.slot.port), None) is None:
+            return
+        self._uncarry([pair.rtp, pair.rtcp])
+        for port in (pair.rtp, pair.rtcp):
+            number = port.sock.fileno()
+            del self._ports[number]
+            self._epoll.unregister(number)
+            self._counts["packets"] += port.packets
+            self._counts["octets"] += port.octets
+            for reason, count in port.drops.items():
+                self._counts[f"drop:{reason}"] += count
+            if port.peer is not None:
+                port.peer.peer = None
+                port.peer = None
+        pair.close()
+
+    # the loop
+
+    def _run(self) -> None:
+        while not self._ending:
+            ready = self._epoll.poll(_TICK_S)
+            now = self._clock()
+            with self._lock:
+                for number, _ in ready:
+                    port = self._ports.get(number)
+                    if port is not None:
+                        self._read(port, now)
+                self._between(now)
+
+    def _read(self, port: Port, now: Instant) -> None:
+        """Take in a packet; if more wait at its socket, the next poll tells."""
+        view = self._view
+        with suppress(BlockingIOError, ConnectionRefusedError):
+            length, source = port.receive(view)
+            if source == port.source:
+                self._pass(port, length, now)
+            else:
+                self._judge(port, length, source, now)
+
+    def _pass(self, port: Port, length: int, now: Instant) -> None:
+        """Send a packet of a known source on."""
+        buffer = self._buffer
+        port.packets += 1
+        port.octets += length
+        port.heard = now
+        sequence = buffer[2] << 8 | buffer[3]
+        quality = port.quality
+        if sequence != quality.next:
+            if not port.rtcp and buffer[0] >> 6 == 2 and not packet.is_rtcp(buffer):
+                quality.out_of_order(sequence)
+        else:
+            quality.next = (sequence + 1) & 0xFFFF
+            if not sequence & 14:
+                stamp = int.from_bytes(buffer[4:8], "big")
+                if sequence & 1:
+                    quality.compare(stamp, now)
+                else:
+                    quality.sample(stamp, now, port.rate)
+        peer = port.peer
+        if peer is None or peer.target is None:
+            port.drop("no-target")
+            return
+        try:
+            peer.send(self._view[:length], peer.target)
+        except OSError:
+            port.drop("not-sent")
+        else:
+            peer.sent += 1
+
+    def _judge(self, port: Port, length: int, source: Any, now: Instant) -> None:
+        """Decide about a packet whose source is not known, or not certain yet."""
+        if port.owner is None:
+            port.drop("no-session")
+            return
+        if length < 1:
+            port.drop("empty")
+            return
+        stream = packet.ssrc(self._buffer) if packet.is_packet(self._buffer, length) else 0
+        host = source[0].partition("%")[0]
+        verdict = port.latch.consider(host, source[1], stream, now)
+        if verdict in (Verdict.STRANGER, Verdict.RIVAL):
+            port.drop(verdict.value)
+            return
+        if verdict is Verdict.LEARNED:
+            self._uncarry([port, *_peer(port)])
+            self._aim(port)
+        elif verdict is Verdict.LOCKED:
+            port.source = source
+        self._pass(port, length, now)
+        if verdict is Verdict.LOCKED:
+            self._settle(port, now)
+
+    def _aim(self, port: Port) -> None:
+        """Have packets to an end go where it is now believed to be."""
+        if not port.latch.locked:
+            port.source = None
+        port.target = None
+        for address in port.latch.targets[:1]:
+            if (":" in address.host) == (":" in port.address.host):
+                port.target = port.wire(address)
+
+    def _reopened(self, ports: list[Port], now: Instant) -> None:
+        """Signalling has told something new of some ends."""
+        for port in ports:
+            self._uncarry([port, *_peer(port)])
+            self._claim(port, now)
+            self._aim(port)
+        for port in ports:
+            self._settle(port, now)
+
+    # the kernel
+
+    def _claim(self, port: Port, now: Instant) -> None:
+        """Take up what a former process had learned, where the kernel still carries it."""
+        entry = self._unclaimed.pop(port.address, None)
+        if entry is None:
+            return
+        port.latch.adopt(entry.source, now)
+        port.source = port.wire(entry.source)
+        port.carried = True
+
+    def _settle(self, port: Port, now: Instant) -> None:
+        """Hand to the kernel what comes from an end, and what goes to it, where that is certain."""
+        if self._kernel is None:
+            return
+        entries: list[tuple[Port, Entry]] = []
+        for one in (port, *_peer(port)):
+            entry = None if one.carried else _entry(one)
+            if entry is not None:
+                entries.append((one, entry))
+        if not entries:
+            return
+        for one, _ in entries:
+            self._drain(one, now)
+        try:
+            self._kernel.install([entry for _, entry in entries])
+        except Unavailable:
+            self.kernel_failures += 1
+            return
+        for one, _ in entries:
+            one.carried = True
+
+    def _drain(self, port: Port, now: Instant) -> None:
+        """Send on what waits, so that nothing the kernel carries overtakes it."""
+        with suppress(BlockingIOError, ConnectionRefusedError):
+            for _ in range(_DRAIN):
+                length, source = port.receive(self._view)
+                if source == port.source:
+                    self._pass(port, length, now)
+                else:
+                    port.drop(Verdict.RIVAL.value)
+
+    def _uncarry(self, ports: Iterable[Port]) -> None:
+        """Take back from the kernel what comes from some ends."""
+        keys: dict[Key, Port] = {}
+        for port in ports:
+            if port.carried:
+                keys[self._key(port)] = port
+        if not keys or self._kernel is None:
+            return
+        last = self._kernel.remove(list(keys))
+        for key, port in keys.items():
+            port.carried = False
+            if key in last:
+                self._note(port, last[key].packets, last[key].octets, None)
+
+    def _key(self, port: Port) -> Key:
+        host, number = port.source[:2]
+        return Address(host, number), port.address
+
+    def _note(self, port: Port, packets: int, octets: int, now: Instant | None) -> None:
+        """Add to a port's figures what the kernel has carried since they were last looked at."""
+        before = self._seen.pop(port, (0, 0))
+        port.packets += packets - before[0]
+        port.octets += octets - before[1]
+        if port.peer is not None:
+            port.peer.sent += packets - before[0]
+        if now is not None:
+            self._seen[port] = (packets, octets)
+            if packets != before[0]:
+                port.heard = port.latch.heard = now
+
+    # between packets
+
+    def _between(self, now: Instant) -> None:
+        if self._unlearned:
+            self._prime(now)
+        if now >= self._look_at:
+            self._look_at = now + _LOOK_S
+            self._look(now)
+
+    def _prime(self, now: Instant) -> None:
+        """Send something to ends that are not learned, so that NATs open and nobody waits."""
+        for held in tuple(self._unlearned):
+            if now < held.prime_at:
+                continue
+            waiting = [port for port in held.described() if port.latch.source is None]
+            if not waiting or held.primed >= _PRIMES:
+                self._unlearned.discard(held)
+                continue
+            held.prime_at = now + min(0.02 * 2**held.primed, _PRIME_LONGEST_S)
+            held.primed += 1
+            for port in waiting:
+                self._send_primer(port, held, port.latch.targets)
+
+    def _send_primer(self, port: Port, held: Held, targets: Iterable[Address]) -> None:
+        number = self._draw(1 << 31)
+        if port.rtcp:
+            data = packet.receiver_report(number)
+        else:
+            data = packet.primer(_payload(port, held), number, number, number)
+        for address in targets:
+            if (":" in address.host) == (":" in port.address.host):
+                with suppress(OSError):
+                    port.send(data, port.wire(address))
+
+    def _look(self, now: Instant) -> None:
+        """Look after everything once a second."""
+        self._read_kernel(now)
+        for name, held in tuple(self._held.items()):
+            heard = held.heard()
+            if held.watch.is_over(held.session, _latest(heard, held), self._silence_s, now):
+                told = self._end(name, now)
+                self.notices.append((name, "ended", f"silent for {self._silence_s:g} s", told))
+                continue
+            news = held.watch.look(held.session, heard, now)
+            if news is not None:
+                self.notices.append((name, *news, None))
+                if news[0] == "deadlock":
+                    held.primed, held.prime_at = 0, now
+                    self._unlearned.add(held)
+            self._keep_open(held, now)
+        if self._unclaimed and now >= self._claim_until and self._kernel is not None:
+            self._kernel.remove([entry.key for entry in self._unclaimed.values()])
+            self._unclaimed.clear()
+
+    def _read_kernel(self, now: Instant) -> None:
+        if self._kernel is None:
+            return
+        carried = self._kernel.carried()
+        for port in self._ports.values():
+            if port.carried:
+                told = carried.get(self._key(port))
+                if told is not None:
+                    self._note(port, told.packets, told.octets, now)
+                    if told.lost or told.jitter_s:
+                        port.quality.lost, port.quality.jitter_s = told.lost, told.jitter_s
+
+    def _keep_open(self, held: Held, now: Instant) -> None:
+        """Send something to an end behind NAT that is not being sent anything (RFC 6263)."""
+        if int(now) % int(_KEEPALIVE_S):
+            return
+        for stream, told in zip(held.streams, held.session.streams, strict=True):
+            if stream is None or told is None:
+                continue
+            for side, pair in enumerate(stream.pairs):
+                other = stream.pairs[1 - side].rtp
+                if told.ends[side].natted and now - other.heard > _KEEPALIVE_S:
+                    self._send_primer(pair.rtp, held, pair.rtp.latch.targets)
+
+
+def _peer(port: Port) -> tuple[Port, ...]:
+    return () if port.peer is None else (port.peer,)
+
+
+def _entry(port: Port) -> Entry | None:
+    """Return what the kernel would need to carry what comes from an end; None while it is unsure."""
+    peer = port.peer
+    latch = port.latch
+    if peer is None or not latch.locked or latch.source is None or peer.target is None:
+        return None
+    if not peer.latch.settled or (":" in port.address.host) != (":" in peer.address.host):
+        return None
+    target = Address(*peer.target[:2])
+    rate = 0 if port.rtcp else port.rate
+    return Entry(latch.source, port.address, peer.address, target, rate)
+
+
+def _payload(port: Port, held: Held) -> int:
+    """Return the payload type that the end at a port named first."""
+    for stream, told in zip(held.streams, held.session.streams, strict=True):
+        if stream is None or told is None:
+            continue
+        for side, pair in enumerate(stream.pairs):
+            if pair.rtp is port:
+                return told.ends[side].payload
+    return 0
+
+
+def _latest(heard: tuple[Instant, Instant], held: Held) -> tuple[Instant, Instant]:
+    """Return the same times, with RTCP counted as a sign of life."""
+    alive = held.is_alive()
+    return max(heard[0], alive), heard[1]

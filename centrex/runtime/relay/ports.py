@@ -1,0 +1,157 @@
+"""The relay's ports: pairs of UDP sockets, one for RTP and the next one for RTCP, drawn at random.
+
+It opens and closes sockets; what arrives at them is not read here.
+"""
+
+import errno
+import socket
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from centrex.media.learning import Latch
+from centrex.media.terms import Address, Slot
+from centrex.rtp.quality import Quality
+
+_TRIES: Final = 64
+_RECEIVE_OCTETS: Final = 262_144
+"""Some 50 ms of a hundred streams' packets: what arrives while the relay does something else."""
+_EXPEDITED: Final = 0xB8
+"""The class of service for voice (RFC 4594 §4.1)."""
+
+
+class Port:
+    """One socket: where the RTP, or the RTCP, of one end arrives.
+
+    Attributes:
+        sock: The socket.
+        receive: Its `recvfrom_into`.
+        send: Its `sendto`.
+        address: What it is bound to.
+        rtcp: Whether it is the RTCP port of its slot.
+        peer: The port that faces the other end; None while the slot serves no stream.
+        source: The one source whose packets are passed on without a thought, as the socket tells it;
+            None while there is none.
+        target: Where packets to this end go, as the socket wants it; None while that is not known.
+        latch: What was learned of the end.
+        quality: What its packets' numbers tell.
+        rate: Ticks per second of its timestamps.
+        packets: Packets taken in.
+        octets: Octets in them.
+        sent: Packets sent to the end.
+        heard: When the end was last heard.
+        drops: Packets dropped, by reason.
+        carried: Whether the kernel carries what comes from the end.
+        owner: The session it serves.
+    """
+
+    __slots__ = (
+        "address", "carried", "drops", "heard", "latch", "octets", "owner", "packets", "peer",
+        "quality", "rate", "receive", "rtcp", "send", "sent", "sock", "source", "target",
+    )  # fmt: skip
+
+    def __init__(self, sock: socket.socket, address: Address, *, rtcp: bool) -> None:
+        self.sock, self.address, self.rtcp = sock, address, rtcp
+        self.receive, self.send = sock.recvfrom_into, sock.sendto
+        self.peer: Port | None = None
+        self.source: Any = None
+        self.target: Any = None
+        self.latch = Latch()
+        self.quality = Quality()
+        self.rate = 8000
+        self.packets = self.octets = self.sent = 0
+        self.heard = 0.0
+        self.drops: dict[str, int] = {}
+        self.carried = False
+        self.owner: Any = None
+
+    def drop(self, reason: str) -> None:
+        """Count a packet that is not passed on."""
+        self.drops[reason] = self.drops.get(reason, 0) + 1
+
+    def wire(self, address: Address) -> Any:
+        """Return an address as this socket wants it, and as it tells it."""
+        host, port = address
+        return (host, port, 0, 0) if ":" in host else (host, port)
+
+
+class Pair:
+    """A slot with its two sockets."""
+
+    __slots__ = ("rtcp", "rtp", "slot")
+
+    def __init__(self, slot: Slot, rtp: Port, rtcp: Port) -> None:
+        self.slot, self.rtp, self.rtcp = slot, rtp, rtcp
+
+    def close(self) -> None:
+        """Close both sockets."""
+        self.rtp.sock.close()
+        self.rtcp.sock.close()
+
+
+class Opener:
+    """Opens pairs of ports.
+
+    Args:
+        hosts: Each address of ours, and what the far side is told in its place.
+        ports: The first and last port.
+        draw: Returns a random number below its argument.
+    """
+
+    def __init__(
+        self, hosts: Iterable[tuple[str, str]], ports: tuple[int, int], draw: Callable[[int], int]
+    ) -> None:
+        self.shown = dict(hosts)
+        self._first = ports[0] + ports[0] % 2
+        self.pairs = (ports[1] + 1 - self._first) // 2
+        self._draw = draw
+
+    def any(self, host: str) -> Pair | None:
+        """Open a pair somewhere in the range; None where none can be had."""
+        for _ in range(_TRIES):
+            pair = self.at(host, self._first + 2 * self._draw(self.pairs))
+            if pair is not None:
+                return pair
+        start = self._draw(self.pairs)
+        for step in range(self.pairs):  # a range that is nearly used up
+            pair = self.at(host, self._first + 2 * ((start + step) % self.pairs))
+            if pair is not None:
+                return pair
+        return None
+
+    def at(self, host: str, port: int) -> Pair | None:
+        """Open one pair; None where one of its ports is in use.
+
+        Raises:
+            OSError: The address cannot be used, or there are too many sockets.
+        """
+        rtp = _bind(host, port)
+        if rtp is None:
+            return None
+        try:
+            rtcp = _bind(host, port + 1)
+        except OSError:
+            rtp.close()
+            raise
+        if rtcp is None:
+            rtp.close()
+            return None
+        slot = Slot(host, self.shown.get(host, host), port)
+        return Pair(slot, Port(rtp, slot.rtp, rtcp=False), Port(rtcp, slot.rtcp, rtcp=True))
+
+
+def _bind(host: str, port: int) -> socket.socket | None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_OCTETS)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, _EXPEDITED)
+        else:
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, _EXPEDITED)
+        sock.bind((host, port))
+    except OSError as error:
+        sock.close()
+        if error.errno == errno.EADDRINUSE:
+            return None
+        raise
+    return sock

@@ -1,0 +1,202 @@
+"""A media relay, wired on one screen: its plane, its data path, its links, from start to last word."""
+
+import os
+import resource
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Final
+
+import anyio
+from anyio.abc import TaskGroup
+
+from centrex.base import Unavailable
+from centrex.config.relay import RelayConfig
+from centrex.farm.relay_side import Custody
+from centrex.runtime.lock import InstanceLock
+from centrex.runtime.monitor import interface_addresses
+from centrex.runtime.notify import Notifier, tell_ready
+from centrex.runtime.relay.link import ProxyLink
+from centrex.runtime.relay.offload import Offload, open_offload
+from centrex.runtime.relay.plane import Plane
+
+_DESCRIPTORS: Final = 200_000
+_NOTICE_S: Final = 0.2
+ORPHAN_S: Final = 60.0
+"""How long a relay that belongs to an engine waits for it without a call."""
+
+
+class RelayProcess:
+    """One relay.
+
+    Args:
+        config: Its configuration.
+        lock: The lock it holds; None for none.
+        orphan_s: After how long without a proxy and without a call it ends by itself; 0 for never.
+    """
+
+    def __init__(
+        self, config: RelayConfig, *, lock: Path | None = None, orphan_s: float = 0.0
+    ) -> None:
+        self._config, self._lock, self._orphan_s = config, lock, orphan_s
+        self._custody = Custody()
+        self._boot = os.urandom(8).hex()
+        self._again = False
+        self._links: list[ProxyLink] = []
+        self._before: tuple[float, Mapping[str, Any]] = (0.0, {})
+        self._rates: dict[str, int] = {"packets_per_s": 0, "octets_per_s": 0}
+        self._plane: Plane
+        self._offload: Offload
+
+    async def run(self, ready_fd: int | None) -> bool:
+        """Relay until told to end; whether it is to be started anew in place.
+
+        Raises:
+            Unavailable: An address or the lock cannot be had.
+        """
+        config = self._config
+        with ExitStack() as stack:
+            if self._lock is not None:
+                stack.enter_context(InstanceLock(self._lock))
+            hosts = [(host, config.advertise or host) for host in self._hosts()]
+            self._offload = open_offload(config, [host for host, _ in hosts])
+            self._plane = Plane(
+                hosts=hosts,
+                ports=config.port_range,
+                kernel=self._offload.kernel,
+                silence_s=config.silence_timeout,
+            )
+            _check(self._plane, hosts)
+            self._plane.start()
+            try:
+                await self._serve(ready_fd)
+            finally:
+                self._plane.close(keep=self._again)
+        return self._again
+
+    def _hosts(self) -> Sequence[str]:
+        if self._config.address:
+            return self._config.address
+        held = [one.address for one in interface_addresses()]
+        return [host for host in held if not host.startswith("fe80:")]
+
+    async def _serve(self, ready_fd: int | None) -> None:
+        notifier = Notifier(os.environ)
+        async with anyio.create_task_group() as tasks:
+            for proxy in self._config.proxies:
+                link = ProxyLink(
+                    proxy.address,
+                    proxy.port,
+                    proxy.secret.get_secret_value().encode(),
+                    name=self._config.name,
+                    plane=self._plane,
+                    custody=self._custody,
+                    told=self._told,
+                    beat=self._beat,
+                    report=_say,
+                )
+                self._links.append(link)
+                tasks.start_soon(link.run)
+            tasks.start_soon(self._tell_notices)
+            tasks.start_soon(notifier.watchdog)
+            if self._orphan_s:
+                tasks.start_soon(self._mind_orphanhood, tasks)
+            notifier.ready(f"relaying by {self._offload.name}")
+            if ready_fd is not None:
+                tell_ready(ready_fd)
+            with anyio.open_signal_receiver(
+                signal.SIGTERM, signal.SIGINT, signal.SIGHUP
+            ) as signals:
+                async for number in signals:
+                    self._again = number == signal.SIGHUP
+                    break
+            tasks.cancel_scope.cancel()
+
+    async def _tell_notices(self) -> None:
+        """Hand what the plane noticed to the proxy whose session it is."""
+        while True:
+            await anyio.sleep(_NOTICE_S)
+            notices = self._plane.notices
+            while notices:
+                name, kind, words, figures = notices.popleft()
+                for link in self._links:
+                    if link.side is not None:
+                        link.side.notice(name, kind, words, figures)
+                if kind == "ended":
+                    self._custody.forget(name)
+
+    async def _mind_orphanhood(self, tasks: TaskGroup) -> None:
+        """End when the engine this relay belongs to stays away and nobody talks any more."""
+        while True:
+            await anyio.sleep(1.0)
+            now = time.monotonic()
+            alone = all(not one.is_up and now - one.lost_at > self._orphan_s for one in self._links)
+            if alone and not len(self._custody):
+                tasks.cancel_scope.cancel()
+
+    def _told(self) -> Mapping[str, Any]:
+        return {
+            "capacity": self._config.max_sessions,
+            "path": self._offload.name,
+            "path_why": self._offload.why,
+            "version": "1",
+            "boot": self._boot,
+        }
+
+    def _beat(self) -> Mapping[str, Any]:
+        """Return the figures of a heartbeat; rates are over the time since the one before."""
+        figures, now = self._plane.figures(), time.monotonic()
+        then, before = self._before
+        if now - then >= 0.9:
+            passed = max(now - then, 0.001)
+            for name in ("packets", "octets"):
+                grown = figures[name] - before.get(name, figures[name])
+                self._rates[f"{name}_per_s"] = max(int(grown / passed), 0)
+            self._before = (now, figures)
+        dropped = sum(figures["drops"].values())
+        cpu_ms = int(time.process_time() * 1000)
+        return {**figures, **self._rates, "dropped": dropped, "cpu_ms": cpu_ms}
+
+
+def _check(plane: Plane, hosts: Sequence[tuple[str, str]]) -> None:
+    """See that ports can be opened at every address."""
+    for host, _ in hosts:
+        plane.free(plane.lease(host, 1))
+
+
+def _say(words: str) -> None:
+    sys.stderr.write(f"{words}\n")
+
+
+def serve(
+    config: RelayConfig,
+    *,
+    lock: Path | None = None,
+    ready_fd: int | None = None,
+    orphan_s: float = 0.0,
+) -> int:
+    """Run a relay until it is told to end; return its exit code.
+
+    Raises:
+        Unavailable: An address or the lock cannot be had.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(_DESCRIPTORS, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+    async def main() -> bool:
+        return await RelayProcess(config, lock=lock, orphan_s=orphan_s).run(ready_fd)
+
+    try:
+        again = anyio.run(main)
+    except BaseExceptionGroup as group:
+        expected = group.subgroup(Unavailable)
+        if expected is None:
+            raise
+        raise Unavailable(str(expected.exceptions[0])) from None
+    if again:
+        os.execv(sys.executable, sys.orig_argv)
+    return 0
