@@ -108,7 +108,7 @@ class ProxySide:
             self._refuse(why, now)
             return
         self._link.send(
-            wire.encode("welcome", heartbeat=self._farm.heartbeat_s, boot=self._farm.boot)
+            wire.encode("welcome", heartbeat=int(self._farm.heartbeat_s), boot=self._farm.boot)
         )
         self.relay = self._farm.came(self._peer, self._link, told, now)
 

@@ -48,12 +48,13 @@ class RelayState(enum.Enum):
 class _Stock:
     """Slots at one address of a relay, leased ahead."""
 
-    __slots__ = ("asked", "batch", "host", "slots")
+    __slots__ = ("asked", "batch", "host", "rushed", "slots")
 
     def __init__(self, host: str, batch: int) -> None:
         self.host = host
         self.slots: deque[Slot] = deque()
         self.batch, self.asked = batch, 0
+        self.rushed = False
 
 
 class Relay:
@@ -132,6 +133,8 @@ class Relay:
         for host, other in self._stocks.items():
             if other.slots and (":" in host) == (family == 6):
                 return self._take(other)
+        for host, other in self._stocks.items():
+            other.rushed |= (":" in host) == (family == 6)
         return None
 
     def _take(self, stock: _Stock) -> Slot:
@@ -142,9 +145,7 @@ class Relay:
         return slot
 
     def _refill(self, stock: _Stock) -> None:
-        """Lease as many again; twice as many where the last batch was used up before it came."""
-        if stock.asked and not stock.slots:
-            stock.batch = min(stock.batch * 2, _MOST)
+        """Lease as many as make the batch full."""
         count = stock.batch - len(stock.slots) - stock.asked
         if count > 0:
             stock.asked += count
@@ -156,8 +157,9 @@ class Relay:
         if stock is None:
             return
         stock.asked = max(stock.asked - wanted, 0)
-        if not stock.slots and len(slots) == wanted:
+        if stock.rushed and len(slots) == wanted:
             stock.batch = min(stock.batch * 2, _MOST)
+        stock.rushed = False
         stock.slots += slots
 
     def settle(self) -> None:

@@ -138,6 +138,8 @@ class RelaySide:
         """
         message = wire.decode(line)
         self.heard = now
+        if self.state is LinkState.REFUSED:
+            return
         if message["t"] == "refused":
             self.state, self.why = LinkState.REFUSED, wire.text(message, "why", longest=1024)
         elif self.state is LinkState.GREETING:

@@ -10,6 +10,7 @@ import ipaddress
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from centrex.base import PeerError
@@ -278,12 +279,14 @@ def is_hidden(host: str, source: str) -> bool:
     return not _is_numeric(host) or (is_private(host) and not is_private(source))
 
 
+@lru_cache(4096)
 def is_private(host: str) -> bool:
     """Whether a numeric address is of a private network, a carrier's NAT (RFC 6598) or link-local."""
     address = ipaddress.ip_address(host)
     return not address.is_global and not address.is_loopback and not address.is_unspecified
 
 
+@lru_cache(4096)
 def _is_numeric(host: str) -> bool:
     try:
         ipaddress.ip_address(host)
@@ -292,6 +295,7 @@ def _is_numeric(host: str) -> bool:
     return True
 
 
+@lru_cache(4096)
 def _is_unicast(host: str) -> bool:
     if not _is_numeric(host):
         return False

@@ -59,11 +59,11 @@ class Watch:
     def _one_way(
         self, session: Session, heard: tuple[Instant, Instant], now: Instant
     ) -> tuple[str, str] | None:
-        quiet = [
-            now - max(at, self.answered_at) >= ONE_WAY_S and may_talk(session, side)
-            for side, at in enumerate(heard)
-        ]
-        missed = NAMES[quiet.index(True)] if quiet[0] != quiet[1] else ""
+        missed = ""
+        for side, name in enumerate(NAMES):
+            quiet = now - max(heard[side], self.answered_at) >= ONE_WAY_S
+            if quiet and now - heard[1 - side] < ONE_WAY_S and may_talk(session, side):
+                missed = name
         if missed == self.one_way:
             return None
         self.one_way = missed

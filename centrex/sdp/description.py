@@ -7,6 +7,7 @@ refuses to know what a session is for.
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import Final
 
 from centrex.base import PeerError
@@ -232,6 +233,7 @@ def parse(body: bytes) -> Description:
     return description
 
 
+@lru_cache(4096)
 def _host(family: bytes, text: bytes) -> str:
     """Return an address of that family in its usual spelling, or a host name in lower case."""
     try:
@@ -257,6 +259,7 @@ def _is_nowhere(host: str) -> bool:
     return host in ("0.0.0.0", "::")
 
 
+@lru_cache(4096)
 def _is_multicast(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_multicast

@@ -78,7 +78,7 @@ def _parts(body: bytes, start: int, end: int, boundary: bytes) -> list[tuple[Spa
     delimiter = re.compile(rb"(?:^|\r?\n)--" + re.escape(boundary) + rb"(--)?[ \t]*(?:\r?\n|$)")
     found: list[tuple[Span, Span, bytes]] = []
     begins = -1
-    at = start
+    at = max(start - 1, 0)  # the end of the line before may begin the first delimiter
     while len(found) < _MOST_PARTS:
         mark = delimiter.search(body, at, end)
         if mark is None:

@@ -1,0 +1,203 @@
+"""Which relay gets a call, and that each carries what it is to carry, whatever breaks."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from centrex.farm.farm import Farm
+from centrex.farm.relay import RelayState
+from centrex.farm.relay_side import Custody
+from tests.support.farmlink import FakePlane, Joined, Watcher, session
+
+
+def make(*capacities: int) -> tuple[Farm, Watcher, list[Joined]]:
+    watcher = Watcher()
+    farm = Farm(watcher, heartbeat_s=5.0, boot="boot-1")
+    links = []
+    for number, capacity in enumerate(capacities):
+        link = Joined(farm, FakePlane(), name=f"r{number}", capacity=capacity)
+        link.run()
+        links.append(link)
+    return farm, watcher, links
+
+
+def calls(farm: Farm, count: int) -> None:
+    for number in range(count):
+        relay = farm.open(0.0)
+        assert relay is not None
+        farm.put(relay, session(f"s{number}", relay), 0.0)
+        for link in LINKS:
+            link.run()
+
+
+LINKS: list[Joined] = []
+
+
+def test_equal_relays_carry_equal_shares() -> None:
+    farm, _, links = make(100, 100, 100)
+    LINKS[:] = links
+    calls(farm, 31)
+    shares = sorted(len(relay.sessions) for relay in farm)
+    assert shares == [10, 10, 11]
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=4), st.integers(1, 60))
+def test_shares_are_in_proportion(capacities: list[int], count: int) -> None:
+    farm, _, links = make(*capacities)
+    LINKS[:] = links
+    count = min(count, sum(capacities))
+    calls(farm, count)
+    whole = sum(capacities)
+    for relay in farm:
+        assert abs(len(relay.sessions) - count * relay.capacity / whole) <= len(capacities)
+    if count == whole:
+        assert farm.open(0.0) is None, "all are full"
+
+
+def test_a_draining_relay_keeps_its_calls_and_gets_no_new_ones() -> None:
+    farm, _, links = make(100, 100)
+    LINKS[:] = links
+    calls(farm, 4)
+    drained = farm.drain("r0", on=True)
+    assert drained is not None
+    links[0].run()
+    assert links[0].relay_side.draining
+    for _ in range(4):
+        relay = farm.open(0.0)
+        assert relay is not None
+        assert relay.name == "r1"
+    assert len(drained.sessions) == 2
+    farm.drain("r0", on=False)
+    found = {relay.name for relay in (farm.open(0.0), farm.open(0.0)) if relay is not None}
+    assert found == {"r0", "r1"}
+    assert farm.drain("nobody", on=True) is None
+
+
+def test_a_silent_relay_gets_no_calls_and_comes_back_by_itself() -> None:
+    farm, watcher, (link,) = make(100)
+    farm.tick(14.0)
+    assert farm.open(14.0) is not None
+    farm.tick(16.0)
+    assert farm.open(16.0) is None
+    assert link.relay.state is RelayState.SILENT
+    assert watcher.seen[-1] == ("silent", "r0")
+    link.now = 17.0
+    link.relay_side.beat({"sessions": 3, "drops": {"x": 1, "y": "z"}})
+    link.run()
+    assert farm.open(17.0) is not None
+    assert watcher.seen[-1] == ("heard", "r0")
+    assert link.relay.beat["sessions"] == 3
+    assert link.relay.beat["drops"] == {"x": 1}
+
+
+def test_what_was_lost_with_the_link_is_told_again() -> None:
+    farm, watcher, (link,) = make(100)
+    relay = farm.open(0.0)
+    assert relay is not None
+    kept, lost = session("kept", relay), session("lost", relay)
+    gone = session("gone", relay)
+    farm.put(relay, kept, 0.0)
+    farm.put(relay, gone, 0.0)
+    link.run()
+    farm.put(relay, lost, 0.0)
+    link.cut()
+    assert watcher.seen[-1] == ("left", "r0", "cut")
+    farm.end(relay, "gone", "hung up", 1.0)
+    assert farm.open(1.0) is None
+    again = Joined(farm, link.plane, link.custody, name="r0")
+    again.run()
+    assert set(link.plane.held) == {"kept", "lost"}
+    assert link.plane.ended == ["gone"]
+    assert not any(event[0] == "adopt" for event in watcher.seen)
+
+
+def test_a_relay_that_was_started_anew_gets_everything_again() -> None:
+    farm, _, (link,) = make(100)
+    relay = farm.open(0.0)
+    assert relay is not None
+    one = session("s", relay)
+    farm.put(relay, one, 0.0)
+    link.run()
+    link.cut()
+    plane = FakePlane()
+    Joined(farm, plane, name="r0").run()
+    assert plane.held == {"s": one}
+
+
+def test_a_proxy_that_was_started_anew_adopts_what_goes_on() -> None:
+    farm, _, (link,) = make(100)
+    relay = farm.open(0.0)
+    assert relay is not None
+    farm.put(relay, session("goes-on", relay), 0.0)
+    link.run()
+    link.cut()
+    for adopts in (True, False):
+        watcher = Watcher()
+        watcher.adopts = adopts
+        later = Farm(watcher, heartbeat_s=5.0, boot=f"boot-{adopts}")
+        again = Joined(later, link.plane, link.custody, name="r0")
+        again.run()
+        assert ("adopt", "r0", "goes-on") in watcher.seen
+        assert ("goes-on" in again.relay.sessions) is adopts
+        assert ("goes-on" in link.plane.held) is adopts
+        again.cut()
+
+
+def test_two_proxies_see_their_own_sessions_only() -> None:
+    plane, custody = FakePlane(), Custody()
+    farms = []
+    for name in ("office", "branch"):
+        farm = Farm(Watcher(), heartbeat_s=5.0, boot=f"boot-{name}")
+        link = Joined(farm, plane, custody, proxy=name)
+        link.run()
+        relay = farm.open(0.0)
+        assert relay is not None
+        farm.put(relay, session(f"of-{name}", relay), 0.0)
+        link.run()
+        farms.append((farm, link))
+    assert set(plane.held) == {"of-office", "of-branch"}
+    farm, link = farms[1]
+    link.cut()
+    watcher = Watcher()
+    later = Farm(watcher, heartbeat_s=5.0, boot="later")
+    Joined(later, plane, custody, proxy="branch").run()
+    assert [event for event in watcher.seen if event[0] == "adopt"] == [
+        ("adopt", "one", "of-branch")
+    ]
+
+
+def test_a_relay_that_ends_a_session_and_one_that_has_something_to_say() -> None:
+    farm, watcher, (link,) = make(100)
+    relay = farm.open(0.0)
+    assert relay is not None
+    farm.put(relay, session("s", relay), 0.0)
+    link.run()
+    link.relay_side.notice("s", "one-way", "caller sends, callee does not", None)
+    link.relay_side.notice("unknown", "one-way", "x", None)
+    link.relay_side.notice("s", "ended", "silent for 60 s", {"id": "s"})
+    link.run()
+    assert watcher.seen[-2:] == [
+        ("notice", "r0", "s", "one-way", "caller sends, callee does not"),
+        ("ended", "r0", "s", "silent for 60 s", {"id": "s"}),
+    ]
+    assert not relay.sessions
+
+
+def test_a_second_relay_of_that_name_is_refused_until_the_first_is_silent() -> None:
+    farm, watcher, _ = make(100)
+    second = Joined(farm, FakePlane(), name="r0", now=1.0)
+    second.run()
+    assert second.proxy_side.relay is None
+    assert "logged in already" in second.relay_side.why
+    assert watcher.seen[-1][0] == "refused"
+    third = Joined(farm, FakePlane(), name="r0", now=16.0)
+    third.run()
+    assert third.proxy_side.relay is not None
+
+
+def test_who_is_long_gone_is_forgotten() -> None:
+    farm, _, (link,) = make(100)
+    link.cut()
+    farm.tick(3000.0)
+    assert len(list(farm)) == 1
+    farm.tick(4000.0)
+    assert not list(farm)

@@ -1,0 +1,110 @@
+"""The relay's end of the link: it does what its proxy says, and only what concerns that one."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from centrex.base import PeerError
+from centrex.farm import wire
+from centrex.farm.farm import Farm
+from centrex.farm.relay_side import Custody, LinkState
+from tests.support.farmlink import FakePlane, Joined, Watcher, session
+
+
+def up(plane: FakePlane | None = None, custody: Custody | None = None, **more: str) -> Joined:
+    farm = Farm(Watcher(), heartbeat_s=5.0, boot="boot-1")
+    link = Joined(farm, plane or FakePlane(), custody, proxy=more.get("proxy", "office"))
+    link.run()
+    assert link.relay_side.state is LinkState.UP
+    return link
+
+
+def test_a_proxy_that_does_not_know_the_secret_learns_nothing() -> None:
+    link = Joined(Farm(Watcher(), heartbeat_s=5.0, boot="b"), FakePlane())
+    link.to_relay.lines.clear()
+    challenge = wire.encode("challenge", v=1, proxy="evil", nonce="c" * 32, proof="0" * 64)
+    link.to_proxy.lines.clear()
+    link.relay_side.receive(challenge.rstrip(), 0.0)
+    assert link.relay_side.state is LinkState.REFUSED
+    (line,) = link.to_proxy.lines
+    assert b"proof is wrong" in line
+    assert link.to_proxy.closed
+
+
+def test_ports_that_were_not_used_go_with_the_link() -> None:
+    link = up()
+    one = session("s", link.relay)
+    link.farm.put(link.relay, one, 0.0)
+    link.run()
+    link.cut()
+    used = {slot for stream in one.streams if stream is not None for slot in stream.slots}
+    assert len(link.plane.freed) >= 100
+    assert not used & set(link.plane.freed)
+
+
+def test_a_session_it_cannot_carry_is_given_back() -> None:
+    link = up()
+    link.plane.broken = "port 30000 is in use"
+    link.farm.put(link.relay, session("s", link.relay), 0.0)
+    link.run()
+    assert not link.relay.sessions
+    assert not link.custody.of("office")
+
+
+def test_ports_used_up() -> None:
+    link = up(FakePlane(pairs=0))
+    assert link.relay.slot(4) is None
+
+
+def test_another_proxy_s_session_is_none_of_its_business() -> None:
+    plane, custody = FakePlane(), Custody()
+    office = up(plane, custody)
+    office.farm.put(office.relay, session("s", office.relay), 0.0)
+    office.run()
+    branch = up(plane, custody, proxy="branch")
+    branch.relay.send("end", id="s", why="mine")
+    branch.run()
+    assert "s" in plane.held
+    got: list[object] = []
+    branch.proxy_side.answered = lambda ask, rows: got.append(rows)  # type: ignore[method-assign]
+    branch.relay.send("sessions", ids=["s"], ask=1)
+    branch.run()
+    assert got == [[]]
+    stolen = wire.from_session(session("s", branch.relay))
+    branch.relay.send("put", session=stolen)
+    with pytest.raises(PeerError):
+        branch.run()
+
+
+def test_a_silent_proxy_is_noticed() -> None:
+    link = up()
+    assert not link.relay_side.is_dead(14.0)
+    assert link.relay_side.is_dead(16.0)
+
+
+def test_many_sessions_are_told_in_parts() -> None:
+    link = up()
+    for number in range(250):
+        link.farm.put(link.relay, session(f"s{number}", link.relay), 0.0)
+        link.run()
+    link.cut()
+    watcher = Watcher()
+    watcher.adopts = True
+    later = Farm(watcher, heartbeat_s=5.0, boot="later")
+    again = Joined(later, link.plane, link.custody)
+    again.run()
+    assert len(again.relay.sessions) == 250
+    assert sum(b'"held"' in line for line in again.seen) == 3
+
+
+@given(st.sampled_from(["put", "end", "lease", "drain", "sessions", "beat", "refused", "x"]),
+       st.dictionaries(st.sampled_from(["session", "id", "host", "count", "on", "ids", "ask", "why"]),
+                       st.none() | st.integers() | st.text(max_size=5) | st.lists(st.integers())))  # fmt: skip
+def test_a_proxy_may_say_anything_and_breaks_only_its_link(
+    kind: str, fields: dict[str, object]
+) -> None:
+    link = up()
+    try:
+        link.relay_side.receive(wire.encode(kind, **fields).rstrip(), 1.0)
+    except PeerError:
+        return

@@ -1,0 +1,157 @@
+"""Descriptions that pass, and what the relay is told because of them."""
+
+from itertools import count
+
+import pytest
+
+from centrex.base import PeerError
+from centrex.media.exchange import (
+    CALLEE,
+    CALLER,
+    Exchange,
+    Family,
+    NoSlot,
+    Where,
+    is_hidden,
+    is_private,
+    restored,
+)
+from centrex.media.terms import Address, End, Session, Slot
+from centrex.sdp import parse
+from tests.support.relays import offer
+
+A = Where("192.0.2.7", "192.0.2.1", natted=False)
+B = Where("192.0.2.8", "192.0.2.1", natted=False)
+_ports = count(30000, 2)
+
+
+def slot(family: Family, near: str) -> Slot | None:
+    host = near if near.startswith("192") else "2001:db8::1" if family == 6 else "198.51.100.1"
+    return Slot(host, "203.0.113.5", next(_ports))
+
+
+@pytest.fixture
+def exchange() -> Exchange:
+    return Exchange("s1", b"c1", b"a", slot)
+
+
+def test_the_far_side_is_shown_what_the_relay_shows(exchange: Exchange) -> None:
+    out = exchange.describe(CALLER, parse(offer("192.0.2.7", 4000).encode()), A, B)
+    assert b"c=IN IP4 203.0.113.5\r\n" in out
+    session = exchange.session()
+    assert session is not None
+    assert session.streams[0] is not None
+    assert session.streams[0].slots[0].host == "192.0.2.1"
+
+
+def test_told_once(exchange: Exchange) -> None:
+    for revision in (1, 2):
+        exchange.describe(CALLER, parse(offer("192.0.2.7", 4000 + revision).encode()), A, B)
+        session = exchange.session()
+        assert session is not None
+        assert session.revision == revision
+        assert exchange.session() is None
+        exchange.describe(CALLER, parse(offer("192.0.2.7", 4000 + revision).encode()), A, B)
+        assert exchange.session() is None
+
+
+def test_which_side_sent_it(exchange: Exchange) -> None:
+    assert exchange.side_of(b"a", b"b") == CALLER
+    assert exchange.side_of(b"b", b"a") == CALLEE
+    assert exchange.side_of(b"x", b"y") is None
+
+
+def test_a_line_that_goes_and_comes_back_keeps_its_ports(exchange: Exchange) -> None:
+    film = "m=video 4002 RTP/AVP 99"
+    first = parse(offer("192.0.2.7", 4000, film).encode())
+    ports = [media.port for media in parse(exchange.describe(CALLER, first, A, B)).media]
+    gone = parse(offer("192.0.2.7", 4000, "m=video 0 RTP/AVP 99").encode())
+    assert parse(exchange.describe(CALLER, gone, A, B)).media[1].port == 0
+    session = exchange.session()
+    assert session is not None
+    assert session.streams[1] is not None
+    assert session.streams[1].ends[0] == End(sends=False, receives=False)
+    again = exchange.describe(CALLER, first, A, B)
+    assert [media.port for media in parse(again).media] == ports
+
+
+def test_fewer_lines_than_before(exchange: Exchange) -> None:
+    two = parse(offer("192.0.2.7", 4000, "m=video 4002 RTP/AVP 99").encode())
+    exchange.describe(CALLER, two, A, B)
+    exchange.describe(CALLER, parse(offer("192.0.2.7", 4000).encode()), A, B)
+    session = exchange.session()
+    assert session is not None
+    assert session.streams[1] is not None
+    assert session.streams[1].ends[0].rtp is None
+
+
+def test_what_no_relay_can_carry_is_left_alone(exchange: Exchange) -> None:
+    text = offer("192.0.2.7", 4000, "m=message 7000 TCP/MSRP *")
+    out = exchange.describe(CALLER, parse(text.encode()), A, B)
+    assert b"m=message 7000 TCP/MSRP *" in out
+    session = exchange.session()
+    assert session is not None
+    assert session.streams[1] is None
+
+
+def test_a_name_s_address_is_learned_only(exchange: Exchange) -> None:
+    exchange.describe(CALLER, parse(offer("phone.example.com", 4000).encode()), A, B)
+    session = exchange.session()
+    assert session is not None
+    assert session.streams[0] is not None
+    end = session.streams[0].ends[0]
+    assert (end.rtp, end.natted, end.source) == (None, True, "192.0.2.7")
+
+
+def test_no_slot_and_nothing_noted() -> None:
+    made = Exchange("s", b"c", b"a", lambda family, near: None)
+    with pytest.raises(NoSlot):
+        made.describe(CALLER, parse(offer("192.0.2.7", 4000).encode()), A, B)
+    assert made.is_empty
+
+
+def test_restored_as_it_was(exchange: Exchange) -> None:
+    exchange.describe(CALLER, parse(offer("192.0.2.7", 4000, "a=rtcp-mux").encode()), A, B)
+    exchange.describe(CALLEE, parse(offer("192.0.2.8", 5000, "a=rtcp-mux").encode()), B, A)
+    exchange.answered, exchange.callee_tag = True, b"b\xff"
+    session = exchange.session()
+    assert session is not None
+    again = restored(session, slot)
+    assert (again.call_id, again.caller_tag, again.callee_tag) == (b"c1", b"a", b"b\xff")
+    assert again.session() is None, "nothing has changed"
+    again.describe(CALLEE, parse(offer("192.0.2.8", 5001, "a=rtcp-mux").encode()), B, A)
+    changed = again.session()
+    assert changed is not None
+    assert changed.revision == session.revision + 1
+    assert changed.streams[0] is not None
+    assert changed.streams[0].ends[1].rtcp == Address("192.0.2.8", 5001)
+
+
+@pytest.mark.parametrize("memo", ["", "[]", "{}", "[1, 2, 3]", '["a", "b", 5]', '["a", "b", []]'])
+def test_a_foreign_memo(memo: str) -> None:
+    with pytest.raises(PeerError):
+        restored(Session("s", "c", 1, True, (None,), memo), slot)
+
+
+@pytest.mark.parametrize(
+    ("host", "source", "hidden"),
+    [
+        ("192.168.1.10", "8.8.8.8", True),
+        ("100.64.0.1", "8.8.8.8", True),
+        ("fd00::1", "2606:4700::1", True),
+        ("192.168.1.10", "192.168.1.1", False),
+        ("8.8.4.4", "8.8.8.8", False),
+        ("8.8.8.8", "8.8.8.8", False),
+        ("10.0.0.1", "", False),
+        ("phone.example.com", "8.8.8.8", True),
+        ("0.0.0.0", "8.8.8.8", False),
+    ],
+)
+def test_hidden(host: str, source: str, hidden: bool) -> None:
+    assert is_hidden(host, source) is hidden
+
+
+def test_private() -> None:
+    assert is_private("10.0.0.1")
+    assert not is_private("127.0.0.1")
+    assert not is_private("8.8.8.8")

@@ -1,0 +1,156 @@
+"""Learning where an end is: rules that keep strangers out, whatever they send."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from centrex.media.learning import LOCK_PACKETS, MOVED_S, REPLACED_S, Latch, Verdict
+from centrex.media.terms import Address
+
+SIGNALLED = Address("198.51.100.7", 4000)
+PRIVATE = Address("192.168.1.10", 4000)
+PUBLIC = "8.8.4.4"
+STRANGER = "9.9.9.9"
+
+
+def latch(wanted: Address | None = SIGNALLED, source: str = "", *, natted: bool = False) -> Latch:
+    made = Latch()
+    assert made.expect(wanted, source or SIGNALLED.host, natted=natted)
+    return made
+
+
+def locked(made: Latch, host: str, port: int, *, stream: int = 7, now: float = 1.0) -> Latch:
+    verdicts = [made.consider(host, port, stream, now) for _ in range(LOCK_PACKETS)]
+    assert verdicts[0] is Verdict.LEARNED
+    assert verdicts[-1] is Verdict.LOCKED
+    return made
+
+
+def test_media_go_to_the_signalled_address_until_it_is_learned() -> None:
+    made = latch()
+    assert made.targets == (SIGNALLED,)
+    assert made.consider(*SIGNALLED, 7, 1.0) is Verdict.LEARNED
+    assert made.targets == (SIGNALLED,)
+    assert not made.locked
+
+
+def test_another_port_of_the_same_host_is_learned() -> None:
+    made = locked(latch(), SIGNALLED.host, 9999)
+    assert made.targets == (Address(SIGNALLED.host, 9999),)
+
+
+def test_the_signalled_address_wins_until_another_one_holds() -> None:
+    made = latch()
+    assert made.consider(SIGNALLED.host, 9999, 1, 1.0) is Verdict.LEARNED
+    assert made.consider(*SIGNALLED, 2, 1.1) is Verdict.LEARNED
+    assert made.consider(SIGNALLED.host, 9999, 1, 1.2) is Verdict.RIVAL
+    made = locked(latch(), SIGNALLED.host, 9999)
+    assert made.consider(*SIGNALLED, 2, 1.1) is Verdict.RIVAL
+
+
+def test_a_stranger_is_one_however_early_he_sends() -> None:
+    made = latch()
+    assert made.consider(STRANGER, SIGNALLED.port, 7, 0.0) is Verdict.STRANGER
+    assert made.source is None
+    assert made.targets == (SIGNALLED,)
+
+
+def test_behind_nat_the_signalling_s_address_is_plausible() -> None:
+    made = latch(PRIVATE, PUBLIC, natted=True)
+    assert made.targets == (Address(PUBLIC, PRIVATE.port),), "nothing goes to a private address"
+    assert made.consider(STRANGER, 4000, 7, 0.5) is Verdict.STRANGER
+    locked(made, PUBLIC, 61234)
+    assert made.targets == (Address(PUBLIC, 61234),)
+
+
+def test_a_carrier_s_pool_is_plausible_but_its_neighbours_yield() -> None:
+    made = latch(PRIVATE, PUBLIC, natted=True)
+    assert made.consider("8.8.4.200", 5000, 7, 1.0) is Verdict.LEARNED
+    assert made.consider(PUBLIC, 5000, 8, 1.1) is Verdict.LEARNED
+    assert made.consider("8.8.5.4", 5000, 8, 1.1) is Verdict.STRANGER
+
+
+def test_a_private_network_is_no_pool() -> None:
+    made = latch(Address("172.16.0.9", 4000), "192.168.7.1", natted=True)
+    assert made.consider("192.168.7.2", 4000, 7, 1.0) is Verdict.STRANGER
+
+
+def test_both_candidates_where_either_may_be_right() -> None:
+    made = latch(Address("8.8.8.8", 4000), PUBLIC, natted=True)
+    assert made.targets == (Address("8.8.8.8", 4000), Address(PUBLIC, 4000))
+
+
+def test_the_same_stream_from_another_port_after_a_short_silence() -> None:
+    """The mapping of a NAT was made anew during the call."""
+    made = locked(latch(PRIVATE, PUBLIC, natted=True), PUBLIC, 1111)
+    assert made.consider(PUBLIC, 2222, 7, 1.0 + MOVED_S / 2) is Verdict.RIVAL
+    assert made.consider(PUBLIC, 2222, 8, 1.0 + MOVED_S) is Verdict.RIVAL, "another stream"
+    assert made.consider(PUBLIC, 2222, 7, 1.0 + MOVED_S) is Verdict.LEARNED
+    assert made.relearned == 1
+    assert not made.locked
+
+
+def test_another_stream_after_a_long_silence() -> None:
+    made = locked(latch(), *SIGNALLED)
+    assert made.consider(SIGNALLED.host, 2222, 99, 1.0 + REPLACED_S) is Verdict.LEARNED
+    assert made.consider(STRANGER, 2222, 99, 1000.0) is Verdict.STRANGER
+
+
+def test_signalling_opens_it_again_only_with_news() -> None:
+    made = locked(latch(), SIGNALLED.host, 9999)
+    assert not made.expect(SIGNALLED, SIGNALLED.host, natted=False)
+    assert made.locked
+    other = Address("198.51.100.8", 6000)
+    assert made.expect(other, SIGNALLED.host, natted=False)
+    assert made.source is None
+    assert made.targets == (other,)
+    assert made.consider(SIGNALLED.host, 9999, 7, 1.1) is Verdict.STRANGER
+
+
+def test_what_is_heard_where_it_was_signalled_need_not_be_learned_again() -> None:
+    made = locked(latch(), *SIGNALLED)
+    assert made.expect(SIGNALLED, "203.0.113.1", natted=False)
+    assert made.locked
+
+
+def test_five_packets_of_one_stream_lock() -> None:
+    made = latch()
+    for number in range(4 * LOCK_PACKETS):
+        assert made.consider(*SIGNALLED, number % 2, 1.0) is not Verdict.LOCKED
+    assert not made.locked
+
+
+def test_an_adopted_source_holds() -> None:
+    made = latch()
+    made.adopt(Address(SIGNALLED.host, 7777), 5.0)
+    assert made.locked
+    assert made.settled
+    assert made.consider(*SIGNALLED, 7, 5.1) is Verdict.RIVAL
+
+
+def test_nothing_signalled_nothing_learned() -> None:
+    made = Latch()
+    assert made.targets == ()
+    assert not made.settled
+    assert made.consider(*SIGNALLED, 7, 1.0) is Verdict.STRANGER
+
+
+HOSTS = st.sampled_from(
+    [SIGNALLED.host, PRIVATE.host, PUBLIC, "8.8.4.9", STRANGER, "2001:db8::1", "10.0.0.1"]
+)
+PACKETS = st.tuples(HOSTS, st.sampled_from([4000, 5000, 6000]), st.integers(0, 3), st.floats(0, 2))
+
+
+@given(st.booleans(), st.lists(PACKETS, max_size=60))
+def test_no_packet_makes_a_stranger_the_target(natted: bool, packets: list[tuple]) -> None:  # type: ignore[type-arg]
+    made = latch(PRIVATE if natted else SIGNALLED, PUBLIC, natted=natted)
+    plausible = {PRIVATE.host, PUBLIC, "8.8.4.9"} if natted else {SIGNALLED.host}
+    now = 0.0
+    for host, port, stream, passed in packets:
+        now += passed
+        was, held, heard = made.source, made.locked, made.heard
+        verdict = made.consider(host, port, stream, now)
+        if host not in plausible:
+            assert verdict is Verdict.STRANGER
+        assert all(target.host in plausible for target in made.targets)
+        if held and made.source != was:
+            assert now - heard >= MOVED_S

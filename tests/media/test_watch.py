@@ -1,0 +1,80 @@
+"""What is wrong with a call's media, told once and in words."""
+
+from dataclasses import replace
+
+import pytest
+
+from centrex.media.terms import Address, End, Session, Slot, Stream
+from centrex.media.watch import DEADLOCK_S, HOLD_FACTOR, ONE_WAY_S, Watch, may_talk
+
+SLOTS = (Slot("127.0.0.1", "127.0.0.1", 30000), Slot("127.0.0.1", "127.0.0.1", 30002))
+TALKS = End(rtp=Address("192.0.2.7", 4000))
+
+
+def session(caller: End = TALKS, callee: End = TALKS, *, answered: bool = True) -> Session:
+    return Session("s", "c", 1, answered, (None, Stream(SLOTS, (caller, callee))))
+
+
+def test_before_the_answer_nobody_is_missed() -> None:
+    watch = Watch(0.0)
+    assert watch.look(session(answered=False), (0.0, 0.0), 100.0) is None
+    assert watch.look(session(), (0.0, 0.0), 101.0) is None, "it was answered just now"
+
+
+def test_two_that_wait_for_each_other() -> None:
+    watch = Watch(0.0)
+    assert watch.look(session(), (0.0, 0.0), 1.0) is None
+    found = watch.look(session(), (0.0, 0.0), 1.0 + DEADLOCK_S)
+    assert found is not None
+    assert found[0] == "deadlock"
+    assert watch.look(session(), (0.0, 0.0), 9.0 + DEADLOCK_S) is None, "told once"
+
+
+@pytest.mark.parametrize(
+    ("heard", "words"),
+    [
+        ((20.0, 0.0), "caller sends, callee does not"),
+        ((0.0, 20.0), "callee sends, caller does not"),
+    ],
+)
+def test_one_way(heard: tuple[float, float], words: str) -> None:
+    watch = Watch(0.0)
+    watch.look(session(), heard, 1.0)
+    assert watch.look(session(), (0.0, 0.0), 3.0) is None
+    assert watch.look(session(), heard, 20.0) == ("one-way", words)
+    assert watch.look(session(), heard, 21.0) is None
+    found = watch.look(session(), (30.0, 30.0), 30.0)
+    assert found is not None
+    assert found[0] == "two-way"
+
+
+def test_a_side_that_need_not_send_is_not_missed() -> None:
+    for quiet in (replace(TALKS, sends=False), End(sends=False, receives=False)):
+        watch = Watch(0.0)
+        watch.look(session(callee=quiet), (9.0, 0.0), 1.0)
+        assert watch.look(session(callee=quiet), (16.0, 0.0), 10.0 + ONE_WAY_S) is None
+    watch = Watch(0.0)
+    deaf = replace(TALKS, receives=False)
+    watch.look(session(caller=deaf), (9.0, 0.0), 1.0)
+    assert watch.look(session(caller=deaf), (16.0, 0.0), 10.0 + ONE_WAY_S) is None
+
+
+def test_silence_ends_it_later_on_hold() -> None:
+    watch = Watch(0.0)
+    watch.look(session(), (1.0, 1.0), 1.0)
+    assert not watch.is_over(session(), (5.0, 3.0), 60.0, 64.9)
+    assert watch.is_over(session(), (5.0, 3.0), 60.0, 65.0)
+    held = session(*[replace(TALKS, sends=False)] * 2)
+    assert not watch.is_over(held, (5.0, 3.0), 60.0, 65.0)
+    assert watch.is_over(held, (5.0, 3.0), 60.0, 5.0 + 60 * HOLD_FACTOR)
+
+
+def test_ringing_is_no_silence() -> None:
+    watch = Watch(10.0)
+    assert not watch.is_over(session(answered=False), (0.0, 0.0), 60.0, 170.0)
+
+
+def test_who_may_talk() -> None:
+    assert may_talk(session(), 0)
+    assert not may_talk(session(End()), 0)
+    assert not may_talk(Session("s", "c", 1, True, ()), 0)
