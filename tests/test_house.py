@@ -37,6 +37,10 @@ TESTED_ELSEWHERE: Final = {
     "centrex/media/terms.py": "farm/ and runtime/relay/",
     "centrex/runtime/relay/kernel.py": "runtime/relay/test_ebpf.py and test_nftables.py",
     # one machine, seen through the whole it belongs to
+    "centrex/runtime/relay/link.py": "runtime/test_farm_server.py",
+    "centrex/runtime/relay/held.py": "runtime/relay/test_plane.py",
+    "centrex/runtime/relay/__main__.py": "wire/test_relay.py",
+    "centrex/runtime/media.py": "wire/test_relay.py",
     "centrex/proxy/core.py": "scenarios/",
     "centrex/trace/advice.py": "trace/test_explain.py",
     "centrex/trace/words.py": "trace/test_explain.py",

@@ -373,6 +373,7 @@ class Plane:
         """Signalling has told something new of some ends."""
         for port in ports:
             self._uncarry([port, *_peer(port)])
+        for port in ports:
             self._claim(port, now)
             self._aim(port)
         for port in ports:

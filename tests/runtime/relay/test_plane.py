@@ -1,0 +1,462 @@
+"""Packets through a relay's plane: both ways, and nobody else's."""
+
+import random
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from centrex.base import Unavailable
+from centrex.media.terms import Address, End, Session, Stream
+from centrex.rtp.packet import is_packet, is_rtcp, receiver_report
+from centrex.runtime.relay.kernel import Carried, Entry
+from centrex.runtime.relay.plane import Plane
+from tests.support.fake_kernel import FakeKernel
+from tests.support.ports import loopback
+from tests.support.rtp_ends import Call, RtpEnd, until
+
+pytestmark = pytest.mark.wire
+
+
+class Clock:
+    """A clock that tests can put forward."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self.ahead
+
+
+class World:
+    """A plane, and what tests made of sockets around it."""
+
+    def __init__(self) -> None:
+        self.planes: list[Plane] = []
+        self.ends: list[RtpEnd] = []
+        self.clock = Clock()
+
+    def plane(
+        self, *hosts: str, kernel: FakeKernel | None = None, silence_s: float = 60.0
+    ) -> Plane:
+        made = Plane(
+            hosts=[(host, host) for host in hosts or (loopback(),)],
+            ports=(31000, 48999),
+            kernel=kernel,
+            silence_s=silence_s,
+            draw=random.Random(5).randrange,
+            clock=self.clock,
+        )
+        made.start()
+        self.planes.append(made)
+        return made
+
+    def end(self, host: str = "", **more: Any) -> RtpEnd:
+        made = RtpEnd(host or loopback(), **more)
+        self.ends.append(made)
+        return made
+
+    def call(self, plane: Plane | None = None, **more: Any) -> Call:
+        return Call(plane or self.plane(), self.end(stream=1), self.end(stream=2), **more)
+
+    def passes(self, seconds: float) -> None:
+        """Let time pass for the planes, and let them notice."""
+        self.clock.ahead += seconds
+        for plane in self.planes:
+            looked = plane._look_at
+            until(lambda plane=plane, looked=looked: plane._look_at > looked)  # type: ignore[misc]
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    made = World()
+    yield made
+    for plane in made.planes:
+        plane.close()
+    for end in made.ends:
+        end.close()
+
+
+def notices(plane: Plane, kind: str) -> list[tuple[str, str]]:
+    return [(name, words) for name, told, words, _ in plane.notices if told == kind]
+
+
+def test_two_way_from_the_relay_s_ports(world: World) -> None:
+    call = world.call()
+    call.talk()
+    assert call.callee.gets(call.caller.send(call.slots[0])) == call.slots[1].rtp
+    caller, callee = call.figures()
+    assert caller["locked"]
+    assert caller["learned"] == f"{call.caller.host}:{call.caller.port}"
+    assert (caller["packets"], callee["packets"]) == (9, 8)
+    assert (caller["sent"], callee["sent"]) == (8, 9)
+    totals = call.plane.figures()
+    assert (totals["sessions"], totals["packets"], totals["unlearned"]) == (1, 17, 0)
+
+
+def test_two_that_send_nothing_until_they_receive_hear_each_other(world: World) -> None:
+    """No deadlock: the relay sends first, to where signalling says, and both begin."""
+    call = world.call()
+    first, source = call.caller.receive()
+    assert source == call.slots[0].rtp
+    assert is_packet(first, len(first))
+    assert first[12:] == b"\xff" * 160, "silence of the payload type named first"
+    call.callee.receive()
+    call.talk(1)
+
+
+def test_nobody_is_sent_anything_before_both_have_described_themselves(world: World) -> None:
+    caller, callee = world.end(), world.end()
+    call = Call(world.plane(), caller, callee, ends=(caller.end(), End()), answered=False)
+    world.passes(1.1)
+    assert not caller.drained(), "a phone might take it for an answer"
+    call.put(callee=callee.end())
+    caller.receive()
+
+
+def test_an_end_behind_nat_is_sent_to_where_its_signalling_came_from(world: World) -> None:
+    caller, callee = world.end(), world.end()
+    hidden = replace(
+        caller.end(), rtp=Address("10.255.255.9", caller.port), natted=True, source=caller.host
+    )
+    call = Call(world.plane(), caller, callee, ends=(hidden, callee.end()))
+    assert caller.receive()[1] == call.slots[0].rtp
+    mapped = world.end(caller.host, stream=1)
+    callee.gets(mapped.send(call.slots[0]))
+    mapped.gets(callee.send(call.slots[1]))
+
+
+def test_a_stranger_s_packets_are_counted_and_go_nowhere(world: World) -> None:
+    """No injection, before the end was learned or after; nothing goes to who sends first."""
+    call = world.call()
+    stranger = world.end(stream=666)
+    for _ in range(2):
+        data = stranger.send(call.slots[0], 20)
+        call.talk()
+        until(lambda: call.figures()[0]["drops"].get("unexpected-source", 0) >= 20)
+        assert data not in call.callee.drained()
+    assert not stranger.drained()
+    assert call.plane.figures()["drops"]["unexpected-source"] == 40
+
+
+def test_another_port_of_the_same_host_cannot_take_over(world: World) -> None:
+    """RTP bleed: a guess at the port of a call that is up."""
+    call = world.call()
+    call.talk()
+    neighbour = world.end(call.caller.host, stream=1)
+    neighbour.send(call.slots[0], 20)
+    until(lambda: call.figures()[0]["drops"].get("second-source", 0) == 20)
+    call.talk()
+    assert not neighbour.drained()
+
+
+def test_packets_for_a_port_that_serves_nobody(world: World) -> None:
+    plane = world.plane()
+    (slot,) = plane.lease(next(iter(plane.hosts)), 1)
+    world.end().send(slot, 3)
+    until(lambda: plane.figures()["drops"].get("no-session", 0) == 3)
+
+
+def test_rtcp_has_its_own_ports(world: World) -> None:
+    call = world.call()
+    one, other = (world.end(end.host, port=end.port + 1) for end in (call.caller, call.callee))
+    report = receiver_report(99)
+    one.sock.sendto(report, tuple(call.slots[0].rtcp))
+    assert other.gets(report) == call.slots[1].rtcp
+    assert call.figures()[0]["rtcp_packets"] == 1
+    assert is_rtcp(report)
+
+
+def test_rtcp_on_the_port_of_rtp(world: World) -> None:
+    caller, callee = world.end(), world.end()
+    ends = tuple(end.end(rtcp=end.address) for end in (caller, callee))
+    call = Call(world.plane(), caller, callee, ends=(ends[0], ends[1]))
+    call.talk()
+    report = receiver_report(1)
+    caller.sock.sendto(report, tuple(call.slots[0].rtp))
+    assert callee.gets(report) == call.slots[1].rtp
+    assert call.figures()[0]["lost"] == 0
+
+
+def test_signalling_leads_to_a_new_address(world: World) -> None:
+    call = world.call()
+    call.talk()
+    old, call.caller = call.caller, world.end(stream=9)
+    call.put(caller=call.caller.end())
+    call.talk()
+    old.drained()
+    call.caller.gets(call.callee.send(call.slots[1]))
+    old.send(call.slots[0], 3)
+    until(lambda: call.figures()[0]["drops"].get("unexpected-source", 0) == 3)
+    assert not old.drained()
+
+
+def test_hold_and_resume(world: World) -> None:
+    """Music from who holds passes; both go on after it."""
+    call = world.call()
+    call.talk()
+    talks = call.ends
+    call.put(replace(talks[0], receives=False), replace(talks[1], sends=False))
+    call.callee.gets(call.caller.send(call.slots[0]))
+    world.passes(30.0)
+    call.callee.gets(call.caller.send(call.slots[0]))
+    world.passes(1.1)
+    assert not notices(call.plane, "one-way"), "who is to be silent is not missed"
+    call.put(*talks)
+    call.talk()
+
+
+def test_a_mapping_that_changes_during_the_call(world: World) -> None:
+    call = world.call()
+    call.talk()
+    moved = world.end(call.caller.host, stream=1)
+    moved.sequence = call.caller.sequence
+    moved.send(call.slots[0])
+    until(lambda: call.figures()[0]["drops"].get("second-source", 0) == 1)
+    world.clock.ahead += 2.0
+    call.callee.gets(moved.send(call.slots[0]))
+    moved.gets(call.callee.send(call.slots[1]))
+    assert call.figures()[0]["relearned"] == 1
+
+
+def test_an_older_revision_changes_nothing(world: World) -> None:
+    call = world.call()
+    first = call.put()
+    call.put(caller=world.end().end())
+    call.plane.put(replace(first, revision=1))
+    (held,) = call.plane.held()
+    assert held.revision == call.revision
+
+
+def test_a_call_that_is_heard_from_one_side_only(world: World) -> None:
+    call = world.call()
+    world.passes(1.1)
+    for _ in range(8):
+        call.caller.send(call.slots[0])
+        world.passes(1.1)
+    assert notices(call.plane, "one-way") == [("s1", "caller sends, callee does not")]
+    call.talk()
+    world.passes(1.1)
+    assert len(notices(call.plane, "two-way")) == 1
+
+
+def test_two_ends_that_never_begin_are_suspected(world: World) -> None:
+    call = world.call()
+    world.passes(1.1)
+    world.passes(5.0)
+    assert len(notices(call.plane, "deadlock")) == 1
+
+
+def test_silence_ends_a_session_and_frees_its_ports(world: World) -> None:
+    call = world.call(world.plane(silence_s=60.0))
+    call.talk()
+    world.passes(59.0)
+    assert call.plane.figures()["sessions"] == 1
+    world.passes(2.0)
+    until(lambda: call.plane.figures()["sessions"] == 0)
+    (ended,) = [notice for notice in call.plane.notices if notice[1] == "ended"]
+    assert ended[2] == "silent for 60 s"
+    assert ended[3] is not None
+    assert ended[3]["streams"][0][0]["packets"] == 8
+    assert call.plane.figures()["ports_used"] == 0
+
+
+def test_the_end_gives_figures_and_ports_back(world: World) -> None:
+    call = world.call()
+    call.talk()
+    told = call.plane.end("s1")
+    assert told is not None
+    assert told["streams"][0][1]["packets"] == 8
+    assert call.plane.end("s1") is None
+    totals = call.plane.figures()
+    assert (totals["sessions"], totals["ports_used"], totals["packets"]) == (0, 0, 16)
+    assert (totals["peak"], totals["total"]) == (1, 1)
+
+
+def test_two_calls_chained_through_one_relay(world: World) -> None:
+    """Hairpin: the far end of one is a port of the other, as with two proxies and one farm."""
+    plane = world.plane()
+    left, right = world.end(stream=1), world.end(stream=2)
+    host = next(iter(plane.hosts))
+    first, second = (plane.lease(host, 2) for _ in range(2))
+
+    def slot_end(slot: Any) -> End:
+        return End(rtp=slot.rtp, rtcp=slot.rtcp, source=host)
+
+    plane.put(
+        Session(
+            "a", "a", 1, True, (Stream((first[0], first[1]), (left.end(), slot_end(second[0]))),)
+        )
+    )
+    plane.put(
+        Session(
+            "b", "b", 1, True, (Stream((second[0], second[1]), (slot_end(first[1]), right.end())),)
+        )
+    )
+    for _ in range(8):
+        right.gets(left.send(first[0]))
+        left.gets(right.send(second[1]))
+
+
+def test_between_ipv4_and_ipv6(world: World) -> None:
+    plane = world.plane(loopback(), "::1")
+    call = Call(plane, world.end(stream=1), world.end("::1", stream=2))
+    call.talk()
+
+
+def test_ports_that_are_used_up(world: World) -> None:
+    plane = world.plane()
+    with pytest.raises(Unavailable, match="no address of this relay"):
+        plane.lease("192.0.2.1", 1)
+    host = next(iter(plane.hosts))
+    slots = plane.lease(host, 20)
+    plane.free(slots[:10])
+    assert plane.figures()["ports_used"] == 20
+    call = world.call(plane)
+    plane.free(call.slots)
+    call.talk()
+
+
+def test_the_same_ports_after_a_restart(world: World) -> None:
+    call = world.call()
+    call.talk()
+    (held,) = call.plane.held()
+    host = next(iter(call.plane.hosts))
+    call.plane.close()
+    world.planes.clear()
+    call.plane = world.plane(host)
+    call.plane.put(held)
+    call.talk()
+
+
+def test_a_port_that_is_taken_meanwhile(world: World) -> None:
+    call = world.call()
+    (held,) = call.plane.held()
+    other = world.plane(next(iter(call.plane.hosts)))
+    with pytest.raises(Unavailable, match="in use"):
+        other.put(held)
+    assert other.figures()["sessions"] == 0
+
+
+# with a kernel that carries
+
+
+def settled(world: World) -> tuple[FakeKernel, Call]:
+    kernel = FakeKernel()
+    call = world.call(world.plane(kernel=kernel))
+    call.talk()
+    until(lambda: len(kernel.table) == 2)
+    return kernel, call
+
+
+def test_the_kernel_gets_what_is_certain(world: World) -> None:
+    kernel, call = settled(world)
+    caller, callee = call.slots
+    assert set(kernel.table.values()) == {
+        Entry(call.caller.address, caller.rtp, callee.rtp, call.callee.address, 8000),
+        Entry(call.callee.address, callee.rtp, caller.rtp, call.caller.address, 8000),
+    }
+    assert all(end["kernel"] for end in call.figures())
+
+
+def test_the_kernel_gets_nothing_that_may_still_change(world: World) -> None:
+    kernel = FakeKernel()
+    caller, callee = world.end(stream=1), world.end(stream=2)
+    ends = (caller.end(), replace(callee.end(), natted=True))
+    call = Call(world.plane(kernel=kernel), caller, callee, ends=ends)
+    for _ in range(8):
+        callee.gets(caller.send(call.slots[0]))
+    assert not kernel.table, "the callee is behind NAT and has not been heard"
+    call.talk()
+    until(lambda: len(kernel.table) == 2)
+
+
+def test_a_change_takes_it_back_at_once(world: World) -> None:
+    kernel, call = settled(world)
+    old = call.caller.address
+    call.caller = world.end(stream=4)
+    call.put(caller=call.caller.end())
+    assert all(old not in (entry.source, entry.target) for entry in kernel.table.values())
+    call.talk()
+    until(lambda: len(kernel.table) == 2)
+    call.plane.end("s1")
+    assert not kernel.table
+
+
+def test_what_the_kernel_counted_is_told(world: World) -> None:
+    kernel, call = settled(world)
+    key = (call.caller.address, call.slots[0].rtp)
+    before = call.figures()[0]["packets"]
+    kernel.counts[key] = Carried(500, 86000, 3, 0.002)
+    world.passes(1.1)
+    assert call.figures()[0]["packets"] == before + 500
+    world.passes(1.1)
+    assert call.figures()[0]["packets"] == before + 500
+    kernel.counts[key] = Carried(700, 120400, 3, 0.002)
+    told = call.plane.end("s1")
+    assert told is not None
+    caller, callee = told["streams"][0]
+    assert (caller["packets"], callee["sent"]) == (before + 700, before + 700)
+    assert (caller["lost"], caller["jitter_ms"]) == (3, 2.0)
+
+
+def test_silence_is_what_the_kernel_does_not_carry_either(world: World) -> None:
+    kernel, call = settled(world)
+    for count in range(1, 9):
+        for key in kernel.table:
+            kernel.counts[key] = Carried(count * 50, count * 8600)
+        world.passes(20.0)
+    assert call.plane.figures()["sessions"] == 1
+    world.passes(61.0)
+    until(lambda: call.plane.figures()["sessions"] == 0)
+
+
+def test_a_kernel_that_refuses_leaves_it_to_us(world: World) -> None:
+    kernel = FakeKernel()
+    kernel.refuses = True
+    call = world.call(world.plane(kernel=kernel))
+    call.talk(20)
+    assert call.plane.figures()["kernel_failures"] > 0
+    assert not any(end["kernel"] for end in call.figures())
+
+
+def test_what_a_former_process_left_is_taken_up(world: World) -> None:
+    kernel, call = settled(world)
+    (held,) = call.plane.held()
+    host = next(iter(call.plane.hosts))
+    call.plane.close(keep=True)
+    assert kernel.closed is True
+    world.planes.clear()
+    later = FakeKernel(list(kernel.table.values()))
+    call.plane = world.plane(host, kernel=later)
+    call.plane.put(held)
+    assert not later.log, "it goes on as it was"
+    assert all(end["kernel"] and end["locked"] for end in call.figures())
+    world.passes(31.0)
+    assert len(later.table) == 2
+
+
+def test_what_nobody_claims_is_removed(world: World) -> None:
+    entry = Entry(
+        Address("192.0.2.7", 4),
+        Address("127.0.0.1", 6),
+        Address("127.0.0.1", 8),
+        Address("192.0.2.8", 4),
+    )
+    kernel = FakeKernel([entry])
+    world.plane(kernel=kernel)
+    world.passes(29.0)
+    assert kernel.table
+    world.passes(2.0)
+    assert not kernel.table
+
+
+def test_a_clean_end_keeps_nothing(world: World) -> None:
+    kernel, call = settled(world)
+    call.plane.close()
+    assert kernel.closed is False
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(tuple(call.slots[0].rtp))
