@@ -95,4 +95,7 @@ def relay_start(
 
     Example: centrex relay start --config relay.toml
     """
-    raise typer.Exit(api.serve_relay(config, ready_fd=ready_fd))
+    try:
+        raise typer.Exit(api.serve_relay(config, ready_fd=ready_fd))
+    except api.Unavailable as error:
+        raise api.CentrexError(f"cannot start: {error}") from error

@@ -40,6 +40,7 @@ TESTED_ELSEWHERE: Final = {
     "centrex/runtime/relay/link.py": "runtime/test_farm_server.py",
     "centrex/runtime/relay/held.py": "runtime/relay/test_plane.py",
     "centrex/runtime/relay/__main__.py": "wire/test_relay.py",
+    "centrex/runtime/relay/process.py": "wire/test_relay.py",
     "centrex/runtime/media.py": "wire/test_relay.py",
     "centrex/proxy/core.py": "scenarios/",
     "centrex/trace/advice.py": "trace/test_explain.py",

@@ -99,7 +99,13 @@ class Relay:
             self.state is RelayState.AVAILABLE
             and not self.draining
             and len(self.sessions) < self.capacity
+            and self.is_stocked
         )
+
+    @property
+    def is_stocked(self) -> bool:
+        """Whether any port of it is leased ahead."""
+        return any(stock.slots for stock in self._stocks.values())
 
     def came(self, link: Link, hosts: list[str], now: Instant) -> None:
         """It has logged in: nothing is leased yet."""

@@ -7,7 +7,6 @@ carries and how it is told is not known here.
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import anyio
+import anyio.to_thread
 import tomlkit
 
 from centrex.events import Event, Kind, Severity
@@ -84,19 +84,27 @@ class EmbeddedRelay:
         """Start it and wait for its end; return its exit code."""
         self.starts += 1
         try:
-            with self._words.open("wb") as words:
-                process = await anyio.open_process(
-                    self._command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=words,
-                    start_new_session=True,
-                )
+            pid = self._begin()
         except OSError as error:
             self._tell("relay.start-failed", Severity.ERROR, why=error.strerror or str(error))
             return -1
-        self._tell("relay.started", Severity.INFO, pid=process.pid)
-        return await process.wait()
+        self._tell("relay.started", Severity.INFO, pid=pid)
+        return await _ended(pid)
+
+    def _begin(self) -> int:
+        """Start the process, which is nobody's but its own: it is to outlive us if need be."""
+        nowhere, words = os.O_RDWR, os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        return os.posix_spawnp(
+            self._command[0],
+            self._command,
+            os.environ,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, nowhere, 0),
+                (os.POSIX_SPAWN_OPEN, 1, os.devnull, nowhere, 0),
+                (os.POSIX_SPAWN_OPEN, 2, str(self._words), words, 0o600),
+            ],
+            setsid=True,
+        )
 
     def _last_words(self) -> str:
         """Return the end of what it wrote to its standard error, in one line."""
@@ -121,3 +129,15 @@ class EmbeddedRelay:
 
     def _tell(self, name: str, severity: Severity, **fields: Any) -> None:
         self._report(Event(Kind.MEDIA, severity, name, fields))
+
+
+async def _ended(pid: int) -> int:
+    """Wait for the end of a process; return its exit code, negative for a signal."""
+    if hasattr(os, "pidfd_open"):
+        descriptor = os.pidfd_open(pid)
+        try:
+            await anyio.wait_readable(descriptor)
+        finally:
+            os.close(descriptor)
+    status = await anyio.to_thread.run_sync(os.waitpid, pid, 0)
+    return os.waitstatus_to_exitcode(status[1])

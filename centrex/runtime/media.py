@@ -86,6 +86,8 @@ class Media:
         if settings.embedded:
             with anyio.move_on_after(_ARRIVAL_S):
                 await self._arrived.wait()
+                while self.farm.open(time.monotonic()) is None:  # noqa: ASYNC110 - ports are leased
+                    await anyio.sleep(0.005)
 
     async def _serve_own(self, path: Path, *, task_status: TaskStatus[None]) -> None:
         secret = self._own_secret.hex().encode()

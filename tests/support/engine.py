@@ -46,6 +46,7 @@ class Instance:
             "network.address": self.host,
             "network.port": free_port(self.host, run=2),
             "auth.enabled": False,
+            "media.mode": "never",
             "events.file": str(folder / "log"),
             **settings,
         }

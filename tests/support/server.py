@@ -125,7 +125,21 @@ class CentrexServer:
             self.kill9()
             error.add_note(f"The server's log ({self.log}):\n{self.log_tail()}")
         finally:
+            self.kill_relay()
             self._root.cleanup()
+
+    @property
+    def relay_pid(self) -> int:
+        """The process id of its own relay; 0 where there is none."""
+        lock = Path(self._root.name) / "run" / self.name / "relay.lock"
+        digits = lock.read_text().strip() if lock.exists() else ""
+        return int(digits) if digits else 0
+
+    def kill_relay(self) -> None:
+        """End its own relay at once, if there is one; it outlives an engine that was killed."""
+        if self.relay_pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.relay_pid, signal.SIGKILL)
 
     @property
     def pid(self) -> int:

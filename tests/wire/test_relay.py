@@ -1,0 +1,304 @@
+"""Calls whose media go through relays, as an operator has them: real processes, real packets."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Self
+
+import pytest
+import tomlkit
+
+from centrex.media.terms import Address
+from centrex.sdp import parse
+from tests.support.ports import free_port, loopback
+from tests.support.rtp_ends import RtpEnd
+from tests.support.server import COMMAND, ROOT, CentrexServer
+from tests.support.sipclient import Call, Incoming, SipClient
+from tests.support.sipmessage import sdp
+from tests.support.wire import change, control, hang_up, until
+
+pytestmark = [pytest.mark.wire, pytest.mark.slow, pytest.mark.timeout(60)]
+SDP = [("Content-Type", "application/sdp")]
+SECRET = "a secret of some length"
+
+
+class Talk:
+    """A call between two phones, with the streams that belong to it."""
+
+    def __init__(self, caller: SipClient, callee: SipClient) -> None:
+        self.ends = [
+            RtpEnd(phone.link.local[0], stream=n) for n, phone in enumerate((caller, callee), 1)
+        ]
+        bodies = [sdp(end.host, end.port) for end in self.ends]
+        self.call: Call = caller.invite(callee.user, body=bodies[0])
+        self.incoming: Incoming = callee.incoming()
+        self.incoming.respond(180)
+        self.incoming.respond(200, body=bodies[1])
+        answer = self.call.answered()
+        self.incoming.expect("ACK")
+        self.places = [_place(answer.body), _place(self.incoming.invite.body)]
+
+    def hear(self, *, within: float = 0.0) -> None:
+        """Assert that each hears the other, at once or within a time."""
+        deadline = time.monotonic() + within
+        for one, other in ((0, 1), (1, 0)):
+            while True:
+                data = self.ends[one].send(self.places[one])
+                if _came(self.ends[other], data, 0.1 if within else 3.0):
+                    break
+                assert time.monotonic() < deadline, "nothing is heard"
+
+    def settle(self) -> None:
+        """Talk for as long as it takes until both sources hold."""
+        self.hear(within=2.0)  # what comes before the relay knows both ends goes nowhere
+        for _ in range(8):
+            self.hear()
+
+    def end(self) -> None:
+        hang_up(self.call, self.incoming)
+        for end in self.ends:
+            end.close()
+
+    @property
+    def relayed(self) -> bool:
+        return all(
+            place[0] != end.host
+            for place, end in zip(self.places, reversed(self.ends), strict=True)
+        )
+
+
+def _place(body: str) -> Address:
+    (media,) = parse(body.encode()).media
+    return Address(media.host, media.port)
+
+
+def _came(end: RtpEnd, data: bytes, within: float) -> bool:
+    deadline = time.monotonic() + within
+    while (left := deadline - time.monotonic()) > 0:
+        end.sock.settimeout(left)
+        with suppress(TimeoutError):
+            if end.sock.recv(2048) == data:
+                return True
+    return False
+
+
+class Relay:
+    """`centrex relay start` with a configuration of its own."""
+
+    def __init__(
+        self, folder: Path, name: str, port: int, *, secret: str = SECRET, host: str = ""
+    ) -> None:
+        self.name = name
+        self._file = folder / f"{name}.toml"
+        settings = {
+            "name": name,
+            "address": host or loopback(),
+            "port_range": [31000, 48999],
+            "proxies": [{"address": "127.0.0.1", "port": port, "secret": secret}],
+        }
+        self._file.write_text(tomlkit.dumps(settings))
+        self.log = folder / f"{name}.log"
+        self.start()
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*COMMAND, "relay", "start", "--config", str(self._file)],
+                stdout=log,
+                stderr=log,
+                cwd=ROOT,
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        assert self.process.wait(10) == 0
+
+
+def relays(server: CentrexServer) -> dict[str, dict[str, object]]:
+    return {str(row["name"]): row for row in control(server, "relays")["relays"]}
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[CentrexServer]:
+    with CentrexServer(
+        tmp_path, users=["alice", "bob"], overrides={"media.mode": "always"}
+    ) as running:
+        yield running
+
+
+@pytest.fixture
+def phones(server: CentrexServer) -> Iterator[tuple[SipClient, SipClient]]:
+    with SipClient("alice", server) as alice, SipClient("bob", server) as bob:
+        assert bob.register().status == 200
+        yield alice, bob
+
+
+def test_a_call_through_the_relay_of_the_engine(
+    server: CentrexServer, phones: tuple[SipClient, SipClient]
+) -> None:
+    talk = Talk(*phones)
+    assert talk.relayed
+    talk.settle()
+    (row,) = control(server, "relays")["relays"]
+    assert (row["name"], row["state"], row["sessions"]) == ("local", "available", 1)
+    (call,) = control(server, "calls")["calls"]
+    assert call["relay"] == "local"
+    code, out, _ = server.command("relays")
+    assert code == 0
+    assert "local" in out
+    talk.end()
+    assert until(lambda: relays(server)["local"]["sessions"] == 0)
+    told = control(server, "explain", call_id=talk.call.call_id)
+    assert any("through the relay local" in line["text"] for line in told["lines"])
+
+
+def test_a_relay_that_is_killed_comes_back_and_calls_go_on(
+    server: CentrexServer, phones: tuple[SipClient, SipClient]
+) -> None:
+    talk = Talk(*phones)
+    talk.settle()
+    before = server.relay_pid
+    os.kill(before, signal.SIGKILL)
+    talk.hear(within=5.0)
+    assert server.relay_pid != before
+    talk.settle()
+    talk.end()
+    assert "relay.died" in server.log_tail()
+
+
+def test_an_engine_that_is_killed_finds_its_calls_again(
+    server: CentrexServer, phones: tuple[SipClient, SipClient]
+) -> None:
+    talk = Talk(*phones)
+    talk.settle()
+    relay = server.relay_pid
+    server.kill9()
+    talk.settle()
+    server.start()
+    assert server.relay_pid == relay
+    assert until(lambda: relays(server).get("local", {}).get("sessions") == 1)
+    talk.settle()
+    talk.end()
+    assert until(lambda: relays(server)["local"]["sessions"] == 0)
+
+
+def test_the_engine_takes_its_relay_along_when_it_is_stopped(server: CentrexServer) -> None:
+    assert server.relay_pid
+    server.stop()
+    assert not server.relay_pid, "it has released its lock"
+
+
+def test_relays_of_other_machines(tmp_path: Path) -> None:
+    """Equal shares; drained; a wrong secret is refused and shown; a restart in place."""
+    port = free_port("127.0.0.1")
+    overrides = {
+        "media.mode": "always",
+        "media.embedded": False,
+        "media.secret": SECRET,
+        "media.control_port": port,
+        "media.heartbeat": 1,
+    }
+    with ExitStack() as stack:
+        server = stack.enter_context(
+            CentrexServer(tmp_path, users=["alice", "bob"], overrides=overrides)
+        )
+        alice, bob = (stack.enter_context(SipClient(user, server)) for user in ("alice", "bob"))
+        assert bob.register().status == 200
+        lonely = Talk(alice, bob)
+        assert not lonely.relayed, "no relay is there"
+        lonely.end()
+        one, two, three = (
+            stack.enter_context(Relay(tmp_path, name, port)) for name in ("one", "two", "three")
+        )
+        stack.enter_context(Relay(tmp_path, "wrong", port, secret="guessed"))
+
+        def states() -> dict[str, object]:
+            return {name: row["state"] for name, row in relays(server).items()}
+
+        everybody = {
+            "one": "available",
+            "two": "available",
+            "three": "available",
+            "wrong": "refused",
+        }
+        until(lambda: states() == everybody, timeout=15)
+        assert relays(server)["wrong"]["why"] == "it does not know the secret"
+        until(lambda: "another secret" in (tmp_path / "wrong.log").read_text())
+        time.sleep(0.2)  # leases are under way
+        talks = [Talk(alice, bob) for _ in range(6)]
+        for talk in talks:
+            assert talk.relayed
+            talk.settle()
+        assert [relays(server)[name]["sessions"] for name in ("one", "two", "three")] == [2, 2, 2]
+        code, out, _ = server.command("relays", "drain", "two")
+        assert (code, out.strip()) == (0, "two gets no new calls; 2 go on")
+        more = [Talk(alice, bob) for _ in range(4)]
+        assert [relays(server)[name]["sessions"] for name in ("one", "two", "three")] == [4, 2, 4]
+        for talk in (*talks, *more):
+            talk.settle()
+        assert states()["two"] == "draining"
+        assert server.command("relays", "drain", "two", "--off")[0] == 0
+        assert server.command("relays", "drain", "four")[0] == 1
+        one.process.send_signal(signal.SIGHUP)
+        for talk in talks:
+            talk.hear(within=5.0)
+        three.process.kill()
+        three.process.wait()
+        until(lambda: states()["three"] == "gone")
+        three.start()
+        for talk in talks:
+            talk.hear(within=5.0)
+        for talk in (*talks, *more):
+            talk.end()
+        assert two.process.poll() is None
+        until(lambda: not any(row["sessions"] for row in relays(server).values()))
+
+
+def test_relaying_can_be_switched_on_while_the_engine_runs(tmp_path: Path) -> None:
+    with CentrexServer(tmp_path, users=["alice", "bob"]) as server:
+        assert not server.relay_pid
+        with SipClient("alice", server) as alice, SipClient("bob", server) as bob:
+            assert bob.register().status == 200
+            change(server, media={"mode": "always"})
+            assert server.command("reload")[0] == 0
+            until(lambda: relays(server).get("local", {}).get("state") == "available", timeout=10)
+            time.sleep(0.1)  # leases are under way
+            talk = Talk(alice, bob)
+            assert talk.relayed
+            talk.settle()
+            talk.end()
+            change(server, media={"mode": "never"})
+            assert server.command("reload")[0] == 0
+            talk = Talk(alice, bob)
+            assert not talk.relayed
+            talk.end()
+
+
+def test_no_relay_and_calls_are_refused(tmp_path: Path) -> None:
+    overrides = {"media.mode": "always", "media.embedded": False, "media.without_relay": "refuse"}
+    with (
+        CentrexServer(tmp_path, users=["alice", "bob"], overrides=overrides) as server,
+        SipClient("alice", server) as alice,
+        SipClient("bob", server) as bob,
+    ):
+        assert bob.register().status == 200
+        call = alice.invite("bob")
+        call.expect(503)
+        code, out, _ = server.command("explain", call.call_id, "--json")
+        assert code == 0
+        assert "no media relay is available" in json.loads(out)["headline"]
+
+
+def test_a_relay_that_cannot_start_says_why(tmp_path: Path) -> None:
+    for address, words in (("192.0.2.77", "no port at 192.0.2.77"), ("here", "address")):
+        relay = Relay(tmp_path, f"r{words[:2]}", 1, host=address)
+        assert relay.process.wait(10) in (1, 2)
+        assert words in relay.log.read_text()
