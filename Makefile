@@ -48,6 +48,14 @@ deep: $(VENV)/tested  ## The property tests by night: 5,000 examples each.
 bench-micro: $(VENV)/tested  ## Microseconds per call, OPTIONS and REGISTER in the core.
 	@$(BIN)/python -m tests.bench.micro
 
+BPF := centrex/runtime/relay/ebpf/relay.bpf
+BPF_FLAGS := -O2 -g0 -target bpf -mcpu=v3 -Wall -Wextra -Werror
+
+bpf:  ## Build the kernel's part of the media relay anew; needs clang and the kernel's headers.
+	clang $(BPF_FLAGS) -idirafter /usr/include/$$(gcc -print-multiarch) -c $(BPF).c -o $(BPF).o
+	llvm-strip -g $(BPF).o 2>/dev/null || true
+	clang --version | head -1 > $(BPF).built
+
 clean:  ## Remove what was made here.
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,336 @@
+"""The data path by eBPF: streams in a map, a program at the ingress of each interface.
+
+The map's layout is that of `relay.bpf.c`. What is installed outlives this process where the bpf file
+system can keep it; the next process of the same relay takes it up.
+"""
+
+import ctypes
+import ipaddress
+import os
+import shutil
+import socket
+import struct
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+from centrex.base import Unavailable
+from centrex.media.terms import Address
+from centrex.runtime.relay.ebpf import syscall
+from centrex.runtime.relay.ebpf.elf import BadObject, read_program
+from centrex.runtime.relay.kernel import Carried, Entry, Key
+from centrex.runtime.relay.routes import Routes
+
+LAYOUT: Final = "v1"
+"""Names the map's layout and the program's meaning: what another one has pinned is not taken up."""
+_KEY: Final = struct.Struct("=16s16s2s2s")
+_VALUE: Final = struct.Struct("=36sIIIQQqQQII")
+_NO_FIGURES: Final = (0, 0, 0, 0, 0, 0, 0, 0)
+_MAPPED: Final = bytes(10) + b"\xff\xff"
+_ROOT: Final = Path("/sys/fs/bpf")
+_BPF_FS: Final = 0xCAFE4A11
+_LOOK_S: Final = 10.0
+"""How often interfaces and routes are looked at again."""
+_LINK_KINDS: Final = {1, 772}
+"""Ethernet and loopback (linux/if_arp.h): whose packets begin with an Ethernet header."""
+
+
+class EbpfPath:
+    """See `KernelPath`. Made by `open_ebpf`.
+
+    Args:
+        table: The map.
+        program: The program's descriptor.
+        pins: Where both are kept; None where they are not.
+    """
+
+    name = "ebpf"
+
+    def __init__(self, table: syscall.HashMap, program: int, pins: Path | None) -> None:
+        self._table, self._program, self._pins = table, program, pins
+        self._links: dict[int, int] = {}
+        self._routes = Routes()
+        self._entries: dict[Key, Entry] = {}
+        self._looked = time.monotonic()
+
+    def begin(self) -> None:
+        """Take up what is pinned, and be there at every interface.
+
+        Raises:
+            OSError: The program cannot be attached.
+        """
+        for key, value in self._table.items():
+            entry = _entry(key, value)
+            self._entries[entry.key] = entry
+        if self._pins is not None:
+            for path in self._pins.glob("link-*"):
+                with suppress(OSError, ValueError):
+                    self._links[int(path.name[5:])] = syscall.pinned(path)
+        self.rescan()
+
+    def rescan(self) -> None:
+        """Attach to interfaces that have come since.
+
+        Raises:
+            OSError: The program cannot be attached.
+        """
+        for index, name in socket.if_nameindex():
+            if index not in self._links and _kind(name) in _LINK_KINDS:
+                link = syscall.attach(self._program, index)
+                self._links[index] = link
+                if self._pins is not None:
+                    path = self._pins / f"link-{index}"
+                    path.unlink(missing_ok=True)
+                    syscall.pin(link, path)
+
+    def install(self, entries: Sequence[Entry]) -> None:
+        """See `KernelPath`."""
+        ways = [self._way(entry) for entry in entries]
+        done: list[Entry] = []
+        try:
+            for entry, interface in zip(entries, ways, strict=True):
+                key = _pair(entry.source, entry.arrives)
+                before = self._table.get(key)
+                figures = _NO_FIGURES if before is None else _VALUE.unpack(before)[3:]
+                out = _pair(entry.leaves, entry.target)
+                self._table.put(key, _VALUE.pack(out, interface, entry.clock_rate, *figures))
+                done.append(entry)
+                self._entries[entry.key] = entry
+        except OSError as error:
+            self.remove([entry.key for entry in done])
+            raise Unavailable(f"the kernel takes no more streams: {error.strerror}") from error
+
+    def _way(self, entry: Entry) -> int:
+        """Return the interface an entry's packets leave by, 0 for an end on this host.
+
+        Raises:
+            Unavailable: The kernel cannot carry it.
+        """
+        out = self._routes.to(entry.target.host)
+        if not out.local:
+            return out.interface
+        if not self._routes.to(entry.source.host).local:
+            # it would come in by a wire and bear an address of our own: the kernel drops such
+            raise Unavailable("packets from elsewhere to this host are not for the kernel")
+        return 0
+
+    def remove(self, keys: Sequence[Key]) -> Mapping[Key, Carried]:
+        """See `KernelPath`."""
+        last: dict[Key, Carried] = {}
+        for key in keys:
+            packed = _pair(*key)
+            value = self._table.get(packed)
+            if value is not None and self._table.delete(packed):
+                last[key] = _carried(value)
+            self._entries.pop(key, None)
+        return last
+
+    def carried(self) -> Mapping[Key, Carried]:
+        """See `KernelPath`."""
+        if time.monotonic() - self._looked > _LOOK_S:
+            self._looked = time.monotonic()
+            self._look_again()
+        return {_key(key): _carried(value) for key, value in self._table.items()}
+
+    def _look_again(self) -> None:
+        """Follow interfaces and routes that have changed."""
+        with suppress(OSError):  # the next look may do
+            self.rescan()
+        for entry in tuple(self._entries.values()):
+            key = _pair(entry.source, entry.arrives)
+            value = self._table.get(key)
+            if value is None:
+                continue
+            fields = list(_VALUE.unpack(value))
+            try:
+                interface = self._way(entry)
+            except Unavailable:
+                continue
+            if interface != fields[1]:
+                fields[1] = interface
+                self._table.put(key, _VALUE.pack(*fields))
+
+    def entries(self) -> Sequence[Entry]:
+        """See `KernelPath`."""
+        return tuple(self._entries.values())
+
+    def close(self, *, keep: bool) -> None:
+        """See `KernelPath`."""
+        if self._pins is not None and not keep:
+            shutil.rmtree(self._pins, ignore_errors=True)
+        for link in self._links.values():
+            os.close(link)
+        self._links.clear()
+        os.close(self._program)
+        self._table.close()
+        self._routes.close()
+
+
+def open_ebpf(name: str, *, limit: int, root: Path = _ROOT) -> EbpfPath:
+    """Open the data path of a relay, and prove that it works.
+
+    Args:
+        name: The relay's name on this machine.
+        limit: How many entries it is to hold.
+        root: Where the bpf file system is.
+
+    Raises:
+        Unavailable: It cannot be had here; says why.
+    """
+    if sys.platform != "linux" or sys.byteorder != "little":
+        raise Unavailable("eBPF: not on this kind of machine")
+    pins = _pins(name, root)
+    try:
+        program = read_program(files(__package__).joinpath("relay.bpf.o").read_bytes(), "tc")
+    except (OSError, BadObject) as error:
+        raise Unavailable(f"eBPF: the program is missing: {error}") from error
+    path: EbpfPath | None = None
+    try:
+        table = _table(limit, pins)
+        loaded = syscall.load_program(program.with_map(table.descriptor), "centrex_relay")
+        path = EbpfPath(table, loaded, pins)
+        _prove(table, loaded)
+        path.begin()
+    except OSError as error:
+        if path is not None:
+            path.close(keep=False)
+        raise Unavailable(f"eBPF: {_why(error)}") from error
+    return path
+
+
+def _why(error: OSError) -> str:
+    if isinstance(error, PermissionError):
+        return "no right to load programs (CAP_BPF and CAP_NET_ADMIN)"
+    if isinstance(error, syscall.VerifierError):
+        return f"the kernel refuses the program: {error.strerror}"
+    return f"{error.strerror or error} (it needs Linux 6.6)"
+
+
+def _pins(name: str, root: Path) -> Path | None:
+    """Return the folder where a relay's objects are kept; None where the system keeps none.
+
+    What another version of the layout has left there goes.
+    """
+    if not _is_bpf_fs(root):
+        return None
+    folder = root / "centrex" / name
+    with suppress(OSError):
+        for old in folder.glob("*"):
+            if old.name != LAYOUT:
+                shutil.rmtree(old, ignore_errors=True)
+    try:
+        (folder / LAYOUT).mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return folder / LAYOUT
+
+
+def _is_bpf_fs(root: Path) -> bool:
+    """Whether the bpf file system is there; mounted where that is allowed and it was not."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    buffer = ctypes.create_string_buffer(256)
+    for attempt in range(2):
+        if libc.statfs(os.fsencode(root), buffer) == 0:
+            kind: int = struct.unpack_from("=q", buffer)[0]
+            if kind == _BPF_FS:
+                return True
+        if attempt == 0 and root == _ROOT:
+            libc.mount(b"bpf", os.fsencode(root), b"bpf", 0, None)
+    return False
+
+
+def _table(limit: int, pins: Path | None) -> syscall.HashMap:
+    """Return the map: the one that is pinned, or a new one."""
+    place = pins / "streams" if pins is not None else None
+    if place is not None and place.exists():
+        with suppress(OSError):
+            return syscall.HashMap(syscall.pinned(place), _KEY.size, _VALUE.size)
+    table = syscall.HashMap.create("centrex_streams", _KEY.size, _VALUE.size, limit)
+    if place is not None:
+        place.unlink(missing_ok=True)
+        syscall.pin(table.descriptor, place)
+    return table
+
+
+def _prove(table: syscall.HashMap, program: int) -> None:
+    """See that a packet comes out as it should.
+
+    Raises:
+        OSError: It does not.
+    """
+    source, here = Address("192.0.2.1", 1), Address("192.0.2.2", 2)
+    there, target = Address("192.0.2.3", 3), Address("192.0.2.4", 4)
+    key = _pair(source, here)
+    table.put(key, _VALUE.pack(_pair(there, target), 0, 0, *_NO_FIGURES))
+    try:
+        _, out = syscall.test_run(program, _packet(source, here))
+        value = table.get(key)
+    finally:
+        table.delete(key)
+    if out != _packet(there, target) or value is None or _carried(value).packets != 1:
+        raise OSError(0, "its own test fails")
+
+
+def _packet(source: Address, target: Address) -> bytes:
+    """Return an Ethernet frame with a UDP packet, checksums included."""
+    hosts = socket.inet_aton(source.host) + socket.inet_aton(target.host)
+    payload = b"centrex!"
+    udp = struct.pack(">HHHH", source.port, target.port, 8 + len(payload), 0) + payload
+    summed = _checksum(hosts + struct.pack(">HH", 17, len(udp)) + udp)
+    udp = udp[:6] + struct.pack(">H", summed or 0xFFFF) + udp[8:]
+    head = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0) + hosts
+    head = head[:10] + struct.pack(">H", _checksum(head)) + head[12:]
+    return bytes(12) + b"\x08\x00" + head + udp
+
+
+def _checksum(data: bytes) -> int:
+    """Return the internet checksum (RFC 1071)."""
+    total = sum(struct.unpack(f">{(len(data) + 1) // 2}H", data + bytes(len(data) % 2)))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def _kind(interface: str) -> int:
+    try:
+        return int(Path(f"/sys/class/net/{interface}/type").read_text())
+    except (OSError, ValueError):
+        return 0
+
+
+def _pair(source: Address, target: Address) -> bytes:
+    return _KEY.pack(
+        _host(source.host),
+        _host(target.host),
+        source.port.to_bytes(2, "big"),
+        target.port.to_bytes(2, "big"),
+    )
+
+
+def _host(text: str) -> bytes:
+    packed = ipaddress.ip_address(text).packed
+    return packed if len(packed) == 16 else _MAPPED + packed
+
+
+def _address(host: bytes, port: bytes) -> Address:
+    raw = host[12:] if host[:12] == _MAPPED else host
+    return Address(str(ipaddress.ip_address(raw)), int.from_bytes(port, "big"))
+
+
+def _key(packed: bytes) -> Key:
+    source, target, source_port, target_port = _KEY.unpack(packed)
+    return _address(source, source_port), _address(target, target_port)
+
+
+def _entry(key: bytes, value: bytes) -> Entry:
+    out, _, rate = _VALUE.unpack(value)[:3]
+    return Entry(*_key(key), *_key(out), rate)
+
+
+def _carried(value: bytes) -> Carried:
+    fields = _VALUE.unpack(value)
+    return Carried(fields[4], fields[5], fields[6], fields[7] / 1e9)
