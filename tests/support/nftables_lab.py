@@ -1,0 +1,140 @@
+"""Network namespaces for tests of a data path in the kernel: a relay between two networks.
+
+They have no names: what is left of them goes with the process.
+"""
+
+import ctypes
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+_NEW_NETWORK = 0x40000000
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _own() -> int:
+    return os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+
+
+def _enter(namespace: int) -> None:
+    if _libc.setns(namespace, _NEW_NETWORK) != 0:
+        raise OSError(ctypes.get_errno(), "setns")
+
+
+class Namespace:
+    """A network of its own; only root may make one."""
+
+    def __init__(self) -> None:
+        back = _own()
+        try:
+            if _libc.unshare(_NEW_NETWORK) != 0:
+                raise PermissionError(ctypes.get_errno(), "unshare")
+            self._file = _own()
+            _enter(back)
+        finally:
+            os.close(back)
+
+    @property
+    def path(self) -> str:
+        return f"/proc/{os.getpid()}/fd/{self._file}"
+
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        """Let this thread, the sockets it opens and the processes it starts be in there."""
+        back = _own()
+        try:
+            _enter(self._file)
+            try:
+                yield
+            finally:
+                _enter(back)
+        finally:
+            os.close(back)
+
+    def run(self, *command: str, given: str = "") -> str:
+        with self.inside():
+            done = subprocess.run(
+                command, input=given, capture_output=True, text=True, timeout=10, check=False
+            )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def set(self, sysctl: str, value: str) -> None:
+        with self.inside():
+            (Path("/proc/sys/net") / sysctl).write_text(value, encoding="ascii")
+
+    def read(self, sysctl: str) -> str:
+        with self.inside():
+            return (Path("/proc/sys/net") / sysctl).read_text(encoding="ascii").strip()
+
+    def udp(self, host: str, port: int) -> socket.socket:
+        """A socket in there, which waits two seconds at most."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with self.inside():
+            end = socket.socket(family, socket.SOCK_DGRAM)
+        end.settimeout(2)
+        end.bind((host, port))
+        return end
+
+    def raw(self, family: int, protocol: int) -> socket.socket:
+        """A raw socket in there."""
+        with self.inside():
+            return socket.socket(family, socket.SOCK_RAW, protocol)
+
+    def close(self) -> None:
+        os.close(self._file)
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A relay's host with one network to its left and one to its right.
+
+    Attributes:
+        left: 10.1.0.2, 10.1.0.3 and fd01::2, fd01::3.
+        relay: 10.1.0.1, fd01::1 towards the left, 10.2.0.1, fd02::1 towards the right.
+        right: 10.2.0.2, fd02::2.
+    """
+
+    left: Namespace
+    relay: Namespace
+    right: Namespace
+
+
+@contextmanager
+def lab() -> Iterator[Lab]:
+    """Build it; the relay's host forwards packets."""
+    rooms = Lab(Namespace(), Namespace(), Namespace())
+    try:
+        for room in (rooms.left, rooms.relay, rooms.right):
+            for which in ("all", "default"):
+                room.set(f"ipv6/conf/{which}/accept_dad", "0")
+        links = ["link set lo up"]
+        for side, (room, hosts) in enumerate(((rooms.left, "23"), (rooms.right, "2")), start=1):
+            links += [
+                f"link add to{side} type veth peer name eth0 netns {room.path}",
+                f"addr add 10.{side}.0.1/24 dev to{side}",
+                f"addr add fd0{side}::1/64 dev to{side} nodad",
+                f"link set to{side} up",
+            ]
+            rooms.relay.run("ip", "-batch", "-", given="\n".join(links))
+            there = ["link set lo up", "link set eth0 up"]
+            for host in hosts:
+                there.append(f"addr add 10.{side}.0.{host}/24 dev eth0")
+                there.append(f"addr add fd0{side}::{host}/64 dev eth0 nodad")
+            room.run("ip", "-batch", "-", given="\n".join(there))
+            links = []
+        forward(rooms, True)
+        yield rooms
+    finally:
+        for room in (rooms.left, rooms.relay, rooms.right):
+            room.close()
+
+
+def forward(rooms: Lab, on: bool) -> None:
+    """Have the relay's host forward packets, or not."""
+    for sysctl in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
+        rooms.relay.set(sysctl, str(int(on)))
