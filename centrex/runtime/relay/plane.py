@@ -401,15 +401,14 @@ class Plane:
                 entries.append((one, entry))
         if not entries:
             return
-        for one, _ in entries:
+        for one, entry in entries:
             self._drain(one, now)
-        try:
-            self._kernel.install([entry for _, entry in entries])
-        except Unavailable:
-            self.kernel_failures += 1
-            return
-        for one, _ in entries:
-            one.carried = True
+            try:
+                self._kernel.install([entry])
+            except Unavailable:
+                self.kernel_failures += 1  # this direction stays ours
+            else:
+                one.carried = True
 
     def _drain(self, port: Port, now: Instant) -> None:
         """Send on what waits, so that nothing the kernel carries overtakes it."""
@@ -429,7 +428,11 @@ class Plane:
                 keys[self._key(port)] = port
         if not keys or self._kernel is None:
             return
-        last = self._kernel.remove(list(keys))
+        try:
+            last = self._kernel.remove(list(keys))
+        except Unavailable:
+            self.kernel_failures += 1
+            last = {}
         for key, port in keys.items():
             port.carried = False
             if key in last:
@@ -502,7 +505,8 @@ class Plane:
                     self._unlearned.add(held)
             self._keep_open(held, now)
         if self._unclaimed and now >= self._claim_until and self._kernel is not None:
-            self._kernel.remove([entry.key for entry in self._unclaimed.values()])
+            with suppress(Unavailable):  # a kernel that is gone has nothing left either
+                self._kernel.remove([entry.key for entry in self._unclaimed.values()])
             self._unclaimed.clear()
 
     def _read_kernel(self, now: Instant) -> None:

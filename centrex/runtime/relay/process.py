@@ -5,6 +5,7 @@ import resource
 import signal
 import sys
 import time
+import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -62,7 +63,7 @@ class RelayProcess:
             if self._lock is not None:
                 stack.enter_context(InstanceLock(self._lock))
             hosts = [(host, config.advertise or host) for host in self._hosts()]
-            self._offload = open_offload(config, [host for host, _ in hosts])
+            self._offload = open_offload(config, self._machine_name())
             self._plane = Plane(
                 hosts=hosts,
                 ports=config.port_range,
@@ -76,6 +77,12 @@ class RelayProcess:
             finally:
                 self._plane.close(keep=self._again)
         return self._again
+
+    def _machine_name(self) -> str:
+        """Return a name no other relay of this machine has: engines' own ones share theirs."""
+        if self._lock is None:
+            return self._config.name
+        return f"{self._config.name}-{zlib.crc32(os.fsencode(self._lock.absolute())):08x}"
 
     def _hosts(self) -> Sequence[str]:
         if self._config.address:

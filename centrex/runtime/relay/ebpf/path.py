@@ -162,6 +162,8 @@ class EbpfPath:
         """See `KernelPath`."""
         if self._pins is not None and not keep:
             shutil.rmtree(self._pins, ignore_errors=True)
+            with suppress(OSError):
+                self._pins.parent.rmdir()
         for link in self._links.values():
             os.close(link)
         self._links.clear()
@@ -289,7 +291,8 @@ def _packet(source: Address, target: Address) -> bytes:
 
 def _checksum(data: bytes) -> int:
     """Return the internet checksum (RFC 1071)."""
-    total = sum(struct.unpack(f">{(len(data) + 1) // 2}H", data + bytes(len(data) % 2)))
+    words: tuple[int, ...] = struct.unpack(f">{(len(data) + 1) // 2}H", data + bytes(len(data) % 2))
+    total = sum(words)
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF

@@ -180,7 +180,7 @@ class HashMap:
         """Remove an entry; False where there is none."""
         self._key.raw = key
         try:
-            _bpf(_DELETE, self._at)
+            _bpf(_DELETE, self._at[:16])
         except FileNotFoundError:
             return False
         return True
