@@ -38,6 +38,7 @@ TESTED_ELSEWHERE: Final = {
     "centrex/runtime/relay/kernel.py": "runtime/relay/test_ebpf.py and test_nftables.py",
     # one machine, seen through the whole it belongs to
     "centrex/runtime/relay/link.py": "runtime/test_farm_server.py",
+    "centrex/runtime/relay/carrier.py": "runtime/relay/test_plane.py",
     "centrex/runtime/relay/held.py": "runtime/relay/test_plane.py",
     "centrex/runtime/relay/__main__.py": "wire/test_relay.py",
     "centrex/runtime/relay/process.py": "wire/test_relay.py",

@@ -11,12 +11,13 @@ from centrex.base import Instant
 from centrex.farm.wire import encode
 from centrex.media.terms import Session, Slot
 
-_LEAST: Final = 128
-"""Slots leased ahead at an address that is in use: 64 calls may begin before the next ones come."""
-_UNUSED: Final = 32
+_LEAST: Final = 512
+"""Slots leased ahead at an address that is in use: 128 calls may begin while the next ones come, at
+thousands a second."""
+_UNUSED: Final = 64
 """Slots at one of many addresses, until it is used."""
-_MANY: Final = 4
-_MOST: Final = 1024
+_MANY: Final = 2
+_MOST: Final = 2048
 
 
 class Link(Protocol):

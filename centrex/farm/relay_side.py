@@ -15,7 +15,7 @@ from centrex.farm.relay import Link
 from centrex.media.terms import Session, Slot
 
 _HELD_ROWS: Final = 100
-_LEASE_MOST: Final = 1024
+_LEASE_MOST: Final = 4096
 _FIGURES_MOST: Final = 200
 _MISSED: Final = 3
 

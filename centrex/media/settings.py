@@ -6,10 +6,18 @@ configuration.
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, Field, SecretStr
 from pydantic.config import JsonDict
 
 _FAREWELL: JsonDict = {"effect": "restart", "calls": "calls in progress keep their media"}
+
+_Port = Annotated[int, Field(ge=1024, le=65535)]
+
+
+def _range(value: tuple[int, int]) -> tuple[int, int]:
+    if value[1] - value[0] < 3:
+        raise ValueError("must hold at least 4 ports, the lower one first")
+    return value
 
 
 class Settings(BaseModel, frozen=True, extra="forbid"):
@@ -25,6 +33,11 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     )
     embedded: bool = Field(
         True, description="Start a relay of its own on this machine.", json_schema_extra=_FAREWELL
+    )
+    port_range: Annotated[tuple[_Port, _Port], AfterValidator(_range)] = Field(
+        (30000, 44999),
+        description="First and last UDP port of the relay of its own; two pairs a call and address.",
+        json_schema_extra=_FAREWELL,
     )
     control_address: str = Field(
         "127.0.0.1",

@@ -102,7 +102,8 @@ class Media:
         run = self._engine.paths.run
         config: dict[str, Any] = {
             "name": OWN,
-            "address": [host for host in self._hosts() if host],
+            "address": self._hosts(),
+            "port_range": list(settings.port_range),
             "proxies": [{"address": f"unix:{path}", "secret": self._own_secret.hex()}],
         }
         write_config(run / "relay.toml", config)

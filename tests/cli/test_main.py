@@ -145,7 +145,7 @@ def test_a_reader_that_goes_away_is_no_failure(
 @pytest.mark.parametrize(
     ("typed", "expected"),
     [
-        ("centrex re", ["registrations", "reload"]),
+        ("centrex re", ["registrations", "relay", "relays", "reload"]),
         ("centrex config s", ["schema", "set", "show"]),
         ("centrex explain -Xabc --j", ["--json"]),
     ],

@@ -27,14 +27,14 @@ def came(*hosts: str) -> tuple[Relay, Wire]:
 
 def test_each_address_is_leased_at_when_it_comes() -> None:
     _, wire = came(V4, V6)
-    assert [(one["host"], one["count"]) for one in asked(wire)] == [(V4, 128), (V6, 128)]
+    assert [(one["host"], one["count"]) for one in asked(wire)] == [(V4, 512), (V6, 512)]
 
 
 def test_a_slot_is_of_its_family_and_near_if_it_can_be() -> None:
     relay, _ = came(V4, OTHER, V6)
     assert relay.slot(4) is None
     for host in (V4, OTHER, V6):
-        relay.leased(host, slots(host, 128), 128)
+        relay.leased(host, slots(host, 512), 512)
     found = [
         relay.slot(4), relay.slot(4, OTHER), relay.slot(6), relay.slot(6, V4), relay.slot(4, "x")
     ]  # fmt: skip
@@ -43,18 +43,18 @@ def test_a_slot_is_of_its_family_and_near_if_it_can_be() -> None:
 
 def test_more_are_asked_for_before_they_are_used_up() -> None:
     relay, wire = came(V4)
-    relay.leased(V4, slots(V4, 128), 128)
+    relay.leased(V4, slots(V4, 512), 512)
     asked(wire)
-    taken = [relay.slot(4) for _ in range(65)]
-    assert len(set(taken)) == 65
-    assert [one["count"] for one in asked(wire)] == [65]
+    taken = [relay.slot(4) for _ in range(257)]
+    assert len(set(taken)) == 257
+    assert [one["count"] for one in asked(wire)] == [257]
     relay.slot(4)
     assert not asked(wire), "what was asked for is on its way"
 
 
 def test_a_rush_makes_the_batches_larger_and_rest_smaller() -> None:
     relay, wire = came(V4)
-    relay.leased(V4, slots(V4, 128), 128)
+    relay.leased(V4, slots(V4, 512), 512)
     asked(wire)
     while relay.slot(4) is not None:
         pass
@@ -63,8 +63,8 @@ def test_a_rush_makes_the_batches_larger_and_rest_smaller() -> None:
     while relay.slot(4) is not None:
         pass
     (request,) = asked(wire)
-    assert request["count"] > 128
-    relay.leased(V4, slots(V4, 500, 50000), request["count"])
+    assert request["count"] > 512
+    relay.leased(V4, slots(V4, 900, 50000), request["count"])
     for _ in range(5):
         relay.settle()
     assert not asked(wire)
@@ -73,24 +73,24 @@ def test_a_rush_makes_the_batches_larger_and_rest_smaller() -> None:
 def test_a_lease_that_brought_nothing_is_asked_for_again() -> None:
     relay, wire = came(V4)
     asked(wire)
-    relay.leased(V4, [], 128)
+    relay.leased(V4, [], 512)
     assert not asked(wire)
     relay.settle()
-    assert [one["count"] for one in asked(wire)] == [128]
+    assert [one["count"] for one in asked(wire)] == [512]
 
 
 def test_many_addresses_are_leased_at_sparingly() -> None:
     relay, wire = came(*[f"192.0.2.{number}" for number in range(1, 9)])
-    assert {one["count"] for one in asked(wire)} == {32}
-    relay.leased("192.0.2.1", slots("192.0.2.1", 32), 32)
+    assert {one["count"] for one in asked(wire)} == {64}
+    relay.leased("192.0.2.1", slots("192.0.2.1", 64), 64)
     relay.slot(4)
     relay.settle()
-    assert [one["count"] for one in asked(wire)] == [97]
+    assert [one["count"] for one in asked(wire)] == [449]
 
 
 def test_what_was_leased_goes_with_the_link() -> None:
     relay, _ = came(V4)
-    relay.leased(V4, slots(V4, 128), 128)
+    relay.leased(V4, slots(V4, 512), 512)
     relay.left("cut", 1.0)
     assert relay.slot(4) is None
     relay.leased(V4, slots(V4, 1), 1)

@@ -57,18 +57,16 @@ class Held:
         watch: Notices what is wrong with it.
         began: When it began.
         primed: How often its unlearned ends were sent something.
-        prime_at: When they are next.
     """
 
-    __slots__ = ("began", "prime_at", "primed", "session", "streams", "watch")
+    __slots__ = ("began", "primed", "session", "streams", "watch")
 
     def __init__(self, session: Session, now: Instant) -> None:
         self.session = session
         self.streams: list[HeldStream | None] = []
         self.watch = Watch(now)
         self.began = now
-        self.primed = 0
-        self.prime_at = now
+        self.primed = 1 << 30
 
     def ports(self) -> Iterator[Port]:
         """Yield the ports of all its streams."""

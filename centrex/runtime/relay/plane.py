@@ -5,12 +5,14 @@ by `centrex.media.learning` first. Everything else happens ten times a second be
 methods may be called from any thread.
 """
 
+import itertools
 import select
 import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from heapq import heappop, heappush
 from random import SystemRandom
 from typing import Any, Final
 
@@ -18,8 +20,9 @@ from centrex.base import Instant, Unavailable
 from centrex.media.learning import Verdict
 from centrex.media.terms import Address, Session, Slot
 from centrex.rtp import packet
+from centrex.runtime.relay.carrier import Carrier, both
 from centrex.runtime.relay.held import Held, HeldStream, figures
-from centrex.runtime.relay.kernel import Entry, KernelPath, Key
+from centrex.runtime.relay.kernel import KernelPath
 from centrex.runtime.relay.ports import Opener, Pair, Port
 
 _TICK_S: Final = 0.02
@@ -27,11 +30,12 @@ _LOOK_S: Final = 1.0
 _DRAIN: Final = 64
 """Packets that may wait at one socket when the kernel takes its stream over."""
 _LONGEST: Final = 65_536
-_PRIMES: Final = 40
-_PRIME_LONGEST_S: Final = 1.0
+_PRIMES: Final = 9
+"""How often an end that is not learned is sent something: within some 20 seconds."""
+_RTCP_PRIMES: Final = 3
+_PRIME_FIRST_S: Final = 0.05
+_PRIME_LONGEST_S: Final = 5.0
 _KEEPALIVE_S: Final = 15.0
-_CLAIM_S: Final = 30.0
-"""How long what a former process left in the kernel waits for its session."""
 _NOTICES: Final = 4096
 _RANDOM: Final = SystemRandom()
 
@@ -59,28 +63,26 @@ class Plane:
         clock: Callable[[], Instant] = time.monotonic,
     ) -> None:
         self._opener = Opener(hosts, ports, draw)
-        self._kernel, self._silence_s, self._draw, self._clock = kernel, silence_s, draw, clock
+        self._silence_s, self._draw, self._clock = silence_s, draw, clock
+        self._carrier = Carrier(kernel, self._drain, clock())
         self._epoll = select.epoll()
         self._lock = threading.Lock()
         self._ports: dict[int, Port] = {}
         self._pairs: dict[tuple[str, int], Pair] = {}
         self._held: dict[str, Held] = {}
-        self._unlearned: set[Held] = set()
-        self._seen: dict[Port, tuple[int, int]] = {}
-        self._unclaimed: dict[Address, Entry] = {}
-        self._claim_until = clock() + _CLAIM_S
+        self._primes: list[tuple[Instant, int, Held]] = []
         self.notices: deque[tuple[str, str, str, dict[str, Any] | None]] = deque(maxlen=_NOTICES)
         """Session, kind, words, figures where it has ended: for whoever tells the proxies."""
-        self._look_at = 0.0
+        self._look_at = self._round_began = 0.0
+        self._round: list[str] = []
+        self._round_size = self._round_done = 0
+        self._numbers = itertools.count()
         self._ending = False
         self._counts: Counter[str] = Counter()
         self.peak = self.total = self.refused = 0
-        self.kernel_failures = 0
         self._buffer = bytearray(_LONGEST)
         self._view = memoryview(self._buffer)
         self._thread = threading.Thread(target=self._run, name="media", daemon=True)
-        if kernel is not None:
-            self._unclaimed = {entry.arrives: entry for entry in kernel.entries()}
 
     def start(self) -> None:
         """Begin to relay."""
@@ -97,8 +99,7 @@ class Plane:
             self._pairs.clear()
             self._ports.clear()
             self._epoll.close()
-            if self._kernel is not None:
-                self._kernel.close(keep=keep)
+            self._carrier.close(keep=keep)
 
     # ports and sessions
 
@@ -162,8 +163,7 @@ class Plane:
                 for port in stream.expect(told.ends)
             ]
             self._reopened(changed, now)
-            held.primed, held.prime_at = 0, now
-            self._unlearned.add(held)
+            self._prime_from(held, now)
 
     def _joined(self, held: Held, session: Session) -> list[HeldStream | None]:
         """Return the streams of a session with their sockets, opened where they are not."""
@@ -202,9 +202,11 @@ class Plane:
         held = self._held.pop(name, None)
         if held is None:
             return None
-        self._unlearned.discard(held)
-        self._uncarry(list(held.ports()))
+        held.primed = _PRIMES
+        self._carrier.take_back(held.ports())
         told = figures(held, now)
+        for port in held.ports():
+            port.owner = None  # so that nothing is left for the collector
         self._close(held.pairs())
         return told
 
@@ -223,19 +225,19 @@ class Plane:
     def figures(self) -> dict[str, Any]:
         """Return what was counted in all."""
         with self._lock:
-            counts = self._counts.copy()
-            drops: Counter[str] = Counter(
-                {key[5:]: count for key, count in counts.items() if key.startswith("drop:")}
-            )
-            unlearned = carried = 0
-            for port in self._ports.values():
-                counts["packets"] += port.packets
-                counts["octets"] += port.octets
-                drops.update(port.drops)
-                if port.owner is not None and not port.rtcp:
-                    unlearned += port.latch.source is None
-                    carried += port.carried
-            pairs = len(self._pairs)
+            counts, ports, pairs = self._counts.copy(), list(self._ports.values()), len(self._pairs)
+        drops: Counter[str] = Counter(
+            {key[5:]: count for key, count in counts.items() if key.startswith("drop:")}
+        )
+        unlearned = carried = 0
+        for port in ports:
+            counts["packets"] += port.packets
+            counts["octets"] += port.octets
+            if port.drops:
+                drops.update(port.drops.copy())
+            if port.owner is not None and not port.rtcp:
+                unlearned += port.latch.source is None
+                carried += port.carried
         hosts = max(len(self._opener.shown), 1)
         return {
             "sessions": len(self._held),
@@ -249,7 +251,7 @@ class Plane:
             "ports_used": 2 * pairs,
             "ports_free": max(2 * (self._opener.pairs * hosts - pairs), 0),
             "refused": self.refused,
-            "kernel_failures": self.kernel_failures,
+            "kernel_failures": self._carrier.failures,
         }
 
     def _enter(self, pair: Pair) -> None:
@@ -270,7 +272,7 @@ class Plane:
     def _leave(self, pair: Pair) -> None:
         if self._pairs.pop((pair.slot.host, pair.slot.port), None) is None:
             return
-        self._uncarry([pair.rtp, pair.rtcp])
+        self._carrier.take_back((pair.rtp, pair.rtcp))
         for port in (pair.rtp, pair.rtcp):
             number = port.sock.fileno()
             del self._ports[number]
@@ -352,13 +354,13 @@ class Plane:
             port.drop(verdict.value)
             return
         if verdict is Verdict.LEARNED:
-            self._uncarry([port, *_peer(port)])
+            self._carrier.take_back(both(port))
             self._aim(port)
         elif verdict is Verdict.LOCKED:
             port.source = source
         self._pass(port, length, now)
         if verdict is Verdict.LOCKED:
-            self._settle(port, now)
+            self._carrier.hand_over(port, now)
 
     def _aim(self, port: Port) -> None:
         """Have packets to an end go where it is now believed to be."""
@@ -372,43 +374,12 @@ class Plane:
     def _reopened(self, ports: list[Port], now: Instant) -> None:
         """Signalling has told something new of some ends."""
         for port in ports:
-            self._uncarry([port, *_peer(port)])
+            self._carrier.take_back(both(port))
         for port in ports:
-            self._claim(port, now)
+            self._carrier.claim(port, now)
             self._aim(port)
         for port in ports:
-            self._settle(port, now)
-
-    # the kernel
-
-    def _claim(self, port: Port, now: Instant) -> None:
-        """Take up what a former process had learned, where the kernel still carries it."""
-        entry = self._unclaimed.pop(port.address, None)
-        if entry is None:
-            return
-        port.latch.adopt(entry.source, now)
-        port.source = port.wire(entry.source)
-        port.carried = True
-
-    def _settle(self, port: Port, now: Instant) -> None:
-        """Hand to the kernel what comes from an end, and what goes to it, where that is certain."""
-        if self._kernel is None:
-            return
-        entries: list[tuple[Port, Entry]] = []
-        for one in (port, *_peer(port)):
-            entry = None if one.carried else _entry(one)
-            if entry is not None:
-                entries.append((one, entry))
-        if not entries:
-            return
-        for one, entry in entries:
-            self._drain(one, now)
-            try:
-                self._kernel.install([entry])
-            except Unavailable:
-                self.kernel_failures += 1  # this direction stays ours
-            else:
-                one.carried = True
+            self._carrier.hand_over(port, now)
 
     def _drain(self, port: Port, now: Instant) -> None:
         """Send on what waits, so that nothing the kernel carries overtakes it."""
@@ -420,62 +391,34 @@ class Plane:
                 else:
                     port.drop(Verdict.RIVAL.value)
 
-    def _uncarry(self, ports: Iterable[Port]) -> None:
-        """Take back from the kernel what comes from some ends."""
-        keys: dict[Key, Port] = {}
-        for port in ports:
-            if port.carried:
-                keys[self._key(port)] = port
-        if not keys or self._kernel is None:
-            return
-        try:
-            last = self._kernel.remove(list(keys))
-        except Unavailable:
-            self.kernel_failures += 1
-            last = {}
-        for key, port in keys.items():
-            port.carried = False
-            if key in last:
-                self._note(port, last[key].packets, last[key].octets, None)
-
-    def _key(self, port: Port) -> Key:
-        host, number = port.source[:2]
-        return Address(host, number), port.address
-
-    def _note(self, port: Port, packets: int, octets: int, now: Instant | None) -> None:
-        """Add to a port's figures what the kernel has carried since they were last looked at."""
-        before = self._seen.pop(port, (0, 0))
-        port.packets += packets - before[0]
-        port.octets += octets - before[1]
-        if port.peer is not None:
-            port.peer.sent += packets - before[0]
-        if now is not None:
-            self._seen[port] = (packets, octets)
-            if packets != before[0]:
-                port.heard = port.latch.heard = now
-
     # between packets
 
     def _between(self, now: Instant) -> None:
-        if self._unlearned:
-            self._prime(now)
-        if now >= self._look_at:
-            self._look_at = now + _LOOK_S
-            self._look(now)
+        while self._primes and self._primes[0][0] <= now:
+            self._prime(heappop(self._primes)[2], now)
+        self._look(now)
 
-    def _prime(self, now: Instant) -> None:
+    def _prime_from(self, held: Held, now: Instant) -> None:
+        """Have ends that are not learned be sent something, soon and then less and less often."""
+        waits = held.primed < _PRIMES
+        held.primed = 0
+        if not waits:
+            self._prime_later(held, now)
+
+    def _prime_later(self, held: Held, now: Instant) -> None:
+        wait_s = min(_PRIME_FIRST_S * 2**held.primed, _PRIME_LONGEST_S)
+        heappush(self._primes, (now + wait_s, next(self._numbers), held))
+
+    def _prime(self, held: Held, now: Instant) -> None:
         """Send something to ends that are not learned, so that NATs open and nobody waits."""
-        for held in tuple(self._unlearned):
-            if now < held.prime_at:
-                continue
-            waiting = [port for port in held.described() if port.latch.source is None]
-            if not waiting or held.primed >= _PRIMES:
-                self._unlearned.discard(held)
-                continue
-            held.prime_at = now + min(0.02 * 2**held.primed, _PRIME_LONGEST_S)
-            held.primed += 1
-            for port in waiting:
+        if held.primed >= _PRIMES or held.session.id not in self._held:
+            return
+        for port in held.described():
+            if port.latch.source is None and (not port.rtcp or held.primed < _RTCP_PRIMES):
                 self._send_primer(port, held, port.latch.targets)
+        held.primed += 1
+        if held.primed < _PRIMES:
+            self._prime_later(held, now)
 
     def _send_primer(self, port: Port, held: Held, targets: Iterable[Address]) -> None:
         number = self._draw(1 << 31)
@@ -489,37 +432,39 @@ class Plane:
                     port.send(data, port.wire(address))
 
     def _look(self, now: Instant) -> None:
-        """Look after everything once a second."""
-        self._read_kernel(now)
-        for name, held in tuple(self._held.items()):
-            heard = held.heard()
-            if held.watch.is_over(held.session, _latest(heard, held), self._silence_s, now):
-                told = self._end(name, now)
-                self.notices.append((name, "ended", f"silent for {self._silence_s:g} s", told))
-                continue
-            news = held.watch.look(held.session, heard, now)
-            if news is not None:
-                self.notices.append((name, *news, None))
-                if news[0] == "deadlock":
-                    held.primed, held.prime_at = 0, now
-                    self._unlearned.add(held)
-            self._keep_open(held, now)
-        if self._unclaimed and now >= self._claim_until and self._kernel is not None:
-            with suppress(Unavailable):  # a kernel that is gone has nothing left either
-                self._kernel.remove([entry.key for entry in self._unclaimed.values()])
-            self._unclaimed.clear()
+        """Look after a part of the sessions: all of them in a second, none of them in a rush."""
+        due = int((now - self._round_began) / _LOOK_S * self._round_size) - self._round_done
+        for _ in range(min(max(due, 0), len(self._round))):
+            self._round_done += 1
+            name = self._round.pop()
+            held = self._held.get(name)
+            if held is not None:
+                self._look_after(name, held, now)
+        if now >= self._look_at:
+            self._begin_round(now)
 
-    def _read_kernel(self, now: Instant) -> None:
-        if self._kernel is None:
+    def _begin_round(self, now: Instant) -> None:
+        self._carrier.read(self._ports.values(), now)
+        while self._round:  # what was not come to in time
+            name = self._round.pop()
+            if name in self._held:
+                self._look_after(name, self._held[name], now)
+        self._round = list(self._held)
+        self._round_size, self._round_done, self._round_began = len(self._round), 0, now
+        self._look_at = now + _LOOK_S
+
+    def _look_after(self, name: str, held: Held, now: Instant) -> None:
+        heard = held.heard()
+        if held.watch.is_over(held.session, _latest(heard, held), self._silence_s, now):
+            told = self._end(name, now)
+            self.notices.append((name, "ended", f"silent for {self._silence_s:g} s", told))
             return
-        carried = self._kernel.carried()
-        for port in self._ports.values():
-            if port.carried:
-                told = carried.get(self._key(port))
-                if told is not None:
-                    self._note(port, told.packets, told.octets, now)
-                    if told.lost or told.jitter_s:
-                        port.quality.lost, port.quality.jitter_s = told.lost, told.jitter_s
+        news = held.watch.look(held.session, heard, now)
+        if news is not None:
+            self.notices.append((name, *news, None))
+            if news[0] == "deadlock":
+                self._prime_from(held, now)
+        self._keep_open(held, now)
 
     def _keep_open(self, held: Held, now: Instant) -> None:
         """Send something to an end behind NAT that is not being sent anything (RFC 6263)."""
@@ -532,23 +477,6 @@ class Plane:
                 other = stream.pairs[1 - side].rtp
                 if told.ends[side].natted and now - other.heard > _KEEPALIVE_S:
                     self._send_primer(pair.rtp, held, pair.rtp.latch.targets)
-
-
-def _peer(port: Port) -> tuple[Port, ...]:
-    return () if port.peer is None else (port.peer,)
-
-
-def _entry(port: Port) -> Entry | None:
-    """Return what the kernel would need to carry what comes from an end; None while it is unsure."""
-    peer = port.peer
-    latch = port.latch
-    if peer is None or not latch.locked or latch.source is None or peer.target is None:
-        return None
-    if not peer.latch.settled or (":" in port.address.host) != (":" in peer.address.host):
-        return None
-    target = Address(*peer.target[:2])
-    rate = 0 if port.rtcp else port.rate
-    return Entry(latch.source, port.address, peer.address, target, rate)
 
 
 def _payload(port: Port, held: Held) -> int:

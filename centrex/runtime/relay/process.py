@@ -17,6 +17,7 @@ from anyio.abc import TaskGroup
 from centrex.base import Unavailable
 from centrex.config.relay import RelayConfig
 from centrex.farm.relay_side import Custody
+from centrex.runtime.garbage import Collector
 from centrex.runtime.lock import InstanceLock
 from centrex.runtime.monitor import interface_addresses
 from centrex.runtime.notify import Notifier, tell_ready
@@ -26,6 +27,9 @@ from centrex.runtime.relay.plane import Plane
 
 _DESCRIPTORS: Final = 200_000
 _NOTICE_S: Final = 0.2
+_SWITCH_S: Final = 0.0005
+"""How long the thread of the packets may keep the one of the links waiting."""
+_MESSAGES_A_CALL: Final = 20
 ORPHAN_S: Final = 60.0
 """How long a relay that belongs to an engine waits for it without a call."""
 
@@ -108,6 +112,7 @@ class RelayProcess:
                 self._links.append(link)
                 tasks.start_soon(link.run)
             tasks.start_soon(self._tell_notices)
+            tasks.start_soon(self._collect)
             tasks.start_soon(notifier.watchdog)
             if self._orphan_s:
                 tasks.start_soon(self._mind_orphanhood, tasks)
@@ -134,6 +139,13 @@ class RelayProcess:
                         link.side.notice(name, kind, words, figures)
                 if kind == "ended":
                     self._custody.forget(name)
+
+    async def _collect(self) -> None:
+        """Look for garbage when few calls begin: a look at everything takes long."""
+        collector = Collector()
+        while True:
+            await anyio.sleep(1.0)
+            collector.each_second(self._plane.total * _MESSAGES_A_CALL)
 
     async def _mind_orphanhood(self, tasks: TaskGroup) -> None:
         """End when the engine this relay belongs to stays away and nobody talks any more."""
@@ -190,6 +202,7 @@ def serve(
     Raises:
         Unavailable: An address or the lock cannot be had.
     """
+    sys.setswitchinterval(_SWITCH_S)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(_DESCRIPTORS, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -29,6 +29,8 @@ LAYOUT: Final = "v1"
 """Names the map's layout and the program's meaning: what another one has pinned is not taken up."""
 _KEY: Final = struct.Struct("=16s16s2s2s")
 _VALUE: Final = struct.Struct("=36sIIIQQqQQII")
+_FIGURES: Final = struct.Struct("=QQqQ")
+_FIGURES_AT: Final = 48
 _NO_FIGURES: Final = (0, 0, 0, 0, 0, 0, 0, 0)
 _MAPPED: Final = bytes(10) + b"\xff\xff"
 _ROOT: Final = Path("/sys/fs/bpf")
@@ -55,6 +57,7 @@ class EbpfPath:
         self._links: dict[int, int] = {}
         self._routes = Routes()
         self._entries: dict[Key, Entry] = {}
+        self._keys: dict[bytes, Key] = {}
         self._looked = time.monotonic()
 
     def begin(self) -> None:
@@ -127,6 +130,7 @@ class EbpfPath:
             if value is not None and self._table.delete(packed):
                 last[key] = _carried(value)
             self._entries.pop(key, None)
+            self._keys.pop(packed, None)
         return last
 
     def carried(self) -> Mapping[Key, Carried]:
@@ -134,7 +138,13 @@ class EbpfPath:
         if time.monotonic() - self._looked > _LOOK_S:
             self._looked = time.monotonic()
             self._look_again()
-        return {_key(key): _carried(value) for key, value in self._table.items()}
+        keys, figures = self._keys, _FIGURES.unpack_from
+        found: dict[Key, Carried] = {}
+        for packed, value in self._table.items():
+            key = keys.get(packed) or keys.setdefault(packed, _key(packed))
+            packets, octets, lost, jitter_ns = figures(value, _FIGURES_AT)
+            found[key] = Carried(packets, octets, lost, jitter_ns / 1e9)
+        return found
 
     def _look_again(self) -> None:
         """Follow interfaces and routes that have changed."""

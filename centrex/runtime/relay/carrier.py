@@ -1,0 +1,141 @@
+"""What of a relay's streams the kernel carries: handed over once both ends are certain, taken back at once.
+
+It keeps what the kernel counts in the figures of each port. Which ends are certain, learning says.
+"""
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Final
+
+from centrex.base import Instant, Unavailable
+from centrex.media.terms import Address
+from centrex.runtime.relay.kernel import Entry, KernelPath, Key
+from centrex.runtime.relay.ports import Port
+
+_READ_S: Final = 0.98
+_READ_PER_S: Final = 5000
+"""Figures read from the kernel in a second; where there are more, they are read less often."""
+_CLAIM_S: Final = 30.0
+"""How long what a former process left in the kernel waits for its session."""
+
+
+class Carrier:
+    """Hands streams to a data path in the kernel; does nothing where there is none.
+
+    Args:
+        kernel: The data path.
+        drain: Sends on what waits at a port.
+        now: The time.
+
+    Attributes:
+        failures: How often the kernel refused.
+    """
+
+    def __init__(
+        self, kernel: KernelPath | None, drain: Callable[[Port, Instant], None], now: Instant
+    ) -> None:
+        self._kernel, self._drain = kernel, drain
+        left = kernel.entries() if kernel is not None else ()
+        self._unclaimed: dict[Address, Entry] = {entry.arrives: entry for entry in left}
+        self._claim_until = now + _CLAIM_S
+        self._seen: dict[Port, tuple[int, int]] = {}
+        self._read_at: Instant = 0.0
+        self.failures = 0
+
+    def claim(self, port: Port, now: Instant) -> None:
+        """Take up what a former process had learned, where the kernel still carries it."""
+        entry = self._unclaimed.pop(port.address, None)
+        if entry is None:
+            return
+        port.latch.adopt(entry.source, now)
+        port.source = port.wire(entry.source)
+        port.carried = True
+
+    def hand_over(self, port: Port, now: Instant) -> None:
+        """Have the kernel carry what comes from an end, and what goes to it, where that is certain."""
+        if self._kernel is None:
+            return
+        for one in both(port):
+            entry = None if one.carried else _entry(one)
+            if entry is None:
+                continue
+            self._drain(one, now)  # so that nothing the kernel carries overtakes it
+            try:
+                self._kernel.install([entry])
+            except Unavailable:
+                self.failures += 1  # this direction stays ours
+            else:
+                one.carried = True
+
+    def take_back(self, ports: Iterable[Port]) -> None:
+        """Have the kernel carry no longer what comes from some ends."""
+        keys = {_key(port): port for port in ports if port.carried}
+        if not keys or self._kernel is None:
+            return
+        try:
+            last = self._kernel.remove(list(keys))
+        except Unavailable:
+            self.failures += 1
+            last = {}
+        for key, port in keys.items():
+            port.carried = False
+            if key in last:
+                self._note(port, last[key].packets, last[key].octets, None)
+
+    def read(self, ports: Iterable[Port], now: Instant) -> None:
+        """Take over what the kernel has counted, if it is time; let go of what nobody claims."""
+        if self._kernel is None or now < self._read_at:
+            return
+        carried = self._kernel.carried()
+        self._read_at = now + max(_READ_S, len(carried) / _READ_PER_S)
+        for port in ports:
+            told = carried.get(_key(port)) if port.carried else None
+            if told is None:
+                continue
+            self._note(port, told.packets, told.octets, now)
+            if told.lost or told.jitter_s:
+                port.quality.lost, port.quality.jitter_s = told.lost, told.jitter_s
+        if self._unclaimed and now >= self._claim_until:
+            with suppress(Unavailable):  # a kernel that is gone has nothing left either
+                self._kernel.remove([entry.key for entry in self._unclaimed.values()])
+            self._unclaimed.clear()
+
+    def close(self, *, keep: bool) -> None:
+        """Let go of the kernel's part, or leave it to the next process."""
+        if self._kernel is not None:
+            self._kernel.close(keep=keep)
+
+    def _note(self, port: Port, packets: int, octets: int, now: Instant | None) -> None:
+        """Add to a port's figures what the kernel has carried since they were last looked at."""
+        before = self._seen.pop(port, (0, 0))
+        port.packets += packets - before[0]
+        port.octets += octets - before[1]
+        if port.peer is not None:
+            port.peer.sent += packets - before[0]
+        if now is not None:
+            self._seen[port] = (packets, octets)
+            if packets != before[0]:
+                port.heard = port.latch.heard = now
+
+
+def both(port: Port) -> tuple[Port, ...]:
+    """Return a port and the one that faces the other end."""
+    return (port,) if port.peer is None else (port, port.peer)
+
+
+def _key(port: Port) -> Key:
+    host, number = port.source[:2]
+    return Address(host, number), port.address
+
+
+def _entry(port: Port) -> Entry | None:
+    """Return what the kernel would need to carry what comes from an end; None while it is unsure."""
+    peer = port.peer
+    latch = port.latch
+    if peer is None or not latch.locked or latch.source is None or peer.target is None:
+        return None
+    if not peer.latch.settled or (":" in port.address.host) != (":" in peer.address.host):
+        return None
+    target = Address(*peer.target[:2])
+    rate = 0 if port.rtcp else port.rate
+    return Entry(latch.source, port.address, peer.address, target, rate)
