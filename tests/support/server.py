@@ -136,10 +136,14 @@ class CentrexServer:
         return int(digits) if digits else 0
 
     def kill_relay(self) -> None:
-        """End its own relay at once, if there is one; it outlives an engine that was killed."""
-        if self.relay_pid:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.relay_pid, signal.SIGKILL)
+        """End its own relay, if there is one; it outlives an engine that was killed."""
+        deadline = time.monotonic() + GRACE_S
+        while (pid := self.relay_pid) and time.monotonic() < deadline:
+            try:
+                os.kill(pid, signal.SIGTERM)
+            except ProcessLookupError:
+                return
+            time.sleep(0.05)
 
     @property
     def pid(self) -> int:

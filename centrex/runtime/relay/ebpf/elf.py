@@ -43,7 +43,7 @@ def read_program(data: bytes, section: str) -> Program:
     """
     try:
         return _read(data, section.encode())
-    except (struct.error, IndexError) as error:
+    except (struct.error, IndexError, OverflowError) as error:
         raise BadObject(f"the object file is damaged: {error}") from error
 
 

@@ -5,6 +5,8 @@ system can keep it; the next process of the same relay takes it up.
 """
 
 import ctypes
+import errno
+import fcntl
 import ipaddress
 import os
 import shutil
@@ -35,8 +37,11 @@ _NO_FIGURES: Final = (0, 0, 0, 0, 0, 0, 0, 0)
 _MAPPED: Final = bytes(10) + b"\xff\xff"
 _ROOT: Final = Path("/sys/fs/bpf")
 _BPF_FS: Final = 0xCAFE4A11
+_ABANDONED_S: Final = 300.0
+"""How long what a killed relay has left waits for it to come back."""
 _LOOK_S: Final = 10.0
 """How often interfaces and routes are looked at again."""
+_HARDWARE: Final = 0x8927
 _LINK_KINDS: Final = {1, 772}
 """Ethernet and loopback (linux/if_arp.h): whose packets begin with an Ethernet header."""
 
@@ -48,12 +53,15 @@ class EbpfPath:
         table: The map.
         program: The program's descriptor.
         pins: Where both are kept; None where they are not.
+        claim: Shows that the name is in use, as long as it is open.
     """
 
     name = "ebpf"
 
-    def __init__(self, table: syscall.HashMap, program: int, pins: Path | None) -> None:
-        self._table, self._program, self._pins = table, program, pins
+    def __init__(
+        self, table: syscall.HashMap, program: int, pins: Path | None, claim: socket.socket
+    ) -> None:
+        self._table, self._program, self._pins, self._claim = table, program, pins, claim
         self._links: dict[int, int] = {}
         self._routes = Routes()
         self._entries: dict[Key, Entry] = {}
@@ -69,10 +77,13 @@ class EbpfPath:
         for key, value in self._table.items():
             entry = _entry(key, value)
             self._entries[entry.key] = entry
-        if self._pins is not None:
-            for path in self._pins.glob("link-*"):
-                with suppress(OSError, ValueError):
-                    self._links[int(path.name[5:])] = syscall.pinned(path)
+        for path in self._pins.glob("link-*") if self._pins is not None else ():
+            link = syscall.pinned(path)
+            if syscall.interface_of(link) == int(path.name[5:]):
+                self._links[int(path.name[5:])] = link
+            else:  # of an interface that is gone, though another one may have its number now
+                os.close(link)
+                path.unlink()
         self.rescan()
 
     def rescan(self) -> None:
@@ -180,6 +191,7 @@ class EbpfPath:
         os.close(self._program)
         self._table.close()
         self._routes.close()
+        self._claim.close()
 
 
 def open_ebpf(name: str, *, limit: int, root: Path = _ROOT) -> EbpfPath:
@@ -195,6 +207,18 @@ def open_ebpf(name: str, *, limit: int, root: Path = _ROOT) -> EbpfPath:
     """
     if sys.platform != "linux" or sys.byteorder != "little":
         raise Unavailable("eBPF: not on this kind of machine")
+    claim = _claimed(name)
+    if claim is None:
+        raise Unavailable(f"eBPF: another relay named {name} runs on this machine")
+    _sweep(root)
+    try:
+        return _opened(name, limit, root, claim)
+    except Unavailable:
+        claim.close()
+        raise
+
+
+def _opened(name: str, limit: int, root: Path, claim: socket.socket) -> EbpfPath:
     pins = _pins(name, root)
     try:
         program = read_program(files(__package__).joinpath("relay.bpf.o").read_bytes(), "tc")
@@ -204,7 +228,7 @@ def open_ebpf(name: str, *, limit: int, root: Path = _ROOT) -> EbpfPath:
     try:
         table = _table(limit, pins)
         loaded = syscall.load_program(program.with_map(table.descriptor), "centrex_relay")
-        path = EbpfPath(table, loaded, pins)
+        path = EbpfPath(table, loaded, pins, claim)
         _prove(table, loaded)
         path.begin()
     except OSError as error:
@@ -215,11 +239,33 @@ def open_ebpf(name: str, *, limit: int, root: Path = _ROOT) -> EbpfPath:
 
 
 def _why(error: OSError) -> str:
-    if isinstance(error, PermissionError):
+    if error.errno == errno.EPERM:
         return "no right to load programs (CAP_BPF and CAP_NET_ADMIN)"
     if isinstance(error, syscall.VerifierError):
         return f"the kernel refuses the program: {error.strerror}"
     return f"{error.strerror or error} (it needs Linux 6.6)"
+
+
+def _claimed(name: str) -> socket.socket | None:
+    """Return what shows that a relay's name is in use (unix(7), abstract); None where it is already."""
+    claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+    try:
+        claim.bind(b"\0centrex-relay-" + name.encode())
+    except OSError:
+        claim.close()
+        return None
+    return claim
+
+
+def _sweep(root: Path) -> None:
+    """Remove what relays have left that were killed and never came back."""
+    for folder in (root / "centrex").glob("*"):
+        with suppress(OSError):
+            if time.time() - folder.stat().st_mtime > _ABANDONED_S:
+                claim = _claimed(folder.name)
+                if claim is not None:
+                    shutil.rmtree(folder)
+                    claim.close()
 
 
 def _pins(name: str, root: Path) -> Path | None:
@@ -309,10 +355,15 @@ def _checksum(data: bytes) -> int:
 
 
 def _kind(interface: str) -> int:
-    try:
-        return int(Path(f"/sys/class/net/{interface}/type").read_text())
-    except (OSError, ValueError):
-        return 0
+    """Return an interface's kind of hardware (netdevice(7), SIOCGIFHWADDR); 0 where it is gone."""
+    request = interface.encode().ljust(40, b"\0")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+        try:
+            answer = fcntl.ioctl(asked, _HARDWARE, request)
+        except OSError:
+            return 0
+    kind: int = struct.unpack_from("=H", answer, 16)[0]
+    return kind
 
 
 def _pair(source: Address, target: Address) -> bytes:

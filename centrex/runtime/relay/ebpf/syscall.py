@@ -16,6 +16,9 @@ _NUMBERS: Final = {"x86_64": 321, "aarch64": 280, "riscv64": 280, "ppc64le": 361
 _ATTRIBUTES: Final = 144
 _MAP_CREATE, _LOOKUP, _UPDATE, _DELETE, _PROG_LOAD = 0, 1, 2, 3, 5
 _OBJ_PIN, _OBJ_GET, _TEST_RUN, _LOOKUP_BATCH, _LINK_CREATE = 6, 7, 10, 24, 28
+_INFO: Final = 15
+_TCX_LINK: Final = 11
+_LINK_INFO_OCTETS: Final = 128
 _HASH: Final = 1
 _SCHED_CLS: Final = 3
 _TCX_INGRESS: Final = 46
@@ -75,9 +78,9 @@ def load_program(code: bytes, name: str) -> int:
 
     try:
         return _bpf(_PROG_LOAD, attributes(0))
-    except PermissionError:
-        raise
     except OSError as error:
+        if error.errno == errno.EPERM:
+            raise
         try:
             return _bpf(_PROG_LOAD, attributes(1))
         except OSError:
@@ -88,6 +91,15 @@ def load_program(code: bytes, name: str) -> int:
 def attach(program: int, interface: int) -> int:
     """Attach a program to an interface's ingress; return the link's descriptor (Linux 6.6)."""
     return _bpf(_LINK_CREATE, struct.pack("=IIII", program, interface, _TCX_INGRESS, 0))
+
+
+def interface_of(link: int) -> int:
+    """Return the interface a link is attached to; 0 where that is gone, or it is no such link."""
+    info = ctypes.create_string_buffer(_LINK_INFO_OCTETS)
+    _bpf(_INFO, struct.pack("=IIQ", link, len(info), ctypes.addressof(info)))
+    kind, interface = struct.unpack_from("=I12xI", info)
+    found: int = interface if kind == _TCX_LINK else 0
+    return found
 
 
 def test_run(program: int, data: bytes) -> tuple[int, bytes]:
