@@ -14,35 +14,40 @@ from centrex.base import PeerError
 
 _MAX_LINES: Final = 1000
 _MAX_MEDIA: Final = 32
-_RULE: Final = "RFC 8866 §5"
 _MEDIA: Final = re.compile(
-    rb"m=([^ ]{1,32}+) ([0-9]{1,5})(?:/[0-9]{1,5})? ([^ ]{1,64}+)((?: [^ ]++)*) *"
+    rb"m=([!-~]{1,32}) ([0-9]{1,5})(?:/[0-9]{1,5})? ([!-~]{1,64})((?: +[^ \r]++)*) *\r?"
 )
-_CONNECTION: Final = re.compile(rb"c=IN (IP[46]) ([^ /]{1,255}+)((?:/[0-9]{1,4}){0,2}) *")
-_RTCP: Final = re.compile(rb"a=rtcp:([0-9]{1,5})(?: IN (IP[46]) ([^ ]{1,255}+))? *")
-_RTPMAP: Final = re.compile(rb"a=rtpmap:([0-9]{1,3}) [^/ ]{1,64}+/([0-9]{1,7})")
-_ATTRIBUTE: Final = re.compile(rb"a=([A-Za-z0-9-]++)")
+_CONNECTION: Final = re.compile(rb"c=IN (IP[46]) ([^ /\r]{1,255})((?:/[0-9]{1,4}){0,2}) *\r?")
+_RTCP: Final = re.compile(rb"a=rtcp:([0-9]{1,5})(?: IN (IP[46]) ([^ \r]{1,255}))? *\r?")
+_CLOCK: Final = re.compile(rb" *[^/ \r]{1,64}/([0-9]{1,7})(?![0-9])")
+_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?")
 _RELAYABLE: Final = frozenset(
     {
         b"rtp/avp", b"rtp/avpf", b"rtp/savp", b"rtp/savpf", b"udp/tls/rtp/savp",
-        b"udp/tls/rtp/savpf", b"udptl", b"udp", b"udp/dtls/sctp", b"dtls/sctp", b"vat",
+        b"udp/tls/rtp/savpf", b"udptl", b"udp/tls/udptl", b"udp", b"udp/dtls/sctp", b"dtls/sctp",
+        b"udp/bfcp", b"udp/tls/bfcp", b"vat",
     }
 )  # fmt: skip
 """Transports that are UDP datagrams to one port (RFC 8866 §8.2.2 and the registry of IANA)."""
 _DIRECTIONS: Final = {
-    b"sendrecv": (True, True),
-    b"sendonly": (True, False),
-    b"recvonly": (False, True),
-    b"inactive": (False, False),
+    b"a=sendrecv": (True, True),
+    b"a=sendonly": (True, False),
+    b"a=recvonly": (False, True),
+    b"a=inactive": (False, False),
 }
-_CLOCKS: Final = {9: 8000, 6: 16000, 10: 44100, 11: 44100, 14: 90000, 16: 11025, 17: 22050}
-"""Static payload types whose RTP clock is not 8000 Hz and that are audio (RFC 3551 §6); G.722 is."""
+_CLOCKS: Final = {6: 16000, 10: 44100, 11: 44100, 14: 90000, 16: 11025, 17: 22050} | dict.fromkeys(
+    (25, 26, 28, 31, 32, 33, 34), 90000
+)
+"""Static payload types whose RTP clock is not 8000 Hz (RFC 3551 §6); that of G.722 is."""
 _ICE: Final = frozenset(
     {
-        b"candidate", b"ice-ufrag", b"ice-pwd", b"ice-options", b"ice-lite", b"ice-mismatch",
-        b"ice-pacing", b"remote-candidates", b"end-of-candidates",
+        b"a=candidate", b"a=ice-ufrag", b"a=ice-pwd", b"a=ice-options", b"a=ice-lite",
+        b"a=ice-mismatch", b"a=ice-pacing", b"a=remote-candidates", b"a=end-of-candidates",
     }
 )  # fmt: skip
+_KNOWN: Final = frozenset({b"a=rtcp", b"a=rtcp-mux", *_DIRECTIONS, *_ICE})
+_NOWHERE: Final = frozenset({"0.0.0.0", "::"})
+"""Addresses that mean "do not send" (RFC 3264 §8.4: hold as RFC 2543 had it)."""
 
 
 class Media:
@@ -64,15 +69,19 @@ class Media:
         relayable: Whether a relay can carry it: datagrams to a port of one host.
         first: The index of its `m=` line.
         end: The index behind its last line.
+        is_held: Whether its address says "do not send", as RFC 2543 put a call on hold.
+        is_rtp: Whether it is RTP, of whatever profile.
+        first: The index of its `m=` line.
+        end: The index behind its last line.
         connection: The index of its own `c=` line; 0 where it has none.
-        rtcp_line: The index of its `a=rtcp:` line; 0 where it has none.
+        rtcp_lines: The indices of its `a=rtcp:` lines; the first one counts.
         ice: The indices of its lines about ICE.
     """
 
     __slots__ = (
-        "clock_rate", "connection", "end", "first", "formats", "host", "ice", "kind", "payload",
-        "port", "proto", "receives", "relayable", "rtcp_host", "rtcp_line", "rtcp_mux", "rtcp_port",
-        "sends",
+        "clock_rate", "connection", "end", "first", "formats", "host", "ice", "is_held", "is_rtp",
+        "kind", "payload", "port", "proto", "receives", "relayable", "rtcp_host", "rtcp_lines",
+        "rtcp_mux", "rtcp_port", "sends",
     )  # fmt: skip
 
     def __init__(self, kind: bytes, port: int, proto: bytes, formats: tuple[bytes, ...]) -> None:
@@ -80,13 +89,13 @@ class Media:
         self.host = ""
         self.rtcp_port: int | None = None
         self.rtcp_host: str | None = None
-        self.rtcp_mux = False
+        self.rtcp_mux = self.relayable = self.is_held = False
+        self.is_rtp = b"RTP/" in proto.upper()
         self.sends = self.receives = True
-        first = formats[0] if formats else b""
-        self.payload = int(first) if first.isdigit() and len(first) <= 3 and int(first) < 128 else 0
+        self.payload = _payload(formats[0]) if formats and self.is_rtp else 0
         self.clock_rate = _CLOCKS.get(self.payload, 90000 if kind == b"video" else 8000)
-        self.relayable = False
-        self.first = self.end = self.connection = self.rtcp_line = 0
+        self.first = self.end = self.connection = 0
+        self.rtcp_lines: list[int] = []
         self.ice: list[int] = []
 
 
@@ -94,18 +103,19 @@ class Description:
     """A session description.
 
     Attributes:
-        lines: Its lines without their ends.
-        newline: What ends them.
+        lines: Its lines as they came, split at each LF; a CR before that is still there.
+        cr: What stands before the LF of a line that is added: CR, where its first line has one.
         media: Its media lines in order.
         connection: The index of the session's `c=` line; 0 where there is none.
         host: The address in it, or empty.
         ice: The indices of the session's lines about ICE.
     """
 
-    __slots__ = ("connection", "host", "ice", "lines", "media", "newline")
+    __slots__ = ("connection", "cr", "host", "ice", "lines", "media")
 
-    def __init__(self, lines: list[bytes], newline: bytes) -> None:
-        self.lines, self.newline = lines, newline
+    def __init__(self, lines: list[bytes]) -> None:
+        self.lines = lines
+        self.cr = b"\r" if lines[0].endswith(b"\r") else b""
         self.media: tuple[Media, ...] = ()
         self.connection = 0
         self.host = ""
@@ -115,18 +125,29 @@ class Description:
 class _Reader:
     """Goes through the lines once; what the session says is what each media line begins with."""
 
+    __slots__ = ("cast", "description", "direction", "map", "media", "mux", "session_cast")
+
     def __init__(self, description: Description) -> None:
         self.description = description
         self.media: list[Media] = []
         self.direction = (True, True)
-        self.mux = self.multicast = False
-        self.multicasts: set[int] = set()
+        self.mux = False
+        self.session_cast = self.cast = False
+        """Whether the session's address, and that of the present line, is no single host's."""
+        self.map = b"-"
+        """How the line begins that maps the present line's first format."""
 
     def read(self) -> None:
+        """Fill the description's attributes from its lines."""
         for index, line in enumerate(self.description.lines):
             kind = line[:2]
             if kind == b"a=":
-                self._attribute(index, line)
+                if line.startswith(self.map):
+                    self._map(line)
+                    continue
+                name = line.partition(b":")[0].rstrip()
+                if name in _KNOWN:
+                    self._attribute(index, name, line)
             elif kind == b"c=":
                 self._connection(index, line)
             elif kind == b"m=":
@@ -139,14 +160,17 @@ class _Reader:
         if found is None or len(self.media) == _MAX_MEDIA:
             raise PeerError("a media line is malformed, or one too many", rule="RFC 8866 §5.14")
         self._finish(index)
-        kind, port, proto, formats = found.groups()
-        if int(port) > 65535:
+        kind, digits, proto, formats = found.groups()
+        port = int(digits)
+        if port > 65535:
             raise PeerError("a media port is beyond 65535", rule="RFC 8866 §5.14")
-        media = Media(kind, int(port), proto, tuple(formats.split()))
+        media = Media(kind, port, proto, tuple(formats.split()))
         media.first = index
         media.host = self.description.host
         media.sends, media.receives = self.direction
         media.rtcp_mux = self.mux
+        self.cast = self.session_cast
+        self.map = b"a=rtpmap:%b " % media.formats[0] if media.formats else b"-"
         self.media.append(media)
 
     def _finish(self, index: int) -> None:
@@ -155,65 +179,60 @@ class _Reader:
             return
         media = self.media[-1]
         media.end = index
-        number = len(self.media) - 1
-        cast = number in self.multicasts if media.connection else self.multicast
-        media.relayable = media.proto.lower() in _RELAYABLE and bool(media.host) and not cast
-        if not media.port or _is_nowhere(media.host):
+        media.relayable = bool(media.host) and not self.cast and media.proto.lower() in _RELAYABLE
+        media.is_held = media.host in _NOWHERE
+        if not media.port or media.is_held:
             media.receives = False
 
     def _connection(self, index: int, line: bytes) -> None:
         found = _CONNECTION.fullmatch(line)
         if found is None:
             raise PeerError("a connection line is malformed", rule="RFC 8866 §5.7")
-        host, cast = _host(found[1], found[2]), bool(found[3])
-        if self.media:
-            media = self.media[-1]
-            if not media.connection:  # several are layers of one multicast (§5.7)
-                media.connection, media.host = index, host
-            if cast or _is_multicast(host):
-                self.multicasts.add(len(self.media) - 1)
-        else:
+        host = _host(found[1], found[2])
+        cast = bool(found[3]) or _is_multicast(host)
+        if not self.media:
+            if self.description.connection:
+                raise PeerError("a session has two connection lines", rule="RFC 8866 §5.7")
             self.description.connection, self.description.host = index, host
-            self.multicast = cast or _is_multicast(host)
+            self.session_cast = cast
+        elif self.media[-1].connection:
+            self.cast = True  # several are layers of one multicast (§5.7)
+        else:
+            self.media[-1].connection, self.media[-1].host = index, host
+            self.cast = cast
 
-    def _attribute(self, index: int, line: bytes) -> None:
-        found = _ATTRIBUTE.match(line)
-        if found is None:
-            return
-        name = found[1]
+    def _attribute(self, index: int, name: bytes, line: bytes) -> None:
         media = self.media[-1] if self.media else None
-        if name == b"rtpmap":
-            self._rtpmap(media, line)
-        elif name in _DIRECTIONS:
+        direction = _DIRECTIONS.get(name)
+        if direction is not None:
             if media is None:
-                self.direction = _DIRECTIONS[name]
+                self.direction = direction
             else:
-                media.sends, media.receives = _DIRECTIONS[name]
-        elif name == b"rtcp" and media is not None:
-            self._rtcp(media, index, line)
-        elif name == b"rtcp-mux":
+                media.sends, media.receives = direction
+        elif name == b"a=rtcp":
+            if media is not None:
+                self._rtcp(media, index, line)
+        elif name == b"a=rtcp-mux":
             if media is None:
                 self.mux = True
             else:
                 media.rtcp_mux = True
-        elif name in _ICE:
+        else:
             (self.description.ice if media is None else media.ice).append(index)
 
-    def _rtpmap(self, media: Media | None, line: bytes) -> None:
-        found = _RTPMAP.match(line)
-        if (
-            found is not None
-            and media is not None
-            and media.formats
-            and found[1] == media.formats[0]
-        ):
-            media.clock_rate = int(found[2]) or 8000
+    def _map(self, line: bytes) -> None:
+        found = _CLOCK.match(line, len(self.map))
+        if found is not None:
+            self.media[-1].clock_rate = int(found[1]) or 8000
 
     def _rtcp(self, media: Media, index: int, line: bytes) -> None:
         found = _RTCP.fullmatch(line)
         if found is None or not 0 < int(found[1]) < 65536:
             raise PeerError("an rtcp attribute is malformed", rule="RFC 3605 §2.1")
-        media.rtcp_line, media.rtcp_port = index, int(found[1])
+        media.rtcp_lines.append(index)
+        if media.rtcp_port is not None:
+            return
+        media.rtcp_port = int(found[1])
         if found[3]:
             media.rtcp_host = _host(found[2], found[3])
 
@@ -221,16 +240,29 @@ class _Reader:
 def parse(body: bytes) -> Description:
     """Read a session description.
 
+    Lines end with CRLF, or LF as §5 has us tolerate; a CR elsewhere is refused, for some take it
+    for the end of a line and some do not.
+
+    Args:
+        body: The description alone; see `centrex.sdp.find`.
+
     Raises:
         PeerError: It is none, or more than anybody needs.
+
+    RFC: 8866 §5, 3605 §2.1
     """
-    newline = b"\r\n" if b"\r\n" in body else b"\n"
-    lines = body.split(newline)
-    if body[:2] != b"v=" or len(lines) > _MAX_LINES:
-        raise PeerError("it is no session description, or a very long one", rule=_RULE)
-    description = Description(lines, newline)
+    if body[:2] != b"v=" or body.count(b"\n") > _MAX_LINES:
+        raise PeerError("it is no session description, or a very long one", rule="RFC 8866 §5")
+    if body.count(b"\r") != body.count(b"\r\n"):
+        raise PeerError("a line holds a carriage return", rule="RFC 8866 §9")
+    description = Description(body.split(b"\n"))
     _Reader(description).read()
     return description
+
+
+def _payload(text: bytes) -> int:
+    number = int(text) if text.isdigit() and len(text) <= 3 else 0
+    return number if number < 128 else 0
 
 
 @lru_cache(4096)
@@ -248,15 +280,9 @@ def _host(family: bytes, text: bytes) -> str:
         return name
     if (address.version == 6) != (family == b"IP6"):
         raise PeerError("an address is of another family than it says", rule="RFC 8866 §5.7")
+    if "%" in name:
+        raise PeerError("an address has a zone, which is the sender's own", rule="RFC 4007 §11.2")
     return str(address)
-
-
-_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?")
-
-
-def _is_nowhere(host: str) -> bool:
-    """Whether an address means "do not send" (RFC 3264 §8.4: hold as RFC 2543 had it)."""
-    return host in ("0.0.0.0", "::")
 
 
 @lru_cache(4096)

@@ -7,13 +7,25 @@ import re
 from typing import Final
 
 _SDP: Final = b"application/sdp"
+_MULTIPART: Final = frozenset({b"multipart/mixed", b"multipart/related", b"multipart/alternative"})
+"""Those whose parts may be changed: others are signed, or mean something else."""
 _DEEPEST: Final = 2
 _MOST_PARTS: Final = 32
-_BOUNDARY: Final = re.compile(
-    rb';[ \t]*boundary[ \t]*=[ \t]*(?:"([^"\\]{1,70}+)"|([^\s";,]{1,70}+))', re.IGNORECASE
+_LONGEST_TYPE: Final = 1000
+_PARAMETER: Final = re.compile(
+    rb""";\s*([A-Za-z0-9!#$%&'*+.^_`|~-]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^\s;"]*)"""
 )
 _TYPE: Final = re.compile(rb"(?:^|\n)content-type[ \t]*:((?:[^\r\n]|\r?\n[ \t])*)", re.IGNORECASE)
-_LENGTH: Final = re.compile(rb"((?:^|\n)content-length[ \t]*:[ \t]*)[0-9]+", re.IGNORECASE)
+_LENGTH: Final = re.compile(
+    rb"((?:^|\n)content-length[ \t]*:[ \t]*(?:\r?\n[ \t]+)?)[0-9]+", re.IGNORECASE
+)
+_OTHER: Final = re.compile(
+    rb"(?:^|\n)(?:content-disposition[ \t]*:(?!\s*session\s*(?:[;\r\n]|$))"
+    rb"|content-transfer-encoding[ \t]*:(?!\s*(?:7bit|8bit|binary)\s*(?:[\r\n]|$))"
+    rb"|content-encoding[ \t]*:(?!\s*identity\s*(?:[\r\n]|$)))",
+    re.IGNORECASE,
+)
+"""In the head of a description that is not for the session (RFC 3959 §4), or not as it is spelled."""
 _HEAD_ENDS: Final = re.compile(rb"\r?\n\r?\n")
 
 Span = tuple[int, int]
@@ -25,6 +37,8 @@ def find(content_type: bytes, body: bytes) -> Span | None:
     Args:
         content_type: The Content-Type value.
         body: The body.
+
+    RFC: 2046 §5.1, 5621 §3, 3959 §4
     """
     path = _path(content_type, body, 0, len(body), 0)
     return path[-1][1] if path else None
@@ -41,10 +55,9 @@ def replace(content_type: bytes, body: bytes, sdp: bytes) -> bytes:
     path = _path(content_type, body, 0, len(body), 0)
     if not path:
         return body
-    new, grown = sdp, 0
     _, (start, end) = path[-1]
     grown = len(sdp) - (end - start)
-    out = body[:start] + new + body[end:]
+    out = body[:start] + sdp + body[end:]
     for head, (first, last) in reversed(path):
         if head is not None:
             told = _LENGTH.sub(rb"\g<1>%d" % (last - first + grown), out[head[0] : head[1]], 1)
@@ -60,17 +73,30 @@ def _path(
     kind = content_type.partition(b";")[0].strip().lower()
     if kind == _SDP:
         return [(None, (start, end))]
-    if not kind.startswith(b"multipart/") or depth == _DEEPEST:
+    if kind not in _MULTIPART or depth == _DEEPEST:
         return []
-    boundary = _BOUNDARY.search(content_type)
-    if boundary is None:
+    boundary = _boundary(content_type)
+    if not boundary:
         return []
-    for head, content, inner in _parts(body, start, end, boundary[1] or boundary[2]):
+    for head, content, inner in _parts(body, start, end, boundary):
         path = _path(inner, body, *content, depth + 1)
         if path:
             rest = path[1:] if path[0][0] is None else path
             return [(head, content), *rest]
     return []
+
+
+def _boundary(content_type: bytes) -> bytes:
+    """Return the boundary; empty where there is none that may be one (RFC 2046 §5.1.1)."""
+    if len(content_type) > _LONGEST_TYPE:
+        return b""
+    for found in _PARAMETER.finditer(content_type):
+        if found[1].lower() == b"boundary":
+            value = found[2]
+            if value[:1] == b'"':
+                value = re.sub(rb"\\(.)", rb"\1", value[1:-1])
+            return value if len(value) <= 70 else b""
+    return b""
 
 
 def _parts(body: bytes, start: int, end: int, boundary: bytes) -> list[tuple[Span, Span, bytes]]:
@@ -98,5 +124,9 @@ def _part(body: bytes, start: int, end: int) -> list[tuple[Span, Span, bytes]]:
     ends = _HEAD_ENDS.search(body, start, end)
     if ends is None:
         return []
-    kind = _TYPE.search(body[start : ends.start()])
-    return [((start, ends.start()), (ends.end(), end), kind[1].strip() if kind else b"text/plain")]
+    head = body[start : ends.start()]
+    found = _TYPE.search(head)
+    kind = found[1].strip() if found else b"text/plain"
+    if kind[:10].lower() != b"multipart/" and _OTHER.search(head):
+        return []
+    return [((start, ends.start()), (ends.end(), end), kind)]

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from centrex.sdp.description import Description, Media
 
-_NOWHERE: Final = {4: b"0.0.0.0", 6: b"::"}
+_NOWHERE: Final = {b"IP4": b"0.0.0.0", b"IP6": b"::"}
 
 
 class Place(NamedTuple):
@@ -24,85 +24,138 @@ class Place(NamedTuple):
 def rewrite(description: Description, places: Sequence[Place | None]) -> bytes:
     """Return a description that names other places.
 
-    A line on hold by `c=0.0.0.0` (RFC 2543) gets its port, and stays on hold.
+    A line on hold by `c=0.0.0.0` (RFC 2543) gets its port, and stays on hold. A declined line is
+    left as it is, whatever its place.
 
     Args:
         description: The description.
         places: One for each media line, in order; None leaves that line as it is.
+
+    Raises:
+        ValueError: There are more or fewer places than media lines.
+
+    RFC: 8866 §5.7, §5.14, 3605 §2.1, 8839 §5
     """
     lines: list[bytes | None] = list(description.lines)
     behind: dict[int, bytes] = {}
-    """Lines to be added, by the index of the line before them."""
-    shared = _shared_connection(description, places)
-    if shared and description.connection:
-        lines[description.connection] = shared
-    for media, place in zip(description.media, places, strict=True):
+    """What is added, by the index of the line before it."""
+    wanted = [
+        (media, place) for media, place in zip(description.media, places, strict=True) if media.port
+    ]
+    shared = _shared_connection(description, wanted)
+    if shared:
+        _put(lines, description.connection, shared)
+    for media, place in wanted:
         if place is not None:
-            _rewrite_line(media, place, lines, behind, shared)
-    if places and None not in places:
-        for index in description.ice:
-            lines[index] = None
+            _rewrite_media(description, media, place, lines, behind, shared)
+    if description.ice and wanted and all(place is not None for _, place in wanted):
+        _remove(lines, description.ice)
+    if behind:
+        return _joined(description, lines, behind)
+    return b"\n".join([line for line in lines if line is not None])
+
+
+def _joined(description: Description, lines: list[bytes | None], behind: dict[int, bytes]) -> bytes:
+    """Join the lines and what is added behind them; the last one stays without an end."""
     out: list[bytes] = []
     for index, line in enumerate(lines):
         if line is not None:
             out.append(line)
-        if index in behind:
+        if index not in behind:
+            continue
+        if index < len(lines) - 1:
             out.append(behind[index])
-    return description.newline.join(out)
+            continue
+        if out[-1]:  # the last line has no end yet; what is added needs none
+            out[-1] += description.cr
+        else:
+            out.pop()
+        out.append(behind[index].removesuffix(b"\r"))
+    return b"\n".join(out)
 
 
-def _shared_connection(description: Description, places: Sequence[Place | None]) -> bytes:
+def _shared_connection(
+    description: Description, wanted: Sequence[tuple[Media, Place | None]]
+) -> bytes:
     """Return what the session's `c=` line becomes; empty where it must stay, for some line's sake."""
-    wanted = {
+    if not description.connection:
+        return b""
+    connections = {
         _connection(media, place) if place is not None else b""
-        for media, place in zip(description.media, places, strict=True)
+        for media, place in wanted
         if not media.connection
     }
-    return wanted.pop() if len(wanted) == 1 and description.connection else b""
+    return connections.pop() if len(connections) == 1 else b""
 
 
-def _rewrite_line(
+def _rewrite_media(
+    description: Description,
     media: Media,
     place: Place,
     lines: list[bytes | None],
     behind: dict[int, bytes],
     shared: bytes,
 ) -> None:
-    head = lines[media.first]
-    assert head is not None
-    name, port, rest = head.split(b" ", 2)
+    name, port, rest = description.lines[media.first].split(b" ", 2)
     _, slash, count = port.partition(b"/")
     lines[media.first] = b"%b %d%b%b %b" % (name, place.rtp_port, slash, count, rest)
     if media.connection:
-        lines[media.connection] = _connection(media, place)
+        _put(lines, media.connection, _connection(media, place))
     elif not shared:
-        behind[media.first] = _connection(media, place)
-    for index in media.ice:
-        lines[index] = None
-    _rewrite_rtcp(media, place, lines, behind)
+        before = media.first
+        while before + 1 < media.end and description.lines[before + 1].startswith(b"i="):
+            before += 1  # a title comes first (RFC 8866 §9)
+        behind[before] = _connection(media, place) + description.cr
+    if media.ice:
+        _remove(lines, media.ice)
+    _rewrite_rtcp(description, media, place, lines, behind)
 
 
 def _rewrite_rtcp(
-    media: Media, place: Place, lines: list[bytes | None], behind: dict[int, bytes]
+    description: Description,
+    media: Media,
+    place: Place,
+    lines: list[bytes | None],
+    behind: dict[int, bytes],
 ) -> None:
     """Say where RTCP goes, if it was said, or would not be guessed (RFC 3605 §2.1)."""
-    line = b"a=rtcp:%d" % place.rtcp_port
-    if media.rtcp_line:
+    told = b"a=rtcp:%d" % place.rtcp_port
+    if media.rtcp_lines:
         if media.rtcp_host is not None:
-            line += b" IN %b %b" % (_family(place.host), place.host.encode())
-        lines[media.rtcp_line] = line
-    elif place.rtcp_port not in (place.rtp_port, place.rtp_port + 1):
+            told += b" IN %b %b" % (_family(place.host), place.host.encode())
+        _put(lines, media.rtcp_lines[0], told)
+        _remove(lines, media.rtcp_lines[1:])
+    elif media.is_rtp and not _is_guessed(media, place):
         last = media.end - 1
-        while last > media.first and not lines[last]:
+        while description.lines[last] in (b"", b"\r"):
             last -= 1  # not behind the end of the last line
-        behind[last] = line
+        told += description.cr
+        behind[last] = b"%b\n%b" % (behind[last], told) if last in behind else told
+
+
+def _is_guessed(media: Media, place: Place) -> bool:
+    """Whether RTCP goes where it is looked for: the next port, or with RTP (RFC 5761 §5.1.1)."""
+    if place.rtcp_port == place.rtp_port:
+        return media.rtcp_mux
+    return place.rtcp_port == place.rtp_port + 1
+
+
+def _put(lines: list[bytes | None], index: int, new: bytes) -> None:
+    """Put a line in the place of another; it ends as that one did."""
+    old = lines[index]
+    lines[index] = new + b"\r" if old is not None and old.endswith(b"\r") else new
+
+
+def _remove(lines: list[bytes | None], indices: Sequence[int]) -> None:
+    for index in indices:
+        # the last one may be without an end, which the one before it then keeps
+        lines[index] = b"" if index == len(lines) - 1 else None
 
 
 def _connection(media: Media, place: Place) -> bytes:
-    host = place.host.encode()
-    if media.host in ("0.0.0.0", "::"):
-        host = _NOWHERE[6 if ":" in place.host else 4]
-    return b"c=IN %b %b" % (_family(place.host), host)
+    family = _family(place.host)
+    host = _NOWHERE[family] if media.is_held else place.host.encode()
+    return b"c=IN %b %b" % (family, host)
 
 
 def _family(host: str) -> bytes:

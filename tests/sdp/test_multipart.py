@@ -32,6 +32,8 @@ def test_alone(kind: bytes) -> None:
         MIXED,
         b'Multipart/Related; type="a"; Boundary = "x"',
         b"multipart/alternative;charset=y;boundary=x;z=1",
+        b'multipart/mixed;start="<a;boundary=z>";boundary=x',
+        b'multipart/mixed;\r\n boundary="\\x"',
     ],
 )
 def test_among_others(kind: bytes) -> None:
@@ -70,6 +72,46 @@ def test_one_within_another() -> None:
     assert b"\r\n\r\nv=0\r\n--y--" in out
 
 
+@pytest.mark.parametrize("end", [b"\r\n", b"\n"])
+def test_one_within_another_within_another_is_too_deep(end: bytes) -> None:
+    body, kind = SDP, b"application/sdp"
+    for depth, boundary in enumerate((b"z", b"y", b"x")):
+        head = end.join((b"--" + boundary, b"Content-Type: " + kind, b"", b""))
+        body = head + body + end + b"--" + boundary + b"--" + end
+        kind = b"multipart/mixed;boundary=" + boundary
+        found = find(kind, body)
+        assert (found is not None) is (depth < 2)
+        assert found is None or body[slice(*found)] == SDP
+
+
+def test_the_one_that_is_for_the_session() -> None:
+    early, other = SDP.replace(b"4000", b"1"), SDP.replace(b"4000", b"2")
+    body = joined(
+        part(early, b"Content-Type: application/sdp", b"Content-Disposition: early-session"),
+        part(b"dj0w", b"Content-Type: application/sdp", b"Content-Transfer-Encoding: base64"),
+        part(b"\x1f", b"Content-Encoding: gzip", b"Content-Type: application/sdp"),
+        part(
+            SDP,
+            b"Content-Type: application/sdp",
+            b"Content-Transfer-Encoding: Binary",
+            b"Content-Disposition: session;handling=required",
+        ),
+        part(other, b"Content-Type: application/sdp"),
+    )
+    span = find(MIXED, body)
+    assert span is not None
+    assert body[slice(*span)] == SDP
+
+
+@pytest.mark.parametrize("first", [b"", b"preamble\r\n", b"--xy\r\n", b"\r\n"])
+def test_what_stands_before_the_first_part(first: bytes) -> None:
+    body = first + joined(part(SDP, b"Content-Type: application/sdp;\r\n charset=x"))
+    span = find(MIXED, body)
+    assert span is not None
+    assert body[slice(*span)] == SDP
+    assert replace(MIXED, body, b"v=0") == body.replace(SDP, b"v=0")
+
+
 @pytest.mark.parametrize(
     ("kind", "body"),
     [
@@ -80,6 +122,10 @@ def test_one_within_another() -> None:
         (MIXED, joined(part(SDP, b"Content-Type: text/plain"))),
         (MIXED, b"--x\r\nContent-Type: application/sdp\r\n\r\nnever ended"),
         (b"", b""),
+        (b"multipart/signed;boundary=x", joined(part(SDP, b"Content-Type: application/sdp"))),
+        (MIXED + b"x" * 1000, joined(part(SDP, b"Content-Type: application/sdp"))),
+        (b"multipart/mixed;boundary=" + b"x" * 71, b"--" + b"x" * 71 + b"\r\n"),
+        (MIXED, joined(*[part(b"a", b"B: c")] * 32, part(SDP, b"Content-Type: application/sdp"))),
     ],
 )
 def test_none_there(kind: bytes, body: bytes) -> None:
@@ -92,3 +138,19 @@ def test_any_octets(kind: bytes, body: bytes) -> None:
     for told in (kind, b"multipart/mixed;boundary=" + kind[:5]):
         span = find(told, body)
         assert span is None or 0 <= span[0] <= span[1] <= len(body)
+
+
+@given(st.lists(st.sampled_from([b"a", b"--", b"x", b" ", b"--x", b"--y--"]), max_size=8))
+def test_what_was_put_in_is_found_again(around: list[bytes]) -> None:
+    kind = b"application/sdp"
+    body = joined(
+        part(b"".join((b"a", *around)), b"Content-Type: text/plain"),
+        part(SDP, b"Content-Length: 30", b"Content-Type: " + kind),
+    )
+    new = SDP * 3
+    out = replace(MIXED, body, new)
+    span = find(MIXED, out)
+    assert span is not None
+    assert out[slice(*span)] == new
+    assert b"Content-Length: %d\r\n" % len(new) in out
+    assert replace(MIXED, out, new) == out
