@@ -68,6 +68,11 @@ def _workers(config: Config) -> Iterator[Finding]:
         yield "network.workers", "more than one worker comes with a later version; use 1"
 
 
+def _media(config: Config) -> Iterator[Finding]:
+    if config.media.backend == "rtpengine":
+        yield "media.backend", 'rtpengine comes with a later version; use "relay"'
+
+
 def _guard(config: Config) -> Iterator[Finding]:
     guard = config.network.guard
     if guard.burst < guard.requests_per_second:
@@ -102,7 +107,7 @@ def _log_file(config: Config) -> Iterator[Finding]:
 
 def errors(config: Config) -> tuple[Finding, ...]:
     """Return everything that makes a well-formed configuration unusable."""
-    rules = (_addresses, _tls, _workers, _guard, _expiry, _store, _log_file, _logins)
+    rules = (_addresses, _tls, _workers, _media, _guard, _expiry, _store, _log_file, _logins)
     return tuple(finding for rule in rules for finding in rule(config))
 
 

@@ -69,5 +69,7 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         json_schema_extra={**_FAREWELL, "unit": "s"},
     )
     rtpengine: tuple[Annotated[str, Field(pattern=r"^udp:.+:\d{1,5}$")], ...] = Field(
-        (), description="rtpengine control addresses, udp:host:port.", json_schema_extra=_FAREWELL
+        (),
+        description="rtpengine control addresses, udp:host:port.",
+        json_schema_extra={"effect": "restart", "available": False},
     )

@@ -1,7 +1,6 @@
 """The way of a request through us, readable as a sentence: RFC 3261 §16.3 to §16.6 in order.
 
-The place of the media relay is between `locate` and `forward`: there a session's ports are leased
-and its SDP rewritten, once the targets are known.
+Media is relayed behind it, just before a branch leaves (`proxy.relaying`): then its target is known.
 """
 
 from collections.abc import Callable

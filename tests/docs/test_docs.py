@@ -14,6 +14,7 @@ import pytest
 import typer.main
 
 from centrex import api
+from centrex.config.relay import load_relay
 from cli.main import app
 
 ROOT: Final = Path(__file__).parents[2]
@@ -69,7 +70,12 @@ def rows(page: Path, heading: str) -> Iterator[list[str]]:
 def test_a_configuration_loads(block: str, tmp_path: Path) -> None:
     for name in re.findall(r'"([\w.-]+\.(?:pem|htdigest))"', block):
         (tmp_path / name).touch()
-    api.load_text(block, file=tmp_path / "example.toml")
+    file = tmp_path / "example.toml"
+    if "[[proxies]]" in block:
+        file.write_text(block)
+        assert load_relay(file).proxies
+    else:
+        api.load_text(block, file=file)
 
 
 def later_section() -> str:
