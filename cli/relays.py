@@ -76,6 +76,56 @@ def relays_drain(
         output.say(f"{name} gets no new calls; {result['sessions']} go on")
 
 
+@relays_app.command("calls")
+def relays_calls(
+    ctx: typer.Context,
+    *,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The relay.")],
+    config: ConfigOption = None,
+    instance: InstanceOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """List the calls a relay carries: what each side said, where it was heard, what came of it.
+
+    Example: centrex relays calls local
+    """
+    aim = target(ctx)
+    rows = aim.rows("relays.calls", name=name)
+    if aim.as_json:
+        output.emit_json({"calls": rows})
+        return
+    output.table(
+        (
+            "CALL-ID",
+            "SIDE",
+            "SIGNALLED",
+            "HEARD AT",
+            "PACKETS",
+            "LOST",
+            "JITTER",
+            "DROPPED",
+            "KERNEL",
+        ),
+        (
+            (
+                row["call_id"],
+                side,
+                end["signalled"],
+                end["learned"] or "-",
+                end["packets"],
+                end["lost"],
+                f"{end['jitter_ms']} ms",
+                sum(end["drops"].values()),
+                "yes" if end["kernel"] else "no",
+            )
+            for row in rows
+            for stream in row["streams"]
+            for side, end in zip(("caller", "callee"), stream or (), strict=False)
+        ),
+        empty="it carries no call",
+    )
+
+
 @relay_app.command("start")
 def relay_start(
     *,

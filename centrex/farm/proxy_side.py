@@ -4,6 +4,7 @@ A machine fed with lines; it answers by its link. Whoever has not logged in may 
 for long.
 """
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from centrex.base import Instant, PeerError
@@ -30,14 +31,23 @@ class ProxySide:
         name: The proxy's own name, the same after a restart.
         secret: What a relay must know.
         nonce: Fresh for this connection.
+        answered: Takes the figures that were asked for, by the number of the question.
         now: The time.
     """
 
     def __init__(
-        self, link: Link, farm: Farm, *, name: str, secret: bytes, nonce: str, now: Instant
+        self,
+        link: Link,
+        farm: Farm,
+        *,
+        name: str,
+        secret: bytes,
+        nonce: str,
+        answered: Callable[[int, list[Any]], None],
+        now: Instant,
     ) -> None:
         self._link, self._farm, self._name = link, farm, name
-        self._secret, self._nonce = secret, nonce
+        self._secret, self._nonce, self._answered = secret, nonce, answered
         self._began = now
         self._peer = self._peer_nonce = ""
         self._held: dict[str, tuple[Session, str]] = {}
@@ -146,7 +156,7 @@ class ProxySide:
         elif kind == "held":
             self._hold(relay, message, now)
         elif kind == "sessions":
-            self.answered(wire.number(message, "ask"), wire.rows(message, "rows", most=1000))
+            self._answered(wire.number(message, "ask"), wire.rows(message, "rows", most=1000))
 
     def _hold(self, relay: Relay, message: wire.Message, now: Instant) -> None:
         for row in wire.rows(message, "rows", most=_HELD_MOST):
@@ -157,9 +167,6 @@ class ProxySide:
         if message.get("last") is True:
             held, self._held = self._held, {}
             self._farm.holds(relay, held, now)
-
-    def answered(self, ask: int, rows: list[Any]) -> None:
-        """Take in figures that were asked for; whoever asks puts something in place of this."""
 
 
 def _told(message: wire.Message, source: str) -> dict[str, Any]:

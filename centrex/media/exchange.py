@@ -21,6 +21,7 @@ Side: TypeAlias = Literal[0, 1]
 """`CALLER` or `CALLEE`, also the index of a side's slot and end in a `Stream`."""
 Family: TypeAlias = Literal[4, 6]
 
+_BROADCAST: Final = "255.255.255.255"
 CALLER: Final[Side] = 0
 CALLEE: Final[Side] = 1
 
@@ -249,10 +250,12 @@ def _line(stream: Stream, muxes: object) -> _Line:
 def _end(media: Media, here: Where) -> End:
     """Return what a media line says of the side it comes from."""
     rtp = rtcp = None
-    if _is_unicast(media.host):
+    if _may_name(media.host, here.source):
         rtp = Address(media.host, media.port)
         control = media.rtcp_host or media.host
-        rtcp = Address(control if _is_unicast(control) else media.host, media.rtcp_port or 0)
+        if not _may_name(control, here.source):
+            control = media.host
+        rtcp = Address(control, media.rtcp_port or 0)
         if not rtcp.port:
             rtcp = Address(rtcp.host, min(media.port + 1, 65535))
     return End(
@@ -296,8 +299,16 @@ def _is_numeric(host: str) -> bool:
 
 
 @lru_cache(4096)
-def _is_unicast(host: str) -> bool:
+def _may_name(host: str, source: str) -> bool:
+    """Whether an end may want its media there: at one host, and at ours only if it is on ours.
+
+    Args:
+        host: The address it names.
+        source: Where its message came from; empty where that says nothing.
+    """
     if not _is_numeric(host):
         return False
     address = ipaddress.ip_address(host)
-    return not address.is_multicast and not address.is_unspecified
+    if address.is_loopback:
+        return _is_numeric(source) and ipaddress.ip_address(source).is_loopback
+    return not (address.is_multicast or address.is_unspecified or host == _BROADCAST)

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from centrex.base import Unavailable
 from centrex.config.values import effective
 from centrex.events import Severity
 from centrex.runtime.control import CommandRefused, Handler
@@ -52,6 +53,7 @@ class Commands:
             "config": self.config,
             "relays": self.relays,
             "relays.drain": self.drain_relay,
+            "relays.calls": self.relay_calls,
         }
 
     def status(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -196,10 +198,32 @@ class Commands:
             raise CommandRefused("invalid", "on is true or false")
         relay = self._engine.media.farm.drain(name, on=on)
         if relay is None:
-            nearest = [one.name for one in self._engine.media.farm][:_NEAREST]
-            message = f"there is no relay {name or '(no name)'}"
-            raise CommandRefused("not-found", message, {"nearest": nearest})
+            raise self._no_relay(name)
         return {"draining": on, "sessions": len(relay.sessions)}
+
+    async def relay_calls(self, params: dict[str, Any]) -> dict[str, Any]:
+        """What a relay knows of the calls it carries: addresses, packets, loss; by the page."""
+        name = str(params.get("name", ""))
+        relay = self._engine.media.farm.get(name)
+        if relay is None:
+            raise self._no_relay(name)
+        try:
+            rows = await self._engine.media.calls_of(relay)
+        except Unavailable as error:
+            raise CommandRefused("unavailable", str(error)) from error
+        return await page(
+            "relays.calls",
+            params,
+            groups=rows,
+            rows_of=lambda row: (row,),
+            count_of=lambda _: 1,
+            total=len(rows),
+        )
+
+    def _no_relay(self, name: str) -> CommandRefused:
+        nearest = [one.name for one in self._engine.media.farm][:_NEAREST]
+        message = f"there is no relay {name or '(no name)'}"
+        return CommandRefused("not-found", message, {"nearest": nearest})
 
     def explain(self, params: dict[str, Any]) -> dict[str, Any]:
         """What became of a call or a registration, and why."""

@@ -89,9 +89,9 @@ class FarmServer:
             name=self._name,
             secret=secret,
             nonce=secrets.token_hex(16),
+            answered=self._answered,
             now=time.monotonic(),
         )
-        side.answered = self._answered  # type: ignore[method-assign]
         self._sides[link] = side
         why = "the connection ended"
         try:

@@ -33,7 +33,7 @@ OWN: Final = "local"
 """The name of the relay that belongs to the engine."""
 _ARRIVAL_S: Final = 3.0
 """How long the start waits for it."""
-_SECRET_OCTETS: Final = 16
+_ASKED_AT_ONCE: Final = 100
 
 
 class Media:
@@ -201,6 +201,18 @@ class Media:
         """Return the relays as plain data."""
         now = time.monotonic()
         return [_row(relay, now) for relay in self.farm]
+
+    async def calls_of(self, relay: Relay) -> list[dict[str, Any]]:
+        """Return what a relay knows of the calls it carries.
+
+        Raises:
+            Unavailable: It is not there, or does not answer.
+        """
+        names = list(relay.sessions)
+        rows: list[dict[str, Any]] = []
+        for at in range(0, len(names), _ASKED_AT_ONCE):
+            rows += await self.server.ask(relay, names[at : at + _ASKED_AT_ONCE])
+        return rows
 
 
 class _CoreFarm:

@@ -17,7 +17,7 @@ _MAX_MEDIA: Final = 32
 _MEDIA: Final = re.compile(
     rb"m=([!-~]{1,32}) ([0-9]{1,5})(?:/[0-9]{1,5})? ([!-~]{1,64})((?: +[^ \r]++)*) *\r?"
 )
-_CONNECTION: Final = re.compile(rb"c=IN (IP[46]) ([^ /\r]{1,255})((?:/[0-9]{1,4}){0,2}) *\r?")
+_CONNECTION: Final = re.compile(rb"c=IN (IP[46]) ([^ /\r]{1,255})((?:/[0-9]{1,4}){0,2}) *\r?", re.I)
 _RTCP: Final = re.compile(rb"a=rtcp:([0-9]{1,5})(?: IN (IP[46]) ([^ \r]{1,255}))? *\r?")
 _CLOCK: Final = re.compile(rb" *[^/ \r]{1,64}/([0-9]{1,7})(?![0-9])")
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?")
@@ -188,7 +188,7 @@ class _Reader:
         found = _CONNECTION.fullmatch(line)
         if found is None:
             raise PeerError("a connection line is malformed", rule="RFC 8866 §5.7")
-        host = _host(found[1], found[2])
+        host = _host(found[1].upper(), found[2])
         cast = bool(found[3]) or _is_multicast(host)
         if not self.media:
             if self.description.connection:
@@ -227,11 +227,11 @@ class _Reader:
 
     def _rtcp(self, media: Media, index: int, line: bytes) -> None:
         found = _RTCP.fullmatch(line)
-        if found is None or not 0 < int(found[1]) < 65536:
+        if found is None or int(found[1]) > 65535:
             raise PeerError("an rtcp attribute is malformed", rule="RFC 3605 §2.1")
         media.rtcp_lines.append(index)
-        if media.rtcp_port is not None:
-            return
+        if media.rtcp_port is not None or not int(found[1]):
+            return  # port 0 is seen on declined lines, and says nothing
         media.rtcp_port = int(found[1])
         if found[3]:
             media.rtcp_host = _host(found[2], found[3])
@@ -269,7 +269,7 @@ def _payload(text: bytes) -> int:
 def _host(family: bytes, text: bytes) -> str:
     """Return an address of that family in its usual spelling, or a host name in lower case."""
     try:
-        name = text.decode("ascii").lower()
+        name = text.decode("ascii").lower().removesuffix(".")
     except UnicodeDecodeError:
         raise PeerError("an address is no text", rule="RFC 8866 §5.7") from None
     try:

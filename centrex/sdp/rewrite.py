@@ -96,9 +96,9 @@ def _rewrite_media(
     behind: dict[int, bytes],
     shared: bytes,
 ) -> None:
-    name, port, rest = description.lines[media.first].split(b" ", 2)
-    _, slash, count = port.partition(b"/")
-    lines[media.first] = b"%b %d%b%b %b" % (name, place.rtp_port, slash, count, rest)
+    name, _, rest = description.lines[media.first].split(b" ", 2)
+    # a count of port pairs would name ports of other calls: the relay has one pair (RFC 8866 §5.14)
+    lines[media.first] = b"%b %d %b" % (name, place.rtp_port, rest)
     if media.connection:
         _put(lines, media.connection, _connection(media, place))
     elif not shared:

@@ -5,11 +5,16 @@ import pytest
 
 from centrex.config.keys import find
 from centrex.config.load import ConfigSource
+from centrex.config.relay import load_relay
 
 SAMPLES = Path(__file__).parents[2] / "sample-configs"
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in SAMPLES.glob("*.toml")))
+RELAY = SAMPLES / "relay.toml"
+PROXIES = sorted(path for path in SAMPLES.glob("*.toml") if path != RELAY)
+
+
+@pytest.mark.parametrize("name", [path.name for path in PROXIES])
 def test_every_sample_loads_with_no_problem(name: str, tmp_path: Path) -> None:
     folder = tmp_path / "samples"
     shutil.copytree(SAMPLES, folder)
@@ -21,6 +26,12 @@ def test_every_sample_loads_with_no_problem(name: str, tmp_path: Path) -> None:
     assert loaded.warnings == ()
 
 
+def test_the_sample_of_a_relay_loads() -> None:
+    config = load_relay(RELAY)
+    pairs = (config.port_range[1] + 1 - config.port_range[0]) // 2
+    assert config.max_sessions <= pairs // 2, "its ports are enough for its calls"
+
+
 def test_the_samples_are_there() -> None:
     assert {path.stem for path in SAMPLES.glob("*.toml")} >= {"office", "isp", "tls", "behind-nat"}
 
@@ -28,7 +39,7 @@ def test_the_samples_are_there() -> None:
 def test_samples_tell_what_comes_later() -> None:
     """Where a key without effect is set, a remark above it, or above its table, says so."""
     met = 0
-    for path in SAMPLES.glob("*.toml"):
+    for path in PROXIES:
         table, above, remark = "", "", ""
         for line in path.read_text(encoding="utf-8").splitlines():
             name, assigned, _ = line.partition(" = ")

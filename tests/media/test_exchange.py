@@ -103,6 +103,31 @@ def test_a_name_s_address_is_learned_only(exchange: Exchange) -> None:
     assert (end.rtp, end.natted, end.source) == (None, True, "192.0.2.7")
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "255.255.255.255", "::1"])
+def test_the_relay_sends_to_no_address_that_only_it_can_mean(exchange: Exchange, host: str) -> None:
+    exchange.describe(
+        CALLER, parse(offer(host, 4000, "a=rtcp:5000 IN IP4 127.0.0.2").encode()), A, B
+    )
+    session = exchange.session()
+    assert session is not None
+    assert session.streams[0] is not None
+    assert session.streams[0].ends[0].rtp is None
+    assert session.streams[0].ends[0].rtcp is None
+
+
+def test_nor_for_rtcp_but_a_phone_on_this_host_may(exchange: Exchange) -> None:
+    text = parse(offer("192.0.2.7", 4000, "a=rtcp:5000 IN IP4 127.0.0.2").encode())
+    exchange.describe(CALLER, text, A, B)
+    here = Where("127.0.0.5", "127.0.0.1", natted=False)
+    exchange.describe(CALLEE, parse(offer("127.0.0.6", 4000).encode()), here, A)
+    session = exchange.session()
+    assert session is not None
+    assert session.streams[0] is not None
+    caller, callee = session.streams[0].ends
+    assert caller.rtcp == Address("192.0.2.7", 5000)
+    assert callee.rtp == Address("127.0.0.6", 4000)
+
+
 def test_no_slot_and_nothing_noted() -> None:
     made = Exchange("s", b"c", b"a", lambda family, near: None)
     with pytest.raises(NoSlot):

@@ -116,7 +116,6 @@ def test_names_and_bare_line_feeds() -> None:
         HEAD + "s=one\rc=IN IP4 192.0.2.1\r\n",
         HEAD + "a=x\r",
         HEAD + "m=audio 1 \u00e9 0",
-        HEAD + "m=audio 1 RTP/AVP 0\r\na=rtcp:0",
         HEAD + "m=audio 1 RTP/AVP 0\r\na=rtcp:70000 IN IP4 192.0.2.1",
         HEAD + "m=audio 1 RTP/AVP 0\r\n" * 33,
         HEAD + "a=x\r\n" * 1000,
@@ -212,3 +211,10 @@ def test_any_octets(data: bytes) -> None:
             parse(text)
         except PeerError:
             continue
+
+
+@pytest.mark.parametrize("host", ["in ip4 192.0.2.9", "IN IP4 phone.example.com."])
+def test_spellings_that_are_seen(host: str) -> None:
+    (media,) = parse(f"{HEAD}c={host}\r\nm=audio 4000 RTP/AVP 0\r\na=rtcp:0\r\n".encode()).media
+    assert media.host in ("192.0.2.9", "phone.example.com")
+    assert media.rtcp_port is None

@@ -49,7 +49,7 @@ def test_candidates_would_lead_past_the_relay() -> None:
         (  # both rely on the session's address, and both get the same
             SESSION + AUDIO + VIDEO,
             (HERE, Place("198.51.100.1", 30004, 30005)),
-            "c=IN IP4 198.51.100.1\r\nm=audio 30000 RTP/AVP 0\r\nm=video 30004/2 RTP/AVP 99\r\n",
+            "c=IN IP4 198.51.100.1\r\nm=audio 30000 RTP/AVP 0\r\nm=video 30004 RTP/AVP 99\r\n",
         ),
         (  # one is not relayed: the session's address stays, the other gets its own
             SESSION + AUDIO + VIDEO,
@@ -61,7 +61,7 @@ def test_candidates_would_lead_past_the_relay() -> None:
             (HERE, SIX),
             SESSION
             + "m=audio 30000 RTP/AVP 0\r\nc=IN IP4 198.51.100.1\r\n"
-            + "m=video 30002/2 RTP/AVP 99\r\nc=IN IP6 2001:db8::5\r\n",
+            + "m=video 30002 RTP/AVP 99\r\nc=IN IP6 2001:db8::5\r\n",
         ),
         (  # its own address is enough
             SESSION + AUDIO + "c=IN IP4 192.0.2.9\r\n",
@@ -103,13 +103,13 @@ def test_candidates_would_lead_past_the_relay() -> None:
             SESSION + AUDIO + "c=IN IP4 0.0.0.0\r\n" + VIDEO,
             (HERE, HERE),
             "c=IN IP4 198.51.100.1\r\nm=audio 30000 RTP/AVP 0\r\nc=IN IP4 0.0.0.0\r\n"
-            "m=video 30000/2 RTP/AVP 99\r\n",
+            "m=video 30000 RTP/AVP 99\r\n",
         ),
         (  # no address at all, and both lines to be added; a title comes first
             AUDIO + "i=x\r\nb=AS:64\r\n" + VIDEO,
             (Place("198.51.100.1", 30000, 30009), Place("198.51.100.1", 30002, 30008)),
             "m=audio 30000 RTP/AVP 0\r\ni=x\r\nc=IN IP4 198.51.100.1\r\nb=AS:64\r\na=rtcp:30009\r\n"
-            "m=video 30002/2 RTP/AVP 99\r\nc=IN IP4 198.51.100.1\r\na=rtcp:30008\r\n",
+            "m=video 30002 RTP/AVP 99\r\nc=IN IP4 198.51.100.1\r\na=rtcp:30008\r\n",
         ),
         (  # what is said twice is said once
             SESSION + AUDIO + "a=rtcp:1 IN IP4 192.0.2.8\r\na=rtcp:2\r\n",

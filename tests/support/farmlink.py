@@ -136,8 +136,15 @@ class Joined:
             now=now,
         )
         self.proxy_side = ProxySide(
-            self.to_relay, farm, name=proxy, secret=SECRET, nonce=nonces[1], now=now
+            self.to_relay,
+            farm,
+            name=proxy,
+            secret=SECRET,
+            nonce=nonces[1],
+            answered=lambda ask, rows: self.answers.append((ask, rows)),
+            now=now,
         )
+        self.answers: list[tuple[int, list[Any]]] = []
         self.seen: list[bytes] = []
 
     def run(self) -> None:

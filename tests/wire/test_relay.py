@@ -154,6 +154,16 @@ def test_a_call_through_the_relay_of_the_engine(
     code, out, _ = server.command("relays")
     assert code == 0
     assert "local" in out
+    (row,) = server.ask("relays", "calls", name="local")["calls"]
+    assert row["call_id"] == talk.call.call_id
+    caller, callee = row["streams"][0]
+    for told, end in ((caller, talk.ends[0]), (callee, talk.ends[1])):
+        assert told["signalled"] == told["learned"] == f"{end.host}:{end.port}"
+        assert told["locked"]
+    code, out, _ = server.command("relays", "calls", "local")
+    assert code == 0
+    assert caller["learned"] in out
+    assert server.command("relays", "calls", "nobody")[0] == 1
     talk.end()
     assert until(lambda: relays(server)["local"]["sessions"] == 0)
     told = control(server, "explain", call_id=talk.call.call_id)
@@ -172,7 +182,7 @@ def test_a_relay_that_is_killed_comes_back_and_calls_go_on(
     until(lambda: relays(server)["local"]["state"] == "available")
     talk.settle()
     talk.end()
-    assert "relay.died" in server.log_tail()
+    until(lambda: "relay.died" in server.log_tail())
 
 
 def test_an_engine_that_is_killed_finds_its_calls_again(

@@ -86,7 +86,12 @@ class Carrier:
         """Take over what the kernel has counted, if it is time; let go of what nobody claims."""
         if self._kernel is None or now < self._read_at:
             return
-        carried = self._kernel.carried()
+        try:
+            carried = self._kernel.carried()
+        except Unavailable:
+            self.failures += 1
+            self._read_at = now + _READ_S
+            return
         self._read_at = now + max(_READ_S, len(carried) / _READ_PER_S)
         for port in ports:
             told = carried.get(_key(port)) if port.carried else None

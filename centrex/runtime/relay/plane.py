@@ -78,6 +78,8 @@ class Plane:
         self._round_size = self._round_done = 0
         self._numbers = itertools.count()
         self._ending = False
+        self.fault: Exception | None = None
+        """What ended the thread of the packets; None while all is well."""
         self._counts: Counter[str] = Counter()
         self.peak = self.total = self.refused = 0
         self._buffer = bytearray(_LONGEST)
@@ -289,6 +291,12 @@ class Plane:
     # the loop
 
     def _run(self) -> None:
+        try:
+            self._relay()
+        except Exception as error:  # noqa: BLE001 - the door of the thread: told by whoever looks
+            self.fault = error
+
+    def _relay(self) -> None:
         while not self._ending:
             ready = self._epoll.poll(_TICK_S)
             now = self._clock()

@@ -1,5 +1,6 @@
 """A media relay, wired on one screen: its plane, its data path, its links, from start to last word."""
 
+import importlib.metadata
 import os
 import resource
 import signal
@@ -14,7 +15,7 @@ from typing import Any, Final
 import anyio
 from anyio.abc import TaskGroup
 
-from centrex.base import Unavailable
+from centrex.base import LocalError, Unavailable
 from centrex.config.relay import RelayConfig
 from centrex.farm.relay_side import Custody
 from centrex.runtime.garbage import Collector
@@ -131,6 +132,8 @@ class RelayProcess:
         """Hand what the plane noticed to the proxy whose session it is."""
         while True:
             await anyio.sleep(_NOTICE_S)
+            if self._plane.fault is not None:  # whoever watches starts another relay
+                raise LocalError("the thread of the packets has failed") from self._plane.fault
             notices = self._plane.notices
             while notices:
                 name, kind, words, figures = notices.popleft()
@@ -161,7 +164,7 @@ class RelayProcess:
             "capacity": self._config.max_sessions,
             "path": self._offload.name,
             "path_why": self._offload.why,
-            "version": "1",
+            "version": _version(),
             "boot": self._boot,
         }
 
@@ -184,6 +187,13 @@ def _check(plane: Plane, hosts: Sequence[tuple[str, str]]) -> None:
     """See that ports can be opened at every address."""
     for host, _ in hosts:
         plane.free(plane.lease(host, 1))
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("centrex")
+    except importlib.metadata.PackageNotFoundError:
+        return "(not installed)"
 
 
 def _say(words: str) -> None:

@@ -19,20 +19,27 @@ from centrex.runtime.relay import nftables_table
 from centrex.runtime.relay.kernel import Carried, Entry
 from centrex.runtime.relay.netlink import NETFILTER, ROUTE, Netlink
 from centrex.runtime.relay.nftables import NftablesPath, open_nftables
-from tests.support.nftables_lab import Lab, forward, lab
+from tests.support.relay_lab import (
+    ARRIVES,
+    BACK,
+    CALLEE,
+    CALLER,
+    LEAVES,
+    QUIET_S,
+    THERE,
+    Ends,
+    Lab,
+    forward,
+    in_v6,
+    lab,
+    nothing_comes,
+    received,
+)
 
 pytestmark = pytest.mark.peer
 
 PORTS = (30000, 39999)
-ARRIVES = Address("10.1.0.1", 30000)
-LEAVES = Address("10.2.0.1", 30002)
-CALLER = Address("10.1.0.2", 4000)
-CALLEE = Address("10.2.0.2", 5000)
-THERE = Entry(CALLER, ARRIVES, LEAVES, CALLEE, 8000)
-BACK = Entry(CALLEE, LEAVES, ARRIVES, CALLER, 8000)
 VOICE = bytes(172)
-QUIET_S = 0.05
-"""How long nothing must come; whatever comes through these namespaces is there before `send` ends."""
 
 
 @pytest.fixture(scope="module")
@@ -63,17 +70,6 @@ def path(rooms: Lab) -> Iterator[NftablesPath]:
         yield path
 
 
-class Ends:
-    """Sockets: of the two ends, and the relay's own."""
-
-    def __init__(self, rooms: Lab, there: Entry = THERE) -> None:
-        self.caller = rooms.left.udp(*there.source)
-        self.callee = rooms.right.udp(*there.target)
-        self.facing_caller = rooms.relay.udp(*there.arrives)
-        self.facing_callee = rooms.relay.udp(*there.leaves)
-        self.all = (self.caller, self.callee, self.facing_caller, self.facing_callee)
-
-
 @pytest.fixture
 def ends(rooms: Lab) -> Iterator[Ends]:
     ends = Ends(rooms)
@@ -82,36 +78,9 @@ def ends(rooms: Lab) -> Iterator[Ends]:
         end.close()
 
 
-def nothing_comes(end: socket.socket) -> bool:
-    end.settimeout(QUIET_S)
-    with suppress(TimeoutError):
-        end.recv(2048)
-        return False
-    end.settimeout(2)
-    return True
-
-
-def received(end: socket.socket) -> tuple[bytes, Address]:
-    data, source = end.recvfrom(8192)
-    return data, Address(*source[:2])
-
-
 def needs_nft() -> None:
     if not shutil.which("nft"):
         pytest.skip("no nft to be another's rules")
-
-
-def in_v6(entry: Entry) -> Entry:
-    def other(address: Address) -> Address:
-        _, side, _, host = address.host.split(".")
-        return Address(f"fd0{side}::{host}", address.port)
-
-    return entry._replace(
-        source=other(entry.source),
-        arrives=other(entry.arrives),
-        leaves=other(entry.leaves),
-        target=other(entry.target),
-    )
 
 
 @pytest.mark.parametrize("ip6", [False, True], ids=["IPv4", "IPv6"])

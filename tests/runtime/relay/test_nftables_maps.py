@@ -7,7 +7,7 @@ from centrex.base import Unavailable
 from centrex.runtime.relay.netlink import NETFILTER, Batch, Message, Netlink
 from centrex.runtime.relay.nftables_elements import LAYOUTS, V4, V6, Counted, Element
 from centrex.runtime.relay.nftables_maps import Maps
-from tests.support.nftables_lab import Namespace
+from tests.support.relay_lab import Namespace
 
 pytestmark = pytest.mark.peer
 

@@ -13,7 +13,7 @@ from centrex.runtime.relay.nftables_table import (
     table_name,
     told,
 )
-from tests.support.nftables_lab import Namespace
+from tests.support.relay_lab import Namespace
 
 PORTS = (30000, 39999)
 GET_RULES = 7

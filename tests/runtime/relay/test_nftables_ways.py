@@ -8,7 +8,7 @@ from centrex.media.terms import Address
 from centrex.runtime.relay.kernel import Entry
 from centrex.runtime.relay.netlink import ROUTE, Netlink
 from centrex.runtime.relay.nftables_ways import Ways
-from tests.support.nftables_lab import Lab, lab
+from tests.support.relay_lab import Lab, lab
 
 pytestmark = pytest.mark.peer
 

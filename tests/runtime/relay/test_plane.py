@@ -458,6 +458,19 @@ def test_what_nobody_claims_is_removed(world: World) -> None:
     assert not kernel.table
 
 
+def test_a_fault_of_ours_is_kept_for_who_looks(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plane = world.plane()
+
+    def fail(now: float) -> None:
+        raise ZeroDivisionError
+
+    assert plane.fault is None
+    monkeypatch.setattr(plane, "_between", fail)
+    until(lambda: isinstance(plane.fault, ZeroDivisionError))
+
+
 def test_a_clean_end_keeps_nothing(world: World) -> None:
     kernel, call = settled(world)
     call.plane.close()

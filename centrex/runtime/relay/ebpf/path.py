@@ -137,8 +137,12 @@ class EbpfPath:
         last: dict[Key, Carried] = {}
         for key in keys:
             packed = _pair(*key)
-            value = self._table.get(packed)
-            if value is not None and self._table.delete(packed):
+            try:
+                value = self._table.get(packed)
+                gone = value is not None and self._table.delete(packed)
+            except OSError as error:
+                raise Unavailable(f"the kernel keeps a stream: {error.strerror}") from error
+            if value is not None and gone:
                 last[key] = _carried(value)
             self._entries.pop(key, None)
             self._keys.pop(packed, None)
@@ -151,7 +155,11 @@ class EbpfPath:
             self._look_again()
         keys, figures = self._keys, _FIGURES.unpack_from
         found: dict[Key, Carried] = {}
-        for packed, value in self._table.items():
+        try:
+            listed = list(self._table.items())
+        except OSError as error:
+            raise Unavailable(f"the kernel does not tell its figures: {error.strerror}") from error
+        for packed, value in listed:
             key = keys.get(packed) or keys.setdefault(packed, _key(packed))
             packets, octets, lost, jitter_ns = figures(value, _FIGURES_AT)
             found[key] = Carried(packets, octets, lost, jitter_ns / 1e9)

@@ -23,15 +23,24 @@ from centrex.runtime.relay.ebpf import syscall
 from centrex.runtime.relay.ebpf.elf import read_program
 from centrex.runtime.relay.ebpf.path import EbpfPath, open_ebpf
 from centrex.runtime.relay.kernel import Carried, Entry
-from tests.support.nftables_lab import Lab, forward, lab
+from tests.support.relay_lab import (
+    ARRIVES,
+    BACK,
+    CALLEE,
+    CALLER,
+    LEAVES,
+    THERE,
+    Ends,
+    Lab,
+    forward,
+    in_v6,
+    lab,
+    nothing_comes,
+    received,
+)
 
 pytestmark = pytest.mark.peer
 
-ARRIVES, LEAVES = Address("10.1.0.1", 30000), Address("10.2.0.1", 30002)
-CALLER, CALLEE = Address("10.1.0.2", 4000), Address("10.2.0.2", 5000)
-THERE = Entry(CALLER, ARRIVES, LEAVES, CALLEE, 8000)
-BACK = Entry(CALLEE, LEAVES, ARRIVES, CALLER, 8000)
-QUIET_S = 0.05
 SOURCE = Path(str(files("centrex.runtime.relay.ebpf").joinpath("relay.bpf.c")))
 
 
@@ -66,56 +75,11 @@ def path(rooms: Lab) -> Iterator[EbpfPath]:
         yield made
 
 
-class Ends:
-    """Sockets: of the two ends, and the relay's own."""
-
-    def __init__(self, rooms: Lab, there: Entry = THERE) -> None:
-        self.caller = rooms.left.udp(*there.source)
-        self.callee = rooms.right.udp(*there.target)
-        self.facing_caller = rooms.relay.udp(*there.arrives)
-        self.facing_callee = rooms.relay.udp(*there.leaves)
-        self.all = (self.caller, self.callee, self.facing_caller, self.facing_callee)
-
-    def close(self) -> None:
-        for end in self.all:
-            end.close()
-
-
 @pytest.fixture
 def ends(rooms: Lab) -> Iterator[Ends]:
     made = Ends(rooms)
     yield made
     made.close()
-
-
-def received(end: socket.socket) -> tuple[bytes, Address]:
-    data, source = end.recvfrom(8192)
-    return data, Address(*source[:2])
-
-
-def nothing_comes(end: socket.socket) -> bool:
-    end.settimeout(QUIET_S)
-    try:
-        end.recv(2048)
-    except TimeoutError:
-        return True
-    else:
-        return False
-    finally:
-        end.settimeout(2)
-
-
-def in_v6(entry: Entry) -> Entry:
-    def other(address: Address) -> Address:
-        _, side, _, host = address.host.split(".")
-        return Address(f"fd0{side}::{host}", address.port)
-
-    return entry._replace(
-        source=other(entry.source),
-        arrives=other(entry.arrives),
-        leaves=other(entry.leaves),
-        target=other(entry.target),
-    )
 
 
 @pytest.mark.parametrize("ip6", [False, True], ids=["IPv4", "IPv6"])

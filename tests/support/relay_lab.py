@@ -12,6 +12,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from centrex.media.terms import Address
+from centrex.runtime.relay.kernel import Entry
+
+ARRIVES, LEAVES = Address("10.1.0.1", 30000), Address("10.2.0.1", 30002)
+CALLER, CALLEE = Address("10.1.0.2", 4000), Address("10.2.0.2", 5000)
+THERE = Entry(CALLER, ARRIVES, LEAVES, CALLEE, 8000)
+BACK = Entry(CALLEE, LEAVES, ARRIVES, CALLER, 8000)
+"""One stream through the laboratory, and the way back."""
+QUIET_S = 0.05
+"""How long nothing must come; what comes through these namespaces is there before `send` ends."""
 _NEW_NETWORK = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -138,3 +148,48 @@ def forward(rooms: Lab, on: bool) -> None:
     """Have the relay's host forward packets, or not."""
     for sysctl in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
         rooms.relay.set(sysctl, str(int(on)))
+
+
+class Ends:
+    """Sockets: of the two ends, and the relay's own."""
+
+    def __init__(self, rooms: Lab, there: Entry = THERE) -> None:
+        self.caller = rooms.left.udp(*there.source)
+        self.callee = rooms.right.udp(*there.target)
+        self.facing_caller = rooms.relay.udp(*there.arrives)
+        self.facing_callee = rooms.relay.udp(*there.leaves)
+        self.all = (self.caller, self.callee, self.facing_caller, self.facing_callee)
+
+    def close(self) -> None:
+        for end in self.all:
+            end.close()
+
+
+def received(end: socket.socket) -> tuple[bytes, Address]:
+    data, source = end.recvfrom(8192)
+    return data, Address(*source[:2])
+
+
+def nothing_comes(end: socket.socket) -> bool:
+    end.settimeout(QUIET_S)
+    try:
+        end.recv(2048)
+    except TimeoutError:
+        return True
+    else:
+        return False
+    finally:
+        end.settimeout(2)
+
+
+def in_v6(entry: Entry) -> Entry:
+    def other(address: Address) -> Address:
+        _, side, _, host = address.host.split(".")
+        return Address(f"fd0{side}::{host}", address.port)
+
+    return entry._replace(
+        source=other(entry.source),
+        arrives=other(entry.arrives),
+        leaves=other(entry.leaves),
+        target=other(entry.target),
+    )
