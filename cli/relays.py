@@ -40,7 +40,7 @@ def relays(
                 row["name"],
                 row["state"],
                 row["sessions"],
-                row["capacity"],
+                _known(row["capacity"]),
                 row["packets_per_s"],
                 row["path"],
                 row["source"],
@@ -113,8 +113,8 @@ def relays_calls(
                 end["signalled"],
                 end["learned"] or "-",
                 end["packets"],
-                end["lost"],
-                f"{end['jitter_ms']} ms",
+                _known(end["lost"]),
+                _known(end["jitter_ms"], " ms"),
                 sum(end["drops"].values()),
                 "yes" if end["kernel"] else "no",
             )
@@ -124,6 +124,11 @@ def relays_calls(
         ),
         empty="it carries no call",
     )
+
+
+def _known(value: object, unit: str = "") -> str:
+    """Return a figure, or a dash where whoever relays does not tell it."""
+    return "-" if value is None else f"{value}{unit}"
 
 
 @relay_app.command("start")

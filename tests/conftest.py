@@ -8,7 +8,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-PACKAGES = {"baresip": "baresip-core", "linphonec": "linphone-cli", "sipp": "sip-tester"}
+PACKAGES = {
+    "baresip": "baresip-core",
+    "linphonec": "linphone-cli",
+    "rtpengine": "rtpengine-daemon",
+    "sipp": "sip-tester",
+}
 """The Debian package of each peer that a test may ask for with `pytest.mark.peer(NAME)`."""
 
 settings.register_profile("fast", deadline=None, derandomize=True, max_examples=60)

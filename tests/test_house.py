@@ -33,7 +33,10 @@ TESTED_ELSEWHERE: Final = {
     "centrex/guard/settings.py": "config/test_settings.py",
     "centrex/registrar/settings.py": "config/test_settings.py",
     "centrex/media/settings.py": "config/test_settings.py",
-    "centrex/proxy/carried.py": "proxy/test_relaying.py",
+    "centrex/proxy/carried.py": "proxy/test_relaying.py and test_delegating.py",
+    "centrex/proxy/ends.py": "proxy/test_relaying.py and test_delegating.py",
+    "centrex/proxy/media_path.py": "proxy/test_relaying.py and test_delegating.py",
+    "centrex/runtime/rtpengine.py": "peer/test_rtpengine.py",
     "centrex/media/terms.py": "farm/ and runtime/relay/",
     "centrex/runtime/relay/kernel.py": "runtime/relay/test_ebpf.py and test_nftables.py",
     # one machine, seen through the whole it belongs to

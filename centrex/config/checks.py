@@ -69,8 +69,11 @@ def _workers(config: Config) -> Iterator[Finding]:
 
 
 def _media(config: Config) -> Iterator[Finding]:
-    if config.media.backend == "rtpengine":
-        yield "media.backend", 'rtpengine comes with a later version; use "relay"'
+    media = config.media
+    if media.backend == "rtpengine" and media.mode != "never" and not media.rtpengine:
+        yield "media.rtpengine", 'backend = "rtpengine" needs at least one control address'
+    if len(set(media.rtpengine)) != len(media.rtpengine):
+        yield "media.rtpengine", "names an address twice"
 
 
 def _guard(config: Config) -> Iterator[Finding]:

@@ -78,6 +78,11 @@ class Farm:
             best.turn = next(self._turns)
         return best
 
+    @property
+    def expects_ports(self) -> bool:
+        """Whether ports are being leased at a relay that would take calls."""
+        return any(relay.expects_ports for relay in self._relays.values())
+
     def put(self, relay: Relay, session: Session, now: Instant) -> None:
         """Have a relay carry a session, or what has changed in it."""
         relay.sessions[session.id] = session

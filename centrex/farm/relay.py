@@ -96,11 +96,19 @@ class Relay:
     @property
     def takes_calls(self) -> bool:
         """Whether it may get a new call."""
+        return self._is_willing and self.is_stocked
+
+    @property
+    def expects_ports(self) -> bool:
+        """Whether it would take a call as soon as the ports come that are being leased."""
+        return self._is_willing and any(stock.asked for stock in self._stocks.values())
+
+    @property
+    def _is_willing(self) -> bool:
         return (
             self.state is RelayState.AVAILABLE
             and not self.draining
             and len(self.sessions) < self.capacity
-            and self.is_stocked
         )
 
     @property

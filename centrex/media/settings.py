@@ -14,6 +14,15 @@ _FAREWELL: JsonDict = {"effect": "restart", "calls": "calls in progress keep the
 _Port = Annotated[int, Field(ge=1024, le=65535)]
 
 
+def _control(value: str) -> str:
+    if not 0 < int(value.rpartition(":")[2]) < 65536:
+        raise ValueError("needs a port from 1 to 65535")
+    return value
+
+
+_Control = Annotated[str, Field(pattern=r"^udp:.+:\d{1,5}$"), AfterValidator(_control)]
+
+
 def _range(value: tuple[int, int]) -> tuple[int, int]:
     if value[1] - value[0] < 3:
         raise ValueError("must hold at least 4 ports, the lower one first")
@@ -68,8 +77,8 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         description="Time between a relay's signs of life.",
         json_schema_extra={**_FAREWELL, "unit": "s"},
     )
-    rtpengine: tuple[Annotated[str, Field(pattern=r"^udp:.+:\d{1,5}$")], ...] = Field(
+    rtpengine: Annotated[tuple[_Control, ...], Field(max_length=64)] = Field(
         (),
-        description="rtpengine control addresses, udp:host:port.",
-        json_schema_extra={"effect": "restart", "available": False},
+        description="rtpengine control addresses (NG), udp:host:port; they share the calls.",
+        json_schema_extra=_FAREWELL,
     )

@@ -62,7 +62,7 @@ def failed(core: "Core", call: Call, status: int, now: Instant) -> None:
     if not core.calls.end(call):
         return
     if core.relaying is not None:
-        core.relaying.end(call.call_id, "the call failed", now)
+        core.relaying.end(core, call.call_id, "the call failed", now)
     core.statistics.call_ended(failed=True)
     if core.tells_calls:
         fields: Mapping[str, Field] = {
@@ -80,7 +80,7 @@ def hung_up(core: "Core", ctx: Context, now: Instant) -> None:
     call = core.calls.get(ctx.call_id)
     if call is None:
         if core.relaying is not None:
-            core.relaying.hung_up(ctx, now)
+            core.relaying.hung_up(core, ctx, now)
     elif call.has_dialog(ctx.from_tag, ctx.to_tag):
         who = "caller" if ctx.from_tag == call.caller_tag else "callee"
         _end(core, call, who, ctx.tale, now)
@@ -92,7 +92,7 @@ def forgotten(core: "Core", call: Call, now: Instant) -> None:
         _end(core, call, "timeout", core.journal.open(call.call_id), now)
     elif core.calls.end(call):
         if core.relaying is not None:
-            core.relaying.end(call.call_id, "the call was forgotten", now)
+            core.relaying.end(core, call.call_id, "the call was forgotten", now)
         core.statistics.call_ended(failed=True)
 
 
@@ -105,7 +105,7 @@ def _end(core: "Core", call: Call, who: str, tale: list[Decision], now: Instant)
     if not core.calls.end(call):
         return
     if core.relaying is not None:
-        core.relaying.end(call.call_id, "hung up", now)
+        core.relaying.end(core, call.call_id, "hung up", now)
     core.statistics.call_ended()
     duration = _rounded(now - call.answered)
     tale.append((now, _ENDED, who, duration))

@@ -12,7 +12,7 @@ from centrex.base import Flow, Instant
 from centrex.calls import Call
 from centrex.media.exchange import CALLER, Side
 from centrex.nat import behind_nat
-from centrex.proxy.carried import Carried
+from centrex.proxy.carried import Carried, Delegated
 from centrex.routing.target import Target
 from centrex.sip import usual
 from centrex.sip.message import Message, parse
@@ -219,6 +219,7 @@ class Branch:
         over: Whether it has ended, by a final response or without one.
         carried: How its call's media are relayed; None where they are not.
         side: Which side of that call sent the request.
+        described: Whether the request described media.
     """
 
     __slots__ = (
@@ -230,6 +231,7 @@ class Branch:
         "carried",
         "client",
         "context",
+        "described",
         "fallen_back",
         "final",
         "flow",
@@ -251,6 +253,7 @@ class Branch:
         self.heard = 0.0
         self.last_status = 0
         self.cancel_wanted = self.cancel_sent = self.over = self.fallen_back = False
+        self.described = False
         self.cancel_reason = self.route = b""
-        self.carried: Carried | None = None
+        self.carried: Carried | Delegated | None = None
         self.side: Side = CALLER

@@ -14,6 +14,7 @@ from centrex.base import Flow, Ids, Instant, PeerError
 from centrex.calls import CallTable
 from centrex.events import Event, Field, Kind, Severity
 from centrex.events.statistics import Statistics
+from centrex.farm.rtpengines import Reply
 from centrex.guard.guard import Guard
 from centrex.nat import RouteTokens, amend_via
 from centrex.nat.route_token import read_flow_token
@@ -25,9 +26,9 @@ from centrex.proxy.chain import CHAIN, Step
 from centrex.proxy.checks import hops_left, own_routes, syntax
 from centrex.proxy.context import Branch, Context
 from centrex.proxy.flows import Flows
+from centrex.proxy.media_path import MediaPath
 from centrex.proxy.patience import Patience
 from centrex.proxy.places import Places
-from centrex.proxy.relaying import Relaying
 from centrex.proxy.serve import ABILITIES
 from centrex.registrar.register import Options
 from centrex.registrar.registry import Bindings
@@ -86,7 +87,7 @@ class Core:
         relaying: Has media relayed; None where none ever are.
     """
 
-    relaying: Relaying | None = None
+    relaying: MediaPath | None = None
 
     def __init__(
         self,
@@ -172,10 +173,15 @@ class Core:
         return self.layer.deadline
 
     def answer(self, number: int, places: Sequence[Place] | str, now: Instant) -> None:
-        """Take in the answer to an `Ask`: targets in order, or words on failure."""
+        """Take in the answer to a `Resolve`: targets in order, or words on failure."""
         branch = self._waiting.pop(number, None)
         if branch is not None:
             forward.resolved(self, branch, places, now)
+
+    def consulted(self, number: int, reply: Reply | str, now: Instant) -> None:
+        """Take in rtpengine's answer to a `Consult`, or words on failure."""
+        if self.relaying is not None:
+            self.relaying.consulted(self, number, reply, now)
 
     def flow_failed(self, flow: Flow, now: Instant) -> None:
         """A connection could not be opened, or closed: what waits on it goes on without it."""
@@ -480,7 +486,7 @@ class Core:
         if ctx.call is not None:
             call_life.failed(self, ctx.call, status, now)
         elif self.relaying is not None and ctx.to_tag and status >= 300:
-            self.relaying.refused(ctx, now)
+            self.relaying.refused(self, ctx, now)
 
     def _refuse_statelessly(self, message: Message, flow: Flow, now: Instant) -> None:
         fault = message.fault

@@ -298,13 +298,19 @@ def transmit(core: "Core", branch: Branch, now: Instant) -> None:
 
 
 def _put(core: "Core", branch: Branch, token: bytes, data: bytes, now: Instant) -> None:
-    ctx, target, flow = branch.context, branch.target, branch.flow
-    assert flow is not None
     if core.relaying is not None:
-        changed = core.relaying.outward(core, branch, data, now)
+        changed = core.relaying.outward(core, branch, token, data, now)
         if changed is None:
             return
         data = changed
+    send_on(core, branch, token, data, now)
+
+
+def send_on(core: "Core", branch: Branch, token: bytes, data: bytes, now: Instant) -> None:
+    """Send a request whose media are settled; nothing where its branch has ended meanwhile."""
+    ctx, target, flow = branch.context, branch.target, branch.flow
+    if branch.over or flow is None:
+        return
     if len(data) > STREAM_ABOVE and not flow.reliable:
         stream = None if target.flow or branch.fallen_back else core.flows.larger(flow)
         if stream is not None:

@@ -54,7 +54,17 @@ def pass_up(
 ) -> None:
     """A provisional response or a 2xx; `data` is what goes upstream, but for relayed media."""
     if branch.carried is not None and core.relaying is not None:
-        data = core.relaying.inward(core, branch, status, to_tag, data, now)
+        changed = core.relaying.inward(core, branch, status, to_tag, data, now)
+        if changed is None:
+            return
+        data = changed
+    pass_on(core, branch, status, to_tag, data, now)
+
+
+def pass_on(
+    core: "Core", branch: Branch, status: int, to_tag: bytes, data: bytes, now: Instant
+) -> None:
+    """A provisional response or a 2xx whose media are settled; `data` is what goes upstream."""
     if status < 200:
         on_provisional(core, branch, status, data, now)
     else:

@@ -161,7 +161,7 @@ class Commands:
 
     async def calls(self, params: dict[str, Any]) -> dict[str, Any]:
         """The calls in progress; whole, or by the page (`offset`, `limit`)."""
-        now = time.monotonic()
+        now, engine_media = time.monotonic(), self._engine.media
 
         def rows(call: "Call") -> Sequence[dict[str, Any]]:
             row = {
@@ -174,7 +174,7 @@ class Commands:
                 "duration_s": round(now - (call.answered or call.began), 3),
                 "caller": call.caller_flow.name,
                 "callee": call.callee_flow.name if call.callee_flow else "",
-                "relay": self._relay_of(call),
+                "relay": engine_media.relay_of(call.call_id),
             }
             return (row,)
 
@@ -182,10 +182,6 @@ class Commands:
         return await page(
             "calls", params, groups=calls, rows_of=rows, count_of=lambda _: 1, total=len(calls)
         )
-
-    def _relay_of(self, call: "Call") -> str:
-        carried = self._engine.media.relaying.of(call.call_id)
-        return carried.relay.name if carried is not None else ""
 
     def relays(self, params: dict[str, Any]) -> dict[str, Any]:
         """The media relays: how they are, and what they carry."""
@@ -196,21 +192,20 @@ class Commands:
         name, on = str(params.get("name", "")), params.get("on", True)
         if not isinstance(on, bool):
             raise CommandRefused("invalid", "on is true or false")
-        relay = self._engine.media.farm.drain(name, on=on)
-        if relay is None:
+        sessions = self._engine.media.drain(name, on=on)
+        if sessions is None:
             raise self._no_relay(name)
-        return {"draining": on, "sessions": len(relay.sessions)}
+        return {"draining": on, "sessions": sessions}
 
     async def relay_calls(self, params: dict[str, Any]) -> dict[str, Any]:
         """What a relay knows of the calls it carries: addresses, packets, loss; by the page."""
         name = str(params.get("name", ""))
-        relay = self._engine.media.farm.get(name)
-        if relay is None:
-            raise self._no_relay(name)
         try:
-            rows = await self._engine.media.calls_of(relay)
+            rows = await self._engine.media.calls_of(name)
         except Unavailable as error:
             raise CommandRefused("unavailable", str(error)) from error
+        if rows is None:
+            raise self._no_relay(name)
         return await page(
             "relays.calls",
             params,
@@ -221,7 +216,7 @@ class Commands:
         )
 
     def _no_relay(self, name: str) -> CommandRefused:
-        nearest = [one.name for one in self._engine.media.farm][:_NEAREST]
+        nearest = self._engine.media.names()[:_NEAREST]
         message = f"there is no relay {name or '(no name)'}"
         return CommandRefused("not-found", message, {"nearest": nearest})
 

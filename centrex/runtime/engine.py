@@ -47,6 +47,7 @@ from centrex.runtime.policy import Policy, make_policy
 from centrex.runtime.recovery import Recovery
 from centrex.runtime.reload import Fresh, Reloader, Tickets, waiting
 from centrex.runtime.roaming import Roaming
+from centrex.runtime.rtpengine import RtpengineMedia
 from centrex.runtime.secret import load_secret
 from centrex.runtime.streams import StreamEdge
 from centrex.runtime.tls import TlsContexts
@@ -137,7 +138,7 @@ class Engine:
         self._streams_ended = anyio.Event()
         self.core: Core
         self.hands: Hands
-        self.media: Media
+        self.media: Media | RtpengineMedia
         self._tasks: TaskGroup
 
     async def run(self, ready_fd: int | None) -> None:
@@ -151,7 +152,8 @@ class Engine:
             stack.enter_context(self.lock)
             secret = load_secret(self.paths.state / "secret")
             self.core = self._core(self.policy, secret)
-            self.media = Media(self, secret)
+            by_rtpengine = self.config.media.backend == "rtpengine"
+            self.media = RtpengineMedia(self) if by_rtpengine else Media(self, secret)
             async with anyio.create_task_group() as writing:
                 writing.start_soon(self.log.run)
                 try:

@@ -14,7 +14,8 @@ from anyio.abc import TaskGroup
 
 from centrex.base import Flow, Instant, Unavailable
 from centrex.events import Event, Field, Kind, Severity
-from centrex.proxy.ask import Ask
+from centrex.farm.rtpengines import Reply
+from centrex.proxy.ask import Consult, Resolve
 from centrex.proxy.core import Core
 from centrex.routing.rfc3263 import Target
 from centrex.runtime.bus import Bus
@@ -37,7 +38,12 @@ class Hands:
         flows: Is told which connections stand.
         tasks: Where look-ups run.
         changed: Called after each batch, so that registrations get written down.
+
+    Attributes:
+        consult: Asks rtpengine, and comes back with `consulted`.
     """
+
+    consult: Callable[[Consult], None]
 
     def __init__(
         self,
@@ -109,9 +115,12 @@ class Hands:
         if core.sends:
             self._send()
         if core.asks:
-            for ask in core.asks:
-                self._tasks.start_soon(self._look_up, ask)
-            core.asks.clear()
+            asks, core.asks = core.asks, []
+            for ask in asks:
+                if isinstance(ask, Resolve):
+                    self._tasks.start_soon(self._look_up, ask)
+                else:
+                    self.consult(ask)
         if core.events:
             for event in core.events:
                 self._bus.publish(event)
@@ -139,7 +148,11 @@ class Hands:
                     self._tell(sent, data, flow)
         sends.clear()
 
-    async def _look_up(self, ask: Ask) -> None:
+    def consulted(self, number: int, reply: Reply | str) -> None:
+        """Bring back what rtpengine answered, or words on failure."""
+        self._contained(self.core.consulted, number, reply, self.now())
+
+    async def _look_up(self, ask: Resolve) -> None:
         places: Sequence[Target] | str
         try:
             places = await self._resolver.resolve(ask.destination)

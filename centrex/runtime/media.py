@@ -71,7 +71,7 @@ class Media:
             Unavailable: Relays cannot log in where they are to.
         """
         settings = self._engine.config.media
-        if settings.mode == "never" or settings.backend != "relay" or self._began:
+        if settings.mode == "never" or self._began:
             return
         self._began = True
         self._engine.core.relaying = self.relaying
@@ -133,8 +133,10 @@ class Media:
         while True:
             await anyio.sleep(1.0)
             self.farm.tick(time.monotonic())
+            self._changed()
 
     def _changed(self) -> None:
+        self.relaying.go_on(self._engine.core, time.monotonic())
         self._engine.hands.finish()
 
     # what the farm reports
@@ -197,17 +199,38 @@ class Media:
 
     # for people
 
+    def relay_of(self, call_id: bytes) -> str:
+        """Return which relay carries a call; empty where none does."""
+        carried = self.relaying.of(call_id)
+        return carried.by if carried is not None else ""
+
+    def names(self) -> list[str]:
+        """Return the names of all relays."""
+        return [one.name for one in self.farm]
+
+    def drain(self, name: str, *, on: bool) -> int | None:
+        """Give a relay no new calls, or some again.
+
+        Returns:
+            How many calls it carries; None if there is no such relay.
+        """
+        relay = self.farm.drain(name, on=on)
+        return None if relay is None else len(relay.sessions)
+
     def listing(self) -> list[dict[str, Any]]:
         """Return the relays as plain data."""
         now = time.monotonic()
         return [_row(relay, now) for relay in self.farm]
 
-    async def calls_of(self, relay: Relay) -> list[dict[str, Any]]:
-        """Return what a relay knows of the calls it carries.
+    async def calls_of(self, name: str) -> list[dict[str, Any]] | None:
+        """Return what a relay knows of the calls it carries; None if there is no such relay.
 
         Raises:
             Unavailable: It is not there, or does not answer.
         """
+        relay = self.farm.get(name)
+        if relay is None:
+            return None
         names = list(relay.sessions)
         rows: list[dict[str, Any]] = []
         for at in range(0, len(names), _ASKED_AT_ONCE):
@@ -225,6 +248,10 @@ class _CoreFarm:
 
     def open(self, now: float) -> Relay | None:
         return self._farm.open(now)
+
+    @property
+    def expects_ports(self) -> bool:
+        return self._farm.expects_ports
 
     def put(self, relay: CoreRelay, session: Session, now: float) -> None:
         assert isinstance(relay, Relay)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from centrex.media.terms import Address, Session
+from centrex.proxy.relaying import Relaying
 from centrex.trace import Rule
 from tests.support.calling import Phone, Talk, find, names, rules, v6
 from tests.support.proxy import DOMAIN, Proxy, respond
@@ -331,7 +332,7 @@ def test_silence_ends_the_relay_s_part_and_a_new_offer_begins_anew(
     farm = relayed(proxy)
     talk = _talk(alice, bob)
     relaying = proxy.core.relaying
-    assert relaying is not None
+    assert isinstance(relaying, Relaying)
     name = farm.only.id
     assert not relaying.lost(b"call-1", "another")
     assert relaying.lost(b"call-1", name)
@@ -352,7 +353,7 @@ def test_a_session_that_a_relay_held_is_taken_up_again(proxy: Proxy) -> None:
     session = farm.only
     later = Proxy(users=["alice", "bob"])
     again = relayed(later)
-    assert later.core.relaying is not None
+    assert isinstance(later.core.relaying, Relaying)
     assert later.core.relaying.adopt(again.relays[0], session)
     assert later.core.relaying.adopt(again.relays[0], session), "told twice, it is one"
     again.sessions[session.id] = session
@@ -373,7 +374,7 @@ def test_a_session_that_a_relay_held_is_taken_up_again(proxy: Proxy) -> None:
 def test_a_session_of_somebody_else_is_not(proxy: Proxy, memo: str) -> None:
     farm = relayed(proxy)
     relaying = proxy.core.relaying
-    assert relaying is not None
+    assert isinstance(relaying, Relaying)
     assert not relaying.adopt(farm.relays[0], Session("x", "c", 1, True, (), memo))
     assert not len(relaying)
 
@@ -390,3 +391,60 @@ def _talk(alice: Phone, bob: Phone) -> Talk:
 
 def test_respond_writes_bodies() -> None:
     assert respond(b"INVITE a SIP/2.0\r\n\r\n", 200, body="abc").endswith(b": 3\r\n\r\nabc")
+
+
+# a rush
+
+
+def test_calls_wait_for_ports_that_are_being_leased(proxy: Proxy, alice: Phone, bob: Phone) -> None:
+    relay = FakeRelay(slots=0)
+    farm = relayed(proxy, relay)
+    farm.expects_ports = True
+    relaying = proxy.core.relaying
+    assert isinstance(relaying, Relaying)
+    assert names(call(alice)) == ["100"]
+    relaying.go_on(proxy.core, proxy.now + 0.1)
+    assert not proxy.taken(), "it goes on waiting"
+    assert not len(relaying)
+    relay.left = 2
+    relaying.go_on(proxy.core, proxy.now + 0.2)
+    assert line(bob.gets(proxy.taken(), "INVITE")).host == RELAY
+    relaying.go_on(proxy.core, proxy.now + 0.3)
+    assert not proxy.taken()
+
+
+def test_they_do_not_wait_long(proxy: Proxy, alice: Phone, bob: Phone) -> None:
+    farm = relayed(proxy, FakeRelay(slots=0))
+    farm.expects_ports = True
+    relaying = proxy.core.relaying
+    assert isinstance(relaying, Relaying)
+    assert names(call(alice)) == ["100"]
+    relaying.go_on(proxy.core, proxy.now + 1)
+    assert line(bob.gets(proxy.taken(), "INVITE")).host == ALICE
+    assert Rule.MEDIA_UNRELAYED in rules(proxy)
+
+
+@pytest.mark.usefixtures("bob")
+def test_who_gives_up_meanwhile_is_not_called(proxy: Proxy, alice: Phone) -> None:
+    relay = FakeRelay(slots=0)
+    farm = relayed(proxy, relay)
+    farm.expects_ports = True
+    relaying = proxy.core.relaying
+    assert isinstance(relaying, Relaying)
+    call(alice)
+    sent = alice.sends("CANCEL", "sip:bob@example.com", branch="z9hG4bKcall")
+    assert sorted(names(sent)) == ["200", "487"]
+    relay.left = 2
+    relaying.go_on(proxy.core, proxy.now + 0.1)
+    assert not proxy.taken()
+    assert relay.left == 2
+
+
+def test_only_so_many_wait(proxy: Proxy, alice: Phone, bob: Phone) -> None:
+    farm = relayed(proxy, FakeRelay(slots=0))
+    farm.expects_ports = True
+    for number in range(2000):
+        sent = call(alice, branch=f"z9hG4bK{number}", call_id=f"c{number}")
+        assert names(sent) == ["100"]
+    sent = call(alice, branch="z9hG4bKlast", call_id="last")
+    assert line(bob.gets(sent, "INVITE")).host == ALICE

@@ -3,6 +3,7 @@
 import pytest
 
 from centrex.base import Flow, Transport
+from centrex.proxy.ask import Resolve
 from centrex.routing.rfc3263 import Target as Place
 from centrex.sip.names import VIA
 from centrex.trace import Rule
@@ -43,6 +44,7 @@ def only_request(sent: Sent) -> tuple[Flow, bytes]:
 def test_the_answer_of_dns_is_used(proxy: Proxy, alice: Phone) -> None:
     assert names(alice.calls(FAR)) == ["100"]
     (ask,) = proxy.core.asks
+    assert isinstance(ask, Resolve)
     assert ask.destination.host == "far.example"
     flow, data = only_request(answer(proxy, ONE, TWO))
     assert (flow.host, flow.port) == ("198.51.100.1", 5060)

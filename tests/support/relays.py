@@ -4,7 +4,8 @@ from itertools import count
 
 from centrex.media.exchange import Family
 from centrex.media.terms import Session, Slot
-from centrex.proxy.relaying import Farm, Mode, Relaying
+from centrex.proxy.media_path import Mode
+from centrex.proxy.relaying import Farm, Relaying
 from centrex.sdp import Description, Media, parse
 from tests.support.proxy import Proxy
 
@@ -34,6 +35,7 @@ class FakeFarm:
         self.sessions: dict[str, Session] = {}
         self.told: list[Session] = []
         self.ended: list[tuple[str, str]] = []
+        self.expects_ports = False
 
     def open(self, now: float) -> FakeRelay | None:
         return self.relays[0] if self.relays else None

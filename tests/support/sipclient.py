@@ -425,10 +425,12 @@ class Call:
         return response
 
     def enter(self, response: Message) -> None:
-        """Take part in the dialog that a 200 has made."""
+        """Take part in the dialog that a 200 has made; a later one leaves its routes (§12.2)."""
+        if self.to != response.get("to"):
+            routes = reversed(response.all("record-route"))
+            self.routes = [f"<{uri_in(route)}>" for route in routes]
         self.to = response.get("to")
         self.target = uri_in(response.get("contact"))
-        self.routes = [f"<{uri_in(route)}>" for route in reversed(response.all("record-route"))]
 
     def ack(self, response: Message | None = None) -> bytes:
         """Acknowledge the 200, or the failure given (same branch, same URI; RFC 3261 §17.1.1.3)."""

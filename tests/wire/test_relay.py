@@ -6,85 +6,21 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
 import pytest
 import tomlkit
 
-from centrex.media.terms import Address
-from centrex.sdp import parse
 from tests.support.ports import free_port, loopback
-from tests.support.rtp_ends import RtpEnd
+from tests.support.relayed_talk import Talk
 from tests.support.server import COMMAND, ROOT, CentrexServer
-from tests.support.sipclient import Call, Incoming, SipClient
-from tests.support.sipmessage import sdp
-from tests.support.wire import change, control, hang_up, until
+from tests.support.sipclient import SipClient
+from tests.support.wire import change, control, until
 
 pytestmark = [pytest.mark.wire, pytest.mark.slow, pytest.mark.timeout(60)]
-SDP = [("Content-Type", "application/sdp")]
 SECRET = "a secret of some length"
-
-
-class Talk:
-    """A call between two phones, with the streams that belong to it."""
-
-    def __init__(self, caller: SipClient, callee: SipClient) -> None:
-        self.ends = [
-            RtpEnd(phone.link.local[0], stream=n) for n, phone in enumerate((caller, callee), 1)
-        ]
-        bodies = [sdp(end.host, end.port) for end in self.ends]
-        self.call: Call = caller.invite(callee.user, body=bodies[0])
-        self.incoming: Incoming = callee.incoming()
-        self.incoming.respond(180)
-        self.incoming.respond(200, body=bodies[1])
-        answer = self.call.answered()
-        self.incoming.expect("ACK")
-        self.places = [_place(answer.body), _place(self.incoming.invite.body)]
-
-    def hear(self, *, within: float = 0.0) -> None:
-        """Assert that each hears the other, at once or within a time."""
-        deadline = time.monotonic() + within
-        for one, other in ((0, 1), (1, 0)):
-            while True:
-                data = self.ends[one].send(self.places[one])
-                if _came(self.ends[other], data, 0.1 if within else 3.0):
-                    break
-                assert time.monotonic() < deadline, "nothing is heard"
-
-    def settle(self) -> None:
-        """Talk for as long as it takes until both sources hold."""
-        self.hear(within=2.0)  # what comes before the relay knows both ends goes nowhere
-        for _ in range(8):
-            self.hear()
-
-    def end(self) -> None:
-        hang_up(self.call, self.incoming)
-        for end in self.ends:
-            end.close()
-
-    @property
-    def relayed(self) -> bool:
-        return all(
-            place[0] != end.host
-            for place, end in zip(self.places, reversed(self.ends), strict=True)
-        )
-
-
-def _place(body: str) -> Address:
-    (media,) = parse(body.encode()).media
-    return Address(media.host, media.port)
-
-
-def _came(end: RtpEnd, data: bytes, within: float) -> bool:
-    deadline = time.monotonic() + within
-    while (left := deadline - time.monotonic()) > 0:
-        end.sock.settimeout(left)
-        with suppress(TimeoutError):
-            if end.sock.recv(2048) == data:
-                return True
-    return False
 
 
 class Relay:

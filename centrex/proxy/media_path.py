@@ -1,0 +1,67 @@
+"""What the core asks of whoever has media relayed: our own relays, or rtpengine.
+
+A message may have to wait for them; it then goes on by itself, through `forward.send_on` or
+`upstream.pass_on`, in the order it came.
+"""
+
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
+
+from centrex.base import Instant
+from centrex.farm.rtpengines import Reply
+from centrex.proxy.carried import Carried, Delegated
+from centrex.proxy.context import Branch, Context
+
+if TYPE_CHECKING:
+    from centrex.proxy.core import Core
+
+Mode: TypeAlias = Literal["auto", "always", "never"]
+"""Relay where it is needed, always, or never."""
+
+METHODS: Final = frozenset({b"INVITE", b"ACK", b"PRACK", b"UPDATE"})
+"""What may carry an offer or an answer (RFC 6337 §2.2)."""
+
+
+class MediaPath(Protocol):
+    """Has media relayed."""
+
+    def of(self, call_id: bytes) -> Carried | Delegated | None:
+        """Return how a call's media are relayed; None where they are not."""
+
+    def outward(
+        self, core: "Core", branch: Branch, token: bytes, data: bytes, now: Instant
+    ) -> bytes | None:
+        """Return a request as it is to leave; None where it was answered, or waits.
+
+        Args:
+            core: The core.
+            branch: Where it goes; gets to know how its call is relayed, for the responses.
+            token: The branch parameter of our Via in it.
+            data: The request as it would leave.
+            now: The time.
+        """
+
+    def inward(
+        self, core: "Core", branch: Branch, status: int, to_tag: bytes, data: bytes, now: Instant
+    ) -> bytes | None:
+        """Return a provisional response or a 2xx as it is to go upstream; None where it waits.
+
+        Args:
+            core: The core.
+            branch: Which it answers; one that `outward` knows to be relayed.
+            status: Its status.
+            to_tag: Its To tag.
+            data: The response as it would leave.
+            now: The time.
+        """
+
+    def refused(self, core: "Core", ctx: Context, now: Instant) -> None:
+        """A request within a dialog was refused: what it described does not hold."""
+
+    def end(self, core: "Core", call_id: bytes, reason: str, now: Instant) -> None:
+        """A call has ended: its ports are free again."""
+
+    def hung_up(self, core: "Core", ctx: Context, now: Instant) -> None:
+        """A BYE passes whose call we do not know: it began before we were started again."""
+
+    def consulted(self, core: "Core", number: int, reply: Reply | str, now: Instant) -> None:
+        """What a `Consult` asked is answered, or words tell why it is not."""

@@ -1,0 +1,193 @@
+"""Calls whose media Debian's rtpengine relays: shares, fail-over, restarts, with real packets."""
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.ports import loopback
+from tests.support.relayed_talk import Talk
+from tests.support.rtpengine import RtpengineProcess
+from tests.support.server import CentrexServer
+from tests.support.sipclient import SipClient
+from tests.support.wire import control, until
+
+pytestmark = [
+    pytest.mark.peer("rtpengine"),
+    pytest.mark.slow,
+    pytest.mark.timeout(60),
+]
+
+
+class Site:
+    """A server, its rtpengines and two phones."""
+
+    def __init__(self, folder: Path, stack: ExitStack, *, count: int, **media: Any) -> None:
+        self.rtpengines = [
+            stack.enter_context(RtpengineProcess(folder, loopback())) for _ in range(count)
+        ]
+        settings = {
+            "mode": "always",
+            "backend": "rtpengine",
+            "rtpengine": [one.control for one in self.rtpengines],
+            "heartbeat": 1,
+            **media,
+        }
+        self.server = stack.enter_context(
+            CentrexServer(
+                folder,
+                users=["alice", "bob"],
+                overrides={f"media.{key}": value for key, value in settings.items()},
+            )
+        )
+        self.alice, self.bob = (
+            stack.enter_context(SipClient(user, self.server)) for user in ("alice", "bob")
+        )
+        assert self.bob.register().status == 200
+
+    def talk(self) -> Talk:
+        return Talk(self.alice, self.bob)
+
+    def rows(self) -> dict[str, dict[str, Any]]:
+        return {row["name"]: row for row in control(self.server, "relays")["relays"]}
+
+    def sessions(self) -> list[int]:
+        rows = self.rows()
+        return [rows[one.control]["sessions"] for one in self.rtpengines]
+
+    def states(self) -> list[str]:
+        rows = self.rows()
+        return [rows[one.control]["state"] for one in self.rtpengines]
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as opened:
+        yield opened
+
+
+def test_a_call_through_rtpengine(tmp_path: Path, stack: ExitStack) -> None:
+    site = Site(tmp_path, stack, count=1)
+    (rtpengine,) = site.rtpengines
+    assert site.states() == ["available"]
+    talk = site.talk()
+    assert talk.relayed
+    assert {place.host for place in talk.places} == {rtpengine.host}
+    talk.settle()
+    (call,) = control(site.server, "calls")["calls"]
+    assert call["relay"] == rtpengine.control
+
+    def streams() -> list[dict[str, Any]]:
+        (row,) = site.server.ask("relays", "calls", name=rtpengine.control)["calls"]
+        assert row["call_id"] == talk.call.call_id
+        talk.hear()
+        return list(row["streams"][0])
+
+    until(lambda: all(end["locked"] for end in streams()), timeout=10)  # it takes its time
+    for told, end in zip(streams(), talk.ends, strict=True):
+        assert told["signalled"] == told["learned"] == f"{end.host}:{end.port}"
+        assert told["packets"] >= 8
+    code, out, _ = site.server.command("relays", "calls", rtpengine.control)
+    assert code == 0
+    assert talk.call.call_id in out
+    assert site.server.command("relays")[0] == 0
+    assert rtpengine.calls == 1
+    talk.end()
+    until(lambda: rtpengine.calls == 0)
+    assert site.sessions() == [0]
+    told = control(site.server, "explain", call_id=talk.call.call_id)
+    assert any("through the relay rtpengine" in line["text"] for line in told["lines"])
+
+
+def test_several_share_the_calls_and_one_is_drained(tmp_path: Path, stack: ExitStack) -> None:
+    site = Site(tmp_path, stack, count=3)
+    talks = [site.talk() for _ in range(18)]
+    for talk in talks:
+        talk.settle()
+    before = site.sessions()
+    assert sum(before) == 18
+    assert all(count > 0 for count in before), before
+    code, out, _ = site.server.command("relays", "drain", site.rtpengines[1].control)
+    assert (code, f"{before[1]} go on" in out) == (0, True)
+    assert site.states() == ["available", "draining", "available"]
+    more = [site.talk() for _ in range(6)]
+    assert site.sessions()[1] == before[1]
+    for talk in (*talks, *more):
+        talk.hear()
+        talk.end()
+    until(lambda: not sum(one.calls for one in site.rtpengines))
+
+
+@pytest.mark.parametrize("how", ["killed", "silent"])
+def test_another_takes_over_when_one_is_gone(tmp_path: Path, stack: ExitStack, how: str) -> None:
+    site = Site(tmp_path, stack, count=2)
+    first, second = site.rtpengines
+    if how == "killed":
+        first.kill()
+    else:
+        first.pause()
+    for _ in range(4):
+        talk = site.talk()
+        assert talk.places[0].host == second.host
+        talk.settle()
+        talk.end()
+    until(lambda: site.states() == ["gone", "available"])
+    until(lambda: "relay.left" in site.server.log_tail())
+    if how == "killed":
+        first.start()
+    else:
+        first.resume()
+    until(lambda: site.states() == ["available", "available"])
+
+
+def test_a_restarted_server_finds_its_calls_again(tmp_path: Path, stack: ExitStack) -> None:
+    site = Site(tmp_path, stack, count=2)
+    talk = site.talk()
+    talk.settle()
+    site.server.kill9()
+    talk.hear()
+    site.server.start()
+    talk.hear()
+    holding = [one for one in site.rtpengines if one.calls]
+    assert len(holding) == 1
+    again = talk.reinvite()
+    assert {place.host for place in again} == {holding[0].host}
+    talk.settle()
+    talk.end()
+    until(lambda: holding[0].calls == 0)
+
+
+def test_a_call_that_moves_to_another_rtpengine(tmp_path: Path, stack: ExitStack) -> None:
+    """The one that carries a call dies; a re-INVITE brings voice back through the other."""
+    site = Site(tmp_path, stack, count=2)
+    talk = site.talk()
+    talk.settle()
+    carrying = next(one for one in site.rtpengines if one.calls)
+    other = next(one for one in site.rtpengines if one is not carrying)
+    carrying.kill()
+    assert {place.host for place in talk.reinvite()} == {other.host}
+    talk.settle()
+    talk.end()
+    until(lambda: other.calls == 0)
+
+
+def test_none_is_there_and_calls_are_refused(tmp_path: Path, stack: ExitStack) -> None:
+    site = Site(tmp_path, stack, count=1, without_relay="refuse")
+    site.rtpengines[0].kill()
+    call = site.alice.invite("bob")
+    call.expect(503)
+    code, out, _ = site.server.command("explain", call.call_id, "--json")
+    assert code == 0
+    assert "no rtpengine answers" in json.loads(out)["headline"]
+
+
+def test_none_is_there_and_calls_pass(tmp_path: Path, stack: ExitStack) -> None:
+    site = Site(tmp_path, stack, count=1)
+    site.rtpengines[0].kill()
+    talk = site.talk()
+    assert not talk.relayed
+    talk.end()
+    assert control(site.server, "statistics")["drops"]["media-unrelayed"] >= 1

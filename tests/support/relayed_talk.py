@@ -1,0 +1,86 @@
+"""A call between two phones on loopback, with the streams that belong to it: real packets, both ways."""
+
+import time
+from contextlib import suppress
+
+from centrex.media.terms import Address
+from centrex.sdp import parse
+from tests.support.rtp_ends import RtpEnd
+from tests.support.sipclient import Call, Incoming, SipClient
+from tests.support.sipmessage import sdp
+from tests.support.wire import hang_up
+
+
+class Talk:
+    """A call between two phones, with the streams that belong to it."""
+
+    def __init__(self, caller: SipClient, callee: SipClient) -> None:
+        self.ends = [
+            RtpEnd(phone.link.local[0], stream=n) for n, phone in enumerate((caller, callee), 1)
+        ]
+        bodies = [sdp(end.host, end.port) for end in self.ends]
+        self.call: Call = caller.invite(callee.user, body=bodies[0])
+        self.incoming: Incoming = callee.incoming()
+        self.incoming.respond(180)
+        self.incoming.respond(200, body=bodies[1])
+        answer = self.call.answered()
+        self.incoming.expect("ACK")
+        self.places = [_place(answer.body), _place(self.incoming.invite.body)]
+
+    def hear(self, *, within: float = 0.0) -> None:
+        """Assert that each hears the other, at once or within a time."""
+        deadline = time.monotonic() + within
+        for one, other in ((0, 1), (1, 0)):
+            while True:
+                data = self.ends[one].send(self.places[one])
+                if _came(self.ends[other], data, 0.1 if within else 3.0):
+                    break
+                assert time.monotonic() < deadline, "nothing is heard"
+
+    def settle(self) -> None:
+        """Talk for as long as it takes until both sources hold."""
+        self.hear(within=2.0)  # what comes before the relay knows both ends goes nowhere
+        for _ in range(8):
+            self.hear()
+
+    def reinvite(self) -> list[Address]:
+        """Have the caller offer the same again; return where each is told to send from now on."""
+        self.call.reinvite_sent(sdp(self.ends[0].host, self.ends[0].port))
+        invite = self.incoming.expect("INVITE")
+        self.incoming.client.respond(
+            invite,
+            200,
+            body=sdp(self.ends[1].host, self.ends[1].port),
+            headers=[("Contact", f"<{self.incoming.client.contact}>")],
+        )
+        answer = self.call.answered()
+        self.incoming.expect("ACK")
+        self.places = [_place(answer.body), _place(invite.body)]
+        return self.places
+
+    def end(self) -> None:
+        hang_up(self.call, self.incoming)
+        for end in self.ends:
+            end.close()
+
+    @property
+    def relayed(self) -> bool:
+        return all(
+            place[0] != end.host
+            for place, end in zip(self.places, reversed(self.ends), strict=True)
+        )
+
+
+def _place(body: str) -> Address:
+    (media,) = parse(body.encode()).media
+    return Address(media.host, media.port)
+
+
+def _came(end: RtpEnd, data: bytes, within: float) -> bool:
+    deadline = time.monotonic() + within
+    while (left := deadline - time.monotonic()) > 0:
+        end.sock.settimeout(left)
+        with suppress(TimeoutError):
+            if end.sock.recv(2048) == data:
+                return True
+    return False
