@@ -10,7 +10,9 @@ from hypothesis import HealthCheck, settings
 
 PACKAGES = {
     "baresip": "baresip-core",
+    "ip": "iproute2",
     "linphonec": "linphone-cli",
+    "nft": "nftables",
     "rtpengine": "rtpengine-daemon",
     "sipp": "sip-tester",
 }

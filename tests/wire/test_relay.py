@@ -3,59 +3,21 @@
 import json
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Self
 
 import pytest
-import tomlkit
 
-from tests.support.ports import free_port, loopback
+from tests.support.ports import free_port
+from tests.support.relay_process import SECRET, Relay
 from tests.support.relayed_talk import Talk
-from tests.support.server import COMMAND, ROOT, CentrexServer
+from tests.support.server import CentrexServer
 from tests.support.sipclient import SipClient
 from tests.support.wire import change, control, until
 
 pytestmark = [pytest.mark.wire, pytest.mark.slow, pytest.mark.timeout(60)]
-SECRET = "a secret of some length"
-
-
-class Relay:
-    """`centrex relay start` with a configuration of its own."""
-
-    def __init__(
-        self, folder: Path, name: str, port: int, *, secret: str = SECRET, host: str = ""
-    ) -> None:
-        self.name = name
-        self._file = folder / f"{name}.toml"
-        settings = {
-            "name": name,
-            "address": host or loopback(),
-            "port_range": [31000, 48999],
-            "proxies": [{"address": "127.0.0.1", "port": port, "secret": secret}],
-        }
-        self._file.write_text(tomlkit.dumps(settings))
-        self.log = folder / f"{name}.log"
-        self.start()
-
-    def start(self) -> None:
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [*COMMAND, "relay", "start", "--config", str(self._file)],
-                stdout=log,
-                stderr=log,
-                cwd=ROOT,
-            )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.terminate()
-        assert self.process.wait(10) == 0
 
 
 def relays(server: CentrexServer) -> dict[str, dict[str, object]]:

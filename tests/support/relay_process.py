@@ -1,0 +1,55 @@
+"""A relay as a process of its own, as on another machine."""
+
+import subprocess
+from pathlib import Path
+from typing import Self
+
+import tomlkit
+
+from tests.support.ports import loopback
+from tests.support.server import COMMAND, ROOT
+
+SECRET = "a secret of some length"
+
+
+class Relay:
+    """`centrex relay start` with a configuration of its own."""
+
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        port: int,
+        *,
+        secret: str = SECRET,
+        host: str = "",
+        offload: str = "auto",
+    ) -> None:
+        self.name = name
+        self._file = folder / f"{name}.toml"
+        settings = {
+            "name": name,
+            "address": host or loopback(),
+            "port_range": [31000, 48999],
+            "offload": offload,
+            "proxies": [{"address": "127.0.0.1", "port": port, "secret": secret}],
+        }
+        self._file.write_text(tomlkit.dumps(settings))
+        self.log = folder / f"{name}.log"
+        self.start()
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*COMMAND, "relay", "start", "--config", str(self._file)],
+                stdout=log,
+                stderr=log,
+                cwd=ROOT,
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        assert self.process.wait(10) == 0
