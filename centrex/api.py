@@ -6,19 +6,26 @@ so that `centrex config check` starts fast.
 """
 
 import importlib.metadata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from centrex.base import CentrexError, ConfigError, Problem, Unavailable
 from centrex.config.defaults import default_text
+from centrex.config.describe import describe
 from centrex.config.diff import Change, diff, diff_values
-from centrex.config.edit import Document, write_atomically
+from centrex.config.edit import Changed, Document, write_atomically
 from centrex.config.htdigest import logins as credentials_file_logins
 from centrex.config.keys import Key, catalogue, find, nearest_key, split, tables
 from centrex.config.load import ConfigSource, Loaded, load_text, parse_value
 from centrex.config.model import Config
+from centrex.config.pages import page as help_page
 from centrex.config.paths import InstancePaths, instance_paths
+from centrex.config.pending import Waiting
+from centrex.config.review import apply as apply_changes
+from centrex.config.review import opened as open_config
+from centrex.config.review import review
 from centrex.config.schema import json_schema
 from centrex.config.users import (
     User,
@@ -32,6 +39,7 @@ from centrex.config.values import effective, flatten
 __all__ = [
     "CentrexError",
     "Change",
+    "Changed",
     "Config",
     "ConfigError",
     "ConfigSource",
@@ -45,27 +53,34 @@ __all__ = [
     "User",
     "UserError",
     "Users",
+    "Waiting",
     "all_rows",
+    "apply_changes",
     "call",
     "catalogue",
     "credential",
     "credentials_file_logins",
     "default_text",
+    "describe",
     "diff",
     "diff_values",
     "effective",
     "find",
     "flatten",
     "generate_password",
+    "help_page",
     "instance_paths",
     "is_lock_free",
     "iter_problems",
     "json_schema",
     "load_text",
     "nearest_key",
+    "open_config",
     "own_address",
     "parse_value",
+    "preview_changes",
     "problem_data",
+    "ready_source",
     "serve",
     "serve_relay",
     "split",
@@ -106,6 +121,23 @@ def problem_data(problem: Problem) -> dict[str, Any]:
         "nearest": problem.nearest,
         "line": problem.line,
     }
+
+
+def preview_changes(
+    source: ConfigSource, changes: Sequence[Mapping[str, Any]], fingerprint: str = ""
+) -> dict[str, Any]:
+    """Return what changes of a file would do, as the command `config.preview` does.
+
+    Args:
+        source: The configuration.
+        changes: What is wanted: `{"op": "set", "key": …, "value": …}` and so on.
+        fingerprint: Of the file the editor saw; empty for whatever it is now.
+
+    Raises:
+        ConfigError: The file cannot be used as it is, or a change has no sound form.
+        Changed: It is not what the editor saw.
+    """
+    return review(source, fingerprint, changes).told()
 
 
 def call(
@@ -170,9 +202,27 @@ def serve(source: ConfigSource, *, instance: str = "", ready_fd: int | None = No
     """
     from centrex.runtime import engine  # noqa: PLC0415 - only who starts an instance pays
 
+    source = ready_source(source, instance)
     config = source.load()
     paths = instance_paths(instance, source.path, state_dir=config.basic.state_dir)
     return engine.serve(config, source, paths, ready_fd=ready_fd, instance=paths.instance)
+
+
+def ready_source(source: ConfigSource, instance: str = "") -> ConfigSource:
+    """Return what an instance starts from: a change that was never confirmed is rolled back first.
+
+    Args:
+        source: Its configuration.
+        instance: Its name; empty for the one its file gives it.
+
+    Raises:
+        ConfigError: The configuration cannot be read.
+        Unavailable: It cannot be rolled back.
+    """
+    from centrex.runtime import editing  # noqa: PLC0415 - see `serve`
+
+    note = editing.before_start(source, instance_paths(instance, source.path).lock)
+    return replace(source, notes=(*source.notes, note)) if note else source
 
 
 def serve_relay(file: Path, *, ready_fd: int | None = None) -> int:

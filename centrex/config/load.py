@@ -42,6 +42,8 @@ class ConfigSource:
     path: Path
     overrides: tuple[str, ...] = ()
     """`key=value` texts of `--set`, later ones winning."""
+    notes: tuple[str, ...] = ()
+    """What was done to the file before it was read, for whoever starts with it to tell."""
 
     def read(self) -> Loaded:
         """Read file and overrides.
