@@ -131,15 +131,16 @@ class Document:
     """A TOML file being edited.
 
     Args:
-        path: The file, which must exist and parse.
+        path: The file.
+        text: Its text, where that is known; the file must exist otherwise.
 
     Raises:
-        ConfigError: It does not.
+        ConfigError: It does not, or does not parse.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, text: str | None = None) -> None:
         self.path = path
-        self.original = read_text(path)
+        self.original = read_text(path) if text is None else text
         self._parse(self.original)
 
     def _parse(self, text: str) -> None:

@@ -20,6 +20,7 @@ from centrex.config.edit import Changed, fingerprint_of, locked, write_atomicall
 from centrex.config.load import ConfigSource, read_text
 from centrex.config.review import Reviewed, changed_at, opened, review
 from centrex.events import Severity
+from centrex.runtime import restore
 from centrex.runtime.control import CommandRefused
 from centrex.runtime.lock import AlreadyRunning, InstanceLock
 
@@ -219,7 +220,9 @@ def _take_back(path: Path, former: str, written: str) -> None:
 
 
 def before_start(source: ConfigSource, lock: Path) -> str:
-    """Roll back a change that was never confirmed, before an instance starts; say what was done.
+    """Put right what was interrupted, before an instance starts; say what was done.
+
+    A change that was never confirmed is rolled back, and so is half of a restore.
 
     Args:
         source: The configuration it will start with.
@@ -229,15 +232,24 @@ def before_start(source: ConfigSource, lock: Path) -> str:
         ConfigError: The configuration cannot be read.
         Unavailable: It cannot be rolled back.
     """
-    if pending.find(source.path) is None:
+    if pending.find(source.path) is None and not restore.is_interrupted(source.path):
         return ""
     try:
         if not lock.parent.is_dir():
-            return pending.roll_back(source.path)
+            return _put_right(source.path)
         with InstanceLock(lock):
-            return pending.roll_back(source.path)
+            return _put_right(source.path)
     except AlreadyRunning:
         return ""
+
+
+def _put_right(path: Path) -> str:
+    done = restore.take_back(path)
+    if pending.find(path) is None:
+        return done
+    try:
+        rolled_back = pending.roll_back(path)
     except OSError as error:
-        why = f"an unconfirmed change cannot be rolled back: {_words(error, source.path)}"
+        why = f"an unconfirmed change cannot be rolled back: {_words(error, path)}"
         raise Unavailable(why) from error
+    return "; ".join(words for words in (done, rolled_back) if words)
