@@ -184,6 +184,25 @@ def set_key(
         output.say("restart to apply it" if waits else "`centrex reload` applies it")
 
 
+@config_app.command("help")
+def help_page(
+    table: Annotated[
+        str, typer.Argument(metavar="[TABLE]", help="As in network; all of them if not given.")
+    ] = "",
+) -> None:
+    """Show the help page of a table: what its settings are for.
+
+    Example: centrex config help registrar
+    """
+    titles = {one["table"]: one["title"] for one in api.describe()["tables"]}
+    if not table:
+        output.pairs(titles.items())
+    elif table in titles:
+        output.say_page(api.help_page(table))
+    else:
+        raise _unknown(table)
+
+
 @config_app.command("schema")
 def schema() -> None:
     """Write the JSON Schema of a configuration file.
