@@ -6,19 +6,28 @@ so that `centrex config check` starts fast.
 """
 
 import importlib.metadata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from centrex.base import CentrexError, ConfigError, Problem, Unavailable
+from centrex.config import first
+from centrex.config.archive import BadArchive
 from centrex.config.defaults import default_text
+from centrex.config.describe import describe
 from centrex.config.diff import Change, diff, diff_values
-from centrex.config.edit import Document, write_atomically
+from centrex.config.edit import Changed, Document, write_atomically
 from centrex.config.htdigest import logins as credentials_file_logins
 from centrex.config.keys import Key, catalogue, find, nearest_key, split, tables
 from centrex.config.load import ConfigSource, Loaded, load_text, parse_value
 from centrex.config.model import Config
+from centrex.config.pages import page as help_page
 from centrex.config.paths import InstancePaths, instance_paths
+from centrex.config.pending import Waiting
+from centrex.config.review import apply as apply_changes
+from centrex.config.review import opened as open_config
+from centrex.config.review import review
 from centrex.config.schema import json_schema
 from centrex.config.users import (
     User,
@@ -30,8 +39,10 @@ from centrex.config.users import (
 from centrex.config.values import effective, flatten
 
 __all__ = [
+    "BadArchive",
     "CentrexError",
     "Change",
+    "Changed",
     "Config",
     "ConfigError",
     "ConfigSource",
@@ -45,29 +56,40 @@ __all__ = [
     "User",
     "UserError",
     "Users",
+    "Waiting",
     "all_rows",
+    "apply_changes",
+    "back_up",
     "call",
     "catalogue",
     "credential",
     "credentials_file_logins",
     "default_text",
+    "describe",
     "diff",
     "diff_values",
     "effective",
     "find",
     "flatten",
     "generate_password",
+    "help_page",
     "instance_paths",
     "is_lock_free",
     "iter_problems",
     "json_schema",
     "load_text",
     "nearest_key",
+    "open_config",
     "own_address",
     "parse_value",
+    "preview_changes",
     "problem_data",
+    "ready_source",
+    "restore",
     "serve",
     "serve_relay",
+    "setup",
+    "setup_questions",
     "split",
     "tables",
     "version",
@@ -106,6 +128,23 @@ def problem_data(problem: Problem) -> dict[str, Any]:
         "nearest": problem.nearest,
         "line": problem.line,
     }
+
+
+def preview_changes(
+    source: ConfigSource, changes: Sequence[Mapping[str, Any]], fingerprint: str = ""
+) -> dict[str, Any]:
+    """Return what changes of a file would do, as the command `config.preview` does.
+
+    Args:
+        source: The configuration.
+        changes: What is wanted: `{"op": "set", "key": …, "value": …}` and so on.
+        fingerprint: Of the file the editor saw; empty for whatever it is now.
+
+    Raises:
+        ConfigError: The file cannot be used as it is, or a change has no sound form.
+        Changed: It is not what the editor saw.
+    """
+    return review(source, fingerprint, changes).told()
 
 
 def call(
@@ -170,9 +209,27 @@ def serve(source: ConfigSource, *, instance: str = "", ready_fd: int | None = No
     """
     from centrex.runtime import engine  # noqa: PLC0415 - only who starts an instance pays
 
+    source = ready_source(source, instance)
     config = source.load()
     paths = instance_paths(instance, source.path, state_dir=config.basic.state_dir)
     return engine.serve(config, source, paths, ready_fd=ready_fd, instance=paths.instance)
+
+
+def ready_source(source: ConfigSource, instance: str = "") -> ConfigSource:
+    """Return what an instance starts from: a change that was never confirmed is rolled back first.
+
+    Args:
+        source: Its configuration.
+        instance: Its name; empty for the one its file gives it.
+
+    Raises:
+        ConfigError: The configuration cannot be read.
+        Unavailable: It cannot be rolled back.
+    """
+    from centrex.runtime import editing  # noqa: PLC0415 - see `serve`
+
+    note = editing.before_start(source, instance_paths(instance, source.path).lock)
+    return replace(source, notes=(*source.notes, note)) if note else source
 
 
 def serve_relay(file: Path, *, ready_fd: int | None = None) -> int:
@@ -211,6 +268,101 @@ def own_address() -> str:
         return local_address_for("192.0.2.1")  # a documentation address: the default route
     except Unavailable:
         return "127.0.0.1"
+
+
+def back_up(
+    source: ConfigSource,
+    paths: InstancePaths,
+    target: Path | None = None,
+    *,
+    registrations: bool = False,
+    force: bool = False,
+) -> dict[str, Any]:
+    """Write a backup of an instance, running or not: one archive, mode 0600.
+
+    Args:
+        source: Its configuration.
+        paths: Where its files are.
+        target: The archive; one named after instance and time in the current folder if not given.
+        registrations: Whether to take the phones' registrations, too.
+        force: Whether to overwrite a file that is there.
+
+    Returns:
+        `file`, `size`, and `holds`: the octets of each content by its name.
+
+    Raises:
+        ConfigError: The configuration cannot be used.
+        BadArchive: There is too much of something.
+        Refused: There is a file already.
+        Unavailable: A file cannot be read or written.
+    """
+    from centrex.runtime import backup  # noqa: PLC0415 - see `call`
+
+    file = target or Path(backup.name_now(paths.instance))
+    if file.exists() and not force:
+        raise Refused("refused", f"{file} is there already; --force overwrites it", {})
+    return backup.back_up(source, paths, file, version=version(), registrations=registrations)
+
+
+def restore(file: Path, paths: InstancePaths, *, dry_run: bool = False) -> dict[str, Any]:
+    """Put a backup back, all of it or nothing; what it replaces stays beside it, dated.
+
+    Args:
+        file: The archive.
+        paths: The instance, which may be another one, or on another machine.
+        dry_run: Whether only to tell what would be done.
+
+    Returns:
+        `instance`, `version`, `made_at` of the backup; `files`, `changed` and `words`: what is (or
+        would be) done; `remarks`: what has to be done besides; `running`; `kept`: where each file
+        that was replaced stays.
+
+    Raises:
+        BadArchive: It is no backup, or a damaged one.
+        ConfigError: Its configuration cannot be used.
+        Waiting: A change of the present configuration waits to be confirmed.
+        Unavailable: A file cannot be read or written; everything is as it was.
+    """
+    from centrex.runtime import restore as room  # noqa: PLC0415 - see `call`
+
+    archive = room.read_archive(file)
+    room.recover(paths, dry_run=dry_run)
+    wanted = room.plan(archive, paths)
+    kept = {} if dry_run else room.restore(wanted, paths)
+    return {**wanted.told(), "kept": kept}
+
+
+def setup_questions() -> list[dict[str, Any]]:
+    """Return what a first configuration has to be asked for: name, label, help, type, default."""
+    return first.questions(own_address())
+
+
+def setup(
+    answers: Mapping[str, Any], file: Path, *, force: bool = False, write: bool = True
+) -> dict[str, Any]:
+    """Write a first configuration, mode 0600, and return what to type into the phones.
+
+    Args:
+        answers: The answers to `setup_questions`, by their names.
+        file: Where it goes.
+        force: Whether to overwrite what is there.
+        write: Whether to write it; otherwise only its text is returned, and whether it could be.
+
+    Returns:
+        `file`, `text`, `domain`, `server`, `port`, `transports`, and `phones` with `user`, `login`
+        and `password` in clear: shown once and stored nowhere.
+
+    Raises:
+        ConfigError: What is wanted cannot be, with every problem.
+        Refused: There is a file already.
+        OSError: It cannot be written.
+    """
+    made = first.compose(first.answered(answers), file, own_address())
+    if file.exists() and not force:
+        raise Refused("refused", f"{file} is there already; --force overwrites it", {})
+    if write:
+        write_atomically(file, made.text)
+    return {**made.told(file), "text": made.text}
 
 
 def iter_problems(error: CentrexError) -> Iterator[dict[str, Any]]:

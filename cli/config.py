@@ -171,25 +171,36 @@ def set_key(
     if known is None or not path:
         raise _unknown(key)
     source = aim.source()
-    before = source.load()
-    document = api.Document(source.path)
-    try:
-        document.set(path, api.parse_value(known, value))
-    except (KeyError, IndexError) as error:
-        raise typer.BadParameter(f"there is no {key!r} to set", param_hint="KEY") from error
-    changes = api.diff(before, api.load_text(document.text, file=source.path).config)
-    document.save()
-    effect = known.effect
+    wanted = {"op": "set", "key": key, "value": api.parse_value(known, value)}
+    changed = api.apply_changes(source, "", [wanted])["changed"]
     if aim.as_json:
-        old, new = (changes[0].old, changes[0].new) if changes else (None, None)
-        told = {"key": key, "old": old, "new": new, "effect": effect, "calls": known.calls}
-        output.emit_json({"file": str(source.path), "changed": [told] if changes else []})
-        return
-    if not changes:
+        told = [{**one, "calls": one["words"]} for one in changed]
+        output.emit_json({"file": str(source.path), "changed": told})
+    elif not changed:
         output.say(f"{key} has that value already")
-        return
-    changes_lines([{"key": c.key, "old": c.old, "new": c.new, "calls": c.calls} for c in changes])
-    output.say("`centrex reload` applies it" if effect == "live" else "restart to apply it")
+    else:
+        changes_lines([{**one, "calls": one["words"]} for one in changed])
+        waits = known.effect == "restart"
+        output.say("restart to apply it" if waits else "`centrex reload` applies it")
+
+
+@config_app.command("help")
+def help_page(
+    table: Annotated[
+        str, typer.Argument(metavar="[TABLE]", help="As in network; all of them if not given.")
+    ] = "",
+) -> None:
+    """Show the help page of a table: what its settings are for.
+
+    Example: centrex config help registrar
+    """
+    titles = {one["table"]: one["title"] for one in api.describe()["tables"]}
+    if not table:
+        output.pairs(titles.items())
+    elif table in titles:
+        output.say_page(api.help_page(table))
+    else:
+        raise _unknown(table)
 
 
 @config_app.command("schema")

@@ -1,8 +1,6 @@
 """`init`: a secure first configuration, and what to type into the phones."""
 
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
@@ -11,51 +9,17 @@ from centrex import api
 from cli import output
 from cli.target import ConfigOption, InstanceOption, JsonOption, Target, target
 
-_DEFAULT_PORT = 5060
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What the first configuration shall say."""
-
-    domain: str
-    address: tuple[str, ...]
-    port: int
-    logins: tuple[str, ...]
-
-
-def write(aim: Target, wanted: Wanted) -> dict[str, Any]:
+def write(aim: Target, answers: dict[str, Any], *, force: bool = False) -> dict[str, Any]:
     """Write the configuration and return what to type into the phones, passwords in clear.
 
     Raises:
         ConfigError: What is wanted cannot be.
+        Refused: There is one already.
         OSError: The file cannot be written.
     """
-    passwords = {login: api.generate_password() for login in wanted.logins}
-    file = aim.paths.config
-    values: dict[str, Any] = {"network.domain": wanted.domain}
-    if wanted.address:
-        values["network.address"] = list(wanted.address)
-    if wanted.port != _DEFAULT_PORT:
-        values["network.port"] = wanted.port
-    realm = api.load_text(api.default_text(values), file=file).config.realm
-    rows = [api.credential(login, realm, secret) for login, secret in passwords.items()]
-    text = api.default_text(values, rows)
-    config = api.load_text(text, file=file).config
-    api.write_atomically(file, text)
-    specific = [a for a in config.network.address if a not in ("0.0.0.0", "::")]
-    server = specific[0] if specific else api.own_address()
-    return {
-        "file": str(file),
-        "domain": config.network.domain,
-        "server": server,
-        "port": config.network.port,
-        "transports": [name.upper() for name in config.network.transports],
-        "phones": [
-            {"user": login, "login": login, "password": secret}
-            for login, secret in passwords.items()
-        ],
-    }
+    told = api.setup(answers, aim.paths.config, force=force)
+    return {name: value for name, value in told.items() if name != "text"}
 
 
 def show(told: dict[str, Any]) -> None:
@@ -89,28 +53,26 @@ def first_start(aim: Target, *, with_phones: bool) -> None:
 
     Without a terminal no login is made up: its password would end in a log file.
     """
-    logins = ("1001", "1002") if with_phones else ()
-    domain = api.own_address()
-    wanted = Wanted(domain=domain, address=(), port=_DEFAULT_PORT, logins=logins)
-    show(write(aim, wanted))
+    asked = {one["name"]: one["default"] for one in api.setup_questions()}
+    show(write(aim, {**asked, "users": asked["users"] if with_phones else []}))
 
 
-def _split(text: str) -> tuple[str, ...]:
-    return tuple(part for part in text.replace(",", " ").split() if part)
+def _split(text: str) -> list[str]:
+    return [part for part in text.replace(",", " ").split() if part]
 
 
-def _ask(domain: str, address: Sequence[str], logins: Sequence[str], port: int | None) -> Wanted:
+def _ask(given: dict[str, Any]) -> dict[str, Any]:
     """Ask for what was not given, on a terminal."""
-    own = api.own_address()
-    if not domain:
-        domain = typer.prompt("SIP domain (a name, or this machine's address)", default=own)
-    if not address:
-        address = _split(typer.prompt("Address to listen on (0.0.0.0 for all)", default="0.0.0.0"))
-    if port is None:
-        port = typer.prompt("Port", default=_DEFAULT_PORT, type=int)
-    if not logins:
-        logins = _split(typer.prompt("Users, with commas", default="1001, 1002"))
-    return Wanted(domain=domain, address=tuple(address), port=port, logins=tuple(logins))
+    answers = dict(given)
+    for one in api.setup_questions():
+        if one["name"] in given:
+            continue
+        default = ", ".join(one["default"]) if one["list"] else one["default"]
+        kind = int if one["type"] == "integer" else str
+        label = f"{one['label']}, with commas" if one["list"] else one["label"]
+        typed = typer.prompt(label, default=default, type=kind)
+        answers[one["name"]] = _split(typed) if one["list"] else typed
+    return answers
 
 
 def init(
@@ -144,18 +106,13 @@ def init(
     if file.exists() and not force:
         message = f"{file} is there already; --force overwrites it"
         raise api.Refused("refused", message, {})
+    given = {"domain": domain, "address": address, "port": port, "users": user}
+    given = {name: value for name, value in given.items() if value not in (None, "", [])}
     if sys.stdin.isatty() and not aim.as_json:
-        wanted = _ask(domain, address or (), user or (), port)
+        given = _ask(given)
     elif not domain:
         raise typer.BadParameter("needed where nobody can be asked", param_hint="--domain")
-    else:
-        wanted = Wanted(
-            domain=domain,
-            address=tuple(address or ()),
-            port=_DEFAULT_PORT if port is None else port,
-            logins=tuple(user or ()),
-        )
-    told = write(aim, wanted)
+    told = write(aim, given, force=force)
     if aim.as_json:
         output.emit_json(told)
     else:

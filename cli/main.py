@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from centrex import api
 from cli import engine, live, output, relays
+from cli.backup import backup, restore
 from cli.config import config_app
 from cli.dashes import DashedCommand
 from cli.init import first_start, init
@@ -87,6 +88,8 @@ app.command()(engine.reload)
 app.command()(engine.status)
 app.add_typer(users_app, name="user")
 app.add_typer(config_app, name="config")
+app.command()(backup)
+app.command()(restore)
 app.add_typer(live.registrations_app, name="registrations")
 app.command()(live.calls)
 app.command(cls=DashedCommand)(live.explain)

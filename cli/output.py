@@ -40,6 +40,12 @@ def say(text: str = "", *, bold: bool = False) -> None:
     typer.echo(_styled(line, bold=True) if bold else line)
 
 
+def say_page(text: str) -> None:
+    """Write a text of our own, line by line."""
+    for line in text.splitlines():
+        say(line)
+
+
 def remark(text: str) -> None:
     """Write a line to standard error: not the answer, but about it."""
     typer.echo(_styled(escape(text), is_error=True, fg="yellow"), err=True)

@@ -47,31 +47,39 @@ class Credential(BaseModel, frozen=True, extra="forbid"):
     login: str = Field(
         min_length=1,
         max_length=128,
+        title="Login",
         description="The name given when a phone is asked for its password.",
         json_schema_extra={"effect": "live"},
     )
     ha1_md5: Annotated[SecretStr, _hash(32, "MD5")] = Field(
         SecretStr(""),
+        title="MD5 hash",
         description="MD5 of login:realm:password, for phones that know no better.",
         json_schema_extra={"effect": "live"},
     )
     ha1_sha256: Annotated[SecretStr, _hash(64, "SHA-256")] = Field(
         SecretStr(""),
+        title="SHA-256 hash",
         description="SHA-256 of login:realm:password.",
         json_schema_extra={"effect": "live"},
     )
     users: tuple[str, ...] = Field(
         (),
+        title="May be",
         description='Users this login may be; empty for its own name, ["*"] for everybody '
         "(a group login).",
         json_schema_extra={"effect": "live"},
     )
     enabled: bool = Field(
-        True, description="Let this login in.", json_schema_extra={"effect": "live"}
+        True,
+        title="Enabled",
+        description="Let this login in.",
+        json_schema_extra={"effect": "live"},
     )
     note: str = Field(
         "",
         max_length=200,
+        title="Note",
         description="Whatever you want to remember about it.",
         json_schema_extra={"effect": "live"},
     )
@@ -89,12 +97,14 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
 
     enabled: bool = Field(
         True,
+        title="Authentication",
         description="Ask for a password. Without it anybody can call as anybody.",
         json_schema_extra={"effect": "live"},
     )
     realm: str = Field(
         "",
         max_length=128,
+        title="Realm",
         description="The realm phones see; empty for the domain. Part of every password hash: "
         "after a change all passwords must be set anew.",
         json_schema_extra={
@@ -104,12 +114,14 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     )
     methods: tuple[str, ...] = Field(
         ("*",),
+        title="Methods",
         description='Methods that need a password; ["*"] for all but ACK, CANCEL and a ping.',
         json_schema_extra={"effect": "live", "choices": ["*", *METHODS]},
     )
     algorithms: tuple[Literal["SHA-256", "MD5"], ...] = Field(
         ("SHA-256", "MD5"),
         min_length=1,
+        title="Algorithms",
         description="Hash algorithms offered, strongest first.",
         json_schema_extra={"effect": "live"},
     )
@@ -117,25 +129,29 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         300,
         ge=10,
         le=86_400,
+        title="Challenge life",
         description="How long a challenge may be answered and reused.",
         json_schema_extra={"effect": "live", "unit": "s"},
     )
     login_must_match_user: bool = Field(
         True,
+        title="Login must match user",
         description="A login speaks only for the user of its own name; false for group logins.",
         json_schema_extra={"effect": "live"},
     )
     trusted: tuple[str, ...] = Field(
         (),
+        title="Trusted hosts",
         description="Networks, addresses or host names that need no password, such as a gateway.",
         json_schema_extra={"effect": "live", "kind": "networks"},
     )
     credentials_file: str = Field(
         "",
+        title="Credentials file",
         description="File of login:realm:HA1 lines (htdigest format), besides the logins here.",
         json_schema_extra={"effect": "live", "kind": "file"},
     )
-    credentials: tuple[Credential, ...] = Field((), description="The logins.")
+    credentials: tuple[Credential, ...] = Field((), title="Logins", description="The logins.")
 
     @field_validator("realm")
     @classmethod

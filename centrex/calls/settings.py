@@ -13,6 +13,7 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         20,
         ge=1,
         le=3600,
+        title="Call rollover timeout",
         description="How long each destination rings before the next one is tried.",
         json_schema_extra={"effect": "live", "unit": "s"},
     )
@@ -20,6 +21,7 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         5,
         ge=1,
         le=32,
+        title="Call start timeout",
         description="How long a destination may stay silent before it counts as unavailable.",
         json_schema_extra={"effect": "live", "unit": "s"},
     )
@@ -27,6 +29,7 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         120,
         ge=1,
         le=3600,
+        title="Final answer timeout",
         description="How long the last or only destination rings.",
         json_schema_extra={"effect": "live", "unit": "s"},
     )
@@ -34,6 +37,7 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         0,
         ge=0,
         le=604_800,
+        title="Longest call",
         description="Longest time an answered call may last; 0 for no limit.",
         json_schema_extra={"effect": "live", "unit": "s", "available": False},
     )

@@ -26,15 +26,18 @@ def _unreadable(file: str) -> str:
     return "" if os.access(path, os.R_OK) else f"{file} cannot be read by this user"
 
 
+def _tls_files(config: Config) -> tuple[tuple[str, str], ...]:
+    network = config.network
+    return (("tls_certificate", network.tls_certificate), ("tls_key", network.tls_key))
+
+
 def _tls(config: Config) -> Iterator[Finding]:
     network = config.network
     if "tls" not in network.transports:
         return
-    for key, file in (("tls_certificate", network.tls_certificate), ("tls_key", network.tls_key)):
+    for key, file in _tls_files(config):
         if not file:
             yield f"network.{key}", 'is needed because network.transports names "tls"'
-        elif why := _unreadable(file):
-            yield f"network.{key}", why
     if "tcp" in network.transports and network.port == network.tls_port != 0:
         yield "network.tls_port", "must differ from network.port, which TCP uses"
 
@@ -91,6 +94,16 @@ def _logins(config: Config) -> Iterator[Finding]:
                 f"auth.credentials[{row}].login",
                 f"{credential.login!r} is already the login of auth.credentials[{first}]",
             )
+
+
+def _certificates(config: Config) -> Iterator[Finding]:
+    if "tls" in config.network.transports:
+        for key, file in _tls_files(config):
+            if file and (why := _unreadable(file)):
+                yield f"network.{key}", why
+
+
+def _credentials_file(config: Config) -> Iterator[Finding]:
     if config.auth.credentials_file and (why := _unreadable(config.auth.credentials_file)):
         yield "auth.credentials_file", why
 
@@ -109,9 +122,14 @@ def _log_file(config: Config) -> Iterator[Finding]:
 
 
 def errors(config: Config) -> tuple[Finding, ...]:
-    """Return everything that makes a well-formed configuration unusable."""
-    rules = (_addresses, _tls, _workers, _media, _guard, _expiry, _store, _log_file, _logins)
+    """Return everything that makes a well-formed configuration unusable, wherever it is used."""
+    rules = (_addresses, _tls, _workers, _media, _guard, _expiry, _store, _logins)
     return tuple(finding for rule in rules for finding in rule(config))
+
+
+def missing(config: Config) -> tuple[Finding, ...]:
+    """Return what makes it unusable on this machine: files that cannot be read or written."""
+    return (*_certificates(config), *_log_file(config), *_credentials_file(config))
 
 
 def _auth_warnings(config: Config) -> Iterator[Finding]:

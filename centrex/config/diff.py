@@ -3,11 +3,11 @@
 It compares values; whether a change can be applied is told by the key's own declaration.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from centrex.config.keys import Key, find
+from centrex.config.keys import Effect, Key, catalogue, find
 from centrex.config.model import Config
 from centrex.config.values import by_name, leaves, shown
 
@@ -22,7 +22,7 @@ class Change:
     """The value before, as JSON would have it; nothing for a new row. Secrets are masked."""
     new: Any
     """The value after; nothing for a removed row."""
-    effect: Literal["live", "restart"]
+    effect: Effect
     calls: str
     """What it does to calls in progress, in words."""
 
@@ -48,7 +48,36 @@ def diff_values(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Change,
             continue  # an empty list of rows; the rows themselves are compared
         if before.get(key) != after.get(key):
             found.append(_change(key, known, before.get(key), after.get(key)))
-    return tuple(found)
+    return (*found, *_moved(before, after))
+
+
+def _rows(values: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the names of the rows of each list, in their order."""
+    rows: dict[str, list[str]] = {}
+    for key in values:
+        prefix = key.rpartition(".")[0]
+        if prefix.endswith("]"):
+            names = rows.setdefault(prefix[: prefix.index("[")], [])
+            name = prefix[prefix.index("[") + 1 : -1]
+            if name not in names[-1:]:
+                names.append(name)
+    return rows
+
+
+def _moved(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:
+    """Yield the lists whose rows stand in another order, those in both compared."""
+    old, new = _rows(before), _rows(after)
+    for rows in old.keys() & new.keys():
+        kept = set(old[rows]) & set(new[rows])
+        was = [name for name in old[rows] if name in kept]
+        now = [name for name in new[rows] if name in kept]
+        if was != now:
+            yield _change(rows, _first_key(rows), was, now)
+
+
+def _first_key(rows: str) -> Key | None:
+    """Return the first key of a list's rows, which tells when a change takes effect."""
+    return next((key for name, key in catalogue().items() if name.startswith(f"{rows}[].")), None)
 
 
 def diff(old: Config, new: Config) -> tuple[Change, ...]:

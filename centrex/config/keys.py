@@ -19,6 +19,8 @@ from pydantic_core import PydanticUndefined
 from centrex.config.model import Config
 
 Kind: TypeAlias = Literal["text", "secret", "integer", "boolean", "list", "rows", "map"]
+Effect: TypeAlias = Literal["live", "new-calls", "restart"]
+"""When a running instance takes a change: at once, from the next call on, or when it restarts."""
 Path: TypeAlias = tuple[str | int, ...]
 
 _PART: Final = re.compile(r"([A-Za-z0-9_-]+)((?:\[\d+\])*)")
@@ -36,8 +38,12 @@ class Key:
 
     name: str
     """Dotted, with `[]` where rows are counted: `auth.credentials[].login`."""
+    label: str
+    """Its name in a form, a few words."""
     kind: Kind
     """What it holds; `rows` is a list of tables."""
+    items: Kind | None
+    """What the items of a `list` are; nothing for any other kind."""
     default: Any
     """The default as TOML would have it; nothing for a required key."""
     required: bool
@@ -50,8 +56,8 @@ class Key:
     """The values it may take, or a form should offer."""
     form: str
     """What the text means: `file`, `folder`, `port`, `networks`, … or nothing."""
-    effect: Literal["live", "restart"]
-    """Whether a running instance takes a change at once."""
+    effect: Effect
+    """When a running instance takes a change."""
     calls: str
     """What a change does to calls in progress, in words."""
     available: bool
@@ -59,8 +65,14 @@ class Key:
 
 
 _LIVE: Final = "applies at once; calls in progress go on"
+_NEW_CALLS: Final = "applies to calls that begin later; calls in progress go on as they are"
 _RESTART: Final = "waits for a restart, during which calls keep their media"
 _LATER: Final = "no effect yet: takes effect with a later version"
+_WORDS: Final[Mapping[Effect, str]] = {
+    "live": _LIVE,
+    "new-calls": _NEW_CALLS,
+    "restart": _RESTART,
+}
 
 
 def _choices(annotation: Any) -> tuple[str, ...]:
@@ -94,6 +106,15 @@ def _kind(annotation: Any) -> Kind:
     return _SCALARS[annotation]
 
 
+def _items(annotation: Any) -> Kind | None:
+    """Return what a list is a list of, or nothing for anything else."""
+    if get_origin(annotation) is Annotated:
+        return _items(get_args(annotation)[0])
+    if get_origin(annotation) is tuple and _row_model(annotation) is None:
+        return _kind(get_args(annotation)[0])
+    return None
+
+
 def plain(value: Any) -> Any:
     """Turn a setting's value into what TOML or JSON would have; secrets come out in clear."""
     if isinstance(value, SecretStr):
@@ -109,17 +130,23 @@ def _bound(field: FieldInfo, name: str) -> int | None:
     return next((getattr(m, name) for m in field.metadata if hasattr(m, name)), None)
 
 
+def _effect(told: Any) -> Effect:
+    return "restart" if told == "restart" else "new-calls" if told == "new-calls" else "live"
+
+
 def _key(name: str, field: FieldInfo) -> Key:
     extra = field.json_schema_extra
     told: Mapping[str, Any] = extra if isinstance(extra, dict) else {}
-    effect: Literal["live", "restart"] = "restart" if told.get("effect") == "restart" else "live"
+    effect = _effect(told.get("effect"))
     available = bool(told.get("available", True))
-    usual = _LATER if not available else _LIVE if effect == "live" else _RESTART
+    usual = _WORDS[effect] if available else _LATER
     required = field.is_required()
     default = None if required else field.get_default(call_default_factory=True, validated_data={})
     return Key(
         name=name,
+        label=field.title or "",
         kind=_kind(field.annotation),
+        items=_items(field.annotation),
         default=None if default is PydanticUndefined else plain(default),
         required=required,
         description=field.description or "",
@@ -164,6 +191,14 @@ def tables() -> Mapping[str, str]:
 
     walk(Config, "")
     return types.MappingProxyType(found)
+
+
+@functools.cache
+def titles() -> Mapping[str, str]:
+    """Return the title of every dialog by its table, in the order of the dialogs."""
+    return types.MappingProxyType(
+        {name: field.title or name for name, field in Config.model_fields.items()}
+    )
 
 
 def split(dotted: str) -> Path:

@@ -35,20 +35,29 @@ class DirectoryEntry(Later, frozen=True):
 
     name: str = Field(
         min_length=1,
+        title="Name",
         description="User or extension; a call to it gets 480 instead of 404 already now.",
         json_schema_extra=_LATER,
     )
-    display: str = Field("", description="Name shown.", json_schema_extra=_LATER)
-    company: str = Field("", description="Company shown.", json_schema_extra=_LATER)
-    note: str = Field("", description="Your own note.", json_schema_extra=_LATER)
+    display: str = Field(
+        "", title="Display name", description="Name shown.", json_schema_extra=_LATER
+    )
+    company: str = Field(
+        "", title="Company", description="Company shown.", json_schema_extra=_LATER
+    )
+    note: str = Field("", title="Note", description="Your own note.", json_schema_extra=_LATER)
     contact: str = Field(
         "",
         pattern=r"^(sips?:\S+|tel:\S+)?$",
+        title="Fixed contact",
         description="Fixed SIP URI where it is reached.",
         json_schema_extra=_LATER,
     )
     enabled: bool = Field(
-        True, description="Keep it listed; otherwise it is not known.", json_schema_extra=_LATER
+        True,
+        title="Enabled",
+        description="Keep it listed; otherwise it is not known.",
+        json_schema_extra=_LATER,
     )
 
 
@@ -56,7 +65,9 @@ class DirectorySettings(Later, frozen=True):
     """`[directory]`: the standing entries of the phone directory."""
 
     entries: tuple[DirectoryEntry, ...] = Field(
-        (), description="The standing names; known already now: 480 instead of 404."
+        (),
+        title="Standing names",
+        description="The standing names; known already now: 480 instead of 404.",
     )
 
 
@@ -64,27 +75,43 @@ class Step(Later, frozen=True):
     """One destination of a plan with a time of its own."""
 
     to: str = Field(
-        min_length=1, description="User, extension or SIP URI.", json_schema_extra=_LATER
+        min_length=1,
+        title="Destination",
+        description="User, extension or SIP URI.",
+        json_schema_extra=_LATER,
     )
     ring: int = Field(
-        20, ge=1, le=3600, description="How long it rings.", json_schema_extra=_LATER_S
+        20,
+        ge=1,
+        le=3600,
+        title="Ring time",
+        description="How long it rings.",
+        json_schema_extra=_LATER_S,
     )
 
 
 class Plan(Later, frozen=True):
     """`[[routing.plans]]`: where calls for a user, or for numbers of a form, go."""
 
-    name: str = Field("", description="Exact user or extension.", json_schema_extra=_LATER)
+    name: str = Field(
+        "", title="Name", description="Exact user or extension.", json_schema_extra=_LATER
+    )
     pattern: Pattern = Field(
         "",
+        title="Pattern",
         description="Regular expression (RE2) for the whole number, instead of a name.",
         json_schema_extra=_LATER,
     )
     destinations: tuple[str | Step, ...] = Field(
-        (), description="Tried in this order; \\1 inserts a group.", json_schema_extra=_LATER
+        (),
+        title="Destinations",
+        description="Tried in this order; \\1 inserts a group.",
+        json_schema_extra=_LATER,
     )
-    enabled: bool = Field(True, description="Use this plan.", json_schema_extra=_LATER)
-    note: str = Field("", description="Your own note.", json_schema_extra=_LATER)
+    enabled: bool = Field(
+        True, title="Enabled", description="Use this plan.", json_schema_extra=_LATER
+    )
+    note: str = Field("", title="Note", description="Your own note.", json_schema_extra=_LATER)
 
     @model_validator(mode="after")
     def _one_key(self) -> "Plan":
@@ -96,65 +123,117 @@ class Plan(Later, frozen=True):
 class RoutingSettings(Later, frozen=True):
     """`[routing]`: the plans."""
 
-    plans: tuple[Plan, ...] = Field((), description="Routing plans, first match wins.")
+    plans: tuple[Plan, ...] = Field(
+        (), title="Routing plans", description="Routing plans, first match wins."
+    )
 
 
 class InetAccount(Later, frozen=True):
     """`[[inet.accounts]]`: one account in the Global iNet directory."""
 
-    login: str = Field(min_length=1, description="Account name.", json_schema_extra=_LATER)
-    secret: SecretStr = Field(_NOTHING, description="Its password.", json_schema_extra=_LATER)
-    server: str = Field("", description="Directory server.", json_schema_extra=_LATER)
-    local_user: str = Field("", description="Who gets its calls.", json_schema_extra=_LATER)
-    first_name: str = Field("", description="First name shown.", json_schema_extra=_LATER)
-    last_name: str = Field("", description="Last name shown.", json_schema_extra=_LATER)
-    company: str = Field("", description="Company shown.", json_schema_extra=_LATER)
-    enabled: bool = Field(True, description="Keep it logged in.", json_schema_extra=_LATER)
+    login: str = Field(
+        min_length=1, title="Account name", description="Account name.", json_schema_extra=_LATER
+    )
+    secret: SecretStr = Field(
+        _NOTHING, title="Password", description="Its password.", json_schema_extra=_LATER
+    )
+    server: str = Field(
+        "", title="Directory server", description="Directory server.", json_schema_extra=_LATER
+    )
+    local_user: str = Field(
+        "", title="Local user", description="Who gets its calls.", json_schema_extra=_LATER
+    )
+    first_name: str = Field(
+        "", title="First name", description="First name shown.", json_schema_extra=_LATER
+    )
+    last_name: str = Field(
+        "", title="Last name", description="Last name shown.", json_schema_extra=_LATER
+    )
+    company: str = Field(
+        "", title="Company", description="Company shown.", json_schema_extra=_LATER
+    )
+    enabled: bool = Field(
+        True, title="Enabled", description="Keep it logged in.", json_schema_extra=_LATER
+    )
 
 
 class InetSettings(Later, frozen=True):
     """`[inet]`: Global iNet."""
 
-    accounts: tuple[InetAccount, ...] = Field((), description="Accounts to keep logged in.")
+    accounts: tuple[InetAccount, ...] = Field(
+        (), title="Accounts", description="Accounts to keep logged in."
+    )
 
 
 class WanSettings(Later, frozen=True):
     """`[wan]`: how the public address is found."""
 
-    enabled: bool = Field(False, description="Find the public address.", json_schema_extra=_LATER)
-    method: Literal["dns", "static", "http", "stun"] = Field(
-        "stun", description="By which means.", json_schema_extra=_LATER
+    enabled: bool = Field(
+        False,
+        title="WAN IP detection",
+        description="Find the public address.",
+        json_schema_extra=_LATER,
     )
-    host: str = Field("", description="Name to look up (dns).", json_schema_extra=_LATER)
-    address: str = Field("", description="The address itself (static).", json_schema_extra=_LATER)
-    url: str = Field("", description="Page that shows it (http).", json_schema_extra=_LATER)
-    url_user: str = Field("", description="Login for that page.", json_schema_extra=_LATER)
+    method: Literal["dns", "static", "http", "stun"] = Field(
+        "stun", title="Method", description="By which means.", json_schema_extra=_LATER
+    )
+    host: str = Field(
+        "", title="Host name", description="Name to look up (dns).", json_schema_extra=_LATER
+    )
+    address: str = Field(
+        "",
+        title="Static WAN address",
+        description="The address itself (static).",
+        json_schema_extra=_LATER,
+    )
+    url: str = Field(
+        "", title="Web page", description="Page that shows it (http).", json_schema_extra=_LATER
+    )
+    url_user: str = Field(
+        "", title="Web page login", description="Login for that page.", json_schema_extra=_LATER
+    )
     url_secret: SecretStr = Field(
-        _NOTHING, description="Password for that page.", json_schema_extra=_LATER
+        _NOTHING,
+        title="Web page password",
+        description="Password for that page.",
+        json_schema_extra=_LATER,
     )
     pattern: Pattern = Field(
-        "", description="Regular expression that finds it there.", json_schema_extra=_LATER
+        "",
+        title="Address pattern",
+        description="Regular expression that finds it there.",
+        json_schema_extra=_LATER,
     )
     interval: int = Field(
-        60, ge=5, le=86_400, description="Time between two looks.", json_schema_extra=_LATER_S
+        60,
+        ge=5,
+        le=86_400,
+        title="Check interval",
+        description="Time between two looks.",
+        json_schema_extra=_LATER_S,
     )
     stun_servers: tuple[str, ...] = Field(
-        (), description="STUN servers, host:port.", json_schema_extra=_LATER
+        (), title="STUN servers", description="STUN servers, host:port.", json_schema_extra=_LATER
     )
 
 
 class PluginSettings(Later, frozen=True):
     """`[plugins]`: which plug-ins run and what they may cost."""
 
-    enabled: bool = Field(True, description="Run plug-ins.", json_schema_extra=_LATER)
-    paths: tuple[str, ...] = Field(
-        (), description="Folders with plug-ins.", json_schema_extra=_LATER
+    enabled: bool = Field(
+        True, title="Plug-ins", description="Run plug-ins.", json_schema_extra=_LATER
     )
-    order: tuple[str, ...] = Field((), description="Names in order.", json_schema_extra=_LATER)
+    paths: tuple[str, ...] = Field(
+        (), title="Plug-in folders", description="Folders with plug-ins.", json_schema_extra=_LATER
+    )
+    order: tuple[str, ...] = Field(
+        (), title="Order", description="Names in order.", json_schema_extra=_LATER
+    )
     budget_ms: int = Field(
         5,
         ge=1,
         le=10_000,
+        title="Time budget",
         description="Time a hook may take.",
         json_schema_extra={"effect": "restart", "available": False, "unit": "ms"},
     )
@@ -162,11 +241,13 @@ class PluginSettings(Later, frozen=True):
         10,
         ge=1,
         le=1_000_000,
+        title="Failures allowed",
         description="Failures before one is switched off.",
         json_schema_extra=_LATER,
     )
     settings: dict[str, dict[str, Any]] = Field(
         default_factory=dict,
+        title="Plug-in settings",
         description="Each plug-in's own settings, by its name.",
         json_schema_extra=_LATER,
     )
@@ -175,28 +256,53 @@ class PluginSettings(Later, frozen=True):
 class SiplogSettings(Later, frozen=True):
     """`[siplog]`: a record of every SIP message."""
 
-    enabled: bool = Field(False, description="Record SIP messages.", json_schema_extra=_LATER)
-    file: str = Field("", description="File to record to.", json_schema_extra=_LATER)
+    enabled: bool = Field(
+        False, title="SIP logging", description="Record SIP messages.", json_schema_extra=_LATER
+    )
+    file: str = Field(
+        "", title="Log file", description="File to record to.", json_schema_extra=_LATER
+    )
     rotate_bytes: int = Field(
         104_857_600,
         ge=65_536,
+        title="New file at",
         description="Size at which a new file is begun.",
         json_schema_extra={"effect": "restart", "available": False, "unit": "bytes"},
     )
-    keep: int = Field(5, ge=0, le=10_000, description="Old files kept.", json_schema_extra=_LATER)
-    bodies: bool = Field(True, description="Record bodies too.", json_schema_extra=_LATER)
-    redact: bool = Field(True, description="Blank credentials.", json_schema_extra=_LATER)
+    keep: int = Field(
+        5,
+        ge=0,
+        le=10_000,
+        title="Old files kept",
+        description="Old files kept.",
+        json_schema_extra=_LATER,
+    )
+    bodies: bool = Field(
+        True, title="Record bodies", description="Record bodies too.", json_schema_extra=_LATER
+    )
+    redact: bool = Field(
+        True, title="Blank credentials", description="Blank credentials.", json_schema_extra=_LATER
+    )
     methods: tuple[str, ...] = Field(
-        (), description="Only these methods; empty for all.", json_schema_extra=_LATER
+        (),
+        title="Methods",
+        description="Only these methods; empty for all.",
+        json_schema_extra=_LATER,
     )
     hep: str = Field(
         "",
         pattern=r"^(udp:.+:\d{1,5})?$",
+        title="HEP3 collector",
         description="HEP3 collector, udp:host:port.",
         json_schema_extra=_LATER,
     )
     capture_id: int = Field(
-        0, ge=0, le=4_294_967_295, description="HEP3 capture id.", json_schema_extra=_LATER
+        0,
+        ge=0,
+        le=4_294_967_295,
+        title="HEP3 capture id",
+        description="HEP3 capture id.",
+        json_schema_extra=_LATER,
     )
 
 
@@ -206,6 +312,7 @@ class MetricsSettings(Later, frozen=True):
     listen: str = Field(
         "",
         pattern=r"^(.+:\d{1,5})?$",
+        title="Listen on",
         description="Address to serve them on, 127.0.0.1:9090.",
         json_schema_extra=_LATER,
     )

@@ -21,16 +21,22 @@ def _parts(dotted: str) -> tuple[str, ...]:
     return tuple(piece.strip("\"'") for piece in _PIECE.findall(dotted))
 
 
-def _outside_strings(text: str) -> Iterator[tuple[int, str]]:
+def outside_strings(text: str) -> Iterator[tuple[int, str]]:
     """Yield the numbered lines that are no continuation of a multi-line string."""
     inside = ""
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if not inside:
             yield number, line
         for quotes in ('"""', "'''"):
             if inside in ("", quotes) and line.count(quotes) % 2:
                 inside = "" if inside else quotes
                 break
+
+
+def header_of(line: str) -> tuple[tuple[str, ...], bool] | None:
+    """Return the names in a `[table]` or `[[row]]` line and whether it is a row; else nothing."""
+    header = _HEADER.match(line)
+    return (_parts(header[2]), header[1] == "[[") if header else None
 
 
 class Lines:
@@ -46,9 +52,9 @@ class Lines:
         self._at: dict[Path, int] = {}
         self._rows: dict[tuple[str, ...], int] = {}
         table: Path = ()
-        for number, line in _outside_strings(text):
-            if header := _HEADER.match(line):
-                table = self._table(_parts(header[2]), is_row=header[1] == "[[")
+        for number, line in outside_strings(text):
+            if header := header_of(line):
+                table = self._table(header[0], is_row=header[1])
                 self._at.setdefault(table, number)
             elif assignment := _ASSIGNMENT.match(line):
                 self._at.setdefault((*table, *_parts(assignment[1])), number)

@@ -42,6 +42,8 @@ class ConfigSource:
     path: Path
     overrides: tuple[str, ...] = ()
     """`key=value` texts of `--set`, later ones winning."""
+    notes: tuple[str, ...] = ()
+    """What was done to the file before it was read, for whoever starts with it to tell."""
 
     def read(self) -> Loaded:
         """Read file and overrides.
@@ -152,7 +154,9 @@ def _validate(data: Mapping[str, Any]) -> Config:
     return Config.model_validate_json(json.dumps(data, default=str), strict=True)
 
 
-def load_text(text: str, *, file: Path, overrides: Sequence[str] = ()) -> Loaded:
+def load_text(
+    text: str, *, file: Path, overrides: Sequence[str] = (), files_may_lack: bool = False
+) -> Loaded:
     """Check a configuration's text.
 
     Args:
@@ -160,6 +164,7 @@ def load_text(text: str, *, file: Path, overrides: Sequence[str] = ()) -> Loaded
         file: The file it stands in or will stand in: named in problems, and relative file names
             count from its folder.
         overrides: `key=value` texts of `--set`.
+        files_may_lack: Whether files that this machine has not got are warnings only.
 
     Raises:
         ConfigError: With every problem found, in the order of the models.
@@ -175,11 +180,12 @@ def load_text(text: str, *, file: Path, overrides: Sequence[str] = ()) -> Loaded
     problems = [problem for _, problem in applied if problem is not None]
     overridden = [key for key, problem in applied if problem is None]
     blame = Blame(name, text, overridden)
-    config = _checked(data, blame, problems)
+    config = _checked(data, blame, problems, files_may_lack=files_may_lack)
+    lacking = checks.missing(config) if files_may_lack else ()
     return Loaded(
         config=config,
         origins=origins(config, written, overridden),
-        warnings=tuple(_blamed(checks.warnings(config), blame)),
+        warnings=tuple(_blamed((*lacking, *checks.warnings(config)), blame)),
     )
 
 
@@ -187,12 +193,15 @@ def _blamed(findings: Iterable[checks.Finding], blame: Blame) -> Iterable[Proble
     return (blame.problem(key, split(key), message) for key, message in findings)
 
 
-def _checked(data: Mapping[str, Any], blame: Blame, problems: list[Problem]) -> Config:
+def _checked(
+    data: Mapping[str, Any], blame: Blame, problems: list[Problem], *, files_may_lack: bool
+) -> Config:
     try:
         config = _validate(data)
     except ValidationError as error:
         raise ConfigError((*problems, *from_validation(error, blame))) from None
-    problems.extend(_blamed(checks.errors(config), blame))
+    lacking = () if files_may_lack else checks.missing(config)
+    problems.extend(_blamed((*checks.errors(config), *lacking), blame))
     if problems:
         raise ConfigError(tuple(problems))
     return config

@@ -27,42 +27,69 @@ class Config(BaseModel, frozen=True, extra="forbid"):
     """One instance's configuration. A file with only `[network] domain = "…"` is complete."""
 
     basic: BasicSettings = Field(
-        default_factory=BasicSettings, description="This instance and its dashboard."
+        default_factory=BasicSettings,
+        title="Basic Settings",
+        description="This instance and its dashboard.",
     )
-    network: NetworkSettings = Field(description="Domain, addresses, ports and transports.")
+    network: NetworkSettings = Field(
+        title="Network Configuration", description="Domain, addresses, ports and transports."
+    )
     timeouts: TimeoutSettings = Field(
-        default_factory=TimeoutSettings, description="How long each stage of a call may last."
+        default_factory=TimeoutSettings,
+        title="Call Processing Timeouts",
+        description="How long each stage of a call may last.",
     )
     directory: DirectorySettings = Field(
         default_factory=DirectorySettings,
+        title="Local Directory",
         description="Names that are always listed. (A call to one that is not registered gets 480 "
         "instead of 404 already now.)",
     )
-    routing: RoutingSettings = Field(default_factory=RoutingSettings, description="Where calls go.")
-    inet: InetSettings = Field(default_factory=InetSettings, description="Global iNet accounts.")
+    routing: RoutingSettings = Field(
+        default_factory=RoutingSettings, title="Call Routing", description="Where calls go."
+    )
+    inet: InetSettings = Field(
+        default_factory=InetSettings,
+        title="Global iNet Accounts",
+        description="Global iNet accounts.",
+    )
     media: MediaSettings = Field(
-        default_factory=MediaSettings, description="How voice and video are relayed."
+        default_factory=MediaSettings,
+        title="Media Proxy Support",
+        description="How voice and video are relayed.",
     )
     registrar: RegistrarSettings = Field(
-        default_factory=RegistrarSettings, description="How registrations are kept."
+        default_factory=RegistrarSettings,
+        title="Registrar",
+        description="How registrations are kept.",
     )
     events: EventSettings = Field(
-        default_factory=EventSettings, description="What is written to the event log."
+        default_factory=EventSettings,
+        title="Event Logging",
+        description="What is written to the event log.",
     )
     wan: WanSettings = Field(
-        default_factory=WanSettings, description="How the public address is found."
+        default_factory=WanSettings,
+        title="Wan IP/NAT Detection",
+        description="How the public address is found.",
     )
     plugins: PluginSettings = Field(
-        default_factory=PluginSettings, description="Plug-ins and their limits."
+        default_factory=PluginSettings,
+        title="Custom Plug In",
+        description="Plug-ins and their limits.",
     )
     siplog: SiplogSettings = Field(
-        default_factory=SiplogSettings, description="A record of every SIP message."
+        default_factory=SiplogSettings,
+        title="SIP Logging",
+        description="A record of every SIP message.",
     )
     auth: AuthSettings = Field(
-        default_factory=AuthSettings, description="Who must prove who they are."
+        default_factory=AuthSettings,
+        title="Authentication",
+        description="Who must prove who they are.",
     )
     metrics: MetricsSettings = Field(
-        default_factory=MetricsSettings, description="Figures for Prometheus."
+        default_factory=MetricsSettings, title="Metrics", description="Figures for Prometheus."
     )
 
     @property

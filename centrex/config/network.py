@@ -73,6 +73,7 @@ class NetworkSettings(BaseModel, frozen=True, extra="forbid"):
     """`[network]`: domain, addresses, ports and transports."""
 
     domain: Host = Field(
+        title="Domain name",
         description="The SIP domain served, as it stands in sip:user@domain. Required.",
         json_schema_extra={
             "effect": "restart",
@@ -81,11 +82,13 @@ class NetworkSettings(BaseModel, frozen=True, extra="forbid"):
     )
     aliases: tuple[Host, ...] = Field(
         (),
+        title="Other domain names",
         description="Other names of the same domain; the server's addresses always count.",
         json_schema_extra={"effect": "live", "kind": "hosts"},
     )
     address: Addresses = Field(
         ("0.0.0.0",),
+        title="Server IP address",
         description='Address to listen on, or a list such as ["0.0.0.0", "::"].',
         json_schema_extra={"effect": "restart", "kind": "addresses", "calls": _SOCKETS},
     )
@@ -93,17 +96,20 @@ class NetworkSettings(BaseModel, frozen=True, extra="forbid"):
         5060,
         ge=0,
         le=65535,
+        title="Server port",
         description="Port for UDP and TCP, receiving and sending; 0 takes a free one.",
         json_schema_extra={"effect": "restart", "kind": "port", "calls": _SOCKETS},
     )
     transports: Annotated[tuple[TransportName, ...], AfterValidator(_distinct)] = Field(
         ("udp", "tcp"),
         min_length=1,
+        title="Transports",
         description='Transports to listen on: "udp", "tcp", "tls".',
         json_schema_extra={"effect": "restart", "calls": _SOCKETS},
     )
     monitor_address: bool = Field(
         False,
+        title="Monitor as dynamic IP",
         description="Watch the machine's own address and follow it when it changes.",
         json_schema_extra={"effect": "live"},
     )
@@ -111,11 +117,13 @@ class NetworkSettings(BaseModel, frozen=True, extra="forbid"):
         30,
         ge=5,
         le=3600,
+        title="Monitor interval",
         description="Time between two looks at the machine's own address.",
         json_schema_extra={"effect": "live", "unit": "s"},
     )
     router_address: Annotated[str, AfterValidator(_optional_ip)] = Field(
         "",
+        title="Outermost router address",
         description="Inner address of the outermost router; what it sends counts as from outside.",
         json_schema_extra={"effect": "live", "kind": "address"},
     )
@@ -123,6 +131,7 @@ class NetworkSettings(BaseModel, frozen=True, extra="forbid"):
         8192,
         ge=1500,
         le=65507,
+        title="Maximum message size",
         description="Longer SIP requests are answered 513, longer responses dropped.",
         json_schema_extra={"effect": "live", "unit": "bytes"},
     )
@@ -130,16 +139,19 @@ class NetworkSettings(BaseModel, frozen=True, extra="forbid"):
         5061,
         ge=0,
         le=65535,
+        title="TLS port",
         description="Port for TLS; 0 takes a free one.",
         json_schema_extra={"effect": "restart", "kind": "port", "calls": _SOCKETS},
     )
     tls_certificate: str = Field(
         "",
+        title="TLS certificate",
         description="File with the certificate chain (PEM); needed for TLS. Looked at every minute.",
         json_schema_extra={"effect": "restart", "kind": "file", "calls": _SOCKETS},
     )
     tls_key: str = Field(
         "",
+        title="TLS private key",
         description="File with the private key (PEM); needed for TLS. Looked at every minute.",
         json_schema_extra={"effect": "restart", "kind": "file", "calls": _SOCKETS},
     )
@@ -147,6 +159,7 @@ class NetworkSettings(BaseModel, frozen=True, extra="forbid"):
         25,
         ge=0,
         le=3600,
+        title="Keep-alive interval",
         description="Time between keep-alives to phones behind NAT; 0 sends none.",
         json_schema_extra={"effect": "live", "unit": "s"},
     )
@@ -154,10 +167,12 @@ class NetworkSettings(BaseModel, frozen=True, extra="forbid"):
         1,
         ge=1,
         le=256,
+        title="Worker processes",
         description="Processes that share the port; only 1 works in this version.",
         json_schema_extra={"effect": "restart", "calls": _SOCKETS},
     )
     guard: GuardSettings = Field(
         default_factory=GuardSettings,
+        title="Denial-of-service protection",
         description="Protection against floods and password guessing, per source address.",
     )

@@ -114,14 +114,28 @@ def load_relay(path: Path) -> RelayConfig:
     Raises:
         ConfigError: With every problem found.
     """
-    file, text = str(path), ""
+    file = str(path)
     try:
         text = path.read_text(encoding="utf-8")
-        data = tomllib.loads(text)
     except FileNotFoundError:
         raise ConfigError((nowhere(file, "does not exist"),)) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError((nowhere(file, f"cannot be read: {error}"),)) from error
+    return relay_of(text, file)
+
+
+def relay_of(text: str, file: str) -> RelayConfig:
+    """Check the text of a `relay.toml`.
+
+    Args:
+        text: The TOML text.
+        file: The file's name, for problems.
+
+    Raises:
+        ConfigError: With every problem found.
+    """
+    try:
+        data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError((from_syntax(error, file, text),)) from None
     blame = Blame(file, text)

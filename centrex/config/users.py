@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from centrex.base import CentrexError
-from centrex.config import htdigest
+from centrex.config import htdigest, pending
 from centrex.config.edit import Document
 from centrex.config.load import ConfigSource, load_text
 
@@ -64,6 +64,11 @@ def credential(login: str, realm: str, password: str, **more: Any) -> dict[str, 
     """Return a row of `[[auth.credentials]]`; `more` are its other keys."""
     md5, sha256 = ha1(login, realm, password)
     return {"login": login, "ha1_md5": md5, "ha1_sha256": sha256, **more}
+
+
+def _save(document: Document) -> None:
+    pending.check(document.path)
+    document.save()
 
 
 class Users:
@@ -147,7 +152,7 @@ class Users:
             hashes = (row["ha1_md5"], row["ha1_sha256"])
             htdigest.replace(self._file, login, self._config.realm, hashes)
             return self._file
-        document.save()
+        _save(document)
         return self._path
 
     def change_password(self, login: str, password: str) -> Path:
@@ -165,7 +170,7 @@ class Users:
         document.set((*_ROWS, index, "ha1_md5"), md5)
         document.set((*_ROWS, index, "ha1_sha256"), sha256)
         load_text(document.text, file=self._path)
-        document.save()
+        _save(document)
         return self._path
 
     def remove(self, login: str) -> Path:
@@ -181,7 +186,7 @@ class Users:
         document = Document(self._path)
         document.remove(_ROWS, index)
         load_text(document.text, file=self._path)
-        document.save()
+        _save(document)
         return self._path
 
     def _refile(self, login: str, hashes: tuple[str, ...]) -> Path:

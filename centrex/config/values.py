@@ -61,8 +61,11 @@ def by_name(values: Mapping[str, Any]) -> dict[str, Any]:
         prefix = key.rpartition(".")[0]
         if prefix.endswith("]") and prefix not in names:
             chosen = (values.get(f"{prefix}.{name}") for name in _NAMES)
-            name = next((str(text) for text in chosen if text), prefix[prefix.index("[") + 1 : -1])
-            names[prefix] = f"{prefix[: prefix.index('[')]}[{re.sub(r'[][]', '', name)}]"
+            number = prefix[prefix.index("[") + 1 : -1]
+            name = next((str(text) for text in chosen if text), number)
+            named = f"{prefix[: prefix.index('[')]}[{re.sub(r'[][]', '', name)}]"
+            twice = named in names.values()
+            names[prefix] = f"{named[:-1]} #{number}]" if twice else named
     renamed: dict[str, Any] = {}
     for key, value in values.items():
         prefix, _, leaf = key.rpartition(".")

@@ -16,6 +16,7 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
 
     enabled: bool = Field(
         True,
+        title="Flood protection",
         description="Limit what a single source address may send.",
         json_schema_extra={"effect": "live"},
     )
@@ -23,6 +24,7 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         50,
         ge=1,
         le=1_000_000,
+        title="Requests a second",
         description="Requests a second one source may send for any length of time.",
         json_schema_extra={"effect": "live", "unit": "requests/s"},
     )
@@ -30,6 +32,7 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         200,
         ge=1,
         le=10_000_000,
+        title="Burst",
         description="Requests one source may send at once before the rate applies.",
         json_schema_extra={"effect": "live", "unit": "requests"},
     )
@@ -37,6 +40,7 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         600,
         ge=1,
         le=31_536_000,
+        title="Ban time",
         description="How long a banned source stays unheard.",
         json_schema_extra={"effect": "live", "unit": "s"},
     )
@@ -44,12 +48,14 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         20,
         ge=1,
         le=1_000_000,
+        title="Wrong passwords a minute",
         description="Wrong passwords a minute from one source before it is banned; a source with "
         "authenticated registrations is never banned whole.",
         json_schema_extra={"effect": "live", "unit": "failures/min"},
     )
     exempt: tuple[str, ...] = Field(
         (),
+        title="Exempt networks",
         description="Networks that are never limited, such as 192.0.2.0/24 or 2001:db8::/32.",
         json_schema_extra={"effect": "live", "kind": "networks"},
     )

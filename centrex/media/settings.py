@@ -34,22 +34,31 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
 
     mode: Literal["auto", "always", "never"] = Field(
         "auto",
+        title="Media proxying",
         description="Relay media where phones cannot reach each other, always, or never.",
-        json_schema_extra={"effect": "live", "calls": "calls that begin later follow it"},
+        json_schema_extra={"effect": "new-calls"},
     )
     backend: Literal["relay", "rtpengine"] = Field(
-        "relay", description="Our own relay or rtpengine.", json_schema_extra=_FAREWELL
+        "relay",
+        title="Relay kind",
+        description="Our own relay or rtpengine.",
+        json_schema_extra=_FAREWELL,
     )
     embedded: bool = Field(
-        True, description="Start a relay of its own on this machine.", json_schema_extra=_FAREWELL
+        True,
+        title="Relay of its own",
+        description="Start a relay of its own on this machine.",
+        json_schema_extra=_FAREWELL,
     )
     port_range: Annotated[tuple[_Port, _Port], AfterValidator(_range)] = Field(
         (30000, 44999),
+        title="Media ports",
         description="First and last UDP port of the relay of its own; two pairs a call and address.",
         json_schema_extra=_FAREWELL,
     )
     control_address: str = Field(
         "127.0.0.1",
+        title="Control address",
         description="Where relays of other machines log in; only if there is a secret.",
         json_schema_extra=_FAREWELL,
     )
@@ -57,28 +66,33 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         5090,
         ge=1,
         le=65535,
+        title="Control port",
         description="TCP port where they log in.",
         json_schema_extra=_FAREWELL,
     )
     secret: SecretStr = Field(
         SecretStr(""),
+        title="Shared secret",
         description="What relays of other machines must know to log in; empty lets none in.",
         json_schema_extra=_FAREWELL,
     )
     without_relay: Literal["pass", "refuse"] = Field(
         "pass",
+        title="Without a relay",
         description="With no relay at hand: pass media by, or refuse the call.",
-        json_schema_extra={"effect": "live", "calls": "calls that begin later follow it"},
+        json_schema_extra={"effect": "new-calls"},
     )
     heartbeat: int = Field(
         5,
         ge=1,
         le=300,
+        title="Heartbeat",
         description="Time between a relay's signs of life.",
         json_schema_extra={**_FAREWELL, "unit": "s"},
     )
     rtpengine: Annotated[tuple[_Control, ...], Field(max_length=64)] = Field(
         (),
+        title="rtpengine addresses",
         description="rtpengine control addresses (NG), udp:host:port; they share the calls.",
         json_schema_extra=_FAREWELL,
     )

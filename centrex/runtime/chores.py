@@ -37,6 +37,7 @@ class Chores:
             self.sample(now)
             self.expire(now)
             self._engine.roaming.look(now)
+            await self._engine.editing.look(now)
             if second % _CERTIFICATES_S == 0:
                 self.certificates()
             if second % _CALLS_S == 0:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from centrex.base import Unavailable
 from centrex.config.values import effective
 from centrex.events import Severity
+from centrex.runtime.config_commands import ConfigCommands
 from centrex.runtime.control import CommandRefused, Handler
 from centrex.runtime.listing import page
 from centrex.sip.uri import SipUri, parse_uri, unescape_user
@@ -51,6 +52,7 @@ class Commands:
             "bans": self.bans,
             "bans.release": self.release_ban,
             "config": self.config,
+            **ConfigCommands(self._engine).handlers(),
             "relays": self.relays,
             "relays.drain": self.drain_relay,
             "relays.calls": self.relay_calls,

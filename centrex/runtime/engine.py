@@ -33,6 +33,7 @@ from centrex.runtime.commands import Commands
 from centrex.runtime.connection import StreamLimits
 from centrex.runtime.dns import Resolver
 from centrex.runtime.edges import Edges
+from centrex.runtime.editing import Editing
 from centrex.runtime.eventlog import EventLog
 from centrex.runtime.flows import FlowTable, Locals
 from centrex.runtime.garbage import Collector
@@ -91,7 +92,7 @@ class Engine:
         self._hurried = False
         self._patience: anyio.CancelScope | None = None
         self.origins: Mapping[str, str] = source.provenance()
-        self.warnings: tuple[str, ...] = ()
+        self.warnings: tuple[str, ...] = source.notes
         self.waiting: tuple[str, ...] = ()
         network, registrar = config.network, config.registrar
         self.tickets = Tickets(config)
@@ -134,6 +135,7 @@ class Engine:
         )
         self.bans = BanFile(paths.state / "bans.json", self.guard, report=self.bus.publish)
         self.reloader = Reloader(self)
+        self.editing = Editing(self)
         self.certificate = CertificateAge(network.tls_certificate, self._certificate_ends)
         self._streams_ended = anyio.Event()
         self.core: Core

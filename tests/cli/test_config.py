@@ -152,3 +152,12 @@ def test_nothing_is_written_that_would_not_load(key: str, value: str, line: Comm
 def test_the_schema_is_json(line: CommandLine) -> None:
     schema = json.loads(line.run("config", "schema").stdout)
     assert schema["title"] == "Centrex configuration"
+
+
+def test_a_table_has_a_help_page(line: CommandLine) -> None:
+    assert "Network Configuration" in line.run("config", "help").stdout
+    page = line.run("config", "help", "registrar").stdout
+    assert page.startswith("Registrar\n\nHow phones that register are kept.")
+    result = line.run("config", "help", "registar")
+    assert result.exit_code == 2
+    assert "registrar" in result.stderr

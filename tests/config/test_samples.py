@@ -1,17 +1,18 @@
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
 from centrex.config.keys import find
-from centrex.config.load import ConfigSource
+from centrex.config.load import ConfigSource, load_text
 from centrex.config.relay import load_relay
 
 SAMPLES = Path(__file__).parents[2] / "sample-configs"
 
 
-RELAY = SAMPLES / "relay.toml"
-PROXIES = sorted(path for path in SAMPLES.glob("*.toml") if path != RELAY)
+RELAYS = sorted(SAMPLES.glob("relay*.toml"))
+PROXIES = sorted(path for path in SAMPLES.glob("*.toml") if path not in RELAYS)
 
 
 @pytest.mark.parametrize("name", [path.name for path in PROXIES])
@@ -26,14 +27,59 @@ def test_every_sample_loads_with_no_problem(name: str, tmp_path: Path) -> None:
     assert loaded.warnings == ()
 
 
-def test_the_sample_of_a_relay_loads() -> None:
-    config = load_relay(RELAY)
+@pytest.mark.parametrize("path", RELAYS, ids=lambda path: path.stem)
+def test_the_sample_of_a_relay_loads(path: Path) -> None:
+    config = load_relay(path)
     pairs = (config.port_range[1] + 1 - config.port_range[0]) // 2
     assert config.max_sessions <= pairs // 2, "its ports are enough for its calls"
 
 
 def test_the_samples_are_there() -> None:
-    assert {path.stem for path in SAMPLES.glob("*.toml")} >= {"office", "isp", "tls", "behind-nat"}
+    assert {path.stem for path in SAMPLES.glob("*.toml")} >= {
+        "office",
+        "behind-nat",
+        "private",
+        "several-proxies",
+        "relay-of-several",
+        "pstn-gateway",
+        "isp",
+        "tls",
+        "relay",
+    }
+
+
+def test_the_sample_of_several_proxies_and_that_of_their_relays_agree() -> None:
+    proxy = load_text(
+        (SAMPLES / "several-proxies.toml").read_text(), file=SAMPLES / "x.toml"
+    ).config
+    relay = load_relay(SAMPLES / "relay-of-several.toml")
+    assert {one.secret for one in relay.proxies} == {proxy.media.secret}
+    assert {one.port for one in relay.proxies} == {proxy.media.control_port}
+
+
+def test_what_is_commented_out_in_it_is_a_key_that_will_be() -> None:
+    text = (SAMPLES / "several-proxies.toml").read_text()
+    for name in ("store", "database"):
+        assert f"\n#{name} = " in text
+        assert find(f"registrar.{name}") is not None
+
+
+def test_the_patterns_of_the_gateway_catch_what_they_should() -> None:
+    file = SAMPLES / "pstn-gateway.toml"
+    plans = load_text(file.read_text(), file=file).config.routing.plans
+    patterns = [re.compile(plan.pattern) for plan in plans if plan.pattern]
+
+    def target(number: str) -> str:
+        for plan, pattern in zip((one for one in plans if one.pattern), patterns, strict=True):
+            if match := pattern.fullmatch(number):
+                return match.expand(str(plan.destinations[0]))
+        return ""
+
+    assert target("9030123456") == "sip:030123456@192.0.2.60"
+    assert target("112") == "sip:112@192.0.2.60"
+    assert target("412") == "sip:412@branch.example.org"
+    assert target("912") == ""
+    assert target("201") == ""
 
 
 def test_samples_tell_what_comes_later() -> None:

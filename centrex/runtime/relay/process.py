@@ -117,12 +117,12 @@ class RelayProcess:
             tasks.start_soon(notifier.watchdog)
             if self._orphan_s:
                 tasks.start_soon(self._mind_orphanhood, tasks)
-            notifier.ready(f"relaying by {self._offload.name}")
-            if ready_fd is not None:
-                tell_ready(ready_fd)
             with anyio.open_signal_receiver(
                 signal.SIGTERM, signal.SIGINT, signal.SIGHUP
             ) as signals:
+                notifier.ready(f"relaying by {self._offload.name}")
+                if ready_fd is not None:
+                    tell_ready(ready_fd)
                 async for number in signals:
                     self._again = number == signal.SIGHUP
                     break

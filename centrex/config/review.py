@@ -1,0 +1,322 @@
+"""A configuration opened for editing, changes looked at before they are made, and made.
+
+Everything is compared with what the editor saw: who comes second is told. A text is only ever saved
+if it loads, and if it says exactly what was asked for. Whoever runs an instance reloads it.
+"""
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tomlkit.exceptions import TOMLKitError
+
+from centrex.base import ConfigError, Problem
+from centrex.config import htdigest, pending
+from centrex.config.changes import AddRow, Edit, SetKey, SetPassword, Step, UpdateRow, Wrong
+from centrex.config.changes import held as rows_of
+from centrex.config.changes import read as read_changes
+from centrex.config.changes import steps as steps_of
+from centrex.config.diff import Change, diff
+from centrex.config.edit import Changed, Document, fingerprint_of
+from centrex.config.keys import catalogue, find
+from centrex.config.load import ConfigSource, Loaded, load_text, read_text
+from centrex.config.masked import text_diff
+from centrex.config.model import Config
+from centrex.config.users import generate_password, ha1
+from centrex.config.values import MASK
+
+_OVERRULED = "overruled by --set on the command line: counts once the instance starts without it"
+
+
+def opened(source: ConfigSource) -> dict[str, Any]:
+    """Return a configuration as an editor starts from it: values as written, or their defaults.
+
+    Raises:
+        ConfigError: It cannot be read, or not be used as it is.
+    """
+    text = read_text(source.path)
+    loaded = load_text(text, file=source.path, overrides=source.overrides)
+    return {
+        "file": str(source.path),
+        "fingerprint": fingerprint_of(text),
+        "values": _values(tomllib.loads(text)),
+        "origins": dict(loaded.origins),
+        "warnings": [_problem(one) for one in loaded.warnings],
+    }
+
+
+def _values(written: Mapping[str, Any]) -> dict[str, Any]:
+    """Return every table's values, secrets masked; rows with the keys they do not set, too."""
+    values: dict[str, Any] = {}
+    for name, key in catalogue().items():
+        if "[]" in name:
+            continue
+        table, leaf = values, name.rpartition(".")[2]
+        for part in name.split(".")[:-1]:
+            table = table.setdefault(part, {})
+        found = _at(written, name)
+        if key.kind == "rows":
+            table[leaf] = [_row(name, row) for row in found or ()]
+        else:
+            table[leaf] = key.default if found is None else _shown(name, found)
+    return values
+
+
+def _row(rows: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    columns = [one for one in catalogue().values() if one.name.startswith(f"{rows}[].")]
+    told = {}
+    for column in columns:
+        leaf = column.name.rpartition(".")[2]
+        told[leaf] = _shown(column.name, row[leaf]) if leaf in row else column.default
+    return told
+
+
+def _at(data: Mapping[str, Any], dotted: str) -> Any:
+    node: Any = data
+    for part in dotted.split("."):
+        node = node.get(part) if isinstance(node, Mapping) else None
+    return node
+
+
+def _shown(name: str, value: Any) -> Any:
+    key = catalogue()[name]
+    if key.kind == "secret":
+        return MASK if value else ""
+    if key.kind == "list" and isinstance(value, str):
+        return [value]  # one text may stand for a list of one
+    return value
+
+
+def _problem(problem: Problem) -> dict[str, Any]:
+    return {
+        "file": problem.file,
+        "key": problem.key,
+        "message": problem.message,
+        "nearest": problem.nearest,
+        "line": problem.line,
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reviewed:
+    """Changes that were tried on a configuration; nothing has been written."""
+
+    document: Document
+    """The file with the changes made."""
+    before: Config
+    after: Loaded | None
+    """What it would be; nothing where there are problems."""
+    problems: tuple[Problem, ...]
+    passwords: Mapping[str, str]
+    """The passwords made up, in clear, by login: shown once and stored nowhere."""
+    overruled: tuple[SetKey, ...]
+    """Keys that were set though a `--set` overrules them."""
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """What would differ."""
+        return diff(self.before, self.after.config) if self.after else ()
+
+    def told(self) -> dict[str, Any]:
+        """Return what an editor is shown before applying; no password is in it."""
+        name = self.document.path.name
+        return {
+            "fingerprint": self.document.fingerprint,
+            "diff": text_diff(self.document.original, self.document.text, name),
+            "effects": list(self._effects()),
+            "problems": [_problem(one) for one in self.problems],
+            "warnings": [_problem(one) for one in self.after.warnings] if self.after else [],
+        }
+
+    def _effects(self) -> Iterator[dict[str, Any]]:
+        for change in self.changes:
+            yield {
+                "key": change.key,
+                "old": change.old,
+                "new": change.new,
+                "effect": change.effect,
+                "words": change.calls,
+            }
+        for edit in self.overruled:
+            known = find(edit.key)
+            hidden = known is not None and known.kind == "secret"
+            yield {
+                "key": edit.key,
+                "old": None,
+                "new": MASK if hidden else edit.value,
+                "effect": "restart",
+                "words": _OVERRULED,
+            }
+
+    def save(self) -> str:
+        """Write the file, whole or not at all, and return its new fingerprint.
+
+        Raises:
+            ConfigError: There are problems.
+            Changed: Somebody else has written it meanwhile.
+            OSError: It cannot be written.
+        """
+        if self.problems:
+            raise ConfigError(self.problems)
+        if self.document.text != self.document.original:
+            self.document.save()
+        return self.document.fingerprint
+
+
+def review(source: ConfigSource, fingerprint: str, changes: object) -> Reviewed:
+    """Try changes on a configuration.
+
+    Args:
+        source: The configuration.
+        fingerprint: Of the file the editor saw; empty for whatever it is now.
+        changes: A list of changes as plain data: `{"op": "set", "key": …, "value": …}` and so on.
+
+    Raises:
+        ConfigError: The file cannot be used as it is, or a change has no sound form.
+        Changed: It is not what the editor saw.
+    """
+    document = Document(source.path)
+    if fingerprint and fingerprint != document.fingerprint:
+        raise Changed(source.path, document.fingerprint)
+    before = load_text(document.text, file=source.path, overrides=source.overrides)
+    edits = read_changes(changes)
+    data = tomllib.loads(document.text)
+    problems = list(_make(document, data, [one for one in edits if not _is_password(one)]))
+    passwords: dict[str, str] = {}
+    wanted = [one for one in edits if isinstance(one, SetPassword)]
+    if wanted and not problems:
+        config, problems = _tried(document, source)
+        if config:
+            rows = list(_with_hashes(wanted, config.config, data, passwords, problems))
+            problems += _make(document, data, rows)
+    after: Loaded | None = None
+    if not problems:
+        after, problems = _tried(document, source)
+    return Reviewed(
+        document=document,
+        before=before.config,
+        after=after,
+        problems=tuple(problems),
+        passwords=passwords,
+        overruled=tuple(
+            one
+            for one in edits
+            if isinstance(one, SetKey) and before.origins.get(one.key) == "--set"
+        ),
+    )
+
+
+def _is_password(edit: Edit) -> bool:
+    return isinstance(edit, SetPassword)
+
+
+def _tried(document: Document, source: ConfigSource) -> tuple[Loaded | None, list[Problem]]:
+    try:
+        return load_text(document.text, file=source.path, overrides=source.overrides), []
+    except ConfigError as error:
+        return None, list(error.problems)
+
+
+def _make(document: Document, data: dict[str, Any], edits: list[Edit]) -> Iterator[Problem]:
+    """Make edits in a document and in its data alike; yield what is wrong with them.
+
+    Raises:
+        ConfigError: The document then says something else than the data, so that it is no good.
+    """
+    for edit in edits:
+        try:
+            for step in list(steps_of(edit, data)):
+                _take(step, document, data)
+        except Wrong as error:
+            yield error.problem
+    if tomllib.loads(document.text) != data:
+        raise _uneditable(document)
+
+
+def _take(step: Step, document: Document, data: dict[str, Any]) -> None:
+    try:
+        step.on_document(document)
+    except (KeyError, IndexError, TOMLKitError) as error:
+        raise _uneditable(document) from error
+    step.on_data(data)
+
+
+def _uneditable(document: Document) -> ConfigError:
+    message = "is laid out in a way that cannot be edited safely; change it by hand"
+    return ConfigError((Problem(file=str(document.path), key="(file)", message=message),))
+
+
+def _with_hashes(
+    wanted: list[SetPassword],
+    config: Config,
+    data: Mapping[str, Any],
+    passwords: dict[str, str],
+    problems: list[Problem],
+) -> Iterator[Edit]:
+    """Turn passwords into rows of hashes; those made up go into `passwords`."""
+    logins = [row.get("login") for row in rows_of(data, "auth.credentials")]
+    filed = _filed(config, [one.login for one in wanted if one.login not in logins])
+    for one in wanted:
+        if one.login in filed:
+            key = "auth.credentials_file"
+            message = f"{one.login!r} stands in this file; `centrex user passwd {one.login}`"
+            problems.append(Problem(file=config.auth.credentials_file, key=key, message=message))
+            continue
+        password = one.password
+        if password is None:
+            password = passwords[one.login] = generate_password()
+        md5, sha256 = ha1(one.login, config.realm, password)
+        value: dict[str, Any] = {"ha1_md5": md5, "ha1_sha256": sha256}
+        if one.users is not None:
+            value["users"] = list(one.users)
+        if one.login in logins:
+            index = logins.index(one.login)
+            yield UpdateRow(rows="auth.credentials", index=index, value=value)
+        else:
+            row = {"login": one.login, **value}
+            logins.append(one.login)
+            yield AddRow(rows="auth.credentials", at=None, value=row)
+
+
+def _filed(config: Config, logins: list[str]) -> frozenset[str]:
+    """Return which of some logins stand in the credentials file."""
+    file = config.auth.credentials_file
+    if not file or not logins:
+        return frozenset()
+    found, _ = htdigest.logins(Path(file), config.realm)
+    return frozenset(logins) & found.keys()
+
+
+def apply(source: ConfigSource, fingerprint: str, changes: object) -> dict[str, Any]:
+    """Make changes in a file that no instance of this process uses.
+
+    Args:
+        source: The configuration.
+        fingerprint: Of the file the editor saw; empty for whatever it is now.
+        changes: A list of changes as plain data.
+
+    Raises:
+        ConfigError: With every problem; nothing has changed.
+        Changed: The file is not what the editor saw.
+        Waiting: A change of it waits to be confirmed.
+        OSError: It cannot be written.
+    """
+    pending.check(source.path)
+    reviewed = review(source, fingerprint, changes)
+    told = reviewed.told()
+    fresh = reviewed.save()
+    answer = {"file": str(source.path), "fingerprint": fresh, "changed": told["effects"]}
+    return {**answer, "passwords": dict(reviewed.passwords)} if reviewed.passwords else answer
+
+
+def changed_at(path: Path) -> str:
+    """Return when a file was last written, in UTC; nothing where it is gone."""
+    try:
+        seconds = path.stat().st_mtime
+    except OSError:
+        return ""
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")

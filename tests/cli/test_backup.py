@@ -1,0 +1,94 @@
+from pathlib import Path
+
+import pytest
+
+from centrex import api
+from tests.support.command_line import CommandLine
+from tests.support.fake_instance import FakeInstance
+
+TEXT = '# mine\n[network]\ndomain = "example.com"\n'
+
+
+@pytest.fixture
+def file(line: CommandLine, tmp_path: Path) -> Path:
+    line.write(TEXT)
+    file = tmp_path / "b.tar.gz"
+    assert line.json("backup", str(file))["holds"] == {"config.toml": len(TEXT)}
+    return file
+
+
+def test_a_backup_is_written_once(line: CommandLine, file: Path) -> None:
+    before = file.read_bytes()
+    result = line.run("backup", str(file))
+    assert (result.exit_code, file.read_bytes()) == (4, before)
+    assert "--force" in result.stderr
+    assert "bytes" in line.run("backup", str(file), "--force").stdout
+
+
+def test_it_is_named_after_instance_and_time(
+    line: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line.write(TEXT)
+    monkeypatch.chdir(tmp_path)
+    told = line.json("backup")
+    assert told["file"].startswith("centrex-default-")
+    assert (tmp_path / told["file"]).exists()
+
+
+def test_a_dry_run_shows_the_difference_and_changes_nothing(line: CommandLine, file: Path) -> None:
+    now = TEXT + "[timeouts]\nrollover = 9\n"
+    config = line.write(now)
+    result = line.run("restore", str(file), "--dry-run")
+    assert result.exit_code == 0
+    assert "timeouts.rollover: 9 becomes 20" in result.stdout
+    assert "nothing was written" in result.stdout
+    assert config.read_text() == now
+    told = line.json("restore", str(file), "--dry-run")
+    assert (told["restored"], told["changed"][0]["key"]) == (False, "timeouts.rollover")
+
+
+def test_it_is_restored_and_what_was_there_is_kept(line: CommandLine, file: Path) -> None:
+    config = line.write(TEXT + "[timeouts]\nrollover = 9\n")
+    result = line.run("restore", str(file))
+    assert result.exit_code == 0
+    assert config.read_text() == TEXT
+    assert "what was there stays in" in result.stdout
+    assert "`centrex start`" in result.stdout
+    assert len(list(config.parent.iterdir())) == 2
+    assert "nothing had to be changed" in line.run("restore", str(file)).stdout
+
+
+def test_where_nothing_is_yet_it_is_restored_too(line: CommandLine, file: Path) -> None:
+    line.paths.config.unlink()
+    assert line.json("restore", str(file))["restored"]
+    assert line.paths.config.read_text() == TEXT
+    told = line.json("--instance", "branch", "restore", str(file))
+    assert told["files"][0]["path"].endswith("branch.toml")
+
+
+@pytest.mark.parametrize("data", [b"", b"text", b"\x1f\x8b\x08"])
+def test_what_is_no_backup_is_refused(line: CommandLine, file: Path, data: bytes) -> None:
+    file.write_bytes(data)
+    result = line.run("restore", str(file))
+    assert result.exit_code == 4
+    assert "nothing was changed" in result.stderr
+    assert line.paths.config.read_text() == TEXT
+
+
+def test_a_running_instance_takes_it_over_if_told_to(line: CommandLine, file: Path) -> None:
+    line.write(TEXT + "[timeouts]\nrollover = 9\n")
+    with FakeInstance(line.paths.control, {"reload": {"changed": [], "waiting": []}}) as running:
+        told = line.json("restore", str(file), "--reload")
+    assert told["reloaded"]
+    assert [command for command, _ in running.asked] == ["reload"]
+
+
+def test_without_an_instance_there_is_nothing_to_reload(line: CommandLine, file: Path) -> None:
+    line.write(TEXT + "[timeouts]\nrollover = 9\n")
+    told = line.json("restore", str(file), "--reload")
+    assert (told["restored"], told["reloaded"]) == (True, False)
+
+
+def test_an_unconfirmed_change_is_rolled_back_before_a_start(line: CommandLine) -> None:
+    source = api.ConfigSource(path=line.write(TEXT))
+    assert api.ready_source(source) is source

@@ -1,0 +1,298 @@
+"""A backup put back: here, on another machine, interrupted, spoilt."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from centrex.base import ConfigError, Unavailable
+from centrex.config import pending
+from centrex.config.archive import (
+    CONFIG,
+    CREDENTIALS,
+    REGISTRATIONS,
+    RELAY,
+    BadArchive,
+    pack,
+    unpack,
+)
+from centrex.runtime import restore as room
+from centrex.runtime.atomic_file import replace_file
+from centrex.runtime.editing import before_start
+from centrex.runtime.lock import AlreadyRunning, InstanceLock
+from centrex.runtime.restore import Plan, is_interrupted, plan, read_archive, recover, restore
+from tests.support.backups import IMAGE, Site
+
+TEXT = """\
+# mine
+[network]
+domain = "example.com"
+[auth]
+credentials_file = "logins"
+[[routing.plans]]
+name = "1"
+destinations = ["2"]
+"""
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    site = Site(tmp_path / "a", TEXT)
+    site.add_logins("1001", "1002")
+    site.add_relay()
+    site.add_registrations()
+    return site
+
+
+@pytest.fixture
+def file(site: Site, tmp_path: Path) -> Path:
+    return site.back_up(tmp_path / "b.tar.gz", registrations=True)
+
+
+def planned(file: Path, site: Site) -> Plan:
+    return plan(read_archive(file), site.paths)
+
+
+def change(site: Site) -> None:
+    site.write(
+        TEXT.replace('destinations = ["2"]', 'destinations = ["3"]\n[timeouts]\nrollover = 9')
+    )
+    site.add_logins("1002", "1003", "1004")
+    site.add_registrations(b"later ones")
+
+
+def test_everything_is_as_it_was(site: Site, file: Path) -> None:
+    before = site.contents()
+    change(site)
+    kept = restore(planned(file, site), site.paths)
+    after = site.contents()
+    assert {name: data for name, data in after.items() if name in before} == before
+    assert len(kept) == 3
+    assert all(Path(path).stat().st_mode & 0o777 == 0o600 for path in kept.values())
+    assert b"rollover = 9" in Path(kept[str(site.paths.config)]).read_bytes()
+    assert site.paths.config.stat().st_mode & 0o777 == 0o600
+    assert restore(planned(file, site), site.paths) == {}, "there is nothing more to do"
+
+
+def test_the_difference_is_told_in_words_and_nothing_written(site: Site, file: Path) -> None:
+    change(site)
+    before = site.contents()
+    told = planned(file, site).told()
+    words = "\n".join(told["words"])
+    assert "of instance default" in words
+    assert "routing.plans[1].destinations: ['3'] becomes ['2']" in words
+    assert "timeouts.rollover: 9 becomes 20" in words
+    assert "2 logins: 1 new, 2 gone, 0 with another password" in words
+    assert f"{site.folder / 'relay.toml'} stays as it is" in words
+    assert {one["name"]: one["does"] for one in told["files"]} == {
+        CONFIG: "is replaced",
+        CREDENTIALS: "is replaced",
+        RELAY: "stays as it is",
+        REGISTRATIONS: "is replaced",
+    }
+    assert site.contents() == before
+
+
+def test_another_machine_gets_all_of_it(file: Path, tmp_path: Path) -> None:
+    other = Site(tmp_path / "other", name="branch")
+    restore(planned(file, other), other.paths)
+    config = other.source.load()
+    assert config.auth.credentials_file == str(other.folder / "logins")
+    assert (other.paths.state / "registrations").read_bytes() == IMAGE
+    assert (other.folder / "relay.toml").exists()
+
+
+def test_a_credentials_file_of_any_place_is_put_beside_the_configuration(
+    site: Site, tmp_path: Path
+) -> None:
+    elsewhere = site.add_logins("1001", name="../logins-elsewhere")
+    site.write(TEXT.replace('"logins"', f'"{elsewhere}"  # large'))
+    file = site.back_up(tmp_path / "c.tar.gz")
+    elsewhere_was = elsewhere.read_bytes()
+    elsewhere.write_text("")
+    restore(planned(file, site), site.paths)
+    assert elsewhere.read_bytes() == elsewhere_was, "where it is now, it stays"
+    other = Site(tmp_path / "other", name="branch")
+    wanted = planned(file, other)
+    assert any("beside the configuration" in remark for remark in wanted.remarks)
+    elsewhere.unlink()
+    restore(wanted, other.paths)
+    assert not elsewhere.exists(), "an archive does not choose where files go"
+    assert other.source.load().auth.credentials_file == str(other.folder / "branch.htdigest")
+    assert "# large" in other.paths.config.read_text()
+
+
+def test_what_the_other_machine_lacks_is_told(site: Site, tmp_path: Path) -> None:
+    for name in ("chain.pem", "key.pem"):
+        (site.folder / name).touch()
+    tls = 'transports = ["tls"]\ntls_certificate = "chain.pem"\ntls_key = "key.pem"\n'
+    site.write(TEXT.replace("[auth]", f"{tls}[events]\nfile = '{site.folder}/log'\n[auth]"))
+    file = site.back_up(tmp_path / "c.tar.gz")
+    site.folder.rename(tmp_path / "gone")
+    other = Site(tmp_path / "other")
+    wanted = planned(file, other)
+    assert [remark.split(":")[0] for remark in wanted.remarks] == [
+        "network.tls_certificate",
+        "network.tls_key",
+        "events.file",
+    ]
+    restore(wanted, other.paths)
+    assert other.paths.config.exists()
+
+
+def test_a_configuration_that_cannot_work_is_refused(site: Site, tmp_path: Path) -> None:
+    before = site.contents()
+    bad = tmp_path / "bad"
+    for text, error in (("[network]\nport = 1\n", ConfigError), ("\xff", ConfigError)):
+        bad.write_bytes(pack("a", "1", "now", {CONFIG: text.encode()}))
+        with pytest.raises(error):
+            planned(bad, site)
+    for files in (
+        {CONFIG: b"\xff"},
+        {CONFIG: TEXT.encode(), CREDENTIALS: b"", RELAY: b"\xff"},
+    ):
+        bad.write_bytes(pack("a", "1", "now", files))
+        with pytest.raises(BadArchive):
+            planned(bad, site)
+    bad.write_bytes(pack("a", "1", "now", {CONFIG: TEXT.encode(), RELAY: b"name = 5\n"}))
+    with pytest.raises(ConfigError):
+        planned(bad, site)
+    assert site.contents() == before
+
+
+def test_a_running_instance_keeps_its_registrations(site: Site, file: Path) -> None:
+    change(site)
+    with InstanceLock(site.paths.lock):
+        wanted = planned(file, site)
+        assert wanted.running
+        assert any("registrations are left out" in remark for remark in wanted.remarks)
+        restore(wanted, site.paths)
+    assert (site.paths.state / "registrations").read_bytes() == b"later ones"
+    assert site.paths.config.read_text() == TEXT
+
+
+def test_an_instance_that_starts_meanwhile_is_left_alone(site: Site, file: Path) -> None:
+    change(site)
+    wanted = planned(file, site)
+    before = site.contents()
+    with InstanceLock(site.paths.lock):
+        with pytest.raises(AlreadyRunning):
+            restore(wanted, site.paths)
+        now = {name: data for name, data in site.contents().items() if "lock" not in name}
+    assert now == {name: data for name, data in before.items() if "lock" not in name}
+
+
+def test_nothing_is_restored_over_a_change_that_waits_or_came_meanwhile(
+    site: Site, file: Path
+) -> None:
+    change(site)
+    wanted = planned(file, site)
+    site.write(TEXT + "# theirs\n")
+    with pytest.raises(BadArchive, match="somebody else"):
+        restore(wanted, site.paths)
+    waiting = pending.Unconfirmed(former="", written="", confirm_by="then")
+    pending.begin(site.paths.config, waiting)
+    with pytest.raises(pending.Waiting):
+        restore(planned(file, site), site.paths)
+    assert site.paths.config.read_text() == TEXT + "# theirs\n"
+
+
+def failing_at(number: int, error: BaseException) -> Callable[[Path, bytes], None]:
+    left = [number]
+
+    def fail(path: Path, data: bytes) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            raise error
+        replace_file(path, data)
+
+    return fail
+
+
+def live(site: Site) -> dict[str, bytes]:
+    """What counts: all files but locks and dated copies."""
+    return {
+        name: data
+        for name, data in site.contents().items()
+        if "lock" not in name and not name.endswith("Z")
+    }
+
+
+# the list of files, three dated copies, three files
+@pytest.mark.parametrize("number", range(1, 8))
+def test_a_disk_that_is_full_leaves_everything_as_it_was(
+    site: Site, file: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    change(site)
+    before = live(site)
+    wanted = planned(file, site)
+    error = OSError(28, "No space left on device", "x")
+    monkeypatch.setattr(room, "replace_file", failing_at(number, error))
+    with pytest.raises(Unavailable, match="everything is as it was"):
+        restore(wanted, site.paths)
+    assert live(site) == before
+
+
+@pytest.mark.parametrize("number", range(1, 8))
+def test_who_is_killed_in_the_middle_finds_everything_as_it_was(
+    site: Site, file: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    change(site)
+    (site.folder / "relay.toml").unlink()
+    before = live(site)
+    wanted = planned(file, site)
+    with monkeypatch.context() as patch:
+        patch.setattr(room, "replace_file", failing_at(number, KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            restore(wanted, site.paths)
+    assert is_interrupted(site.paths.config) == (number > 1)
+    if number > 1:
+        with pytest.raises(Unavailable, match="interrupted"):
+            recover(site.paths, dry_run=True)
+        assert "has been undone" in before_start(site.source, site.paths.lock)
+    assert live(site) == before
+    recover(site.paths, dry_run=False)
+    restore(planned(file, site), site.paths)
+    assert site.paths.config.read_text() == TEXT
+
+
+def test_a_list_that_cannot_be_read_stops_the_start(site: Site) -> None:
+    site.paths.config.with_name("default.toml.restoring").write_text("{")
+    with pytest.raises(Unavailable, match="cannot be read"):
+        before_start(site.source, site.paths.lock)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_spoilt_archive_is_refused_or_restores_the_same(
+    site: Site, file: Path, data: st.DataObject
+) -> None:
+    sound = file.read_bytes()
+    spoilt = bytearray(sound)
+    if data.draw(st.booleans()):
+        del spoilt[data.draw(st.integers(0, len(sound) - 1)) :]
+    else:
+        spoilt[data.draw(st.integers(0, len(sound) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    change(site)
+    before = live(site)
+    bad = file.with_name("spoilt")
+    bad.write_bytes(spoilt)
+    try:
+        wanted = planned(bad, site)
+    except BadArchive:
+        assert live(site) == before
+        return
+    assert wanted.archive == unpack(sound)
+
+
+def test_what_cannot_be_read_at_all_is_told(site: Site, tmp_path: Path, monkeypatch: Any) -> None:
+    with pytest.raises(Unavailable, match="cannot read"):
+        read_archive(tmp_path / "none")
+    big = tmp_path / "big"
+    big.write_bytes(b"12345")
+    monkeypatch.setattr(room, "MAX_ARCHIVE", 4)
+    with pytest.raises(BadArchive, match="too large"):
+        read_archive(big)
