@@ -86,6 +86,7 @@ __all__ = [
     "problem_data",
     "ready_source",
     "restore",
+    "route_test",
     "serve",
     "serve_relay",
     "setup",
@@ -230,6 +231,24 @@ def ready_source(source: ConfigSource, instance: str = "") -> ConfigSource:
 
     note = editing.before_start(source, instance_paths(instance, source.path).lock)
     return replace(source, notes=(*source.notes, note)) if note else source
+
+
+def route_test(config: Config, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what would become of a call by a configuration alone, where no instance runs.
+
+    Args:
+        config: The configuration.
+        params: `number`, and perhaps `from` and `at`; the same as the command `route.test`.
+
+    Raises:
+        Refused: A parameter makes no sense.
+    """
+    from centrex.runtime import control, route_test  # noqa: PLC0415 - see `call`
+
+    try:
+        return route_test.of_config(config, dict(params))
+    except control.CommandRefused as error:
+        raise Refused(error.code, str(error), error.detail) from error
 
 
 def serve_relay(file: Path, *, ready_fd: int | None = None) -> int:

@@ -37,7 +37,7 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         0,
         ge=0,
         le=604_800,
-        title="Longest call",
-        description="Longest time an answered call may last; 0 for no limit.",
-        json_schema_extra={"effect": "live", "unit": "s", "available": False},
+        title="Longest call set-up",
+        description="Longest time until a call is answered, over all destinations; 0 for no limit.",
+        json_schema_extra={"effect": "live", "unit": "s"},
     )

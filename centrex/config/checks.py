@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from centrex.config.model import Config
+from centrex.routing.lint import lint
 
 Finding: TypeAlias = tuple[str, str]
 """The dotted key and what is wrong with it."""
@@ -159,6 +160,20 @@ def _trust_warnings(config: Config) -> Iterator[Finding]:
             yield f"auth.trusted[{row}]", f"{text} trusts everybody without a password"
 
 
+def _routing_warnings(config: Config) -> Iterator[Finding]:
+    def canonical(name: str) -> str:
+        return name if config.registrar.case_sensitive else name.lower()
+
+    users: set[str] | None = None
+    if not config.auth.credentials_file:
+        users = {canonical(row.name) for row in config.directory.entries if row.enabled}
+        for credential in config.auth.credentials:
+            users |= {canonical(user) for user in credential.users or (credential.login,)}
+        if "*" in users:
+            users = None
+    yield from lint(config.routing, users, canonical)
+
+
 def warnings(config: Config) -> tuple[Finding, ...]:
     """Return what works but is hardly meant so."""
-    return (*_auth_warnings(config), *_trust_warnings(config))
+    return (*_auth_warnings(config), *_trust_warnings(config), *_routing_warnings(config))

@@ -59,12 +59,14 @@ def _dialog(table: str, title: str) -> dict[str, Any]:
             for key in below
             if key.name.startswith(f"{one.name}[].") and "." not in key.name[len(one.name) + 3 :]
         ]
-        told["list"] = {
+        rows = {
             "key": one.name,
             "label": one.label,
             "help": one.description,
             "columns": [described(key) for key in columns],
         }
+        told.setdefault("list", rows)  # the dialog's own; others stand beside it
+        told.setdefault("lists", []).append(rows)
     return told
 
 

@@ -4,128 +4,20 @@ Every key is marked `available: false`, so that the default file, `config show` 
 say so. It refuses to guess what the later version will make of them.
 """
 
-import re
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, SecretStr, model_validator
+from pydantic import BaseModel, Field, SecretStr
 from pydantic.config import JsonDict
+
+from centrex.routing.settings import Pattern
 
 _LATER: JsonDict = {"effect": "restart", "available": False}
 _LATER_S: JsonDict = {"effect": "restart", "available": False, "unit": "s"}
 _NOTHING = SecretStr("")
 
 
-def _pattern(text: str) -> str:
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise ValueError(f"is no regular expression: {error}") from None
-    return text
-
-
-Pattern = Annotated[str, AfterValidator(_pattern)]
-
-
 class Later(BaseModel, frozen=True, extra="forbid"):
     """What all these tables share: frozen, and no unknown keys."""
-
-
-class DirectoryEntry(Later, frozen=True):
-    """`[[directory.entries]]`: a name that is always in the directory."""
-
-    name: str = Field(
-        min_length=1,
-        title="Name",
-        description="User or extension; a call to it gets 480 instead of 404 already now.",
-        json_schema_extra=_LATER,
-    )
-    display: str = Field(
-        "", title="Display name", description="Name shown.", json_schema_extra=_LATER
-    )
-    company: str = Field(
-        "", title="Company", description="Company shown.", json_schema_extra=_LATER
-    )
-    note: str = Field("", title="Note", description="Your own note.", json_schema_extra=_LATER)
-    contact: str = Field(
-        "",
-        pattern=r"^(sips?:\S+|tel:\S+)?$",
-        title="Fixed contact",
-        description="Fixed SIP URI where it is reached.",
-        json_schema_extra=_LATER,
-    )
-    enabled: bool = Field(
-        True,
-        title="Enabled",
-        description="Keep it listed; otherwise it is not known.",
-        json_schema_extra=_LATER,
-    )
-
-
-class DirectorySettings(Later, frozen=True):
-    """`[directory]`: the standing entries of the phone directory."""
-
-    entries: tuple[DirectoryEntry, ...] = Field(
-        (),
-        title="Standing names",
-        description="The standing names; known already now: 480 instead of 404.",
-    )
-
-
-class Step(Later, frozen=True):
-    """One destination of a plan with a time of its own."""
-
-    to: str = Field(
-        min_length=1,
-        title="Destination",
-        description="User, extension or SIP URI.",
-        json_schema_extra=_LATER,
-    )
-    ring: int = Field(
-        20,
-        ge=1,
-        le=3600,
-        title="Ring time",
-        description="How long it rings.",
-        json_schema_extra=_LATER_S,
-    )
-
-
-class Plan(Later, frozen=True):
-    """`[[routing.plans]]`: where calls for a user, or for numbers of a form, go."""
-
-    name: str = Field(
-        "", title="Name", description="Exact user or extension.", json_schema_extra=_LATER
-    )
-    pattern: Pattern = Field(
-        "",
-        title="Pattern",
-        description="Regular expression (RE2) for the whole number, instead of a name.",
-        json_schema_extra=_LATER,
-    )
-    destinations: tuple[str | Step, ...] = Field(
-        (),
-        title="Destinations",
-        description="Tried in this order; \\1 inserts a group.",
-        json_schema_extra=_LATER,
-    )
-    enabled: bool = Field(
-        True, title="Enabled", description="Use this plan.", json_schema_extra=_LATER
-    )
-    note: str = Field("", title="Note", description="Your own note.", json_schema_extra=_LATER)
-
-    @model_validator(mode="after")
-    def _one_key(self) -> "Plan":
-        if bool(self.name) == bool(self.pattern):
-            raise ValueError("needs either a name or a pattern, and not both")
-        return self
-
-
-class RoutingSettings(Later, frozen=True):
-    """`[routing]`: the plans."""
-
-    plans: tuple[Plan, ...] = Field(
-        (), title="Routing plans", description="Routing plans, first match wins."
-    )
 
 
 class InetAccount(Later, frozen=True):

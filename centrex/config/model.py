@@ -9,11 +9,9 @@ from centrex.auth.settings import Settings as AuthSettings
 from centrex.calls.settings import Settings as TimeoutSettings
 from centrex.config.basic import BasicSettings
 from centrex.config.later import (
-    DirectorySettings,
     InetSettings,
     MetricsSettings,
     PluginSettings,
-    RoutingSettings,
     SiplogSettings,
     WanSettings,
 )
@@ -21,6 +19,7 @@ from centrex.config.network import NetworkSettings
 from centrex.events.settings import Settings as EventSettings
 from centrex.media.settings import Settings as MediaSettings
 from centrex.registrar.settings import Settings as RegistrarSettings
+from centrex.routing.settings import DirectorySettings, RoutingSettings
 
 
 class Config(BaseModel, frozen=True, extra="forbid"):
@@ -42,8 +41,7 @@ class Config(BaseModel, frozen=True, extra="forbid"):
     directory: DirectorySettings = Field(
         default_factory=DirectorySettings,
         title="Local Directory",
-        description="Names that are always listed. (A call to one that is not registered gets 480 "
-        "instead of 404 already now.)",
+        description="Names that are always listed.",
     )
     routing: RoutingSettings = Field(
         default_factory=RoutingSettings, title="Call Routing", description="Where calls go."

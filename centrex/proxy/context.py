@@ -13,6 +13,7 @@ from centrex.calls import Call
 from centrex.media.exchange import CALLER, Side
 from centrex.nat import behind_nat
 from centrex.proxy.carried import Carried, Delegated
+from centrex.proxy.patience import Patience
 from centrex.routing.target import Target
 from centrex.sip import usual
 from centrex.sip.message import Message, parse
@@ -69,6 +70,10 @@ class Context:
         answered: Whether a final response was sent.
         cancelled: Whether the caller gave up.
         waiting: How many questions are open.
+        patience: How long its targets are waited for; as it was when it came.
+        hunting: Whether a plan has it tried at several destinations, one after the other.
+        group_at: Where the branches of the present group begin.
+        redirects: How many redirections were followed.
     """
 
     __slots__ = (
@@ -88,12 +93,16 @@ class Context:
         "for_us",
         "from_tag",
         "from_uri",
+        "group_at",
         "groups",
+        "hunting",
         "insert_at",
         "login",
         "loop_hash",
         "method",
         "ours",
+        "patience",
+        "redirects",
         "request_uri",
         "routed",
         "server",
@@ -129,7 +138,9 @@ class Context:
         self.branches: list[Branch] = []
         self.base = _NO_LINES
         self.insert_at = 1
-        self.dropped = self.waiting = 0
+        self.dropped = self.waiting = self.group_at = self.redirects = 0
+        self.hunting = False
+        self.patience: Patience | None = None
         self.breadth = DEFAULT_BREADTH
         self.loop_hash = b""
         self.call: Call | None = None
@@ -220,6 +231,7 @@ class Branch:
         carried: How its call's media are relayed; None where they are not.
         side: Which side of that call sent the request.
         described: Whether the request described media.
+        rang: Whether it was cancelled for ringing too long, with nobody left to try.
     """
 
     __slots__ = (
@@ -238,6 +250,7 @@ class Branch:
         "heard",
         "last_status",
         "over",
+        "rang",
         "ring_s",
         "route",
         "side",
@@ -253,7 +266,7 @@ class Branch:
         self.heard = 0.0
         self.last_status = 0
         self.cancel_wanted = self.cancel_sent = self.over = self.fallen_back = False
-        self.described = False
+        self.described = self.rang = False
         self.cancel_reason = self.route = b""
         self.carried: Carried | Delegated | None = None
         self.side: Side = CALLER

@@ -18,7 +18,7 @@ from centrex.farm.rtpengines import Reply
 from centrex.guard.guard import Guard
 from centrex.nat import RouteTokens, amend_via
 from centrex.nat.route_token import read_flow_token
-from centrex.proxy import call_life, forward, short_way, upstream
+from centrex.proxy import call_life, forward, short_way, stateless, upstream
 from centrex.proxy.access import Access
 from centrex.proxy.answer import DONE, Answer, Done
 from centrex.proxy.ask import Ask
@@ -26,15 +26,17 @@ from centrex.proxy.chain import CHAIN, Step
 from centrex.proxy.checks import hops_left, own_routes, syntax
 from centrex.proxy.context import Branch, Context
 from centrex.proxy.flows import Flows
+from centrex.proxy.gateways import Gateways, Probe
 from centrex.proxy.media_path import MediaPath
 from centrex.proxy.patience import Patience
 from centrex.proxy.places import Places
+from centrex.proxy.routes import Routes
 from centrex.proxy.serve import ABILITIES
 from centrex.registrar.register import Options
 from centrex.registrar.registry import Bindings
 from centrex.routing.ours import Ours
 from centrex.routing.rfc3263 import Target as Place
-from centrex.sip.message import Message, can_be_answered, parse
+from centrex.sip.message import Message, parse
 from centrex.sip.names import (
     CALL_ID,
     CONTENT_LENGTH,
@@ -115,15 +117,22 @@ class Core:
         self.journal, self.statistics = journal, statistics
         self.timing, self.patience, self.max_message = timing, patience, max_message
         self.calls = CallTable()
+        self.routes = Routes()
+        self.gateways = Gateways()
         self.stopping = False
         self.listen(frozenset(Kind), frozenset(Kind))
         self.sends: list[tuple[Flow, bytes]] = []
         self.asks: list[Ask] = []
         self.events: list[Event] = []
         self.layer = TransactionLayer(self, self.sends, timing)
-        self._waiting: dict[int, Branch] = {}
+        self._waiting: dict[int, Branch | Probe] = {}
         self._last_ask = 0
         self._own_tag = ids.token()[:8]
+
+    def take_routes(self, routes: Routes, now: Instant) -> None:
+        """Have calls that begin from now on go where these routes lead."""
+        self.routes = routes
+        self.gateways.configure(routes.gateways, now)
 
     def listen(self, wanted: AbstractSet[Kind], details: AbstractSet[Kind]) -> None:
         """Make events of these kinds from now on, and of those also the ones of severity DEBUG."""
@@ -150,7 +159,7 @@ class Core:
         try:
             message = parse(data)
         except PeerError as error:
-            self._unreadable(error, flow)
+            stateless.unreadable(self, error, flow)
             return
         if message.status:
             if len(data) > self.max_message:
@@ -174,9 +183,11 @@ class Core:
 
     def answer(self, number: int, places: Sequence[Place] | str, now: Instant) -> None:
         """Take in the answer to a `Resolve`: targets in order, or words on failure."""
-        branch = self._waiting.pop(number, None)
-        if branch is not None:
-            forward.resolved(self, branch, places, now)
+        waiting = self._waiting.pop(number, None)
+        if isinstance(waiting, Branch):
+            forward.resolved(self, waiting, places, now)
+        elif waiting is not None:
+            self.gateways.resolved(self, waiting, places, now)
 
     def consulted(self, number: int, reply: Reply | str, now: Instant) -> None:
         """Take in rtpengine's answer to a `Consult`, or words on failure."""
@@ -215,7 +226,7 @@ class Core:
             key = server_key(message, via, branch, b"INVITE" if method == b"ACK" else method)
         except PeerError as error:
             message.fault = message.fault or error.with_traceback(None)
-            self._refuse_statelessly(message, flow, now)
+            stateless.refuse(self, message, flow, now)
             return
         layer = self.layer
         server = layer.servers.get(key)
@@ -231,7 +242,7 @@ class Core:
         lines, index = message.lines, message.at[VIA]
         lines[index] = amend_via(lines[index], via, branch, flow)
         if self.is_full:
-            self._overloaded(message, flow, now)
+            stateless.overloaded(self, message, flow, now)
             return
         line = lines[message.at[CALL_ID]] if message.at[CALL_ID] else b""
         call_id = line[9:] if line[:9] == b"Call-ID: " else message.value(CALL_ID)
@@ -376,12 +387,18 @@ class Core:
 
     def on_response(self, client: ClientTransaction, response: Message, now: Instant) -> None:
         """See `TransactionUser`."""
-        if client.user is not None:
-            upstream.on_response(self, client.user, response, now)
+        user = client.user
+        if isinstance(user, Branch):
+            upstream.on_response(self, user, response, now)
+        elif user is not None:
+            self.gateways.answered(self, user, response.status, now)
 
     def on_timeout(self, client: ClientTransaction, now: Instant) -> None:
         """See `TransactionUser`."""
         branch = client.user
+        if isinstance(branch, Probe):
+            self.gateways.failed(self, branch, "it does not answer", now)
+            return
         if branch is None or branch.over or upstream.try_elsewhere(self, branch, now):
             return
         silent_s = self.timing.timeout
@@ -390,12 +407,15 @@ class Core:
     def on_slow(self, client: ClientTransaction, now: Instant) -> None:
         """See `TransactionUser`."""
         branch = client.user
-        if branch is not None and not branch.over:
+        if isinstance(branch, Branch) and not branch.over:
             self._late_trying(branch.context, now)
 
     def on_failure(self, client: ClientTransaction, now: Instant) -> None:
         """See `TransactionUser`."""
         branch = client.user
+        if isinstance(branch, Probe):
+            self.gateways.failed(self, branch, "it cannot be reached", now)
+            return
         if branch is None or branch.over or upstream.try_elsewhere(self, branch, now):
             return
         why = f"{client.flow.name} cannot be reached"
@@ -426,7 +446,7 @@ class Core:
             extra.append(_WARNING % answer.words.replace('"', "'").encode())
         self.answer_plain(ctx, answer.status, extra, now)
         self.decide(ctx, (now, Rule.ANSWERED, answer.status, answer.words))
-        if ctx.method == b"INVITE" and not ctx.to_tag:
+        if ctx.method == b"INVITE" and not ctx.to_tag and ctx.call is None:
             self.statistics.calls_total += 1
             self.statistics.calls_failed += 1
 
@@ -488,45 +508,6 @@ class Core:
         elif self.relaying is not None and ctx.to_tag and status >= 300:
             self.relaying.refused(self, ctx, now)
 
-    def _refuse_statelessly(self, message: Message, flow: Flow, now: Instant) -> None:
-        fault = message.fault
-        self.statistics.drop(Rule.MALFORMED.value)
-        if fault is None:
-            return
-        tale = self.journal.open(message.value(CALL_ID))
-        tale.append((now, Rule.REQUEST, message.method, message.uri, b"", flow.name))
-        tale.append((now, Rule.MALFORMED, fault.what, fault.rule))
-        if not can_be_answered(message):
-            return
-        tale.append((now, Rule.ANSWERED, fault.status, fault.what))
-        extra = (_WARNING % fault.what.replace('"', "'").encode(),)
-        tag = self.ids.token()
-        self.sends.append((flow, build_response(message, fault.status, to_tag=tag, extra=extra)))
-
-    def refuse_broken(self, data: bytes, flow: Flow) -> None:
-        """Answer 500 to a request that met a fault of ours, as far as it can be answered."""
-        try:
-            message = parse(data)
-        except PeerError:
-            return
-        if can_be_answered(message):
-            tag = self.ids.token()
-            self.sends.append((flow, build_response(message, 500, to_tag=tag)))
-
-    def _overloaded(self, message: Message, flow: Flow, now: Instant) -> None:
-        self.statistics.drop(Rule.OVERLOADED.value)
-        tale = self.journal.open(message.value(CALL_ID))
-        tale.append((now, Rule.REQUEST, message.method, message.uri, b"", flow.name))
-        tale.append((now, Rule.OVERLOADED, flow.name))
-        if can_be_answered(message):
-            self.sends.append((flow, build_response(message, 503, extra=(_RETRY,))))
-
-    def _unreadable(self, error: PeerError, flow: Flow) -> None:
-        self.statistics.drop("unreadable")
-        if Kind.NETWORK in self.wanted:
-            fields = {"src": flow.name, "what": error.what}
-            self.notify(Kind.NETWORK, Severity.DEBUG, "message.unreadable", fields)
-
     # branches
 
     def branch_failed(
@@ -535,9 +516,9 @@ class Core:
         """End a branch that could not even be sent."""
         upstream.branch_failed(self, branch, status, rule, why, now)
 
-    def ask(self, ask: Ask, branch: Branch) -> None:
-        """Put a question whose answer a branch waits for."""
-        self._waiting[ask.id] = branch
+    def ask(self, ask: Ask, waiting: Branch | Probe) -> None:
+        """Put a question whose answer a branch, or a gateway's address, waits for."""
+        self._waiting[ask.id] = waiting
         self.asks.append(ask)
 
     def next_ask(self) -> int:
@@ -593,4 +574,5 @@ _TIMERS: Final[dict[int, Callable[[Core, Branch, Instant], None]]] = {
     forward.START_RESPONSE: upstream.on_silence,
     forward.RING: upstream.on_rung,
     forward.CANCEL_UNHEARD: upstream.on_cancel_unheard,
+    forward.CROSSED: upstream.on_crossed,
 }

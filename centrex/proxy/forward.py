@@ -51,6 +51,8 @@ RING: Final = USER_TIMER + 1
 CANCEL_UNHEARD: Final = USER_TIMER + 2
 """Timer: a cancelled branch still has no final response (§9.1)."""
 
+CROSSED: Final = USER_TIMER + 4
+"""Timer: an answer that crossed the last target's CANCEL would be here."""
 LATE_TRYING: Final = USER_TIMER + 3
 """Timer: the sender's timer E, if it has one, has reached T2: time for a 100 (RFC 4320 §4.1)."""
 
@@ -119,6 +121,7 @@ def prepare(core: "Core", ctx: Context) -> None:
 
 def start(core: "Core", ctx: Context, now: Instant) -> None:
     """Send a request to its first group of targets."""
+    ctx.patience = core.patience
     if ctx.method == b"INVITE":
         core.respond_plain(ctx, 100, now)
     groups = ctx.groups
@@ -137,7 +140,7 @@ def _send_alone(core: "Core", ctx: Context, found: Found, target: Target, now: I
     What `next_group` would do, without what most requests do not need; False if it must do it.
     """
     flow = target.flow
-    if target.path or ctx.breadth != DEFAULT_BREADTH:
+    if target.path or target.gateway or ctx.breadth != DEFAULT_BREADTH:
         return False
     if flow is None:
         hop = next_hop(target.uri)
@@ -147,7 +150,7 @@ def _send_alone(core: "Core", ctx: Context, found: Found, target: Target, now: I
         if flow is None:
             return False
     ctx.groups = []
-    branch = Branch(ctx, target, now, target.ring_s or core.patience.final_answer_s)
+    branch = Branch(ctx, target, now, _ring_s(core, ctx, target, now, last=True))
     branch.flow = flow
     ctx.branches.append(branch)
     token = b"z9hG4bK%b%b" % (core.ids.token(), ctx.loop_hash)
@@ -165,6 +168,7 @@ def next_group(core: "Core", ctx: Context, now: Instant) -> bool:
     if not ctx.groups:
         return False
     group = ctx.groups.pop(0)
+    ctx.group_at = len(ctx.branches)
     share = ctx.breadth // len(group)
     if share < 1:  # too little breadth for all at once: the rest follows (RFC 5393 §5.3.3)
         ctx.groups.insert(0, group[ctx.breadth :])
@@ -217,11 +221,33 @@ def pass_usual_ack(core: "Core", found: Found, uri: bytes, via: bytes, flow: Flo
 
 
 def _enter(core: "Core", ctx: Context, target: Target, now: Instant, *, last: bool) -> Branch:
-    patience = core.patience
-    ring_s = target.ring_s or (patience.final_answer_s if last else patience.rollover_s)
-    branch = Branch(ctx, target, now, ring_s)
+    branch = Branch(ctx, target, now, _ring_s(core, ctx, target, now, last=last))
     ctx.branches.append(branch)
     return branch
+
+
+def _ring_s(core: "Core", ctx: Context, target: Target, now: Instant, *, last: bool) -> float:
+    """Return how long a target may ring: its own time, or the general one, within the call's limit."""
+    patience = ctx.patience or core.patience
+    ring_s = target.ring_s or (patience.final_answer_s if last else patience.rollover_s)
+    if patience.call_maximum_s and ctx.server is not None:
+        ring_s = min(ring_s, max(patience.call_maximum_s - (now - ctx.server.began), 0.0))
+    return ring_s
+
+
+def is_out_of_time(ctx: Context, now: Instant) -> bool:
+    """Whether a call has had all the time there is for all its destinations."""
+    limit = ctx.patience.call_maximum_s if ctx.patience is not None else 0.0
+    return bool(limit) and ctx.server is not None and now - ctx.server.began >= limit
+
+
+def enter_instead(core: "Core", branch: Branch, target: Target, now: Instant) -> None:
+    """Go on at another place in a branch's stead; that is a branch of its own."""
+    ctx = branch.context
+    successor = Branch(ctx, target, now, branch.ring_s)
+    branch.over = True
+    ctx.branches.append(successor)
+    _go(core, successor, now, breadth=DEFAULT_BREADTH)
 
 
 def _go(core: "Core", branch: Branch, now: Instant, *, breadth: int) -> None:
@@ -329,7 +355,7 @@ def send_on(core: "Core", branch: Branch, token: bytes, data: bytes, now: Instan
     if flow.reliable:
         _await_late_trying(core, ctx, now)
     if ctx.method == b"INVITE":
-        silence_s = min(core.patience.start_response_s, branch.ring_s)
+        silence_s = min((ctx.patience or core.patience).start_response_s, branch.ring_s)
         core.layer.timers.arm(silence_s, now, branch, START_RESPONSE)
 
 
@@ -352,14 +378,14 @@ def write(
     if ctx.method in _FORMS_DIALOG and not ctx.to_tag:
         assert branch is not None
         routes = _recorded(core, branch, flow)
-    if ctx.usual is not None and not ctx.base and not target.path:
+    if ctx.usual is not None and not ctx.base and not target.path and not target.credentials:
         block = b"\r\n".join((flow.local.via + token, *routes, ctx.via_line, b""))
         return _write_usual(core, ctx.usual, ctx.method, target.uri, block)
     if not ctx.base:
         prepare(core, ctx)
     lines = ctx.base.copy()
     lines[0] = b"%b %b SIP/2.0" % (ctx.method, target.uri)
-    added = [flow.local.via + token, *routes]
+    added = [flow.local.via + token, *routes, *target.credentials]
     if target.path:
         added += [b"Route: " + value for value in target.path]
     lines[ctx.insert_at : ctx.insert_at] = added

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from centrex.base import Instant
 from centrex.events import Kind, Severity
+from centrex.proxy import hunting
 from centrex.proxy.answer import Answer, Outcome
 from centrex.proxy.context import Context
 from centrex.registrar.binding import Binding
@@ -68,10 +69,17 @@ def _in_dialog(core: "Core", ctx: Context, now: Instant) -> Outcome:
 
 
 def _local(core: "Core", ctx: Context, now: Instant) -> Outcome:
+    if ctx.method == b"INVITE" and core.routes.plans and not ctx.dialog:
+        match = hunting.planned(core, ctx, now)
+        if match is not None:
+            return hunting.begin(core, ctx, match, now)
     user = ctx.user
     bindings: Sequence[Binding] | MustAsk = core.registry.lookup(user, now)
     if isinstance(bindings, MustAsk):
         return Answer(503, Rule.NOBODY_THERE, user, words="the registry is away")
+    fixed = core.routes.fixed.get(core.registry.canonical(user)) if core.routes.fixed else None
+    if fixed is not None:
+        return _with_fixed(core, ctx, len(bindings) + 1, now)
     if not bindings:
         if core.knows_user(user):
             words = "the user is known, but no phone is registered"
@@ -88,4 +96,16 @@ def _local(core: "Core", ctx: Context, now: Instant) -> Outcome:
         return Answer(480, Rule.NOBODY_THERE, user, words=words)
     ctx.tale.append((now, _LOCATED, user, len(bindings)))
     ctx.groups = groups
+    return None
+
+
+def _with_fixed(core: "Core", ctx: Context, count: int, now: Instant) -> Outcome:
+    """A standing name with a fixed contact: it is tried together with the phones that registered."""
+    view = hunting.CoreView(core, now, secure=is_secure(ctx.request_uri))
+    targets = list(view.contacts(ctx.user))
+    if not targets:
+        words = "the call asks for TLS on all its way, and no phone of this user has it"
+        return Answer(480, Rule.NOBODY_THERE, ctx.user, words=words)
+    ctx.tale.append((now, _LOCATED, ctx.user, count))
+    ctx.groups = [targets]
     return None

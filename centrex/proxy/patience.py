@@ -13,3 +13,5 @@ class Patience:
     """To answer, where another target follows."""
     final_answer_s: float = 120.0
     """To answer, where it is the last."""
+    call_maximum_s: float = 0.0
+    """For all of them together; 0 for no limit."""

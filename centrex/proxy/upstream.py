@@ -8,10 +8,20 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from centrex.base import Instant
-from centrex.proxy import call_life
+from centrex.proxy import call_life, gateways, hunting
+from centrex.proxy.answer import Answer
 from centrex.proxy.best_response import best_response, merge_challenges
 from centrex.proxy.context import Branch, Context
-from centrex.proxy.forward import CANCEL_UNHEARD, RING, TIMER_C, next_group, try_alternative
+from centrex.proxy.forward import (
+    CANCEL_UNHEARD,
+    CROSSED,
+    RING,
+    TIMER_C,
+    enter_instead,
+    is_out_of_time,
+    next_group,
+    try_alternative,
+)
 from centrex.sip.message import Message, parse
 from centrex.sip.nameaddr import parse_name_addr
 from centrex.sip.names import CALL_ID, CONTENT_LENGTH, CSEQ, FROM, RETRY_AFTER, ROUTE, TO, VIA
@@ -29,6 +39,8 @@ _TARGET_ANSWERED: Final = Rule.TARGET_ANSWERED
 _ELSEWHERE: Final = b'Reason: SIP;cause=200;text="Call completed elsewhere"'
 _RANG_OUT: Final = b'Reason: SIP;cause=480;text="Rang too long"'
 _LOOK_AGAIN: Final = 60.0
+_CROSSING_S: Final = 1.0
+"""How long the last target's answer may be under way when its CANCEL is sent."""
 _NO_VIA: Final = "its response has lost the Via lines of the request"
 _GRAIN: Final = 0.001
 """Seconds by which sums of durations may differ from the clock."""
@@ -121,16 +133,37 @@ def _on_failure(core: "Core", branch: Branch, response: Message, now: Instant) -
         return
     status = response.status
     reason = response.lines[0][12:]
+    if branch.rang and status == 487:  # the answer to the CANCEL it got for ringing too long
+        on_crossed(core, branch, now)
+        return
     core.decide(ctx, (now, Rule.TARGET_REFUSED, branch.target.uri, status, reason))
     if status == 503 and try_elsewhere(core, branch, now):
         return
+    if branch.target.gateway and _answer_gateway(core, branch, response, now):
+        return
+    if status < 400:
+        hunting.redirected(core, ctx, response, now)
     take_off_via(response)
     response.rescan()
     branch.final, branch.over = response, True
     if status >= 600:
-        ctx.groups = []
+        if hunting.ends_hunt(core, ctx, status):
+            ctx.groups = []
         cancel_others(core, ctx, branch, b"", now)
     carry_on(core, ctx, now)
+
+
+def _answer_gateway(core: "Core", branch: Branch, response: Message, now: Instant) -> bool:
+    """Send a request again with the credentials that a gateway asks for; False where it asks in vain.
+
+    A proxy may not raise the CSeq (§22.3 has only the caller do so), and gateways take it as it is.
+    """
+    line = gateways.credentials(core, branch, response)
+    if not line or branch.context.cancelled:
+        return False
+    core.decide(branch.context, (now, Rule.GATEWAY_ASKED, branch.target.gateway, response.status))
+    enter_instead(core, branch, gateways.with_credentials(branch.target, line), now)
+    return True
 
 
 def try_elsewhere(core: "Core", branch: Branch, now: Instant) -> bool:
@@ -139,9 +172,9 @@ def try_elsewhere(core: "Core", branch: Branch, now: Instant) -> bool:
     That is a branch of its own: what is still to come from the address before it, its silence or a
     late answer, does not concern the new one.
     """
-    if not branch.alternatives:
-        return False
     ctx = branch.context
+    if not branch.alternatives:
+        return _next_address(core, branch, now)
     successor = Branch(ctx, branch.target, now, branch.ring_s)
     successor.alternatives, branch.alternatives = branch.alternatives, []
     branch.over = True
@@ -151,6 +184,19 @@ def try_elsewhere(core: "Core", branch: Branch, now: Instant) -> bool:
     ctx.branches.remove(successor)
     branch.over = False
     return False
+
+
+def _next_address(core: "Core", branch: Branch, now: Instant) -> bool:
+    """Go on with the next address of a gateway that cannot be reached; False if none is left."""
+    ctx, target = branch.context, branch.target
+    if target.gateway:
+        core.gateways.missed(core, target, now)
+    following = gateways.next_address(target)
+    if following is None or ctx.cancelled or ctx.answered:
+        return False
+    core.decide(ctx, (now, Rule.GATEWAY_SILENT, target.uri, following.uri))
+    enter_instead(core, branch, following, now)
+    return True
 
 
 def branch_failed(
@@ -184,10 +230,19 @@ def carry_on(core: "Core", ctx: Context, now: Instant) -> None:
     """Once every branch has ended: try the next group, or answer with the best final response."""
     if ctx.answered or not all(branch.over for branch in ctx.branches):
         return
+    if is_out_of_time(ctx, now):
+        ctx.groups = []
     if not ctx.cancelled and next_group(core, ctx, now):
         return
-    finals = [branch.final for branch in ctx.branches if branch.final is not None]
+    begins = ctx.group_at if ctx.hunting else 0
+    finals = [branch.final for branch in ctx.branches[begins:] if branch.final is not None]
     if not finals:
+        return
+    verdict = None if ctx.cancelled else hunting.verdict(ctx, finals)
+    if verdict is not None:
+        core.conclude(ctx, Answer(verdict[0], Rule.NOBODY_ANSWERED, words=verdict[1]), now)
+        ctx.settle()
+        ctx.branches = []
         return
     best = best_response(finals)
     status = best.status
@@ -280,7 +335,18 @@ def on_rung(core: "Core", branch: Branch, now: Instant) -> None:
         core.layer.timers.arm(min(_LOOK_AGAIN, math.ceil(left - _GRAIN)), now, branch, RING)
         return
     send_cancel(core, branch, now, _RANG_OUT)
+    ctx = branch.context
+    if branch.cancel_sent and (not ctx.groups or is_out_of_time(ctx, now)):
+        # the last one: an answer that crosses the CANCEL is still in time to win
+        branch.rang = True
+        core.layer.timers.arm(_CROSSING_S, now, branch, CROSSED)
+        return
     branch_failed(core, branch, 480, Rule.TARGET_RANG_OUT, round(rung), now)
+
+
+def on_crossed(core: "Core", branch: Branch, now: Instant) -> None:
+    """The last target was told to stop ringing, and has said nothing since."""
+    branch_failed(core, branch, 480, Rule.TARGET_RANG_OUT, round(now - branch.began), now)
 
 
 def on_cancel_unheard(core: "Core", branch: Branch, now: Instant) -> None:

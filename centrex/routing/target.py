@@ -12,9 +12,12 @@ class Target:
             None where the URI (or the first Path value) leads there.
         path: Route values to put on top (RFC 3327 §5.3).
         ring_s: Seconds it may ring before the next group is tried; 0 for the general setting.
+        others: Request-URIs to try in its place, one after the other, where it cannot be reached.
+        gateway: The name of the gateway it is; empty for any other place.
+        credentials: Header lines that answer the gateway's challenge; empty before it made one.
     """
 
-    __slots__ = ("flow", "path", "ring_s", "uri")
+    __slots__ = ("credentials", "flow", "gateway", "others", "path", "ring_s", "uri")
 
     def __init__(
         self,
@@ -24,6 +27,9 @@ class Target:
         ring_s: float = 0.0,
     ) -> None:
         self.uri, self.flow, self.path, self.ring_s = uri, flow, path, ring_s
+        self.others: tuple[bytes, ...] = ()
+        self.credentials: tuple[bytes, ...] = ()
+        self.gateway = ""
 
     def __repr__(self) -> str:
         return f"Target({self.uri!r})"

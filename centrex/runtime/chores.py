@@ -36,6 +36,7 @@ class Chores:
             now = time.monotonic()
             self.sample(now)
             self.expire(now)
+            self._engine.core.gateways.tick(self._engine.core, now)
             self._engine.roaming.look(now)
             await self._engine.editing.look(now)
             if second % _CERTIFICATES_S == 0:

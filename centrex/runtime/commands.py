@@ -17,11 +17,13 @@ from centrex.events import Severity
 from centrex.runtime.config_commands import ConfigCommands
 from centrex.runtime.control import CommandRefused, Handler
 from centrex.runtime.listing import page
+from centrex.runtime.route_test import of_engine
 from centrex.sip.uri import SipUri, parse_uri, unescape_user
 from centrex.trace.explain import explain
 
 if TYPE_CHECKING:
     from centrex.calls import Call
+    from centrex.proxy.gateways import Probe
     from centrex.registrar.binding import Binding
     from centrex.runtime.engine import Engine
 
@@ -53,6 +55,8 @@ class Commands:
             "bans.release": self.release_ban,
             "config": self.config,
             **ConfigCommands(self._engine).handlers(),
+            "route.test": self.test_route,
+            "gateways": self.gateways,
             "relays": self.relays,
             "relays.drain": self.drain_relay,
             "relays.calls": self.relay_calls,
@@ -185,6 +189,27 @@ class Commands:
             "calls", params, groups=calls, rows_of=rows, count_of=lambda _: 1, total=len(calls)
         )
 
+    def test_route(self, params: dict[str, Any]) -> dict[str, Any]:
+        """What would become of a call: `number`, `from`, `at`."""
+        return of_engine(self._engine, params)
+
+    def gateways(self, params: dict[str, Any]) -> dict[str, Any]:
+        """The gateways' addresses, and whether they answer."""
+        now = time.monotonic()
+        return {
+            "gateways": [
+                {
+                    "name": probe.name,
+                    "address": probe.address,
+                    "state": _state(probe),
+                    "status": probe.status or None,
+                    "why": probe.why,
+                    "since_s": round(now - probe.since),
+                }
+                for probe in self._engine.core.gateways.probes
+            ]
+        }
+
     def relays(self, params: dict[str, Any]) -> dict[str, Any]:
         """The media relays: how they are, and what they carry."""
         return {"relays": self._engine.media.listing()}
@@ -297,6 +322,12 @@ def _user(aor: str) -> bytes:
         return raw.partition(b"@")[0]
     uri = parse_uri(raw)
     return unescape_user(uri.user) if isinstance(uri, SipUri) else raw
+
+
+def _state(probe: "Probe") -> str:
+    if not probe.interval:
+        return "unchecked"
+    return "available" if probe.works else "gone"
 
 
 def _version() -> str:

@@ -266,7 +266,7 @@ class Engine:
             self._patience.cancel()
 
     def _core(self, policy: Policy, secret: bytes) -> Core:
-        return Core(
+        core = Core(
             ours=self.ours,
             flows=self.flows,
             registry=self.registry,
@@ -283,6 +283,8 @@ class Engine:
             patience=policy.patience,
             max_message=self.config.network.max_message_bytes,
         )
+        core.take_routes(policy.routes, time.monotonic())
+        return core
 
     def knows_user(self, user: bytes) -> bool:
         """Whether a user exists though nobody is registered."""
@@ -356,6 +358,7 @@ class Engine:
         self.config, self.policy, self.tickets = config, policy, fresh.tickets
         self.origins, self.waiting = fresh.origins, waiting(fresh.changes)
         core.access, core.patience = policy.access, policy.patience
+        core.take_routes(policy.routes, time.monotonic())
         core.registrar_options = policy.options
         core.max_message = network.max_message_bytes
         core.places.registrar_name = registrar.name.lower().encode()

@@ -17,6 +17,7 @@ from centrex.events import Event, Field, Kind, Severity
 from centrex.farm.rtpengines import Reply
 from centrex.proxy.ask import Consult, Resolve
 from centrex.proxy.core import Core
+from centrex.proxy.stateless import refuse_broken
 from centrex.routing.rfc3263 import Target
 from centrex.runtime.bus import Bus
 from centrex.runtime.dns import Resolver
@@ -74,7 +75,7 @@ class Hands:
         try:
             self._receive(data, flow, self.now())
         except Exception as error:  # noqa: BLE001 - a door: a fault of ours must stay one message's
-            self.core.refuse_broken(data, flow)
+            refuse_broken(self.core, data, flow)
             self._failed(error, flow.name)
         if self._sends:
             self._send()

@@ -1,9 +1,11 @@
 """From a configuration to the values the core decides by; made anew, and swapped whole, on reload."""
 
 import contextlib
+import datetime as dt
 import ipaddress
 import socket
-from collections.abc import Iterable
+import zoneinfo
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +26,9 @@ from centrex.config.model import Config
 from centrex.events import Kind
 from centrex.proxy.access import Access
 from centrex.proxy.patience import Patience
+from centrex.proxy.routes import Routes
 from centrex.registrar.register import Options
+from centrex.routing.plans import Plans
 
 _ALWAYS: Final = (Kind.SERVER, Kind.ERRORS)
 
@@ -43,6 +47,8 @@ class Policy:
     """How registrations are accepted."""
     patience: Patience
     """How long targets are waited for."""
+    routes: Routes
+    """Where calls go."""
     kinds: frozenset[Kind]
     """The kinds of events switched on."""
     guard: dict[str, Any]
@@ -80,6 +86,7 @@ def make_policy(config: Config, nonces: Nonces, window: Window) -> Policy:
     fold = (lambda user: user) if registrar.case_sensitive else bytes.lower
     users = {fold(user) for login in logins for user in (login.users or (login.name,))}
     users |= {fold(row.name.encode()) for row in config.directory.entries if row.enabled}
+    users |= {fold(plan.name.encode()) for plan in config.routing.plans if plan.enabled}
     return Policy(
         access=Access(
             enabled=auth.enabled,
@@ -89,7 +96,7 @@ def make_policy(config: Config, nonces: Nonces, window: Window) -> Policy:
             match_user=auth.login_must_match_user,
             case_sensitive=registrar.case_sensitive,
         ),
-        users=frozenset(users - {b"*"}),
+        users=frozenset(users - {b"*", b""}),
         logins=len(logins),
         options=Options(
             default_expires=registrar.default_expires,
@@ -101,12 +108,33 @@ def make_policy(config: Config, nonces: Nonces, window: Window) -> Policy:
             start_response_s=timeouts.start_response,
             rollover_s=timeouts.rollover,
             final_answer_s=timeouts.final_answer,
+            call_maximum_s=timeouts.call_maximum,
         ),
+        routes=make_routes(config),
         kinds=frozenset(
             kind for kind in Kind if kind in _ALWAYS or getattr(config.events, kind.value)
         ),
         guard={**guard.model_dump(), "exempt": tuple(without(guard.exempt, router))},
         warnings=tuple(warnings),
+    )
+
+
+def make_routes(config: Config) -> Routes:
+    """Return where calls go by a configuration."""
+    routing = config.routing
+    zone = zoneinfo.ZoneInfo(routing.time_zone) if routing.time_zone else None
+    fold: Callable[[str], str] = str if config.registrar.case_sensitive else str.lower
+    return Routes(
+        plans=Plans(routing.plans, fold),
+        gateways={gateway.name: gateway for gateway in routing.gateways},
+        fixed={
+            fold(row.name).encode(): row.contact.encode()
+            for row in config.directory.entries
+            if row.enabled and row.contact
+        },
+        follows=routing.redirects == "follow",
+        decline_ends=routing.decline_ends,
+        local_time=lambda _: dt.datetime.now(zone),
     )
 
 

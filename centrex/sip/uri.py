@@ -7,7 +7,7 @@ with the user part, because phones take them: `#` and UTF-8 may stand there unes
 
 import re
 from typing import Final, TypeAlias
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from centrex.base import PeerError
 from centrex.sip.host import HOST, PORT, bracketed, canonical_host, parse_port
@@ -193,6 +193,11 @@ def is_secure(raw: bytes) -> bool:
 def unescape_user(user: bytes) -> bytes:
     """Return a user with each `%` escape resolved, once (RFC 3261 §19.1.2)."""
     return unquote_to_bytes(user) if b"%" in user else user
+
+
+def escape_user(user: bytes) -> bytes:
+    """Return a user as it stands in a URI: each octet that may not, escaped (RFC 3261 §25.1)."""
+    return quote_from_bytes(user, safe="-_.!~*'()&=+$,;?/").encode()
 
 
 def address_of_record(uri: SipUri) -> bytes:

@@ -131,6 +131,20 @@ REFUSALS: Final[Mapping[Rule, Verdict]] = {
             'Or let such calls try without one: `media.without_relay = "pass"`.',
         ),
     ),
+    Rule.PLAN_EMPTY: Verdict(
+        "no destination of the routing plan {0} can be tried (480)",
+        (
+            "`centrex route test NUMBER` tells why each of them is left out.",
+            "Let the last destination be one that always answers, such as voicemail.",
+        ),
+    ),
+    Rule.NOBODY_ANSWERED: Verdict(
+        "nobody answered at any of the plan's destinations (480)",
+        (
+            "Let the last destination be one that always answers, such as voicemail.",
+            "Or give them longer: `timeouts.rollover` and `timeouts.final_answer`.",
+        ),
+    ),
     Rule.UNSUPPORTED_SCHEME: Verdict(
         "this kind of address cannot be called here: {0}",
         ("Dial a number or an address that begins with `sip:`.",),

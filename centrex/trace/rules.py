@@ -43,6 +43,14 @@ class Rule(enum.Enum):
     RELAY_DENIED = "relay-denied"
     ROUTE_DENIED = "route-denied"
     LOCATED = "located"
+    # plans: (plan, number of destinations) / (destination, why) / (plan,) / () / (uri, uri)
+    PLAN = "plan"
+    PLAN_SKIPPED = "plan-skipped"
+    PLAN_EMPTY = "plan-empty"
+    NOBODY_ANSWERED = "nobody-answered"
+    REDIRECTED = "redirected"
+    GATEWAY_ASKED = "gateway-asked"  # (gateway, status)
+    GATEWAY_SILENT = "gateway-silent"  # (uri, next uri)
     OUTSIDE_TARGET = "outside-target"  # (uri,)
     IN_DIALOG = "in-dialog"  # (method, flow name)
     UNKNOWN_DIALOG = "unknown-dialog"  # (method,)

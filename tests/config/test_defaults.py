@@ -51,7 +51,7 @@ def test_every_key_stands_in_it() -> None:
 def test_what_has_no_effect_yet_says_so() -> None:
     text = default_text({"network.domain": "x"})
     assert "Takes effect with a later version.\n[wan]" in text
-    assert "(with a later version)\n#call_maximum" in text
+    assert "(with a later version)\n#call_maximum" not in text
     for switch in ("subscriptions", "plugins", "inet", "database"):
         assert f"(with a later version)\n#{switch} = true" in text
 
@@ -61,9 +61,3 @@ def test_what_has_an_effect_says_nothing_of_later_versions() -> None:
     for switch in ("calls = true", "network = true", "sip_summary = false"):
         assert f"(with a later version)\n#{switch}" not in text
         assert f"\n#{switch}" in text
-
-
-def test_what_the_directory_does_already_is_told() -> None:
-    text = default_text({"network.domain": "x"}).partition("\n[directory]")
-    assert "480 instead of 404" in " ".join(text[0].rpartition("\n\n")[2].split("\n# "))
-    assert "480 instead of 404" in text[2].partition("\n\n")[0]

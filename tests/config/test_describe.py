@@ -32,11 +32,8 @@ def test_every_key_is_in_one_dialog() -> None:
     told += [
         name
         for table in TABLES
-        if "list" in table
-        for name in (
-            table["list"]["key"],
-            *(column["name"] for column in table["list"]["columns"]),
-        )
+        for rows in table.get("lists", ())
+        for name in (rows["key"], *(column["name"] for column in rows["columns"]))
     ]
     assert sorted(told) == sorted(catalogue())
 

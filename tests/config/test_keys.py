@@ -33,7 +33,7 @@ def test_a_key_carries_what_a_form_needs() -> None:
 
 def test_what_comes_later_says_so() -> None:
     assert not catalogue()["wan.method"].available
-    assert not catalogue()["routing.plans[].name"].available
+    assert not catalogue()["siplog.file"].available
     assert "later version" in catalogue()["wan.method"].calls
     assert catalogue()["network.port"].available
 

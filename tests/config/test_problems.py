@@ -27,7 +27,7 @@ from centrex.config.load import load_text
         ("auth.credentials = [{}]", "is required", ""),
         ("auth.credentials = [{login = ''}]", "must not be empty", ""),
         ("auth.credentials = [{login = 'a b'}]", "must not hold spaces", ""),
-        ("wan.pattern = '('", "is no regular expression", ""),
+        ("wan.pattern = '('", "is no pattern of RE2", ""),
         ("routing.plans = [{}]", "needs either a name or a pattern", ""),
         ("network.port = 2020-01-01", "must be a whole number, without quotes", ""),
     ],

@@ -56,6 +56,8 @@ def test_a_configuration_is_opened_as_it_is_written(source: ConfigSource) -> Non
         "name": "3",
         "pattern": "",
         "destinations": [],
+        "times": [],
+        "strangers": False,
         "enabled": True,
         "note": "",
     }

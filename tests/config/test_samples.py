@@ -1,4 +1,4 @@
-import re
+import datetime as dt
 import shutil
 from pathlib import Path
 
@@ -7,6 +7,7 @@ import pytest
 from centrex.config.keys import find
 from centrex.config.load import ConfigSource, load_text
 from centrex.config.relay import load_relay
+from centrex.routing.plans import Plans
 
 SAMPLES = Path(__file__).parents[2] / "sample-configs"
 
@@ -66,17 +67,15 @@ def test_what_is_commented_out_in_it_is_a_key_that_will_be() -> None:
 
 def test_the_patterns_of_the_gateway_catch_what_they_should() -> None:
     file = SAMPLES / "pstn-gateway.toml"
-    plans = load_text(file.read_text(), file=file).config.routing.plans
-    patterns = [re.compile(plan.pattern) for plan in plans if plan.pattern]
+    plans = Plans(load_text(file.read_text(), file=file).config.routing.plans, str.lower)
+    noon = dt.datetime(2026, 11, 26, 12, tzinfo=dt.UTC)
 
     def target(number: str) -> str:
-        for plan, pattern in zip((one for one in plans if one.pattern), patterns, strict=True):
-            if match := pattern.fullmatch(number):
-                return match.expand(str(plan.destinations[0]))
-        return ""
+        match = plans.find(number, lambda: noon)
+        return "" if match is None else match.filled(match.rule.steps[0].to)
 
-    assert target("9030123456") == "sip:030123456@192.0.2.60"
-    assert target("112") == "sip:112@192.0.2.60"
+    assert target("9030123456") == "030123456@pstn"
+    assert target("112") == "112@pstn"
     assert target("412") == "sip:412@branch.example.org"
     assert target("912") == ""
     assert target("201") == ""

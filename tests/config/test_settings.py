@@ -8,13 +8,14 @@ from pydantic import SecretStr, ValidationError
 from centrex.auth.settings import Credential
 from centrex.auth.settings import Settings as AuthSettings
 from centrex.base import ConfigError
-from centrex.config.later import Plan, SiplogSettings
+from centrex.config.later import SiplogSettings
 from centrex.config.load import load_text
 from centrex.config.model import Config
 from centrex.config.network import NetworkSettings
 from centrex.guard.settings import Settings as GuardSettings
 from centrex.media.settings import Settings as MediaSettings
 from centrex.registrar.settings import Settings as RegistrarSettings
+from centrex.routing.settings import Plan
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,10 @@ def test_everything_is_shown_but_secrets() -> None:
     assert values["auth.credentials[0].ha1_md5"] == MASK
     assert values["auth.credentials[0].ha1_sha256"] == ""
     assert values["directory.entries"] == []
-    assert values["routing.plans[0].destinations"] == ["a", {"to": "b", "ring": 20}]
+    assert values["routing.plans[0].destinations"] == [
+        "a",
+        {"to": "b", "ring": 0, "expand": False},
+    ]
     assert HASH not in repr(values)
     plain = {name for name, key in catalogue().items() if "[]" not in name and key.kind != "rows"}
     assert plain <= set(values)

@@ -248,14 +248,35 @@ def test_ringing_too_long_is_cancelled_and_answered_480(
     bob.says(invite, 180)
     assert proxy.advance(119.9) == []
     sent = proxy.advance(0.2)
-    assert sorted(names(sent)) == ["480", "CANCEL"]
+    assert names(sent) == ["CANCEL"]
     cancel = bob.gets(sent, "CANCEL")
     assert b'Reason: SIP;cause=480;text="Rang too long"' in parse(cancel).lines
+    sent = proxy.advance(1.1)  # an answer that crosses the CANCEL would win
+    assert "480" in names(sent)
     assert Rule.TARGET_RANG_OUT in rules(proxy)
     # it is picked up in that very moment: a 2xx always goes upstream (§16.7 step 5)
     assert alice.gets(bob.says(invite, 200), "200")
     proxy.advance(200)
     assert quiet(proxy)
+
+
+def test_an_answer_that_crosses_the_cancel_of_the_last_one_wins(
+    proxy: Proxy, alice: Phone, bob: Phone
+) -> None:
+    invite = bob.gets(alice.calls("bob"), "INVITE")
+    bob.says(invite, 180)
+    sent = proxy.advance(120.1)
+    assert names(sent) == ["CANCEL"]
+    assert names(bob.says(invite, 200)) == ["200"]
+    assert "480" not in names(proxy.advance(30))
+
+
+def test_who_obeys_the_cancel_ends_the_wait(proxy: Proxy, alice: Phone, bob: Phone) -> None:
+    invite = bob.gets(alice.calls("bob"), "INVITE")
+    bob.says(invite, 180)
+    proxy.advance(120.1)
+    sent = bob.says(invite, 487)
+    assert alice.gets(sent, "480"), "the caller did not cancel"
 
 
 def test_timer_c_ends_a_call_that_is_to_ring_for_an_hour(alice: Phone, bob: Phone) -> None:

@@ -1,0 +1,182 @@
+"""Calls that a plan decides over: who is tried, in which order, and what the caller hears at the end.
+
+What a plan makes of a number is `centrex.routing.hunt`; here it meets the registry, and the answers.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from centrex.base import Instant, PeerError
+from centrex.proxy.answer import Answer, Outcome
+from centrex.proxy.best_response import best_response
+from centrex.proxy.context import Context
+from centrex.registrar.registry import MustAsk
+from centrex.routing.hunt import Stop, hunt
+from centrex.routing.located import is_by_tls, target_groups
+from centrex.routing.plans import Match
+from centrex.routing.target import Target
+from centrex.sip.contact import parse_q
+from centrex.sip.message import Message
+from centrex.sip.nameaddr import NameAddr, parse_name_addr
+from centrex.sip.names import CONTACT
+from centrex.sip.uri import SipUri, is_secure, parse_uri, unescape_user
+from centrex.sip.via import split_values
+from centrex.trace import Rule
+
+if TYPE_CHECKING:
+    from centrex.proxy.core import Core
+
+_MOST_REDIRECTED: Final = 5
+"""Redirections that are followed for one call, and contacts of each."""
+_DECLINED: Final = 603
+_NOBODY: Final = "nobody answered at any of the destinations"
+_NONE_USABLE: Final = "none of the plan's destinations can be reached"
+
+
+class CoreView:
+    """Who can be reached, as a core sees it now.
+
+    Args:
+        core: The core.
+        now: The time.
+        secure: Whether only phones reached by TLS count (`sips:`).
+    """
+
+    def __init__(self, core: "Core", now: Instant, *, secure: bool = False) -> None:
+        self._core, self._now, self._secure = core, now, secure
+
+    def contacts(self, user: bytes) -> Sequence[Target]:
+        """Return all phones of a user, to be tried together, and a fixed contact."""
+        core = self._core
+        bindings = core.registry.lookup(user, self._now)
+        found: list[Target] = []
+        if not isinstance(bindings, MustAsk):
+            usable = [one for one in bindings if not self._secure or is_by_tls(one)]
+            found = [target for group in target_groups(usable) for target in group]
+        fixed = core.routes.fixed.get(core.registry.canonical(user))
+        if fixed and (not self._secure or is_secure(fixed)):
+            found.append(Target(fixed))
+        return found
+
+    def knows(self, user: bytes) -> bool:
+        """Whether a user exists."""
+        return self._core.knows_user(user)
+
+    def is_ours(self, uri: SipUri) -> bool:
+        """Whether a URI's host is one of ours."""
+        return self._core.places.ours.has(uri.host, uri.port or 0)
+
+    def gateway_works(self, address: str) -> bool:
+        """Whether a gateway's address answers, as far as is known."""
+        return self._core.gateways.works(address)
+
+
+def planned(core: "Core", ctx: Context, now: Instant) -> Match | None:
+    """Return the plan that decides over a call; None where none does."""
+    routes = core.routes
+    try:
+        number = ctx.user.decode()
+    except UnicodeDecodeError:
+        return None
+    return routes.plans.find(number, lambda: routes.local_time(now))
+
+
+def begin(core: "Core", ctx: Context, match: Match, now: Instant) -> Outcome:
+    """Fill in the target groups of a call by its plan, or say why there are none."""
+    routes = core.routes
+    view = CoreView(core, now, secure=is_secure(ctx.request_uri))
+    may_leave = ctx.trusted or ctx.login is not None or not core.access.enabled
+    when = routes.local_time(now)
+    stops = hunt(match, routes.plans, routes.gateways, view, when, may_leave=may_leave)
+    core.decide(ctx, (now, Rule.PLAN, match.rule.key, len(stops)))
+    groups: list[list[Target]] = []
+    for stop in stops:
+        if stop.targets:
+            groups.append(stop.targets)
+        else:
+            core.decide(ctx, (now, Rule.PLAN_SKIPPED, stop.to, stop.why))
+    if not groups:
+        return Answer(480, Rule.PLAN_EMPTY, match.rule.key, words=_NONE_USABLE)
+    ctx.groups, ctx.hunting = groups, len(stops) > 1
+    return None
+
+
+def ends_hunt(core: "Core", ctx: Context, status: int) -> bool:
+    """Whether a 6xx ends a call's hunt (RFC 3261 §16.7 step 5 would end any)."""
+    return not ctx.hunting or (status == _DECLINED and core.routes.decline_ends)
+
+
+def verdict(ctx: Context, finals: Sequence[Message]) -> tuple[int, str] | None:
+    """Return status and words for the caller of a hunt that found nobody; None for the best response.
+
+    The last destination speaks for all: who is busy there is busy, who declined there declined. What
+    only tells that it could not be reached becomes a plain 480.
+    """
+    if not ctx.hunting or not finals:
+        return None
+    last = best_response(finals)
+    if last.status in (408, 480, 487) or last.status // 100 == 5:
+        return 480, _NOBODY
+    return None
+
+
+def redirected(core: "Core", ctx: Context, response: Message, now: Instant) -> bool:
+    """Put the contacts of a 3xx before what is still to be tried; False where none may be followed.
+
+    Our own users are called as anybody may call them; other servers only for those who may call there
+    themselves. A place that was tried is not tried again.
+    """
+    if not core.routes.follows or ctx.method != b"INVITE" or ctx.to_tag or ctx.call is None:
+        return False
+    if ctx.redirects >= _MOST_REDIRECTED:
+        return False
+    view = CoreView(core, now, secure=is_secure(ctx.request_uri))
+    tried = {branch.target.uri for branch in ctx.branches}
+    found: list[Target] = []
+    for uri in _contacts(response)[:_MOST_REDIRECTED]:
+        stop = _followed(core, ctx, uri, view)
+        found += [target for target in stop.targets if target.uri not in tried]
+        if stop.why:
+            core.decide(ctx, (now, Rule.PLAN_SKIPPED, stop.to, stop.why))
+    if not found:
+        return False
+    ctx.redirects += 1
+    core.decide(ctx, (now, Rule.REDIRECTED, ctx.branches[-1].target.uri, found[0].uri))
+    ctx.groups = [found, *ctx.groups]
+    return True
+
+
+def _contacts(response: Message) -> list[bytes]:
+    found: list[tuple[int, bytes]] = []
+    for line in response.values(CONTACT):
+        for value in split_values(line):
+            try:
+                contact = parse_name_addr(value)
+            except PeerError:
+                continue
+            found.append((-_q_of(contact), contact.uri))
+    return [uri for _, uri in sorted(found, key=lambda one: one[0])]
+
+
+def _q_of(contact: NameAddr) -> int:
+    """Return a contact's q in thousandths; 1,000 where it has none that is one (§20.10)."""
+    try:
+        return parse_q(contact.param(b"q") or b"1")
+    except PeerError:
+        return 1000
+
+
+def _followed(core: "Core", ctx: Context, raw: bytes, view: CoreView) -> Stop:
+    to = raw.decode("utf-8", "backslashreplace")
+    try:
+        uri = parse_uri(raw)
+    except PeerError as error:
+        return Stop(to, "outside", why=error.what)
+    if not isinstance(uri, SipUri):
+        return Stop(to, "outside", why="it is no SIP URI")
+    if view.is_ours(uri):
+        targets = list(view.contacts(unescape_user(uri.user)))
+        return Stop(to, "user", targets, "" if targets else "no phone is registered")
+    if not (ctx.trusted or ctx.login is not None or not core.access.enabled):
+        return Stop(to, "outside", why="callers who did not log in are not led to other servers")
+    return Stop(to, "outside", [Target(raw)])

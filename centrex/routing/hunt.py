@@ -1,0 +1,174 @@
+"""What a plan makes of a call: its destinations one after the other, each with the places to try.
+
+A pure function of the plan, the gateways and a view of who is registered; the proxy does what it
+says, and `centrex route test` shows it.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Protocol
+
+from centrex.base import PeerError
+from centrex.routing.plans import Match, Plans
+from centrex.routing.settings import Gateway, Step
+from centrex.routing.target import Target
+from centrex.sip.uri import SipUri, escape_user, parse_uri, unescape_user
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+_DEEPEST: Final = 8
+"""Plans within plans that are followed."""
+MOST_STOPS: Final = 1000
+"""Destinations of one hunt, plans within plans included."""
+_IS_URI: Final = re.compile(r"sips?:", re.IGNORECASE)
+
+
+class View(Protocol):
+    """Who can be reached here."""
+
+    def contacts(self, user: bytes) -> Sequence[Target]:
+        """Return where a user's phones are, and a fixed contact; empty where nowhere."""
+
+    def knows(self, user: bytes) -> bool:
+        """Whether a user exists."""
+
+    def is_ours(self, uri: SipUri) -> bool:
+        """Whether a URI's host is one of ours."""
+
+    def gateway_works(self, address: str) -> bool:
+        """Whether a gateway's address answers, as far as is known."""
+
+
+@dataclass(slots=True)
+class Stop:
+    """One destination of a hunt.
+
+    Attributes:
+        to: The destination, with its groups put in.
+        kind: What it is: `user`, `outside`, or `gateway`.
+        targets: The places to try, all at once; none where it cannot be tried.
+        why: Why not; empty where it can.
+        ring_s: How long it rings; 0 for the general setting.
+    """
+
+    to: str
+    kind: str
+    targets: list[Target] = field(default_factory=list)
+    why: str = ""
+    ring_s: float = 0.0
+
+
+def hunt(
+    match: Match,
+    plans: Plans,
+    gateways: Mapping[str, Gateway],
+    view: View,
+    when: "dt.datetime | None",
+    *,
+    may_leave: bool,
+) -> list[Stop]:
+    """Return the destinations of a call in their order, those that cannot be tried included.
+
+    Args:
+        match: The plan that decides.
+        plans: All plans, for destinations whose own plan is followed.
+        gateways: The gateways by name.
+        view: Who can be reached here.
+        when: The local time; None where no plan has times.
+        may_leave: Whether the caller may be led to other servers by a pattern.
+    """
+    stops: list[Stop] = []
+    _walk(match, plans, gateways, view, when, stops, [match.rule.number], may_leave=may_leave)
+    return stops
+
+
+def _walk(
+    match: Match,
+    plans: Plans,
+    gateways: Mapping[str, Gateway],
+    view: View,
+    when: "dt.datetime | None",
+    stops: list[Stop],
+    path: list[int],
+    *,
+    may_leave: bool,
+) -> None:
+    plan = match.rule.plan
+    leaves = may_leave or bool(plan.name) or plan.strangers
+    for step in match.rule.steps:
+        if len(stops) >= MOST_STOPS:
+            return
+        inner = None
+        if step.expand and when is not None and not _IS_URI.match(step.to):
+            inner = plans.find(match.filled(step.to), lambda: when)
+        if inner is None:
+            stops.append(_stop(match, step, gateways, view, leaves=leaves))
+        elif inner.rule.number in path or len(path) >= _DEEPEST:
+            stops.append(Stop(match.filled(step.to), "user", why="its plan leads back here"))
+        else:
+            path.append(inner.rule.number)
+            _walk(inner, plans, gateways, view, when, stops, path, may_leave=leaves)
+            path.pop()
+
+
+def _stop(
+    match: Match, step: Step, gateways: Mapping[str, Gateway], view: View, *, leaves: bool
+) -> Stop:
+    """Return one destination; what it is follows from the plan alone, never from the number."""
+    number, at, name = step.to.rpartition("@")
+    if _IS_URI.match(step.to):
+        stop = _uri(match.filled_uri(step.to), view)
+    elif at and name in gateways:
+        stop = _gateway(match.filled(number), gateways[name], view)
+    elif at:
+        stop = Stop(step.to, "gateway", why=f"there is no gateway {name}")
+    else:
+        to = match.filled(step.to)
+        stop = _user(to, to.encode(), view)
+    if stop.kind != "user" and not leaves and stop.targets:
+        stop.targets, stop.why = [], "callers who did not log in are not led to other servers"
+    stop.ring_s = step.ring
+    for target in stop.targets:
+        target.ring_s = float(step.ring)
+    return stop
+
+
+def _user(to: str, user: bytes, view: View) -> Stop:
+    targets = list(view.contacts(user))
+    why = ""
+    if not targets:
+        why = "no phone is registered" if view.knows(user) else "there is no such user"
+    return Stop(to, "user", targets, why)
+
+
+def _uri(to: str, view: View) -> Stop:
+    raw = to.encode()
+    try:
+        uri = parse_uri(raw)
+    except PeerError as error:
+        return Stop(to, "outside", why=f"it is no URI: {error.what}")
+    if not isinstance(uri, SipUri):
+        return Stop(to, "outside", why="it is no SIP URI")
+    if view.is_ours(uri):
+        return _user(to, unescape_user(uri.user), view)
+    return Stop(to, "outside", [Target(raw)])
+
+
+def _gateway(number: str, gateway: Gateway, view: View) -> Stop:
+    """Return a stop at a gateway: the addresses that answer first, then the others."""
+    to = f"{number}@{gateway.name}"
+    if not gateway.enabled:
+        return Stop(to, "gateway", why=f"the gateway {gateway.name} is switched off")
+    addresses = sorted(gateway.addresses, key=lambda one: not view.gateway_works(one))
+    uris = [with_user(address, number) for address in addresses]
+    target = Target(uris[0])
+    target.others, target.gateway = tuple(uris[1:]), gateway.name
+    return Stop(to, "gateway", [target])
+
+
+def with_user(address: str, number: str) -> bytes:
+    """Return a gateway's address as the URI of a number there."""
+    scheme, _, rest = address.partition(":")
+    return b"%b:%b@%b" % (scheme.encode(), escape_user(number.encode()), rest.encode())

@@ -1,0 +1,149 @@
+"""What would become of a call: every plan looked at, every destination with its time, and why.
+
+It asks the same functions as a call does (`plans`, `hunt`) and turns their answers into plain data.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from centrex.routing.hunt import Stop, View, hunt
+from centrex.routing.plans import Plans
+from centrex.routing.settings import Gateway
+from centrex.routing.target import Target
+from centrex.sip.uri import SipUri
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A call to be looked into."""
+
+    number: str
+    """The user part that is called."""
+    when: dt.datetime
+    """The local time."""
+    may_leave: bool
+    """Whether the caller may be led to other servers by a pattern."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long destinations ring, in seconds."""
+
+    rollover_s: float
+    final_answer_s: float
+    call_maximum_s: float
+    """For all together; 0 for no limit."""
+
+
+class StandingView:
+    """Who can be reached by what the configuration alone tells: nobody is registered.
+
+    Args:
+        users: Users that exist, in canonical spelling.
+        fixed: Fixed contacts by user, in canonical spelling.
+        hosts: The hosts that are ours.
+        canonical: Gives a name that spelling.
+    """
+
+    def __init__(
+        self,
+        users: Collection[str],
+        fixed: Mapping[str, str],
+        hosts: Collection[str],
+        canonical: Callable[[str], str],
+    ) -> None:
+        self._users, self._fixed, self._canonical = users, fixed, canonical
+        self._hosts = {host.lower() for host in hosts}
+
+    def contacts(self, user: bytes) -> Sequence[Target]:
+        """Return a user's fixed contact, if there is one."""
+        contact = self._fixed.get(self._canonical(user.decode("utf-8", "replace")))
+        return [Target(contact.encode())] if contact else []
+
+    def knows(self, user: bytes) -> bool:
+        """Whether a user exists."""
+        return self._canonical(user.decode("utf-8", "replace")) in self._users
+
+    def is_ours(self, uri: SipUri) -> bool:
+        """Whether a URI's host is one of ours."""
+        return uri.host.decode("latin-1") in self._hosts
+
+    def gateway_works(self, address: str) -> bool:
+        """Whether a gateway's address answers: nobody has asked."""
+        return True
+
+
+def try_route(
+    question: Question, plans: Plans, gateways: Mapping[str, Gateway], view: View, limits: Limits
+) -> dict[str, Any]:
+    """Return what would become of a call, as plain data."""
+    looked = plans.looked_at(question.number, question.when)
+    match = plans.find(question.number, lambda: question.when)
+    if match is None:
+        stops = [_user(question.number, view)]
+    else:
+        stops = hunt(match, plans, gateways, view, question.when, may_leave=question.may_leave)
+    steps, total = _timed(stops, limits)
+    return {
+        "number": question.number,
+        "at": question.when.isoformat(timespec="minutes"),
+        "plan": None if match is None else _plan(match.rule.number, match.rule.key, match.groups),
+        "looked": [
+            {"plan": one.rule.number, "key": one.rule.key, "why": one.why, "decides": one.decides}
+            for one in looked
+        ],
+        "steps": steps,
+        "seconds": total,
+        "outcome": _outcome(match is not None, steps),
+    }
+
+
+def _plan(number: int, key: str, groups: Sequence[str]) -> dict[str, Any]:
+    return {"plan": number, "key": key, "groups": list(groups)}
+
+
+def _user(number: str, view: View) -> Stop:
+    user = number.encode()
+    targets = list(view.contacts(user))
+    why = "no phone is registered" if view.knows(user) else "there is no such user"
+    return Stop(number, "user", targets, "" if targets else why)
+
+
+def _timed(stops: Sequence[Stop], limits: Limits) -> tuple[list[dict[str, Any]], float]:
+    usable = [stop for stop in stops if stop.targets]
+    steps: list[dict[str, Any]] = []
+    at = 0.0
+    for stop in stops:
+        ring_s = 0.0
+        if stop.targets:
+            general = limits.final_answer_s if stop is usable[-1] else limits.rollover_s
+            ring_s = stop.ring_s or general
+            if limits.call_maximum_s:
+                ring_s = max(min(ring_s, limits.call_maximum_s - at), 0.0)
+        steps.append(
+            {
+                "to": stop.to,
+                "kind": stop.kind,
+                "uris": [uri.decode("utf-8", "backslashreplace") for uri in _uris(stop)],
+                "why": stop.why,
+                "from_s": at,
+                "ring_s": ring_s,
+            }
+        )
+        at += ring_s
+    return steps, at
+
+
+def _uris(stop: Stop) -> list[bytes]:
+    return [uri for target in stop.targets for uri in (target.uri, *target.others)]
+
+
+def _outcome(planned: bool, steps: Sequence[Mapping[str, Any]]) -> str:
+    if any(step["uris"] for step in steps):
+        return "rings until somebody answers; else the caller gets 480, or the last one's answer"
+    if planned:
+        return "480: none of the plan's destinations can be reached"
+    missing = str(steps[0]["why"]) if steps else ""
+    return f"404: {missing}" if missing == "there is no such user" else f"480: {missing}"

@@ -1,0 +1,450 @@
+"""Calls that a plan decides over: one destination after the other, and what the caller hears."""
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from centrex.proxy.patience import Patience
+from centrex.trace import Rule
+from tests.support.calling import Phone, names, quiet, rules, start
+from tests.support.hunting import first, hunted, invites, phones, planned
+from tests.support.proxy import Proxy
+
+DESK, MOBILE, VOICEMAIL = "192.0.2.8", "192.0.2.9", "192.0.2.10"
+PATIENCE = Patience(start_response_s=5, rollover_s=20, final_answer_s=60)
+
+
+@pytest.fixture
+def proxy() -> Proxy:
+    return Proxy(users=["alice", "desk", "mobile", "voicemail"], patience=PATIENCE)
+
+
+@pytest.fixture
+def people(proxy: Proxy) -> dict[str, Phone]:
+    return phones(proxy)
+
+
+def test_one_after_the_other(proxy: Proxy, people: dict[str, Phone]) -> None:
+    """The first is silent, the second rings for its time, the third is busy, the fourth answers."""
+    planned(proxy, hunted("desk", "mobile", "desk", "voicemail"))
+    sent = people["alice"].calls("sales")
+    assert invites(sent) == [DESK], "one at a time"
+    sent = proxy.advance(6)
+    assert MOBILE in invites(sent)
+    mobile = next(data for flow, data in sent if flow.host == MOBILE)
+    people["mobile"].says(mobile, 180)
+    assert not invites(proxy.advance(18))
+    sent = proxy.advance(3)
+    assert "CANCEL" in names(sent)
+    desk = next(data for flow, data in sent if flow.host == DESK and data.startswith(b"INVITE"))
+    sent = people["desk"].says(desk, 486)
+    assert VOICEMAIL in invites(sent)
+    voicemail = next(data for flow, data in sent if flow.host == VOICEMAIL)
+    ok = people["alice"].gets(people["voicemail"].says(voicemail, 200), "200")
+    assert b";tag=voicemail" in ok
+    assert Rule.PLAN in rules(proxy)
+
+
+def test_the_last_one_rings_longer(proxy: Proxy, people: dict[str, Phone]) -> None:
+    planned(proxy, hunted("desk", "mobile"))
+    people["desk"].says(people["desk"].gets(people["alice"].calls("sales"), "INVITE"), 180)
+    sent = proxy.advance(21)
+    people["mobile"].says(first(people["mobile"], sent, "INVITE"), 180)
+    assert "480" not in names(proxy.advance(58))
+    sent = proxy.advance(4)
+    final = first(people["alice"], sent, "480")
+    assert b"nobody answered at any of the destinations" in final
+
+
+def test_a_step_with_a_time_of_its_own(proxy: Proxy, people: dict[str, Phone]) -> None:
+    planned(proxy, hunted({"to": "desk", "ring": 7}, {"to": "mobile", "ring": 9}))
+    people["desk"].says(people["desk"].gets(people["alice"].calls("sales"), "INVITE"), 180)
+    assert not invites(proxy.advance(6.5))
+    people["mobile"].says(first(people["mobile"], proxy.advance(1), "INVITE"), 180)
+    assert "480" in names(proxy.advance(10.5))
+
+
+def test_all_contacts_of_a_destination_ring_together(
+    proxy: Proxy, people: dict[str, Phone]
+) -> None:
+    second = Phone(proxy, "desk", "192.0.2.50", params=";q=0.3")
+    planned(proxy, hunted("desk", "mobile"))
+    sent = people["alice"].calls("sales")
+    assert sorted(invites(sent)) == ["192.0.2.50", DESK]
+    people["desk"].says(people["desk"].gets(sent, "INVITE"), 486)
+    sent = second.says(second.gets(sent, "INVITE"), 486)
+    assert invites(sent) == [MOBILE]
+
+
+@pytest.mark.parametrize(("ends", "status"), [(False, 603), (False, 600), (True, 603)])
+def test_declining(proxy: Proxy, people: dict[str, Phone], *, ends: bool, status: int) -> None:
+    planned(proxy, hunted("desk", "mobile"), decline_ends=ends)
+    sent = people["desk"].says(
+        people["desk"].gets(people["alice"].calls("sales"), "INVITE"), status
+    )
+    if ends:
+        people["alice"].gets(sent, str(status))
+    else:
+        assert invites(sent) == [MOBILE]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "heard"),
+    [(486, 486, "486"), (486, 480, "480"), (480, 486, "486"), (486, 500, "480"), (486, 503, "480"),
+     (404, 404, "404"), (486, 603, "603"), (603, 486, "486"), (401, 486, "486")],
+)  # fmt: skip
+def test_the_last_one_speaks_for_all(
+    proxy: Proxy, people: dict[str, Phone], first: int, second: int, heard: str
+) -> None:
+    planned(proxy, hunted("desk", "mobile"))
+    desk = people["desk"].gets(people["alice"].calls("sales"), "INVITE")
+    mobile = people["mobile"].gets(people["desk"].says(desk, first), "INVITE")
+    people["alice"].gets(people["mobile"].says(mobile, second), heard)
+    assert proxy.statistics.calls_failed == 1
+
+
+def test_a_lone_destination_speaks_for_itself(proxy: Proxy, people: dict[str, Phone]) -> None:
+    planned(proxy, hunted("desk"))
+    people["alice"].calls("sales")
+    assert "408" in names(proxy.advance(6))
+
+
+def test_those_that_cannot_be_tried_are_left_out(proxy: Proxy, people: dict[str, Phone]) -> None:
+    planned(proxy, hunted("nobody", "x@nowhere", "desk"))
+    assert invites(people["alice"].calls("sales")) == [DESK]
+    assert rules(proxy).count(Rule.PLAN_SKIPPED) == 2
+
+
+def test_none_can_be_tried(proxy: Proxy, people: dict[str, Phone]) -> None:
+    planned(proxy, hunted("nobody", "no-one"))
+    final = people["alice"].gets(people["alice"].calls("sales"), "480")
+    assert b"none of the plan's destinations" in final
+
+
+def test_a_plan_without_the_user_himself_does_not_ring_him(
+    proxy: Proxy, people: dict[str, Phone]
+) -> None:
+    planned(proxy, {"name": "desk", "destinations": ("mobile",)})
+    assert invites(people["alice"].calls("desk")) == [MOBILE]
+
+
+def test_the_overall_limit(proxy: Proxy, people: dict[str, Phone]) -> None:
+    proxy.core.patience = Patience(rollover_s=20, final_answer_s=60, call_maximum_s=30)
+    planned(proxy, hunted("desk", "mobile", "voicemail"))
+    people["desk"].says(people["desk"].gets(people["alice"].calls("sales"), "INVITE"), 180)
+    people["mobile"].says(first(people["mobile"], proxy.advance(21), "INVITE"), 180)
+    sent = proxy.advance(11)
+    first(people["alice"], sent, "480")
+    assert VOICEMAIL not in invites(sent)
+
+
+def test_live_changes_are_for_calls_that_start_later(
+    proxy: Proxy, people: dict[str, Phone]
+) -> None:
+    planned(proxy, hunted("desk", "mobile", "voicemail"))
+    people["desk"].says(people["desk"].gets(people["alice"].calls("sales"), "INVITE"), 180)
+    proxy.core.patience = Patience(rollover_s=1, final_answer_s=1, start_response_s=1)
+    people["mobile"].says(first(people["mobile"], proxy.advance(21), "INVITE"), 180)
+    assert not invites(proxy.advance(18)), "the second one has its twenty seconds too"
+
+
+# patterns, other servers, gateways
+
+
+GATEWAY = {"name": "pstn", "addresses": ("sip:198.51.100.1", "sip:198.51.100.2:5080")}
+
+
+def test_a_pattern_leads_to_a_gateway(proxy: Proxy, people: dict[str, Phone]) -> None:
+    planned(proxy, {"pattern": r"9(\d+)", "destinations": (r"\1@pstn",)}, gateways=[GATEWAY])
+    ((flow, data),) = [one for one in people["alice"].calls("9123") if start(one[1]) == "INVITE"]
+    assert (flow.host, data.split(b" ")[1]) == ("198.51.100.1", b"sip:123@198.51.100.1")
+
+
+@pytest.mark.parametrize("how", ["silent", "503"])
+def test_the_next_address_where_one_cannot_be_reached(
+    proxy: Proxy, people: dict[str, Phone], how: str
+) -> None:
+    planned(proxy, {"pattern": r"9(\d+)", "destinations": (r"\1@pstn",)}, gateways=[GATEWAY])
+    sent = people["alice"].calls("9123")
+    (first,) = [data for flow, data in sent if flow.host == "198.51.100.1"]
+    if how == "silent":
+        sent = proxy.advance(6)
+    else:
+        gateway = Phone(proxy, "gw", "198.51.100.1", register=False)
+        sent = gateway.says(first, 503)
+    flow, data = next(one for one in sent if one[0].host == "198.51.100.2")
+    assert data.split(b" ")[1] == b"sip:123@198.51.100.2:5080"
+    assert flow.port == 5080
+    assert Rule.GATEWAY_SILENT in rules(proxy)
+    later = people["alice"].calls("9124", branch="z9hG4bKlater", call_id="later")
+    assert invites(later) == ["198.51.100.2"], "later calls avoid it"
+    busy = Phone(proxy, "gw2", "198.51.100.2", 5080, register=False).says(data, 486)
+    people["alice"].gets(busy, "486")
+
+
+def test_busy_at_a_gateway_is_busy(proxy: Proxy, people: dict[str, Phone]) -> None:
+    planned(proxy, {"pattern": r"9(\d+)", "destinations": (r"\1@pstn",)}, gateways=[GATEWAY])
+    gateway = Phone(proxy, "gw", "198.51.100.1", register=False)
+    sent = gateway.says(gateway.gets(people["alice"].calls("9123"), "INVITE"), 486)
+    people["alice"].gets(sent, "486")
+    assert not invites(sent)
+
+
+def test_a_gateway_that_asks_who_calls(proxy: Proxy, people: dict[str, Phone]) -> None:
+    row = {**GATEWAY, "login": "us", "password": "secret"}
+    planned(proxy, {"pattern": r"9(\d+)", "destinations": (r"\1@pstn",)}, gateways=[row])
+    gateway = Phone(proxy, "gw", "198.51.100.1", register=False)
+    challenge = 'Proxy-Authenticate: Digest realm="gw", nonce="n", qop="auth"\n'
+    first = gateway.gets(people["alice"].calls("9123"), "INVITE")
+    sent = gateway.says(first, 407, extra=challenge)
+    second = gateway.gets(sent, "INVITE")
+    assert b'Proxy-Authorization: Digest username="us", realm="gw"' in second
+    assert second.split(b"branch=")[1][:20] != first.split(b"branch=")[1][:20]
+    assert "407" not in names(sent), "the caller hears nothing of it"
+    sent = gateway.says(second, 407, extra=challenge)
+    people["alice"].gets(sent, "407")
+    assert not invites(sent), "wrong is wrong"
+
+
+@pytest.mark.parametrize(("auth", "led"), [(False, True), (True, False)])
+def test_strangers_are_not_led_out_by_a_pattern(*, auth: bool, led: bool) -> None:
+    """Or the telephone bill is theirs to make."""
+    proxy = Proxy(users=["desk"], auth=auth, methods=["REGISTER"])
+    rows: list[dict[str, Any]] = [
+        {"pattern": r"9(\d+)", "destinations": (r"\1@pstn",)},
+        {"pattern": "8.*", "strangers": True, "destinations": (r"\0@pstn",)},
+    ]
+    rows.append({"name": "boss", "destinations": ("1@pstn",)})
+    planned(proxy, *rows, gateways=[GATEWAY])
+    stranger = Phone(proxy, "eve", "192.0.2.66", register=False)
+    sent = stranger.calls("9123")
+    assert bool(invites(sent)) is led
+    if not led:
+        stranger.gets(sent, "480")
+    for number, name in enumerate(("8123", "boss")):
+        more: dict[str, Any] = {"branch": f"z9hG4bK{number}", "call_id": f"c{number}"}
+        assert invites(stranger.calls(name, **more)) == ["198.51.100.1"]
+
+
+def test_the_number_cannot_choose_the_gateway(proxy: Proxy, people: dict[str, Phone]) -> None:
+    planned(proxy, {"pattern": r"(.*)", "destinations": (r"\1",)}, gateways=[GATEWAY])
+    sent = people["alice"].calls("sip:123%40pstn@example.com")
+    assert not invites(sent)
+
+
+def test_another_domain(proxy: Proxy, people: dict[str, Phone]) -> None:
+    planned(proxy, hunted("sip:bob@203.0.113.9:5070;transport=tcp", "desk"))
+    ((flow, data),) = [one for one in people["alice"].calls("sales") if start(one[1]) == "INVITE"]
+    assert (flow.host, flow.port) == ("203.0.113.9", 5070)
+    assert data.startswith(b"INVITE sip:bob@203.0.113.9:5070;transport=tcp SIP/2.0")
+
+
+def test_a_uri_of_our_own_is_one_of_our_users(proxy: Proxy, people: dict[str, Phone]) -> None:
+    planned(proxy, hunted("sip:desk@example.com", "mobile"))
+    assert invites(people["alice"].calls("sales")) == [DESK]
+
+
+def test_plans_within_plans(proxy: Proxy, people: dict[str, Phone]) -> None:
+    planned(
+        proxy,
+        hunted("desk", {"to": "night", "expand": True}),
+        {"name": "night", "destinations": ("mobile", {"to": "sales", "expand": True}, "night")},
+    )
+    sent = people["desk"].says(people["desk"].gets(people["alice"].calls("sales"), "INVITE"), 486)
+    assert invites(sent) == [MOBILE]
+    sent = people["mobile"].says(people["mobile"].gets(sent, "INVITE"), 486)
+    people["alice"].gets(sent, "486")
+
+
+def test_times(proxy: Proxy, people: dict[str, Phone]) -> None:
+    hour = {"now": 12}
+    planned(
+        proxy,
+        hunted("desk", times=("mon-fri 08:00-18:00",)),
+        hunted("voicemail"),
+        local_time=lambda _: dt.datetime(2026, 11, 26, hour["now"], tzinfo=dt.UTC),
+    )
+    assert invites(people["alice"].calls("sales")) == [DESK]
+    hour["now"] = 20
+    sent = people["alice"].calls("sales", branch="z9hG4bK2", call_id="c2")
+    assert invites(sent) == [VOICEMAIL]
+
+
+# standing names
+
+
+def test_a_standing_name_with_a_fixed_contact(proxy: Proxy, people: dict[str, Phone]) -> None:
+    fixed = {b"door": b"sip:door@192.0.2.77", b"desk": b"sip:desk@192.0.2.78"}
+    planned(proxy, fixed=fixed)
+    assert invites(people["alice"].calls("door")) == ["192.0.2.77"]
+    more: dict[str, Any] = {"branch": "z9hG4bK2", "call_id": "c2"}
+    assert sorted(invites(people["alice"].calls("desk", **more))) == ["192.0.2.78", DESK]
+
+
+# redirections
+
+
+def test_a_redirection_is_handed_back(proxy: Proxy, people: dict[str, Phone]) -> None:
+    planned(proxy, hunted("desk"))
+    desk = people["desk"].gets(people["alice"].calls("sales"), "INVITE")
+    sent = people["desk"].says(desk, 302, extra="Contact: <sip:mobile@example.com>\n")
+    people["alice"].gets(sent, "302")
+
+
+def test_or_followed(proxy: Proxy, people: dict[str, Phone]) -> None:
+    planned(proxy, hunted("desk", "voicemail"), follows=True)
+    desk = people["desk"].gets(people["alice"].calls("sales"), "INVITE")
+    extra = "Contact: <sip:nobody@example.com>;q=0.9, <sip:mobile@example.com>;q=0.1\n"
+    sent = people["desk"].says(desk, 302, extra=extra)
+    assert invites(sent) == [MOBILE]
+    sent = people["mobile"].says(
+        people["mobile"].gets(sent, "INVITE"), 302, extra="Contact: <sip:desk@example.com>\n"
+    )
+    assert invites(sent) == [VOICEMAIL], "where it was tried it is not tried again"
+    assert Rule.REDIRECTED in rules(proxy)
+
+
+def test_redirections_are_bounded(proxy: Proxy, people: dict[str, Phone]) -> None:
+    planned(proxy, follows=True)
+    sent = people["alice"].calls("desk")
+    for number in range(5):
+        desk = next(data for flow, data in sent if data.startswith(b"INVITE"))
+        where = Phone(proxy, "x", sent[-1][0].host, register=False) if number else people["desk"]
+        sent = where.says(desk, 302, extra=f"Contact: <sip:x@203.0.113.{number}>\n")
+        assert invites(sent) == [f"203.0.113.{number}"]
+    last = next(data for flow, data in sent if data.startswith(b"INVITE"))
+    where = Phone(proxy, "x", "203.0.113.4", register=False)
+    sent = where.says(last, 302, extra="Contact: <sip:x@203.0.113.99>\n")
+    people["alice"].gets(sent, "302")
+
+
+# races
+
+
+def test_an_answer_that_crosses_the_rollover_wins(proxy: Proxy, people: dict[str, Phone]) -> None:
+    planned(proxy, hunted("desk", "mobile"))
+    desk = people["desk"].gets(people["alice"].calls("sales"), "INVITE")
+    people["desk"].says(desk, 180)
+    sent = proxy.advance(21)
+    first(people["desk"], sent, "CANCEL")
+    mobile = first(people["mobile"], sent, "INVITE")
+    people["mobile"].says(mobile, 180)
+    sent = people["desk"].says(desk, 200)
+    people["alice"].gets(sent, "200")
+    people["mobile"].gets(sent, "CANCEL")
+    assert "487" not in names(people["mobile"].says(mobile, 487))
+
+
+def test_a_caller_who_gives_up_ends_the_hunt(proxy: Proxy, people: dict[str, Phone]) -> None:
+    planned(proxy, hunted("desk", "mobile"))
+    desk = people["desk"].gets(people["alice"].calls("sales"), "INVITE")
+    people["desk"].says(desk, 180)
+    sent = people["alice"].sends("CANCEL", "sip:sales@example.com", branch="z9hG4bKcall")
+    people["desk"].gets(sent, "CANCEL")
+    sent = people["desk"].says(desk, 487)
+    people["alice"].gets(sent, "487")
+    assert not invites(sent)
+
+
+behaviours = st.sampled_from(
+    ["silent", "rings", "busy", "declines", "answers", "late answer", "302", "fails"]
+)
+
+
+@given(
+    plan=st.lists(
+        st.sampled_from(["desk", "mobile", "voicemail", "nobody"]), min_size=1, max_size=5
+    ),
+    behaves=st.fixed_dictionaries({name: behaviours for name in ("desk", "mobile", "voicemail")}),
+    gives_up=st.none() | st.integers(0, 60),
+    follows=st.booleans(),
+)
+def test_whatever_happens_the_caller_gets_one_final_answer(
+    *, plan: list[str], behaves: dict[str, str], gives_up: int | None, follows: bool
+) -> None:
+    """And no leg stays up that the caller does not know of; in the end nothing is left."""
+    proxy = Proxy(users=["alice", "desk", "mobile", "voicemail"], patience=PATIENCE)
+    world = _World(phones(proxy), behaves)
+    planned(proxy, hunted(*plan), follows=follows)
+    world.todo = world.people["alice"].calls("sales")
+    for second in range(400):
+        if second == gives_up and not world.finals:
+            cancel = world.people["alice"].sends(
+                "CANCEL", "sip:sales@example.com", branch="z9hG4bKcall"
+            )
+            world.todo = [*cancel, *world.todo]
+        world.work()
+        world.todo = proxy.advance(1)
+    statuses = set(world.finals.values())
+    assert len(statuses) == 1, world.finals
+    assert len(world.finals) == max(len(world.up), 1), "one answer, or one for each that picked up"
+    assert (statuses == {"200"}) is bool(world.up)
+    if not world.up:
+        assert quiet(proxy)
+
+
+class _World:
+    """Phones that behave in one way each, and a caller that takes notes."""
+
+    def __init__(self, people: dict[str, Phone], behaves: dict[str, str]) -> None:
+        self.people, self.behaves = people, behaves
+        self.by_host = {phone.flow.host: name for name, phone in people.items()}
+        self.todo: Any = []
+        self.finals: dict[bytes, str] = {}
+        """By the To tag of who gave it."""
+        self.up: set[bytes] = set()
+        self._ringing: dict[bytes, bytes] = {}
+        self._answered: dict[bytes, Any] = {}
+
+    def work(self) -> None:
+        while self.todo:
+            flow, data = self.todo.pop(0)
+            name, what = self.by_host.get(flow.host, ""), start(data)
+            if name == "alice":
+                self._hears(what, data)
+            elif what in ("INVITE", "CANCEL"):
+                self.todo += getattr(self, f"_{what.lower()}")(name, data)
+
+    def _hears(self, what: str, data: bytes) -> None:
+        if what.isdigit() and int(what) >= 200 and b" INVITE\r\n" in data:
+            self.finals[data.split(b"To:")[1].split(b"tag=")[1].split(b"\r\n")[0]] = what
+            if what != "200":
+                more = {"branch": "z9hG4bKcall", "to_tag": "x"}
+                self.todo += self.people["alice"].sends("ACK", "sip:sales@example.com", **more)
+
+    def _invite(self, name: str, data: bytes) -> Any:
+        phone, how, branch = self.people[name], self.behaves[name], _branch(data)
+        if branch in self._answered:
+            return []  # a repetition; its answer is under way
+        self._answered[branch] = True
+        if how == "silent":
+            return []
+        if how in ("busy", "declines", "fails"):
+            return phone.says(data, {"busy": 486, "declines": 603, "fails": 500}[how])
+        if how == "302":
+            return phone.says(data, 302, extra="Contact: <sip:mobile@example.com>\n")
+        if how == "answers":
+            return self._picks_up(phone, data)
+        self._ringing[branch] = data
+        return phone.says(data, 180)
+
+    def _cancel(self, name: str, data: bytes) -> Any:
+        phone, invite = self.people[name], self._ringing.pop(_branch(data), None)
+        sent = phone.says(data, 200)
+        if invite is None:
+            return sent
+        if self.behaves[name] == "late answer":
+            return [*sent, *self._picks_up(phone, invite)]
+        return [*sent, *phone.says(invite, 487)]
+
+    def _picks_up(self, phone: Phone, data: bytes) -> Any:
+        tag = f"{phone.name}-{len(self.up)}"
+        self.up.add(tag.encode())
+        return phone.says(data, 200, tag=tag)
+
+
+def _branch(data: bytes) -> bytes:
+    return data.split(b"branch=")[1].split(b"\r\n")[0].split(b";")[0]

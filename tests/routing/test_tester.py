@@ -1,0 +1,49 @@
+"""The tester tells what a call would meet."""
+
+import datetime as dt
+from typing import Any
+
+from centrex.routing.plans import Plans
+from centrex.routing.settings import Plan
+from centrex.routing.tester import Limits, Question, StandingView, try_route
+
+NOON = dt.datetime(2026, 11, 26, 12, tzinfo=dt.UTC)
+LIMITS = Limits(rollover_s=20, final_answer_s=120, call_maximum_s=0)
+VIEW = StandingView(
+    {"a", "b"}, {"door": "sip:door@192.0.2.9", "b": "sip:b@192.0.2.8"}, ["Here"], str.lower
+)
+
+
+def ask(number: str, *rows: dict[str, Any], limits: Limits = LIMITS) -> dict[str, Any]:
+    question = Question(number=number, when=NOON, may_leave=True)
+    plans = Plans([Plan(**row) for row in rows], str.lower)
+    return try_route(question, plans, {}, VIEW, limits)
+
+
+def test_the_time_line() -> None:
+    row = {
+        "name": "n",
+        "destinations": ({"to": "door", "ring": 7}, "a", "B", "sip:door@here", "sip:x@far"),
+    }
+    told = ask("N", row)
+    assert [(step["from_s"], step["ring_s"]) for step in told["steps"]] == [
+        (0, 7), (7, 0), (7, 20), (27, 20), (47, 120),
+    ]  # fmt: skip
+    assert told["seconds"] == 167
+    assert told["steps"][1]["why"] == "no phone is registered"
+    assert told["steps"][3]["uris"] == ["sip:door@192.0.2.9"]
+    assert told["plan"] == {"plan": 0, "key": "n", "groups": ["N"]}
+    assert "somebody answers" in told["outcome"]
+    short = Limits(rollover_s=20, final_answer_s=120, call_maximum_s=40)
+    assert ask("N", row, limits=short)["seconds"] == 40
+
+
+def test_without_a_plan() -> None:
+    assert ask("a")["outcome"] == "480: no phone is registered"
+    assert ask("zz")["outcome"] == "404: there is no such user"
+    assert ask("door")["steps"][0]["uris"] == ["sip:door@192.0.2.9"]
+    assert ask("door")["plan"] is None
+
+
+def test_none_can_be_reached() -> None:
+    assert ask("n", {"name": "n", "destinations": ("a",)})["outcome"].startswith("480: none")

@@ -1,0 +1,82 @@
+"""Routing plans in a running server: by the command line, by calls, and after a reload."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.server import CentrexServer
+from tests.support.sipclient import SipClient
+from tests.support.wire import change, control
+
+pytestmark = [pytest.mark.wire, pytest.mark.slow, pytest.mark.timeout(60)]
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[CentrexServer]:
+    overrides: dict[str, object] = {
+        "timeouts.rollover": 1,
+        "timeouts.start_response": 1,
+        "directory.entries": [{"name": "reception"}],
+        "routing.plans": [
+            {"name": "reception", "destinations": ["bob", "carol"]},
+            {"pattern": "7(.*)", "destinations": ["\\1"]},
+        ],
+    }
+    with CentrexServer(tmp_path, users=["alice", "bob", "carol"], overrides=overrides) as running:
+        yield running
+
+
+def test_a_hunt_and_its_story(server: CentrexServer) -> None:
+    with (
+        SipClient("alice", server) as alice,
+        SipClient("bob", server) as bob,
+        SipClient("carol", server) as carol,
+    ):
+        for phone in (bob, carol):
+            assert phone.register().status == 200
+        told = server.ask("route", "test", "reception")
+        assert [step["to"] for step in told["steps"]] == ["bob", "carol"]
+        assert told["live"]
+        assert [step["from_s"] for step in told["steps"]] == [0, 1]
+        call = alice.invite("reception")
+        bob.incoming().respond(486)
+        incoming = carol.incoming()
+        incoming.answer()
+        call.answered()
+        story = control(server, "explain", call_id=call.call_id)
+        texts = [line["text"] for line in story["lines"]]
+        assert any("the routing plan reception decides" in text for text in texts)
+        code, out, _ = server.command("route", "test", "7carol")
+        assert code == 0
+        assert "plan 2" in out
+        assert server.command("route", "test", "x", "--at", "noon")[0] == 2
+        assert server.command("route", "test", "x", "--from", "nobody")[0] == 1
+
+
+def test_a_reload_changes_where_calls_go(server: CentrexServer) -> None:
+    with SipClient("alice", server) as alice, SipClient("carol", server) as carol:
+        assert carol.register().status == 200
+        change(server, routing={"plans": [{"name": "sales", "destinations": ["carol"]}]})
+        assert server.command("reload")[0] == 0
+        call = alice.invite("sales")
+        carol.incoming().answer()
+        call.answered()
+        other = alice.invite("reception")
+        other.expect(480)
+
+
+def test_without_a_running_instance_the_file_answers(server: CentrexServer) -> None:
+    server.stop()
+    code, out, errors = server.command("route", "test", "reception")
+    assert code == 0
+    assert "480" in out
+    assert "does not run" in errors
+
+
+def test_gateways_are_listed(server: CentrexServer) -> None:
+    gateway = {"name": "pstn", "addresses": ["sip:127.0.0.1:9"], "check_interval": 0}
+    change(server, routing={"gateways": [gateway]})
+    assert server.command("reload")[0] == 0
+    (row,) = control(server, "gateways")["gateways"]
+    assert (row["name"], row["address"], row["state"]) == ("pstn", "sip:127.0.0.1:9", "unchecked")
