@@ -259,19 +259,25 @@ class Document:
         Raises:
             IndexError: It would not be next to the others.
         """
-        if not 0 <= at <= self.count(path):
+        count = self.count(path)
+        if not 0 <= at <= count:
             raise IndexError(at)
-        if self._is_array(path):
-            if self._at(path):
-                with self._by_tomlkit() as document:
-                    _place(document, path).insert(at, _item(row))
-                return
-            self.unset(path)
-        names = _names(path)
-        head = f"[[{'.'.join(names)}]]\n"
-        lines = [head, *(_assignment(name, one) for name, one in row.items())]
-        self._lines().insert(names, at, lines)
-        self._data = None
+        if not count:
+            self._change(path, [dict(row)], (self._with_first(path, row),))
+        elif self._is_array(path):
+            with self._by_tomlkit() as document:
+                _place(document, path).insert(at, _item(row))
+        else:
+            self._lines().insert(_names(path), at, _row_lines(path, row))
+            self._data = None
+
+    def _with_first(self, path: KeyPath, row: Mapping[str, Any]) -> str:
+        """Return a text that may have the first row of a list, with a header of its own."""
+        bare = Document(self.path, self.text)
+        bare.unset(path)  # an empty list, written as one value
+        layout = Layout(bare.text)
+        layout.insert(_names(path), 0, _row_lines(path, row))
+        return layout.text
 
     def remove(self, path: KeyPath, index: int) -> None:
         """Remove a row of a list of tables, and the remarks above it.
@@ -334,6 +340,13 @@ def _place(document: TOMLDocument, path: KeyPath) -> Any:
             node[part] = tomlkit.table()
         node = node[part]
     return node
+
+
+def _row_lines(path: KeyPath, row: Mapping[str, Any]) -> list[str]:
+    return [
+        f"[[{'.'.join(_names(path))}]]\n",
+        *(_assignment(name, value) for name, value in row.items()),
+    ]
 
 
 def _names(path: KeyPath) -> tuple[str, ...]:

@@ -241,7 +241,11 @@ def _make(document: Document, data: dict[str, Any], edits: list[Edit]) -> Iterat
                 _take(step, document, data)
         except Wrong as error:
             yield error.problem
-    if settled(tomllib.loads(document.text)) != settled(data):
+    try:
+        said = tomllib.loads(document.text)
+    except tomllib.TOMLDecodeError as error:
+        raise _uneditable(document) from error
+    if settled(said) != settled(data):
         raise _uneditable(document)
 
 
