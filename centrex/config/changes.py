@@ -311,6 +311,20 @@ def held(data: Mapping[str, Any], rows: str) -> list[dict[str, Any]]:
     return node if isinstance(node, list) else []
 
 
+def settled(data: Mapping[str, Any], dotted: str = "") -> dict[str, Any]:
+    """Return what a file says, without tables and lists of rows that have nothing in them."""
+    kept: dict[str, Any] = {}
+    for name, value in data.items():
+        here = f"{dotted}.{name}" if dotted else name
+        known = catalogue().get(here)
+        if isinstance(value, Mapping) and known is None:
+            value = settled(value, here)
+        is_container = known is None or known.kind == "rows"
+        if not (is_container and value in ([], {})):
+            kept[name] = value
+    return kept
+
+
 def steps(edit: Edit, data: Mapping[str, Any]) -> Iterator[Step]:
     """Yield what an edit does to a file that says this; a password has been turned into rows.
 
@@ -325,7 +339,8 @@ def steps(edit: Edit, data: Mapping[str, Any]) -> Iterator[Step]:
                 yield Step("set", edit.path, edit.value)
         case UnsetKey():
             _check_row(edit.key, edit.path, data)
-            yield Step("unset", edit.path)
+            if _stands(edit.path, data):
+                yield Step("unset", edit.path)
         case UpdateRow():
             yield from _update(edit, _written(edit.rows, edit.index, data))
         case SetPassword():
@@ -350,6 +365,15 @@ def _row_steps(edit: AddRow | DeleteRow | MoveRow, data: Mapping[str, Any]) -> I
             _written(edit.rows, edit.to, data)
             if edit.index != edit.to:
                 yield Step("move", split(edit.rows), index=edit.index, to=edit.to)
+
+
+def _stands(path: Path, data: Mapping[str, Any]) -> bool:
+    node: Any = data
+    for part in path:
+        if isinstance(part, str) and (not isinstance(node, Mapping) or part not in node):
+            return False
+        node = node[part]
+    return True
 
 
 def _written(rows: str, index: int, data: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -393,7 +417,8 @@ def _update(edit: UpdateRow, row: Mapping[str, Any]) -> Iterator[Step]:
     for name, value in edit.value.items():
         path = (*split(edit.rows), edit.index, name)
         if value is None:
-            yield Step("unset", path)
+            if name in row:
+                yield Step("unset", path)
         elif _is_masked(edit.rows, name, value):
             continue
         elif name in row:

@@ -10,20 +10,20 @@ import os
 import re
 import tempfile
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import tomlkit
-from tomlkit.exceptions import TOMLKitError
-from tomlkit.items import Array
+from tomlkit import TOMLDocument
 
-from centrex.base import CentrexError, ConfigError, Problem
+from centrex.base import CentrexError, ConfigError
 from centrex.config.keys import Path as KeyPath
 from centrex.config.keys import join
-from centrex.config.layout import Layout
+from centrex.config.layout import Block, Layout
 from centrex.config.load import read_text
+from centrex.config.problems import from_syntax
 
 _MODE: Final = 0o600
 
@@ -130,6 +130,9 @@ def _uncomment(text: str, table: str, name: str, line: str) -> str:
 class Document:
     """A TOML file being edited.
 
+    Edits are made in the lines they concern. Where lines have an unusual form, such as tables written
+    in one line, tomlkit makes them; it takes a hundred times as long.
+
     Args:
         path: The file.
         text: Its text, where that is known; the file must exist otherwise.
@@ -141,14 +144,12 @@ class Document:
     def __init__(self, path: Path, text: str | None = None) -> None:
         self.path = path
         self.original = read_text(path) if text is None else text
-        self._parse(self.original)
-
-    def _parse(self, text: str) -> None:
+        self._text = self.original
+        self._layout: Layout | None = None
         try:
-            self._document = tomlkit.parse(text)
-        except TOMLKitError as error:
-            problem = Problem(file=str(self.path), key="TOML", message=f"cannot be read: {error}")
-            raise ConfigError((problem,)) from None
+            self._data: dict[str, Any] | None = tomllib.loads(self._text)
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigError((from_syntax(error, str(path), self._text),)) from None
 
     @property
     def fingerprint(self) -> str:
@@ -158,13 +159,38 @@ class Document:
     @property
     def text(self) -> str:
         """The text as it would be saved."""
-        return self._document.as_string()
+        if self._layout is not None:
+            self._text = self._layout.text
+        return self._text
 
-    def _node(self, path: KeyPath) -> Any:
-        node: Any = self._document
+    def _become(self, text: str, data: dict[str, Any] | None = None) -> None:
+        self._text, self._data, self._layout = text, data, None
+
+    def _read(self) -> dict[str, Any]:
+        """Return what the text says."""
+        if self._data is None:
+            self._data = tomllib.loads(self.text)
+        return self._data
+
+    def _lines(self) -> Layout:
+        """Return the lines, to be changed in place."""
+        if self._layout is None:
+            self._layout = Layout(self._text)
+        return self._layout
+
+    @contextmanager
+    def _by_tomlkit(self) -> Iterator[TOMLDocument]:
+        """Have tomlkit change the text."""
+        document = tomlkit.parse(self.text)
+        yield document
+        self._become(document.as_string())
+
+    def _at(self, path: KeyPath) -> Any:
+        """Return what stands at a place, or nothing. Raises `IndexError` for a missing row."""
+        node: Any = self._read()
         for part in path:
-            if isinstance(part, str) and part not in node:
-                node[part] = tomlkit.table()
+            if isinstance(part, str) and (not isinstance(node, Mapping) or part not in node):
+                return None
             node = node[part]
         return node
 
@@ -178,18 +204,10 @@ class Document:
         Raises:
             KeyError, IndexError: A row or table on the way does not exist as such.
         """
-        *parents, name = path
-        if not isinstance(name, str):
-            raise KeyError(name)
-        if self._has(path):
-            self._node(tuple(parents))[name] = _item(value)
-            return
-        before, text = tomllib.loads(self.text), self.text
-        for candidate in _with_key(text, tuple(parents), name, value):
-            if candidate != text and _only_adds(before, candidate, path, value):
-                self._parse(candidate)
-                return
-        self._node(tuple(parents))[name] = _item(value)
+        if not isinstance(path[-1], str):
+            raise KeyError(path[-1])
+        is_there = self._at(path) is not None
+        self._change(path, value, tuple(_with_key(self.text, path, value, is_there=is_there)))
 
     def unset(self, path: KeyPath) -> None:
         """Take a key out, so that its default counts; nothing happens where it does not stand.
@@ -197,17 +215,34 @@ class Document:
         Raises:
             IndexError: A row on the way does not exist.
         """
-        *parents, name = path
-        if self._has(path):
-            del self._node(tuple(parents))[name]
+        if self._at(path) is not None:
+            self._change(path, None, tuple(_without_key(self.text, path)))
 
-    def _has(self, path: KeyPath) -> bool:
-        node: Any = self._document
-        for part in path:
-            if isinstance(part, str) and part not in node:
-                return False
-            node = node[part]
-        return True
+    def _change(self, path: KeyPath, value: Any, candidates: Sequence[str]) -> None:
+        """Take the first text that says what it shall; have tomlkit make one if none does."""
+        *parents, name = path
+        wanted = copy.deepcopy(self._read())
+        node: Any = wanted
+        for part in parents:
+            node = node.setdefault(part, {}) if isinstance(part, str) else node[part]
+        if value is None:
+            del node[name]
+        else:
+            node[name] = value
+        for candidate in candidates:
+            try:
+                said = tomllib.loads(candidate)
+            except tomllib.TOMLDecodeError:
+                continue
+            if said == wanted:
+                self._become(candidate, said)
+                return
+        with self._by_tomlkit() as document:
+            place = _place(document, tuple(parents))
+            if value is None:
+                del place[name]
+            else:
+                place[name] = _item(value)
 
     def append(self, path: KeyPath, row: Mapping[str, Any]) -> None:
         """Append a row to a list of tables, such as `("auth", "credentials")`."""
@@ -215,7 +250,8 @@ class Document:
 
     def count(self, path: KeyPath) -> int:
         """Return how many rows a list of tables has."""
-        return len(self._node(path)) if self._has(path) else 0
+        found = len(self._lines().rows(_names(path)))
+        return found or len(self._at(path) or ())
 
     def insert(self, path: KeyPath, at: int, row: Mapping[str, Any]) -> None:
         """Put a row into a list of tables, where `at` says; a list that is not there is begun.
@@ -226,16 +262,22 @@ class Document:
         count = self.count(path)
         if not 0 <= at <= count:
             raise IndexError(at)
-        if self._is_array(path):
-            if count:
-                self._node(path).insert(at, _item(row))
-                return
-            self.unset(path)
-        names = _names(path)
-        layout = Layout(self.text)
-        head = f"[[{'.'.join(names)}]]\n"
-        layout.insert(names, at, [head, *(_assignment(name, one) for name, one in row.items())])
-        self._parse(layout.text)
+        if not count:
+            self._change(path, [dict(row)], (self._with_first(path, row),))
+        elif self._is_array(path):
+            with self._by_tomlkit() as document:
+                _place(document, path).insert(at, _item(row))
+        else:
+            self._lines().insert(_names(path), at, _row_lines(path, row))
+            self._data = None
+
+    def _with_first(self, path: KeyPath, row: Mapping[str, Any]) -> str:
+        """Return a text that may have the first row of a list, with a header of its own."""
+        bare = Document(self.path, self.text)
+        bare.unset(path)  # an empty list, written as one value
+        layout = Layout(bare.text)
+        layout.insert(_names(path), 0, _row_lines(path, row))
+        return layout.text
 
     def remove(self, path: KeyPath, index: int) -> None:
         """Remove a row of a list of tables, and the remarks above it.
@@ -246,11 +288,11 @@ class Document:
         if not 0 <= index < self.count(path):
             raise IndexError(index)
         if self._is_array(path):
-            del self._node(path)[index]
+            with self._by_tomlkit() as document:
+                del _place(document, path)[index]
             return
-        layout = Layout(self.text)
-        layout.delete(_names(path), index)
-        self._parse(layout.text)
+        self._lines().delete(_names(path), index)
+        self._data = None
 
     def move(self, path: KeyPath, index: int, to: int) -> None:
         """Move a row of a list of tables to another place, with the remarks above it.
@@ -262,17 +304,18 @@ class Document:
         if not (0 <= index < count and 0 <= to < count):
             raise IndexError(index)
         if self._is_array(path):
-            rows = self._node(path)
-            row = rows[index]
-            del rows[index]
-            rows.insert(to, row)
+            with self._by_tomlkit() as document:
+                rows = _place(document, path)
+                row = rows[index]
+                del rows[index]
+                rows.insert(to, row)
             return
-        layout = Layout(self.text)
-        layout.move(_names(path), index, to)
-        self._parse(layout.text)
+        self._lines().move(_names(path), index, to)
+        self._data = None
 
     def _is_array(self, path: KeyPath) -> bool:
-        return self._has(path) and isinstance(self._node(path), Array)
+        """Whether a list of tables is written as one value, and not by headers."""
+        return not self._lines().rows(_names(path)) and self._at(path) is not None
 
     def save(self) -> None:
         """Write the file as a whole, or not at all.
@@ -289,38 +332,60 @@ class Document:
         self.original = self.text
 
 
+def _place(document: TOMLDocument, path: KeyPath) -> Any:
+    """Return a table or list of tomlkit's, made where it is not there yet."""
+    node: Any = document
+    for part in path:
+        if isinstance(part, str) and part not in node:
+            node[part] = tomlkit.table()
+        node = node[part]
+    return node
+
+
+def _row_lines(path: KeyPath, row: Mapping[str, Any]) -> list[str]:
+    return [
+        f"[[{'.'.join(_names(path))}]]\n",
+        *(_assignment(name, value) for name, value in row.items()),
+    ]
+
+
 def _names(path: KeyPath) -> tuple[str, ...]:
     return tuple(str(part) for part in path)
 
 
-def _with_key(text: str, parents: KeyPath, name: str, value: Any) -> Iterator[str]:
-    """Yield texts that may hold one more key, the one that looks best first."""
-    line = _assignment(name, value)
+def _block(layout: Layout, parents: KeyPath) -> Block | None:
+    """Return where a table or a row stands."""
     *tables, last = parents if parents else ("",)
+    if not isinstance(last, int):
+        return layout.table(_names(parents))
+    rows = layout.rows(_names(tuple(tables)))
+    return rows[last] if last < len(rows) else None
+
+
+def _with_key(text: str, path: KeyPath, value: Any, *, is_there: bool) -> Iterator[str]:
+    """Yield texts in which a key may have this value, the one that looks best first."""
+    *above, name = path
+    parents = tuple(above)
+    line = _assignment(str(name), value)
     layout = Layout(text)
-    if isinstance(last, int):
-        rows = layout.rows(_names(tuple(tables)))
-        if last < len(rows):
-            layout.assign(rows[last], line)
+    block = _block(layout, parents)
+    if is_there:
+        if block and layout.replace(block, str(name), line):
             yield layout.text
         return
-    yield _uncomment(text, join(parents), name, line)
-    table = layout.table(_names(parents))
-    if table is not None:
-        layout.assign(table, line)
+    if not any(isinstance(part, int) for part in parents):
+        yield _uncomment(text, join(parents), str(name), line)
+    if block is not None:
+        layout.assign(block, line)
         yield layout.text
-    else:
-        yield f"{layout.text.rstrip()}\n\n[{join(parents)}]\n{line}"
+    elif not any(isinstance(part, int) for part in parents):
+        yield f"{layout.text.rstrip()}\n\n[{join(parents)}]\n{line}".lstrip("\n")
 
 
-def _only_adds(before: dict[str, Any], text: str, path: KeyPath, value: Any) -> bool:
-    """Whether a text says what was said before, and this one key besides."""
-    wanted = copy.deepcopy(before)
-    node: Any = wanted
-    for part in path[:-1]:
-        node = node.setdefault(part, {}) if isinstance(part, str) else node[part]
-    node[path[-1]] = value
-    try:
-        return tomllib.loads(text) == wanted
-    except tomllib.TOMLDecodeError:
-        return False
+def _without_key(text: str, path: KeyPath) -> Iterator[str]:
+    """Yield texts that may hold a key no longer."""
+    *parents, name = path
+    layout = Layout(text)
+    block = _block(layout, tuple(parents))
+    if block and layout.replace(block, str(name), ""):
+        yield layout.text

@@ -13,6 +13,9 @@ from centrex.config.lines import header_of, outside_strings
 
 _NOTHING: Final = re.compile(r"\s*(#.*)?$")
 _REMARK: Final = re.compile(r"\s*#")
+_TEXT: Final = r"""(?!\"{3}|'{3})(?:"(?:[^"\\]|\\.)*"|'[^']*')"""
+_VALUE: Final = rf"""(?:{_TEXT}|[^\s#"'\[\]{{}},]+|\[(?:[^\[\]#"'{{}}]|{_TEXT})*\])"""
+"""A value in one line: a text, a number or a word, or a flat list of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +141,28 @@ class Layout:
         """Put an assignment behind the last one of a table or row."""
         self._lines.insert(block.last + 1, line)
         self._headers = tuple(self._find())
+
+    def replace(self, block: Block, name: str, line: str) -> bool:
+        """Put another assignment in the place of a key's, or none; the remark behind it stays.
+
+        Returns:
+            Whether the key stood there, once, in a line of a simple form.
+        """
+        pattern = re.compile(rf"(\s*){re.escape(name)}\s*=\s*{_VALUE}(\s*(?:#.*)?)\n")
+        found = [
+            (at, match)
+            for at in range(block.header + 1, block.last + 1)
+            if (match := pattern.fullmatch(self._lines[at]))
+        ]
+        if len(found) != 1:
+            return False
+        at, match = found[0]
+        if line:
+            self._lines[at] = f"{match[1]}{line.rstrip()}{match[2]}\n"
+        else:
+            del self._lines[at]
+        self._headers = tuple(self._find())
+        return True
 
     def insert(self, names: tuple[str, ...], at: int, lines: list[str]) -> None:
         """Put a row in; the first one behind its table, or at the end.

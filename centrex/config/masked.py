@@ -5,7 +5,9 @@ What is shown to people and goes over the control socket comes from here; it cha
 
 import difflib
 import re
+import tomllib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 import tomlkit
@@ -21,6 +23,11 @@ _SECRETS: Final = frozenset(
 )
 _REMARK: Final = re.compile(
     rf"^(\s*#.*?\b(?:{'|'.join(sorted(_SECRETS))})\b\s*=\s*).*$", re.MULTILINE
+)
+_ASSIGNED: Final = re.compile(
+    rf"""^([^#\n]*?\b(?:{"|".join(sorted(_SECRETS))})\s*=\s*)"""
+    r"""((?!"{3}|'{3})(?:"(?:[^"\\\n]|\\.)*"|'[^'\n]*'))""",
+    re.MULTILINE,
 )
 
 
@@ -45,15 +52,27 @@ def masked(text: str, known: frozenset[str] | None = None) -> str:
         known: The secrets of the text it is compared with; others are marked as changed. Nothing
             where it is not compared.
     """
-    document = tomlkit.parse(text)
+
+    def mask(value: str) -> str:
+        return value if not value else MASK if known is None or value in known else NEW
+
+    def line(found: re.Match[str]) -> str:
+        value = mask(str(tomllib.loads(f"value = {found[2]}")["value"]))
+        return f'{found[1]}"{value}"'
+
+    by_line = _REMARK.sub(rf'\1"{MASK}"', _ASSIGNED.sub(line, text))
+    with suppress(tomllib.TOMLDecodeError):  # such as of a remark that only looks like a secret
+        if secrets_in(by_line) <= {MASK, NEW}:
+            return by_line
+    document = tomlkit.parse(text)  # secrets in many lines, or in none of an usual form
     for table, name, value in list(_secrets(document)):
-        table[name] = MASK if known is None or value in known else NEW
+        table[name] = mask(value)
     return _REMARK.sub(rf'\1"{MASK}"', document.as_string())
 
 
 def secrets_in(text: str) -> frozenset[str]:
     """Return the secrets that a TOML text holds."""
-    return frozenset(value for _, _, value in _secrets(tomlkit.parse(text)))
+    return frozenset(value for _, _, value in _secrets(tomllib.loads(text)))
 
 
 def text_diff(old: str, new: str, name: str) -> str:

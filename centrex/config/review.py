@@ -15,7 +15,16 @@ from tomlkit.exceptions import TOMLKitError
 
 from centrex.base import ConfigError, Problem
 from centrex.config import htdigest, pending
-from centrex.config.changes import AddRow, Edit, SetKey, SetPassword, Step, UpdateRow, Wrong
+from centrex.config.changes import (
+    AddRow,
+    Edit,
+    SetKey,
+    SetPassword,
+    Step,
+    UpdateRow,
+    Wrong,
+    settled,
+)
 from centrex.config.changes import held as rows_of
 from centrex.config.changes import read as read_changes
 from centrex.config.changes import steps as steps_of
@@ -43,7 +52,7 @@ def opened(source: ConfigSource) -> dict[str, Any]:
         "file": str(source.path),
         "fingerprint": fingerprint_of(text),
         "values": _values(tomllib.loads(text)),
-        "origins": dict(loaded.origins),
+        "origins": {key: origin for key, origin in loaded.origins.items() if "[" not in key},
         "warnings": [_problem(one) for one in loaded.warnings],
     }
 
@@ -232,7 +241,11 @@ def _make(document: Document, data: dict[str, Any], edits: list[Edit]) -> Iterat
                 _take(step, document, data)
         except Wrong as error:
             yield error.problem
-    if tomllib.loads(document.text) != data:
+    try:
+        said = tomllib.loads(document.text)
+    except tomllib.TOMLDecodeError as error:
+        raise _uneditable(document) from error
+    if settled(said) != settled(data):
         raise _uneditable(document)
 
 

@@ -43,6 +43,7 @@ class Editing:
         self._turn = anyio.Lock()
         self._deadline = NEVER
         self._confirm_by = ""
+        self._looked = False
 
     async def open(self) -> dict[str, Any]:
         """Return the configuration as an editor starts from it. Raises `ConfigError`."""
@@ -142,7 +143,16 @@ class Editing:
             raise CommandRefused("not-found", "no change waits to be confirmed")
 
     async def look(self, now: float) -> None:
-        """Roll back what was not confirmed in time; called once a second."""
+        """Roll back what was not confirmed in time; called once a second.
+
+        The first time also what was left by an instance before, where nobody did so at the start.
+        """
+        if not self._looked:
+            async with self._turn:
+                left = await anyio.to_thread.run_sync(pending.find, self._engine.source.path)
+                if left is not None and not self._confirm_by:
+                    self._deadline, self._confirm_by = now, left.confirm_by
+                self._looked = True
         if self._deadline > now or self._turn.statistics().locked:
             return
         async with self._turn:

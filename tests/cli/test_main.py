@@ -145,7 +145,7 @@ def test_a_reader_that_goes_away_is_no_failure(
 @pytest.mark.parametrize(
     ("typed", "expected"),
     [
-        ("centrex re", ["registrations", "relay", "relays", "reload"]),
+        ("centrex re", ["registrations", "relay", "relays", "reload", "restore"]),
         ("centrex config s", ["schema", "set", "show"]),
         ("centrex explain -Xabc --j", ["--json"]),
     ],

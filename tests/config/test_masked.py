@@ -1,3 +1,5 @@
+import pytest
+
 from centrex.config.masked import NEW, masked, secrets_in, text_diff
 
 OLD = """\
@@ -37,3 +39,23 @@ def test_a_first_secret_shows_as_changed() -> None:
 
 def test_secrets_are_found_wherever_they_stand() -> None:
     assert secrets_in(OLD) == {"hush", "bbbb"}
+
+
+WAYS = [
+    "secret = 'hush'",
+    'secret = """\nhush"""',
+    "secret = '''\nhush\n'''",
+    '"secret" = "hush"',
+    'secret = "hu\\u0073h"',
+    'a = {secret = "hush", ha1_md5 = "hush"}',
+    'a.secret = "hush"',
+    'note = "secret = \'x\'"\nsecret = "hush"',
+    '#secret = "hush"',
+]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_no_way_to_write_a_secret_shows_it(way: str) -> None:
+    told = masked(f"[media]\n{way}\n")
+    assert "hush" not in told.replace("\\u0073", "s")
+    assert secrets_in(told) <= {"***"}

@@ -230,6 +230,19 @@ def test_a_file_of_an_odd_layout_is_edited_or_refused_but_never_spoilt(tmp_path:
     assert config.auth.credentials[0].ha1_md5.get_secret_value()
 
 
+def test_what_is_left_with_nothing_in_it_is_no_obstacle(source: ConfigSource) -> None:
+    changes = [
+        {"op": "delete", "list": "auth.credentials", "index": 0},
+        {"op": "delete", "list": "routing.plans", "index": 1},
+        {"op": "delete", "list": "routing.plans", "index": 0},
+        {"op": "unset", "key": "network.guard.burst"},
+    ]
+    apply(source, seen(source), changes)
+    assert source.path.read_text() == (
+        '# mine\n[network]\ndomain = "example.com"  # ours\n\n# calls\n[routing]\n'
+    )
+
+
 def test_when_a_file_was_written_is_told(source: ConfigSource) -> None:
     assert changed_at(source.path).endswith("Z")
     assert changed_at(source.path.parent / "nowhere") == ""

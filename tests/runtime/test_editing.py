@@ -180,6 +180,22 @@ async def test_an_engine_that_ended_rolls_back_at_its_next_start(made: Instance)
     assert made.engine.config.auth.nonce_life == 300
 
 
+async def test_what_an_engine_before_left_is_rolled_back_soon(made: Instance) -> None:
+    before = made.file.read_text()
+    async with made.running():
+        await apply(made, NONCE, confirm_s=60)
+    made.engine = made.make()
+    async with made.running() as engine:
+        assert engine.config.auth.nonce_life == 60
+        await engine.editing.look(time.monotonic())
+        assert engine.config.auth.nonce_life == 300
+        await apply(made, NONCE, confirm_s=60)
+        await engine.editing.look(time.monotonic())
+        assert engine.config.auth.nonce_life == 60
+        await made.ask("config.rollback")
+    assert made.file.read_text() == before
+
+
 def test_where_nothing_ever_ran_it_is_rolled_back_too(tmp_path: Path) -> None:
     file = tmp_path / "x.toml"
     file.write_text("a = 1\n")
