@@ -59,14 +59,14 @@ def _dialog(table: str, title: str) -> dict[str, Any]:
             for key in below
             if key.name.startswith(f"{one.name}[].") and "." not in key.name[len(one.name) + 3 :]
         ]
-        rows = {
+        entry: dict[str, Any] = {
             "key": one.name,
             "label": one.label,
             "help": one.description,
             "columns": [described(key) for key in columns],
         }
-        told.setdefault("list", rows)  # the dialog's own; others stand beside it
-        told.setdefault("lists", []).append(rows)
+        told.setdefault("list", entry)  # the dialog's own; others stand beside it
+        told.setdefault("lists", []).append(entry)
     return told
 
 
