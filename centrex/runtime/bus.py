@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from types import TracebackType
 from typing import Final, TypeAlias
 
@@ -63,6 +64,10 @@ class Subscription:
         self._queue.clear()
         self._lost = 0
         return items
+
+    def newest(self, count: int) -> list[Stamped]:
+        """Return the newest of what is there, oldest first, and leave it there."""
+        return list(islice(reversed(self._queue), count))[::-1]
 
     async def wait(self, count: int = 1) -> None:
         """Wait until at least `count` events are there (at most as many as the queue holds)."""

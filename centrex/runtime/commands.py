@@ -17,6 +17,7 @@ from centrex.events import Severity
 from centrex.runtime.config_commands import ConfigCommands
 from centrex.runtime.control import CommandRefused, Handler
 from centrex.runtime.listing import page
+from centrex.runtime.live_commands import LiveCommands
 from centrex.sip.uri import SipUri, parse_uri, unescape_user
 from centrex.trace.explain import explain
 
@@ -56,6 +57,7 @@ class Commands:
             "relays": self.relays,
             "relays.drain": self.drain_relay,
             "relays.calls": self.relay_calls,
+            **LiveCommands(self._engine).handlers(),
         }
 
     def status(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -96,8 +98,7 @@ class Commands:
         engine = self._engine
         engine.statistics.registrations_stand(engine.registry.bindings)
         figures = engine.statistics.snapshot(time.monotonic())
-        for reason, count in engine.streams.drops.items():
-            figures["drops"][reason] = figures["drops"].get(reason, 0) + count
+        figures["drops"] = engine.drops()
         return figures
 
     def stop(self, params: dict[str, Any]) -> dict[str, Any]:

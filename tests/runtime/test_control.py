@@ -12,8 +12,9 @@ import anyio.to_thread
 import pytest
 
 from centrex.base import ConfigError, Problem, Unavailable
-from centrex.runtime import control
+from centrex.runtime import control, desk
 from centrex.runtime.control import LINE_LIMIT, CommandRefused, call, serve
+from centrex.runtime.desk import Desk
 from centrex.runtime.lock import InstanceLock
 
 pytestmark = pytest.mark.wire
@@ -57,6 +58,7 @@ HANDLERS: dict[str, control.Handler] = {
     "odd": lambda _: {"odd": object()},
     "long": lambda _: {"long": "x" * LINE_LIMIT},
 }
+NOBODY = Desk({}, lambda *_: None)
 
 
 @asynccontextmanager
@@ -66,13 +68,8 @@ async def serving(
     failures: list[tuple[str, type[Exception]]] = []
 
     async def run(*, task_status: Any) -> None:
-        await serve(
-            path,
-            HANDLERS,
-            lock=lock,
-            failed=lambda command, error: failures.append((command, type(error))),
-            task_status=task_status,
-        )
+        desk = Desk(HANDLERS, lambda command, error: failures.append((command, type(error))))
+        await serve(path, desk, lock=lock, task_status=task_status)
 
     async with anyio.create_task_group() as tasks:
         await tasks.start(run)
@@ -194,7 +191,7 @@ async def test_a_line_without_an_end_is_cut_off(tmp_path: Path, lock: InstanceLo
 async def test_clients_are_served_at_once_up_to_a_bound(
     tmp_path: Path, lock: InstanceLock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(control, "CLIENTS", 2)
+    monkeypatch.setattr(desk, "CLIENTS", 2)
     path = tmp_path / "control"
     line = b'{"v":1,"command":"echo"}\n'
     async with (
@@ -238,7 +235,7 @@ async def test_without_the_lock_the_socket_is_left_alone(tmp_path: Path) -> None
     path = tmp_path / "control"
     path.touch()
     with pytest.raises(Unavailable, match="belongs to whoever holds"):
-        await serve(path, {}, lock=InstanceLock(tmp_path / "lock"), failed=lambda *_: None)
+        await serve(path, NOBODY, lock=InstanceLock(tmp_path / "lock"))
     assert path.exists()
 
 
@@ -249,7 +246,7 @@ async def test_a_place_that_cannot_be_used_is_told_in_words(
     tmp_path: Path, lock: InstanceLock, name: str, message: str
 ) -> None:
     with pytest.raises(Unavailable, match=message):
-        await serve(tmp_path / name, {}, lock=lock, failed=lambda *_: None)
+        await serve(tmp_path / name, NOBODY, lock=lock)
 
 
 def test_nobody_there_is_unavailable(tmp_path: Path) -> None:

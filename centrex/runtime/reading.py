@@ -1,0 +1,21 @@
+"""The commands that only read: all that may be asked by whoever is to change nothing."""
+
+from typing import Final
+
+READING: Final = frozenset(
+    {
+        "bans",
+        "calls",
+        "config",
+        "events.recent",
+        "explain",
+        "registrations",
+        "relays",
+        "relays.calls",
+        "snapshot",
+        "statistics",
+        "status",
+        "subscriptions",
+    }
+)
+"""Any command that is not among these counts as one that changes something."""
