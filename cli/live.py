@@ -5,10 +5,14 @@ from typing import Annotated
 import typer
 
 from cli import output
+from cli.dashes import DashedCommand
 from cli.target import ConfigOption, InstanceOption, JsonOption, target
 
 registrations_app = typer.Typer(
     invoke_without_command=True, rich_markup_mode=None, help="The phones that are registered."
+)
+calls_app = typer.Typer(
+    invoke_without_command=True, rich_markup_mode=None, help="The calls in progress."
 )
 bans_app = typer.Typer(
     invoke_without_command=True, rich_markup_mode=None, help="The sources that are banned."
@@ -72,6 +76,7 @@ def registrations_remove(
         output.say(f"removed {result['removed']}")
 
 
+@calls_app.callback(epilog="Example: centrex calls")
 def calls(
     ctx: typer.Context,
     *,
@@ -79,10 +84,9 @@ def calls(
     instance: InstanceOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """List the calls in progress.
-
-    Example: centrex calls
-    """
+    """List the calls in progress."""
+    if ctx.invoked_subcommand:
+        return
     aim = target(ctx)
     rows = aim.rows("calls")
     if aim.as_json:
@@ -104,6 +108,27 @@ def calls(
         ),
         empty="no call is in progress",
     )
+
+
+@calls_app.command("end", cls=DashedCommand)
+def calls_end(
+    ctx: typer.Context,
+    *,
+    call_id: Annotated[str, typer.Argument(metavar="CALL-ID", help="The call, as listed.")],
+    config: ConfigOption = None,
+    instance: InstanceOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """End a call: both phones are told, whether it is up or still rings.
+
+    Example: centrex calls end 3848276298220188511
+    """
+    aim = target(ctx)
+    result = aim.call("calls.end", id=call_id)
+    if aim.as_json:
+        output.emit_json(result)
+    else:
+        output.say(f"{call_id} is ended")
 
 
 def explain(

@@ -28,6 +28,7 @@ from centrex.routing.ours import Ours
 from centrex.runtime import control
 from centrex.runtime.bans import BanFile
 from centrex.runtime.bus import Bus, LogHandler
+from centrex.runtime.capture import Capture
 from centrex.runtime.certificate import CertificateAge
 from centrex.runtime.chores import Chores
 from centrex.runtime.commands import Commands
@@ -125,6 +126,7 @@ class Engine:
         self.statistics = Statistics(self.started)
         self.registry = Registry(case_sensitive=registrar.case_sensitive)
         self.journal = Journal()
+        self.capture = Capture()
         self.bus = Bus(self.policy.kinds)
         self.log = EventLog(
             self.bus,
@@ -203,7 +205,13 @@ class Engine:
 
     async def _serve(self, tasks: TaskGroup, ready_fd: int | None) -> None:
         self.hands = Hands(
-            self.core, self.bus, self.resolver, self.flows, tasks, self.recovery.notice
+            self.core,
+            self.bus,
+            self.resolver,
+            self.flows,
+            tasks,
+            self.recovery.notice,
+            self.capture,
         )
         self.edges.bind(
             self.roaming.hosts(),

@@ -5,6 +5,8 @@ from typing import Final
 READING: Final = frozenset(
     {
         "bans",
+        "call",
+        "call.export",
         "calls",
         "config",
         "events.recent",

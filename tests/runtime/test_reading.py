@@ -10,6 +10,7 @@ pytestmark = pytest.mark.wire
 
 CHANGING = {
     "bans.release",
+    "calls.end",
     "registrations.remove",
     "relays.drain",
     "reload",

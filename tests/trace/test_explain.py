@@ -247,6 +247,14 @@ def test_other_ends_of_a_registration(decision: tuple[Any, ...], words: str) -> 
             "1001 called 1002 and was answered; after 1 s neither phone was heard of any more.",
         ),
         (
+            [TRIED, (Rule.TARGET_ANSWERED, TARGET, 200), (Rule.ENDED, "operator", 1.0)],
+            "1001 called 1002 and was answered; after 1 s the operator ended it.",
+        ),
+        (
+            [TRIED, (Rule.ENDED, "operator"), (Rule.ANSWERED, 487, "x")],
+            "1001 called 1002; the operator ended it before anybody answered (487).",
+        ),
+        (
             [TRIED, (Rule.TARGET_ANSWERED, TARGET, 200)],
             "1001 called 1002 and was answered; the call is up.",
         ),

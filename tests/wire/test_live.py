@@ -94,6 +94,33 @@ def test_calls(server: CentrexServer, alice: SipClient, bob: SipClient) -> None:
     assert server.calls() == []
 
 
+def test_a_call_is_ended_at_both_phones(
+    server: CentrexServer, alice: SipClient, bob: SipClient
+) -> None:
+    call, _ = connect(alice, bob)
+    assert server.ask("calls", "end", call.call_id) == {"ended": True}
+    for phone in (alice, bob):
+        bye = phone.expect("BYE", call_id=call.call_id)
+        assert bye.uri == phone.contact
+        assert "operator" in bye.get("reason")
+        phone.respond(bye, 200)
+    assert server.calls() == []
+    assert "the operator ended it" in server.story(call.call_id)
+
+
+def test_a_call_that_rings_is_ended_at_both_phones(
+    server: CentrexServer, alice: SipClient, bob: SipClient
+) -> None:
+    call = alice.invite("bob")
+    incoming = bob.incoming()
+    incoming.respond(180)
+    call.expect(180)
+    assert server.command("calls", "end", call.call_id)[0] == 0
+    assert "operator" in call.expect(487).get("reason")
+    incoming.cancelled()
+    assert server.calls() == []
+
+
 def test_why_a_registration_failed(server: CentrexServer) -> None:
     with SipClient("alice", server, password="guessed") as phone:
         assert phone.register().status == 403
