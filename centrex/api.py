@@ -74,6 +74,7 @@ __all__ = [
     "effective",
     "find",
     "flatten",
+    "follow",
     "generate_password",
     "help_page",
     "instance_paths",
@@ -188,6 +189,20 @@ def call(
     from centrex.runtime import control  # noqa: PLC0415 - only who calls an instance pays
 
     return control.call(str(paths.control), command, dict(params or {}), timeout_s)
+
+
+def follow(
+    paths: InstancePaths, stream: str, params: Mapping[str, Any] | None = None
+) -> Iterator[dict[str, Any]]:
+    """Yield the batches of a stream of a running instance: `{"rows": …, "lost": …}`.
+
+    Raises:
+        Unavailable: It does not run, or has gone.
+        Refused: It answered that it will not.
+    """
+    from centrex.runtime import control  # noqa: PLC0415 - see `call`
+
+    yield from control.follow(str(paths.control), stream, dict(params or {}))
 
 
 def all_rows(

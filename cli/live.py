@@ -1,11 +1,12 @@
 """`registrations`, `calls`, `explain`, `bans`: what a running instance knows right now."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from cli import output
 from cli.dashes import DashedCommand
+from cli.following import FollowOption, Table, show
 from cli.target import ConfigOption, InstanceOption, JsonOption, target
 
 registrations_app = typer.Typer(
@@ -19,6 +20,35 @@ bans_app = typer.Typer(
 )
 
 
+_REGISTRATIONS = Table(
+    headers=("USER", "CONTACT", "FROM", "EXPIRES", "Q", "PHONE"),
+    cells=lambda row: (
+        row["aor"],
+        row["contact"],
+        f"{row['transport']} {row['source']}",
+        f"{row['expires_s']} s",
+        row["q"],
+        row["user_agent"],
+    ),
+    empty="no phone is registered",
+    news=("aor", "contact", "transport", "source", "user_agent"),
+)
+_CALLS = Table(
+    headers=("FROM", "TO", "STATE", "SECONDS", "RELAY", "STARTED", "CALL-ID"),
+    cells=lambda row: (
+        row["from"],
+        row["to"],
+        row["state"],
+        int(row["duration_s"] or 0),
+        row.get("relay", "") or "-",
+        row["started_at"],
+        row["id"],
+    ),
+    empty="no call is in progress",
+    news=("id", "state", "relay"),
+)
+
+
 @registrations_app.callback(epilog="Example: centrex registrations --aor sip:1001@example.com")
 def registrations(
     ctx: typer.Context,
@@ -26,6 +56,7 @@ def registrations(
     aor: Annotated[
         str, typer.Option(metavar="AOR", help="Only this user, as in sip:1001@example.com.")
     ] = "",
+    follow: FollowOption = False,
     config: ConfigOption = None,
     instance: InstanceOption = "",
     as_json: JsonOption = False,
@@ -34,25 +65,14 @@ def registrations(
     if ctx.invoked_subcommand:
         return
     aim = target(ctx)
-    rows = aim.rows("registrations", **({"aor": aor} if aor else {}))
-    if aim.as_json:
-        output.emit_json({"registrations": rows})
+
+    def rows() -> list[dict[str, Any]]:
+        return aim.rows("registrations", **({"aor": aor} if aor else {}))
+
+    if aim.as_json and not follow:
+        output.emit_json({"registrations": rows()})
         return
-    output.table(
-        ("USER", "CONTACT", "FROM", "EXPIRES", "Q", "PHONE"),
-        (
-            (
-                row["aor"],
-                row["contact"],
-                f"{row['transport']} {row['source']}",
-                f"{row['expires_s']} s",
-                row["q"],
-                row["user_agent"],
-            )
-            for row in rows
-        ),
-        empty="no phone is registered",
-    )
+    show(_REGISTRATIONS, rows, follow=follow, as_json=aim.as_json)
 
 
 @registrations_app.command("remove")
@@ -80,6 +100,7 @@ def registrations_remove(
 def calls(
     ctx: typer.Context,
     *,
+    follow: FollowOption = False,
     config: ConfigOption = None,
     instance: InstanceOption = "",
     as_json: JsonOption = False,
@@ -88,26 +109,10 @@ def calls(
     if ctx.invoked_subcommand:
         return
     aim = target(ctx)
-    rows = aim.rows("calls")
-    if aim.as_json:
-        output.emit_json({"calls": rows})
+    if aim.as_json and not follow:
+        output.emit_json({"calls": aim.rows("calls")})
         return
-    output.table(
-        ("FROM", "TO", "STATE", "SECONDS", "RELAY", "STARTED", "CALL-ID"),
-        (
-            (
-                row["from"],
-                row["to"],
-                row["state"],
-                int(row["duration_s"] or 0),
-                row.get("relay", "") or "-",
-                row["started_at"],
-                row["id"],
-            )
-            for row in rows
-        ),
-        empty="no call is in progress",
-    )
+    show(_CALLS, lambda: aim.rows("calls"), follow=follow, as_json=aim.as_json)
 
 
 @calls_app.command("end", cls=DashedCommand)

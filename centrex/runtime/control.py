@@ -9,8 +9,9 @@ import errno
 import os
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import anyio
 from anyio.abc import TaskStatus
@@ -26,6 +27,7 @@ __all__ = [
     "Handler",
     "Result",
     "call",
+    "follow",
     "serve",
     "why_unreachable",
 ]
@@ -144,6 +146,48 @@ def _exchange(sock: socket.socket, path: str, request: bytes, deadline: float) -
         if not chunk or len(answer) > LINE_LIMIT + 1:
             raise Unavailable(f"{path}: the instance ended the connection without an answer")
     return bytes(answer)
+
+
+def follow(
+    path: Path | str,
+    stream: str,
+    params: dict[str, Any] | None = None,
+    timeout_s: float = 10.0,
+) -> Iterator[Result]:
+    """Yield the batches of a stream of a running instance, until nobody asks for more.
+
+    Args:
+        path: Its control socket.
+        stream: The stream.
+        params: Its parameters.
+        timeout_s: How long it may take until the stream begins.
+
+    Raises:
+        Unavailable: Nobody listens there, we may not connect, or the instance has gone.
+        CommandRefused: The instance answered with an error.
+    """
+    request = request_line(stream, params, follow=True, read_only=True)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        try:
+            sock.settimeout(timeout_s)
+            sock.connect(str(path))
+            sock.sendall(request)
+            with sock.makefile("rb") as lines:
+                read_answer(_line(lines, path))
+                sock.settimeout(None)
+                while True:
+                    yield read_answer(_line(lines, path))
+        except TimeoutError as error:
+            raise Unavailable(f"{path}: no answer within {timeout_s:g} s") from error
+        except OSError as error:
+            raise Unavailable(why_unreachable(path, error)) from error
+
+
+def _line(lines: BinaryIO, path: Path | str) -> bytes:
+    line = lines.readline(LINE_LIMIT + 1)
+    if not line.endswith(b"\n"):
+        raise Unavailable(f"{path}: the instance has ended the connection")
+    return line
 
 
 def why_unreachable(path: Path | str, error: OSError) -> str:

@@ -54,13 +54,16 @@ class Recent:
     async def rows(self, params: dict[str, Any]) -> Result:
         """Return the latest events, oldest first: as many as asked for (`limit`) and as fit.
 
+        Params: as those of `stream`, but for `recent`.
+
         Raises:
             Refused: The parameters are not understood.
         """
         count = _count(params, "limit", REMEMBERED)
         rows: list[dict[str, Any]] = []
         size = 0
-        for number, item in enumerate(reversed(self._newest(count, _kinds(params)))):
+        newest = self._newest(count, _kinds(params), _level(params))
+        for number, item in enumerate(reversed(newest)):
             row = self._row(item)
             size += _size(row)
             if size > LINE_LIMIT - 1024:
@@ -83,7 +86,7 @@ class Recent:
         return self._batches(kinds, _level(params), _count(params, "recent", 0))
 
     async def _batches(self, kinds: Collection[Kind], least: Severity, recent: int) -> Batches:
-        items: deque[Stamped | Lost] = deque(self._newest(recent, kinds))
+        items: deque[Stamped | Lost] = deque(self._newest(recent, kinds, least))
         with self._bus.subscribe(kinds, limit=REMEMBERED, least=least) as subscription:
             self._changed()
             try:
@@ -114,10 +117,12 @@ class Recent:
                 await anyio.lowlevel.checkpoint()
         return {"rows": rows, "lost": lost}
 
-    def _newest(self, count: int, kinds: Collection[Kind]) -> list[Stamped]:
-        if len(kinds) == len(Kind):
-            return self._memory.newest(count)
-        found = [item for item in self._memory.newest(REMEMBERED) if item[1].kind in kinds]
+    def _newest(self, count: int, kinds: Collection[Kind], least: Severity) -> list[Stamped]:
+        found = [
+            item
+            for item in self._memory.newest(REMEMBERED)
+            if item[1].kind in kinds and item[1].severity >= least
+        ]
         return found[max(len(found) - count, 0) :]
 
     def _row(self, item: Stamped) -> dict[str, Any]:

@@ -2,7 +2,7 @@ import json
 import os
 import socket
 import stat
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import pytest
 
 from centrex.base import ConfigError, Problem, Unavailable
 from centrex.runtime import control, desk
-from centrex.runtime.control import LINE_LIMIT, CommandRefused, call, serve
+from centrex.runtime.control import LINE_LIMIT, CommandRefused, call, follow, serve
 from centrex.runtime.desk import Desk
 from centrex.runtime.lock import InstanceLock
 
@@ -38,6 +38,11 @@ def echo(params: dict[str, Any]) -> dict[str, Any]:
 async def echo_later(params: dict[str, Any]) -> dict[str, Any]:
     await anyio.lowlevel.checkpoint()
     return {"later": params}
+
+
+async def three(_params: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+    for number in (1, 2, 3):
+        yield {"rows": [number]}
 
 
 def failing(error: Exception) -> Callable[[dict[str, Any]], dict[str, Any]]:
@@ -68,7 +73,11 @@ async def serving(
     failures: list[tuple[str, type[Exception]]] = []
 
     async def run(*, task_status: Any) -> None:
-        desk = Desk(HANDLERS, lambda command, error: failures.append((command, type(error))))
+        desk = Desk(
+            HANDLERS,
+            lambda command, error: failures.append((command, type(error))),
+            streams={"three": three},
+        )
         await serve(path, desk, lock=lock, task_status=task_status)
 
     async with anyio.create_task_group() as tasks:
@@ -219,6 +228,25 @@ async def test_a_client_that_leaves_in_the_middle_harms_nobody(
             await stream.send(b'{"v":1,"command":"later"}\n')
         assert await ask(path, "echo") == {"echo": {}}
     assert failures == []
+
+
+async def test_a_stream_is_followed_until_the_instance_goes(
+    tmp_path: Path, lock: InstanceLock
+) -> None:
+    path = tmp_path / "control"
+    batches: list[dict[str, Any]] = []
+
+    def read() -> None:
+        batches.extend(follow(path, "three"))
+
+    async with serving(path, lock):
+        with pytest.raises(Unavailable, match="ended the connection"):
+            await anyio.to_thread.run_sync(read)
+        with pytest.raises(CommandRefused, match="no stream"):
+            await anyio.to_thread.run_sync(lambda: next(follow(path, "none")))
+    assert batches == [{"rows": [1]}, {"rows": [2]}, {"rows": [3]}]
+    with pytest.raises(Unavailable, match="no instance is running"):
+        await anyio.to_thread.run_sync(lambda: next(follow(path, "three")))
 
 
 async def test_a_stale_socket_is_replaced_by_the_holder_of_the_lock(

@@ -94,6 +94,17 @@ def test_calls(server: CentrexServer, alice: SipClient, bob: SipClient) -> None:
     assert server.calls() == []
 
 
+def test_the_log_is_shown_and_followed(server: CentrexServer, bob: SipClient) -> None:
+    rows = server.ask("log", "--kind", "registrations")["events"]
+    assert rows[-1]["name"] == "registration.added"
+    assert rows[-1]["aor"] == server.uri("bob")
+    code, out, _ = server.command("log", "-n", "1", "--kind", "registrations")
+    assert (code, out.count("\n"), "\x1b" in out) == (0, 1, False)
+    assert out.split()[0] == rows[-1]["at"]
+    assert "registrations registration.added src=" in out
+    assert server.command("log", "--kind", "nonsense")[0] == 2
+
+
 def test_a_call_is_ended_at_both_phones(
     server: CentrexServer, alice: SipClient, bob: SipClient
 ) -> None:
