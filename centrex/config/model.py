@@ -11,12 +11,12 @@ from centrex.config.basic import BasicSettings
 from centrex.config.later import (
     DirectorySettings,
     InetSettings,
-    MetricsSettings,
     PluginSettings,
     RoutingSettings,
     SiplogSettings,
     WanSettings,
 )
+from centrex.config.metrics import Settings as MetricsSettings
 from centrex.config.network import NetworkSettings
 from centrex.events.settings import Settings as EventSettings
 from centrex.media.settings import Settings as MediaSettings

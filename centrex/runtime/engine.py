@@ -235,6 +235,7 @@ class Engine:
             tasks.start_soon(self._signals, tasks)
         await self._open_control(tasks)
         await self.media.start(tasks)
+        await self._open_metrics(tasks)
         self._tasks = tasks
         collector = Collector(too_many=self.stay.too_many)
         tasks.start_soon(collector.run, self.statistics)
@@ -266,6 +267,15 @@ class Engine:
         await tasks.start(
             lambda *, task_status: serve(path, desk, lock=self.lock, task_status=task_status)
         )
+
+    async def _open_metrics(self, tasks: TaskGroup) -> None:
+        listen = self.config.metrics.listen
+        if not listen:
+            return
+        from centrex.runtime import metrics  # noqa: PLC0415 - only who serves figures pays
+
+        server = metrics.MetricsServer(metrics.Figures(self, time.monotonic))
+        await tasks.start(server.serve, listen)
 
     async def _stop(self) -> None:
         """Take nothing new, let what is under way end and be sent, write everything down.

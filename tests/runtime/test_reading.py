@@ -11,6 +11,9 @@ pytestmark = pytest.mark.wire
 CHANGING = {
     "bans.release",
     "calls.end",
+    "config.apply",
+    "config.confirm",
+    "config.rollback",
     "registrations.remove",
     "relays.drain",
     "reload",
