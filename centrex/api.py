@@ -6,12 +6,13 @@ so that `centrex config check` starts fast.
 """
 
 import importlib.metadata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Protocol
 
-from centrex.base import CentrexError, ConfigError, Problem, Unavailable
+from centrex.base import CentrexError, ConfigError, Problem, Refused, Unavailable
 from centrex.config import first
 from centrex.config.archive import BadArchive
 from centrex.config.defaults import default_text
@@ -47,6 +48,7 @@ __all__ = [
     "ConfigError",
     "ConfigSource",
     "Document",
+    "Instance",
     "InstancePaths",
     "Key",
     "Loaded",
@@ -59,6 +61,7 @@ __all__ = [
     "Waiting",
     "all_rows",
     "apply_changes",
+    "attach",
     "back_up",
     "call",
     "catalogue",
@@ -71,6 +74,7 @@ __all__ = [
     "effective",
     "find",
     "flatten",
+    "follow",
     "generate_password",
     "help_page",
     "instance_paths",
@@ -87,6 +91,7 @@ __all__ = [
     "ready_source",
     "restore",
     "route_test",
+    "run_inside",
     "serve",
     "serve_relay",
     "setup",
@@ -98,18 +103,39 @@ __all__ = [
 ]
 
 
-class Refused(CentrexError):
-    """A running instance answered that it will not.
+class Instance(Protocol):
+    """A running instance, of this process or another; all that passes is plain data.
 
-    Args:
-        code: `not-found`, `refused`, `invalid`, `unavailable` or `internal`.
-        message: Why, in words.
-        detail: What else it said: `problems`, `nearest`.
+    Attributes:
+        mode: Whether it runs in this process.
+        read_only: Whether it is to be changed in nothing.
+        paths: Where its files are.
     """
 
-    def __init__(self, code: str, message: str, detail: Mapping[str, Any]) -> None:
-        super().__init__(message)
-        self.code, self.detail = code, dict(detail)
+    mode: Literal["in-process", "attached"]
+    read_only: bool
+    paths: InstancePaths
+
+    async def ask(self, command: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Have a command carried out and return its result.
+
+        Raises:
+            Refused: The instance will not; or it would change something, and may not.
+            Unavailable: It is not there any more, or does not answer in time.
+        """
+
+    def follow(
+        self, stream: str, params: Mapping[str, Any] | None = None
+    ) -> AbstractAsyncContextManager[AsyncIterator[dict[str, Any]]]:
+        """Follow a stream: batches `{"rows": …, "lost": …}`, at most four a second.
+
+        Raises:
+            Refused: The instance will not.
+            Unavailable: It is not there any more.
+        """
+
+    async def close(self) -> None:
+        """Let go of it. One of another process goes on; this process's own is stopped."""
 
 
 def version() -> str:
@@ -163,10 +189,21 @@ def call(
     """
     from centrex.runtime import control  # noqa: PLC0415 - only who calls an instance pays
 
-    try:
-        return control.call(str(paths.control), command, dict(params or {}), timeout_s)
-    except control.CommandRefused as error:
-        raise Refused(error.code, str(error), error.detail) from error
+    return control.call(str(paths.control), command, dict(params or {}), timeout_s)
+
+
+def follow(
+    paths: InstancePaths, stream: str, params: Mapping[str, Any] | None = None
+) -> Iterator[dict[str, Any]]:
+    """Yield the batches of a stream of a running instance: `{"rows": …, "lost": …}`.
+
+    Raises:
+        Unavailable: It does not run, or has gone.
+        Refused: It answered that it will not.
+    """
+    from centrex.runtime import control  # noqa: PLC0415 - see `call`
+
+    yield from control.follow(str(paths.control), stream, dict(params or {}))
 
 
 def all_rows(
@@ -249,6 +286,42 @@ def route_test(config: Config, params: Mapping[str, Any]) -> dict[str, Any]:
         return route_test.of_config(config, dict(params))
     except control.CommandRefused as error:
         raise Refused(error.code, str(error), error.detail) from error
+
+
+async def attach(paths: InstancePaths, *, read_only: bool = False) -> Instance:
+    """Return a running instance, over its control socket.
+
+    Args:
+        paths: Which.
+        read_only: Whether to change nothing; the instance sees to that, too.
+
+    Raises:
+        Unavailable: None runs, or we may not ask it.
+    """
+    from centrex.runtime import client  # noqa: PLC0415 - see `call`
+
+    return await client.attach(paths, read_only=read_only)
+
+
+def run_inside(source: ConfigSource, instance: str = "") -> Instance:
+    """Run an instance in this process, in a thread of its own; return once it answers.
+
+    It may be asked from any one event loop. It takes no signals, and writes nothing to the terminal.
+
+    Args:
+        source: Its configuration, read again on reload.
+        instance: Its name; empty for the one its file gives it.
+
+    Raises:
+        ConfigError: The configuration cannot be used.
+        Unavailable: An address, a folder or the lock cannot be had.
+    """
+    from centrex.runtime import inside  # noqa: PLC0415 - see `serve`
+
+    source = ready_source(source, instance)
+    config = source.load()
+    paths = instance_paths(instance, source.path, state_dir=config.basic.state_dir)
+    return inside.run_inside(config, source, paths)
 
 
 def serve_relay(file: Path, *, ready_fd: int | None = None) -> int:

@@ -1,17 +1,51 @@
 """`registrations`, `calls`, `explain`, `bans`: what a running instance knows right now."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from cli import output
+from cli.dashes import DashedCommand
+from cli.following import FollowOption, Table, show
 from cli.target import ConfigOption, InstanceOption, JsonOption, target
 
 registrations_app = typer.Typer(
     invoke_without_command=True, rich_markup_mode=None, help="The phones that are registered."
 )
+calls_app = typer.Typer(
+    invoke_without_command=True, rich_markup_mode=None, help="The calls in progress."
+)
 bans_app = typer.Typer(
     invoke_without_command=True, rich_markup_mode=None, help="The sources that are banned."
+)
+
+
+_REGISTRATIONS = Table(
+    headers=("USER", "CONTACT", "FROM", "EXPIRES", "Q", "PHONE"),
+    cells=lambda row: (
+        row["aor"],
+        row["contact"],
+        f"{row['transport']} {row['source']}",
+        f"{row['expires_s']} s",
+        row["q"],
+        row["user_agent"],
+    ),
+    empty="no phone is registered",
+    news=("aor", "contact", "transport", "source", "user_agent"),
+)
+_CALLS = Table(
+    headers=("FROM", "TO", "STATE", "SECONDS", "RELAY", "STARTED", "CALL-ID"),
+    cells=lambda row: (
+        row["from"],
+        row["to"],
+        row["state"],
+        int(row["duration_s"] or 0),
+        row.get("relay", "") or "-",
+        row["started_at"],
+        row["id"],
+    ),
+    empty="no call is in progress",
+    news=("id", "state", "relay"),
 )
 
 
@@ -22,6 +56,7 @@ def registrations(
     aor: Annotated[
         str, typer.Option(metavar="AOR", help="Only this user, as in sip:1001@example.com.")
     ] = "",
+    follow: FollowOption = False,
     config: ConfigOption = None,
     instance: InstanceOption = "",
     as_json: JsonOption = False,
@@ -30,25 +65,14 @@ def registrations(
     if ctx.invoked_subcommand:
         return
     aim = target(ctx)
-    rows = aim.rows("registrations", **({"aor": aor} if aor else {}))
-    if aim.as_json:
-        output.emit_json({"registrations": rows})
+
+    def rows() -> list[dict[str, Any]]:
+        return aim.rows("registrations", **({"aor": aor} if aor else {}))
+
+    if aim.as_json and not follow:
+        output.emit_json({"registrations": rows()})
         return
-    output.table(
-        ("USER", "CONTACT", "FROM", "EXPIRES", "Q", "PHONE"),
-        (
-            (
-                row["aor"],
-                row["contact"],
-                f"{row['transport']} {row['source']}",
-                f"{row['expires_s']} s",
-                row["q"],
-                row["user_agent"],
-            )
-            for row in rows
-        ),
-        empty="no phone is registered",
-    )
+    show(_REGISTRATIONS, rows, follow=follow, as_json=aim.as_json)
 
 
 @registrations_app.command("remove")
@@ -72,38 +96,44 @@ def registrations_remove(
         output.say(f"removed {result['removed']}")
 
 
+@calls_app.callback(epilog="Example: centrex calls")
 def calls(
     ctx: typer.Context,
     *,
+    follow: FollowOption = False,
     config: ConfigOption = None,
     instance: InstanceOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """List the calls in progress.
+    """List the calls in progress."""
+    if ctx.invoked_subcommand:
+        return
+    aim = target(ctx)
+    if aim.as_json and not follow:
+        output.emit_json({"calls": aim.rows("calls")})
+        return
+    show(_CALLS, lambda: aim.rows("calls"), follow=follow, as_json=aim.as_json)
 
-    Example: centrex calls
+
+@calls_app.command("end", cls=DashedCommand)
+def calls_end(
+    ctx: typer.Context,
+    *,
+    call_id: Annotated[str, typer.Argument(metavar="CALL-ID", help="The call, as listed.")],
+    config: ConfigOption = None,
+    instance: InstanceOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """End a call: both phones are told, whether it is up or still rings.
+
+    Example: centrex calls end 3848276298220188511
     """
     aim = target(ctx)
-    rows = aim.rows("calls")
+    result = aim.call("calls.end", id=call_id)
     if aim.as_json:
-        output.emit_json({"calls": rows})
-        return
-    output.table(
-        ("FROM", "TO", "STATE", "SECONDS", "RELAY", "STARTED", "CALL-ID"),
-        (
-            (
-                row["from"],
-                row["to"],
-                row["state"],
-                int(row["duration_s"] or 0),
-                row.get("relay", "") or "-",
-                row["started_at"],
-                row["id"],
-            )
-            for row in rows
-        ),
-        empty="no call is in progress",
-    )
+        output.emit_json(result)
+    else:
+        output.say(f"{call_id} is ended")
 
 
 def explain(

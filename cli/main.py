@@ -16,6 +16,7 @@ from cli.backup import backup, restore
 from cli.config import config_app
 from cli.dashes import DashedCommand
 from cli.init import first_start, init
+from cli.log import log
 from cli.route import app as route_app
 from cli.target import ConfigOption, InstanceOption, Target, target, wants_json
 from cli.users import users_app
@@ -92,7 +93,8 @@ app.add_typer(config_app, name="config")
 app.command()(backup)
 app.command()(restore)
 app.add_typer(live.registrations_app, name="registrations")
-app.command()(live.calls)
+app.add_typer(live.calls_app, name="calls")
+app.command()(log)
 app.command(cls=DashedCommand)(live.explain)
 app.add_typer(live.bans_app, name="bans")
 app.add_typer(route_app, name="route")

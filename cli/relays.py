@@ -1,12 +1,13 @@
 """`relays` and `relay start`: the media relays of a running instance, and one as its own process."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from centrex import api
 from cli import output
+from cli.following import FollowOption, Table, show
 from cli.target import ConfigOption, InstanceOption, JsonOption, target
 
 relays_app = typer.Typer(
@@ -17,10 +18,28 @@ relay_app = typer.Typer(
 )
 
 
+_RELAYS = Table(
+    headers=("RELAY", "STATE", "CALLS", "CAPACITY", "PACKETS/S", "PATH", "FROM", "WHY"),
+    cells=lambda row: (
+        row["name"],
+        row["state"],
+        row["sessions"],
+        _known(row["capacity"]),
+        row["packets_per_s"],
+        row["path"],
+        row["source"],
+        row["why"],
+    ),
+    empty="no relay has logged in",
+    news=("name", "state", "path", "source", "why"),
+)
+
+
 @relays_app.callback(epilog="Example: centrex relays")
 def relays(
     ctx: typer.Context,
     *,
+    follow: FollowOption = False,
     config: ConfigOption = None,
     instance: InstanceOption = "",
     as_json: JsonOption = False,
@@ -29,27 +48,14 @@ def relays(
     if ctx.invoked_subcommand:
         return
     aim = target(ctx)
-    result = aim.call("relays")
-    if aim.as_json:
-        output.emit_json(result)
+    if aim.as_json and not follow:
+        output.emit_json(aim.call("relays"))
         return
-    output.table(
-        ("RELAY", "STATE", "CALLS", "CAPACITY", "PACKETS/S", "PATH", "FROM", "WHY"),
-        (
-            (
-                row["name"],
-                row["state"],
-                row["sessions"],
-                _known(row["capacity"]),
-                row["packets_per_s"],
-                row["path"],
-                row["source"],
-                row["why"],
-            )
-            for row in result["relays"]
-        ),
-        empty="no relay has logged in",
-    )
+
+    def rows() -> list[dict[str, Any]]:
+        return list(aim.call("relays")["relays"])
+
+    show(_RELAYS, rows, follow=follow, as_json=aim.as_json)
 
 
 @relays_app.command("drain")

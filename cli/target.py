@@ -80,6 +80,11 @@ class Target:
         with self._helpfully():
             return list(api.all_rows(self.paths, command, params))
 
+    def follow(self, stream: str, **params: Any) -> Iterator[dict[str, Any]]:
+        """Follow a stream of the running instance. Raises as `call` does."""
+        with self._helpfully():
+            yield from api.follow(self.paths, stream, params)
+
     @contextmanager
     def _helpfully(self) -> Iterator[None]:
         """Say how to start an instance where none runs."""

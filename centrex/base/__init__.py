@@ -7,6 +7,7 @@ from centrex.base.errors import (
     PeerError,
     PluginError,
     Problem,
+    Refused,
     Unavailable,
 )
 from centrex.base.flow import Flow, Link, Local, Transport
@@ -26,6 +27,7 @@ __all__ = [
     "PeerError",
     "PluginError",
     "Problem",
+    "Refused",
     "Transport",
     "Unavailable",
 ]

@@ -3,7 +3,9 @@
 Expected outcomes (a challenge, not found, busy, bad credentials) are values, never errors.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 class CentrexError(Exception):
@@ -30,6 +32,20 @@ class LocalError(CentrexError):
 
 class Unavailable(CentrexError):
     """A store, a name server or a relay cannot be had now; a later try may do. Answered 503."""
+
+
+class Refused(CentrexError):
+    """A running instance understood a command, and will not or cannot obey it.
+
+    Args:
+        code: `not-found`, `refused`, `invalid`, `conflict`, `unavailable` or `internal`.
+        message: Why, in words.
+        detail: What else it said, such as `nearest` or `problems`.
+    """
+
+    def __init__(self, code: str, message: str, detail: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.code, self.message, self.detail = code, message, dict(detail or {})
 
 
 class PluginError(CentrexError):

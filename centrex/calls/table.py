@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from centrex.base import Flow, Instant
+from centrex.sip.message import Message
 
 FORGOTTEN_AFTER: Final = 12 * 3600.0
 """Seconds without any signalling after which a call counts as over."""
@@ -41,18 +42,26 @@ class Call:
         began: When the INVITE came.
         answered: When the 2xx came; 0 before.
         seen: When signalling last passed.
+        invite: Its INVITE, as it came or as its lines; kept as it is, for whoever must end the call.
+        answer: The 2xx that answered it, as it went to the caller.
+        caller_cseq: The highest CSeq number of the caller's later requests; 0 where none came.
+        callee_cseq: The same of the callee's.
     """
 
     __slots__ = (
+        "answer",
         "answered",
         "began",
         "call_id",
         "callee",
+        "callee_cseq",
         "callee_flow",
         "callee_tag",
         "caller",
+        "caller_cseq",
         "caller_flow",
         "caller_tag",
+        "invite",
         "route",
         "seen",
         "state",
@@ -75,7 +84,9 @@ class Call:
         )
         self.caller_flow = flow
         self.callee_flow: Flow | None = None
-        self.callee_tag = self.route = b""
+        self.callee_tag = self.route = self.answer = b""
+        self.invite: bytes | Message = b""
+        self.caller_cseq = self.callee_cseq = 0
         self.state = _CALLING
         self.began = self.seen = now
         self.answered = 0.0

@@ -196,15 +196,3 @@ class SiplogSettings(Later, frozen=True):
         description="HEP3 capture id.",
         json_schema_extra=_LATER,
     )
-
-
-class MetricsSettings(Later, frozen=True):
-    """`[metrics]`: figures for Prometheus."""
-
-    listen: str = Field(
-        "",
-        pattern=r"^(.+:\d{1,5})?$",
-        title="Listen on",
-        description="Address to serve them on, 127.0.0.1:9090.",
-        json_schema_extra=_LATER,
-    )

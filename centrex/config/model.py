@@ -10,11 +10,11 @@ from centrex.calls.settings import Settings as TimeoutSettings
 from centrex.config.basic import BasicSettings
 from centrex.config.later import (
     InetSettings,
-    MetricsSettings,
     PluginSettings,
     SiplogSettings,
     WanSettings,
 )
+from centrex.config.metrics import Settings as MetricsSettings
 from centrex.config.network import NetworkSettings
 from centrex.events.settings import Settings as EventSettings
 from centrex.media.settings import Settings as MediaSettings

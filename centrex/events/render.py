@@ -48,7 +48,16 @@ def as_text(event: Event, stamp: datetime) -> str:
     head = _heads.get(event.name)
     if head is None or head[0] is not event.kind or head[1] is not event.severity:
         head = _head(event)
-    line = _time(stamp) + head[2]
+    return _time(stamp) + head[2] + _facts(event)
+
+
+def message_text(event: Event) -> str:
+    """Return what `as_text` writes behind time, severity and kind: the name and the facts."""
+    return event.name + _facts(event)
+
+
+def _facts(event: Event) -> str:
+    line = ""
     fields = event.fields
     source = fields.get("src")
     if source is not None:

@@ -66,7 +66,7 @@ class Statistics:
         self.challenges_sent = self.challenges_refused = 0
         self.transactions_server = self.transactions_client = 0
         self.drops: dict[str, int] = {}
-        self._ring: deque[tuple[float, int, int]] = deque([(now, 0, 0)], maxlen=64)
+        self._ring: deque[tuple[float, int, int, int, int]] = deque([(now, 0, 0, 0, 0)], maxlen=64)
 
     def call_began(self) -> None:
         """Count a call that begins."""
@@ -93,7 +93,7 @@ class Statistics:
         """Remember the totals of this moment; to be called once a second."""
         self._peaks()
         ring = self._ring
-        ring.append((now, self.registrations_total, self.calls_total))
+        ring.append((now, *self._totals()))
         while len(ring) > 1 and ring[1][0] <= now - _WINDOW_S:
             ring.popleft()
 
@@ -105,7 +105,7 @@ class Statistics:
                 second or two, `per_minute` what was counted in the last minute at most.
         """
         self._peaks()
-        registrations_s, calls_s = self._per_second(now)
+        registrations_s, calls_s, *_ = self.rates(now)
         first = self._since(now - _WINDOW_S)
         return {
             "registrations": {
@@ -137,17 +137,29 @@ class Statistics:
         self.registrations_peak = max(self.registrations_peak, self.registrations_now)
         self.calls_peak = max(self.calls_peak, self.calls_now)
 
-    def _per_second(self, now: float) -> tuple[float, float]:
-        at, registrations, calls = self._since(now - _SECOND)
+    def rates(self, now: float) -> tuple[float, float, float, float]:
+        """Return what was counted per second, over the last second or two.
+
+        Args:
+            now: The present moment (monotonic seconds).
+
+        Returns:
+            Registrations, calls, messages received and messages sent.
+        """
+        at, *before = self._since(now - _SECOND)
         seconds = now - at
         if seconds < _SECOND:  # the server has only just started
             seconds = 1.0
-        return (
-            round((self.registrations_total - registrations) / seconds, 1),
-            round((self.calls_total - calls) / seconds, 1),
+        registrations, calls, came, went = (
+            round((total - earlier) / seconds, 1)
+            for total, earlier in zip(self._totals(), before, strict=True)
         )
+        return registrations, calls, came, went
 
-    def _since(self, start: float) -> tuple[float, int, int]:
+    def _totals(self) -> tuple[int, int, int, int]:
+        return self.registrations_total, self.calls_total, self.messages_in, self.messages_out
+
+    def _since(self, start: float) -> tuple[float, int, int, int, int]:
         """Return the newest sample taken at `start` or before, else the oldest there is."""
         for sample in reversed(self._ring):
             if sample[0] <= start:

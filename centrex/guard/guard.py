@@ -248,6 +248,11 @@ class Guard:
         """Return whether this source has live authenticated registrations."""
         return self._protected.get(self._key(host), now) > now
 
+    @property
+    def banned(self) -> int:
+        """How many sources are banned."""
+        return len(self._bans)
+
     def bans(self, now: Instant) -> tuple[Ban, ...]:
         """Return the bans that stand, the oldest first."""
         return tuple(

@@ -10,6 +10,8 @@ from centrex.base import Flow, Instant
 from centrex.calls import Call, CallState
 from centrex.events import Field, Kind, Severity
 from centrex.proxy.context import Branch, Context
+from centrex.sip import usual
+from centrex.sip.names import CSEQ
 from centrex.trace import Decision, Rule
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ def began(core: "Core", ctx: Context, now: Instant) -> None:
     if call is None:
         return
     ctx.call = call
+    call.invite = ctx.message if ctx.usual is None else ctx.usual.string
     core.statistics.call_began()
     if core.details_calls:
         fields: Mapping[str, Field] = {"src": ctx.flow.name, "from": ctx.from_uri, "to": to}
@@ -41,12 +44,14 @@ def rings(call: Call, flow: Flow | None, status: int, now: Instant) -> None:
         call.state, call.callee_flow = _RINGING, flow
 
 
-def answered(core: "Core", call: Call, branch: Branch, to_tag: bytes, now: Instant) -> None:
-    """A target picked up; `to_tag` is its part of the dialog's name."""
+def answered(
+    core: "Core", call: Call, branch: Branch, to_tag: bytes, data: bytes, now: Instant
+) -> None:
+    """A target picked up; `to_tag` is its part of the dialog's name, `data` what goes upstream."""
     flow = branch.flow
     call.state, call.callee_flow = _UP, flow
     call.answered = call.seen = now
-    call.callee_tag, call.route = to_tag, branch.route
+    call.callee_tag, call.route, call.answer = to_tag, branch.route, data
     if core.details_calls:
         fields: Mapping[str, Field] = {
             "src": flow.name if flow else "",
@@ -84,6 +89,26 @@ def hung_up(core: "Core", ctx: Context, now: Instant) -> None:
     elif call.has_dialog(ctx.from_tag, ctx.to_tag):
         who = "caller" if ctx.from_tag == call.caller_tag else "callee"
         _end(core, call, who, ctx.tale, now)
+
+
+def spoke(core: "Core", ctx: Context, now: Instant) -> None:
+    """A request passes within a call, which it neither begins nor ends."""
+    call = core.calls.get(ctx.call_id)
+    if call is None:
+        return
+    call.seen = now
+    number = (
+        ctx.usual[usual.NUMBER] if ctx.usual is not None else ctx.message.value(CSEQ).split()[0]
+    )
+    if ctx.from_tag == call.caller_tag:
+        call.caller_cseq = max(call.caller_cseq, int(number))
+    elif ctx.to_tag == call.caller_tag:
+        call.callee_cseq = max(call.callee_cseq, int(number))
+
+
+def ended(core: "Core", call: Call, who: str, now: Instant) -> None:
+    """A call that is up is ended by somebody who is no part of it."""
+    _end(core, call, who, core.journal.open(call.call_id), now)
 
 
 def forgotten(core: "Core", call: Call, now: Instant) -> None:

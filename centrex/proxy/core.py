@@ -311,8 +311,10 @@ class Core:
         if ctx.method == b"INVITE":
             if not ctx.to_tag:
                 call_life.began(self, ctx, now)
-        elif ctx.method == b"BYE" and ctx.dialog:
-            call_life.hung_up(self, ctx, now)
+            elif ctx.dialog:
+                call_life.spoke(self, ctx, now)
+        elif ctx.dialog:
+            (call_life.hung_up if ctx.method == b"BYE" else call_life.spoke)(self, ctx, now)
         forward.start(self, ctx, now)
 
     def _ack(

@@ -113,7 +113,7 @@ def on_success(
         ctx.answered = True
         ctx.tale.append((now, _TARGET_ANSWERED, branch.target.uri, status))
         if ctx.call is not None:
-            call_life.answered(core, ctx.call, branch, to_tag, now)
+            call_life.answered(core, ctx.call, branch, to_tag, data, now)
     elif ctx.method != b"INVITE":
         return
     server = ctx.server

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from types import TracebackType
 from typing import Final, TypeAlias
 
@@ -63,6 +64,10 @@ class Subscription:
         self._queue.clear()
         self._lost = 0
         return items
+
+    def newest(self, count: int) -> list[Stamped]:
+        """Return the newest of what is there, oldest first, and leave it there."""
+        return list(islice(reversed(self._queue), count))[::-1]
 
     async def wait(self, count: int = 1) -> None:
         """Wait until at least `count` events are there (at most as many as the queue holds)."""
@@ -129,6 +134,7 @@ class Bus:
         wanted: The kinds worth making events of: switched on, and somebody listens. Read it, or
             `wants`, before an event is built. Errors are always in it, whatever their kind.
         details: Those of them of which also what is of severity DEBUG is listened to.
+        counts: How many events were handed on, by kind.
         lost_foreign: Events of other threads that were lost because the bus did not come by.
     """
 
@@ -138,6 +144,7 @@ class Bus:
         "_subscriptions",
         "_thread",
         "_wall",
+        "counts",
         "details",
         "lost_foreign",
         "wanted",
@@ -151,6 +158,7 @@ class Bus:
         self._foreign: deque[Event] = deque()
         self._subscriptions: tuple[Subscription, ...] = ()
         self.lost_foreign = 0
+        self.counts: dict[Kind, int] = {}
         self.enable(enabled)
 
     def enable(self, kinds: Collection[Kind]) -> None:
@@ -203,6 +211,7 @@ class Bus:
     def _hand(self, event: Event) -> None:
         if event.kind in self.wanted or event.severity >= Severity.ERROR:
             item = (self._wall(), event)
+            self.counts[event.kind] = self.counts.get(event.kind, 0) + 1
             for subscription in self._subscriptions:
                 if event.kind in subscription.kinds and event.severity >= subscription.least:
                     subscription.offer(item)

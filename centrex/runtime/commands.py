@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING, Any
 from centrex.base import Unavailable
 from centrex.config.values import effective
 from centrex.events import Severity
+from centrex.runtime.call_commands import CallCommands
 from centrex.runtime.config_commands import ConfigCommands
 from centrex.runtime.control import CommandRefused, Handler
 from centrex.runtime.listing import page
+from centrex.runtime.live_commands import LiveCommands
 from centrex.runtime.route_test import of_engine
+from centrex.runtime.stories import find_story
 from centrex.sip.uri import SipUri, parse_uri, unescape_user
 from centrex.trace.explain import explain
 
@@ -60,6 +63,8 @@ class Commands:
             "relays": self.relays,
             "relays.drain": self.drain_relay,
             "relays.calls": self.relay_calls,
+            **LiveCommands(self._engine).handlers(),
+            **CallCommands(self._engine).handlers(),
         }
 
     def status(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -100,8 +105,7 @@ class Commands:
         engine = self._engine
         engine.statistics.registrations_stand(engine.registry.bindings)
         figures = engine.statistics.snapshot(time.monotonic())
-        for reason, count in engine.streams.drops.items():
-            figures["drops"][reason] = figures["drops"].get(reason, 0) + count
+        figures["drops"] = engine.drops()
         return figures
 
     def stop(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -249,21 +253,7 @@ class Commands:
 
     def explain(self, params: dict[str, Any]) -> dict[str, Any]:
         """What became of a call or a registration, and why."""
-        journal = self._engine.journal
-        asked = str(params.get("call_id", "")).encode("utf-8", "surrogateescape")
-        story = journal.story(asked)
-        if not story:
-            nearest = journal.call_ids(asked, limit=_NEAREST + 1) if asked else ()
-            if len(nearest) != 1:
-                message = (
-                    "several calls have that in their Call-ID"
-                    if nearest
-                    else "nothing is known of that Call-ID"
-                )
-                names = [_text(one) for one in nearest or journal.call_ids(limit=_NEAREST)]
-                raise CommandRefused("not-found", message, {"nearest": names})
-            asked = nearest[0]
-            story = journal.story(asked)
+        asked, story = find_story(self._engine.journal, str(params.get("call_id", "")))
         told = explain(asked, story, self._wall)
         return {
             "call_id": _text(asked),

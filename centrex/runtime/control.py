@@ -1,77 +1,59 @@
-"""The control socket: requests to a running instance, one JSON object a line, and their answers.
+"""The control socket: where it stands, and the synchronous way of asking, for the command line.
 
-Knows the envelope of version 1 and nothing of any command: those are the handlers it is given. The
-server half is asynchronous and trusts whoever may open the socket (mode 0660) to be an operator,
-yet bounds what each can hold; the client half is synchronous, for the command line.
+Whoever may open the socket (mode 0660) is trusted to be an operator. What is said on it is
+`centrex.runtime.envelope`'s, and who answers is a `centrex.runtime.desk.Desk`.
 """
 
 import contextlib
 import errno
-import inspect
-import json
 import os
 import socket
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, BinaryIO, Final
 
 import anyio
 from anyio.abc import TaskStatus
 
-from centrex.base import CentrexError, ConfigError, Unavailable
+from centrex.base import Refused, Unavailable
+from centrex.runtime.desk import Desk, Handler
+from centrex.runtime.envelope import LINE_LIMIT, Result, read_answer, request_line
 from centrex.runtime.lock import InstanceLock
 
-VERSION: Final = 1
-LINE_LIMIT: Final = 1024 * 1024
-"""Octets in one line, either way, its end not counted."""
-CLIENTS: Final = 32
-"""Clients served at once; the next is refused."""
+__all__ = [
+    "LINE_LIMIT",
+    "CommandRefused",
+    "Handler",
+    "Result",
+    "call",
+    "follow",
+    "serve",
+    "why_unreachable",
+]
+
 _BACKLOG: Final = 64
 _CHUNK: Final = 65536
 _BACK_OFF_S: Final = 0.5
 _MAX_PATH: Final = 107
 
-Result: TypeAlias = dict[str, Any]
-Handler: TypeAlias = Callable[[dict[str, Any]], Awaitable[Result] | Result]
-Failed: TypeAlias = Callable[[str, Exception], None]
-"""Told of a command and the unexpected failure of its handler; "" where accepting failed."""
-
-
-class CommandRefused(CentrexError):
-    """A command was understood and cannot be done.
-
-    Args:
-        code: `not-found`, `refused`, `invalid`, `unavailable` or `internal`.
-        message: Why, in words.
-        detail: What else the error object holds, such as `nearest` or `problems`.
-    """
-
-    def __init__(self, code: str, message: str, detail: Mapping[str, Any] | None = None) -> None:
-        super().__init__(message)
-        self.code, self.message, self.detail = code, message, dict(detail or {})
-
-
-# --------------------------------------------------------------------------------------- server
+CommandRefused = Refused
+"""What a handler raises that will not obey."""
 
 
 async def serve(
     path: Path | str,
-    handlers: Mapping[str, Handler],
+    desk: Desk,
     *,
     lock: InstanceLock,
-    failed: Failed,
     task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
 ) -> None:
     """Answer requests until cancelled, then remove the socket; started once it can be connected to.
 
     Args:
         path: Where the socket stands; one that is left over from a process that died is replaced.
-        handlers: What each command does: its `params` in, its `result` out. A handler refuses with
-            `CommandRefused`, `ConfigError` or `Unavailable`; anything else is an internal failure.
+        desk: Who answers.
         lock: The lock of the instance; holding it is what makes a socket found there a stale one.
-        failed: Told of internal failures.
         task_status: For `TaskGroup.start`.
 
     Raises:
@@ -80,7 +62,6 @@ async def serve(
     if not lock.held:
         raise Unavailable(f"the control socket {path} belongs to whoever holds {lock.path}")
     sock = _bind(Path(path))
-    desk = _Desk(handlers, failed)
     try:
         async with anyio.create_task_group() as tasks:
             task_status.started()
@@ -91,7 +72,7 @@ async def serve(
                 except BlockingIOError:
                     continue
                 except OSError as error:
-                    failed("", error)
+                    desk.failed("", error)
                     await anyio.sleep(_BACK_OFF_S)  # such as no descriptors left
                     continue
                 tasks.start_soon(desk.attend, client)
@@ -123,120 +104,6 @@ def _bind(path: Path) -> socket.socket:
     return sock
 
 
-class _Desk:
-    """Answers clients, each in turn and all at once."""
-
-    def __init__(self, handlers: Mapping[str, Handler], failed: Failed) -> None:
-        self._handlers, self._failed = handlers, failed
-        self._clients = 0
-
-    async def attend(self, sock: socket.socket) -> None:
-        """Serve one client until it leaves or breaks the protocol."""
-        self._clients += 1
-        try:
-            sock.setblocking(False)
-            if self._clients > CLIENTS:
-                await _send(sock, _error(None, "refused", f"{CLIENTS} clients are connected"))
-            else:
-                await self._converse(sock)
-        except OSError:
-            return  # the client has left, in the middle of something or not
-        finally:
-            self._clients -= 1
-            sock.close()
-
-    async def _converse(self, sock: socket.socket) -> None:
-        buffer = bytearray()
-        while True:
-            line, end, rest = buffer.partition(b"\n")
-            if len(line) > LINE_LIMIT:
-                why = f"a line is longer than {LINE_LIMIT} octets"
-                await _send(sock, _error(None, "invalid", why))
-                return
-            if end:
-                buffer = rest
-                if line.strip():
-                    await _send(sock, await self.reply(bytes(line)))
-                continue
-            await anyio.wait_readable(sock)
-            with contextlib.suppress(BlockingIOError):
-                chunk = sock.recv(_CHUNK)
-                if not chunk:
-                    return
-                buffer += chunk
-
-    async def reply(self, line: bytes) -> bytes:
-        """Return the line that answers a line."""
-        ident: Any = None
-        command = ""
-        try:
-            request = _request(line)
-            ident, command = request.get("id"), request["command"]
-            handler = self._handlers.get(command)
-            if handler is None:
-                known = ", ".join(sorted(self._handlers))
-                raise CommandRefused("not-found", f"there is no command {command!r}: {known}")
-            result = handler(request.get("params") or {})
-            if inspect.isawaitable(result):
-                result = await result
-            answer = _line({"v": VERSION, "id": ident, "ok": True, "result": result})
-        except CommandRefused as error:
-            return _error(ident, error.code, error.message, error.detail)
-        except ConfigError as error:
-            problems = [asdict(problem) for problem in error.problems]
-            return _error(ident, "invalid", str(error), {"problems": problems})
-        except Unavailable as error:
-            return _error(ident, "unavailable", str(error))
-        except Exception as error:  # noqa: BLE001 - one failing command must not end the instance
-            self._failed(command, error)
-            return _error(ident, "internal", f"the command failed: {type(error).__name__}")
-        if len(answer) > LINE_LIMIT:
-            return _error(ident, "refused", "the answer is too long for one line; ask for less")
-        return answer
-
-
-async def _send(sock: socket.socket, line: bytes) -> None:
-    left = memoryview(line)
-    while left:
-        try:
-            left = left[sock.send(left) :]
-        except BlockingIOError:
-            await anyio.wait_writable(sock)
-
-
-def _request(line: bytes) -> dict[str, Any]:
-    """Return the request on a line.
-
-    Raises:
-        CommandRefused: It is none, or of another version.
-    """
-    try:
-        request = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise CommandRefused("invalid", "the line is not JSON") from error
-    if not isinstance(request, dict) or not isinstance(request.get("command"), str):
-        raise CommandRefused("invalid", "the line is not an object with a command")
-    if request.get("v") != VERSION:
-        raise CommandRefused("invalid", f"this instance speaks version {VERSION} of the protocol")
-    if not isinstance(request.get("params") or {}, dict):
-        raise CommandRefused("invalid", "params is not an object")
-    if not isinstance(request.get("id"), int | str | None):
-        raise CommandRefused("invalid", "id is neither a number nor a string")
-    return request
-
-
-def _line(value: dict[str, Any]) -> bytes:
-    return json.dumps(value, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
-
-
-def _error(ident: Any, code: str, message: str, detail: Mapping[str, Any] | None = None) -> bytes:
-    error = {**(detail or {}), "code": code, "message": message}
-    return _line({"v": VERSION, "id": ident, "ok": False, "error": error})
-
-
-# --------------------------------------------------------------------------------------- client
-
-
 def call(
     path: Path | str,
     command: str,
@@ -255,15 +122,15 @@ def call(
         Unavailable: Nobody listens there, we may not connect, or no answer came.
         CommandRefused: The instance answered with an error.
     """
-    request = _line({"v": VERSION, "id": 1, "command": command, "params": params or {}})
+    request = request_line(command, params)
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
             line = _exchange(sock, str(path), request, time.monotonic() + timeout_s)
     except TimeoutError as error:
         raise Unavailable(f"{path}: no answer within {timeout_s:g} s") from error
     except OSError as error:
-        raise Unavailable(_why_unreachable(path, error)) from error
-    return _result(line)
+        raise Unavailable(why_unreachable(path, error)) from error
+    return read_answer(line)
 
 
 def _exchange(sock: socket.socket, path: str, request: bytes, deadline: float) -> bytes:
@@ -281,21 +148,52 @@ def _exchange(sock: socket.socket, path: str, request: bytes, deadline: float) -
     return bytes(answer)
 
 
-def _why_unreachable(path: Path | str, error: OSError) -> str:
+def follow(
+    path: Path | str,
+    stream: str,
+    params: dict[str, Any] | None = None,
+    timeout_s: float = 10.0,
+) -> Iterator[Result]:
+    """Yield the batches of a stream of a running instance, until nobody asks for more.
+
+    Args:
+        path: Its control socket.
+        stream: The stream.
+        params: Its parameters.
+        timeout_s: How long it may take until the stream begins.
+
+    Raises:
+        Unavailable: Nobody listens there, we may not connect, or the instance has gone.
+        CommandRefused: The instance answered with an error.
+    """
+    request = request_line(stream, params, follow=True, read_only=True)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        try:
+            sock.settimeout(timeout_s)
+            sock.connect(str(path))
+            sock.sendall(request)
+            with sock.makefile("rb") as lines:
+                read_answer(_line(lines, path))
+                sock.settimeout(None)
+                while True:
+                    yield read_answer(_line(lines, path))
+        except TimeoutError as error:
+            raise Unavailable(f"{path}: no answer within {timeout_s:g} s") from error
+        except OSError as error:
+            raise Unavailable(why_unreachable(path, error)) from error
+
+
+def _line(lines: BinaryIO, path: Path | str) -> bytes:
+    line = lines.readline(LINE_LIMIT + 1)
+    if not line.endswith(b"\n"):
+        raise Unavailable(f"{path}: the instance has ended the connection")
+    return line
+
+
+def why_unreachable(path: Path | str, error: OSError) -> str:
+    """Put into words why nobody can be asked at a control socket."""
     if error.errno in {errno.ENOENT, errno.ECONNREFUSED}:
         return f"no instance is running at {path}"
     if error.errno in {errno.EACCES, errno.EPERM}:
         return f"no permission to open {path}: be root or in the group that owns it"
     return f"{path}: {error.strerror or error}"
-
-
-def _result(line: bytes) -> Result:
-    try:
-        answer = json.loads(line)
-        if answer["ok"]:
-            return dict(answer["result"])
-        detail = dict(answer["error"])
-        code, message = str(detail.pop("code")), str(detail.pop("message"))
-    except (ValueError, KeyError, TypeError) as error:
-        raise Unavailable("the instance answered in a way that is not understood") from error
-    raise CommandRefused(code, message, detail)

@@ -6,8 +6,9 @@ import os
 import resource
 import signal
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import anyio
@@ -27,24 +28,29 @@ from centrex.routing.ours import Ours
 from centrex.runtime import control
 from centrex.runtime.bans import BanFile
 from centrex.runtime.bus import Bus, LogHandler
+from centrex.runtime.capture import Capture
 from centrex.runtime.certificate import CertificateAge
 from centrex.runtime.chores import Chores
 from centrex.runtime.commands import Commands
 from centrex.runtime.connection import StreamLimits
+from centrex.runtime.desk import Desk
 from centrex.runtime.dns import Resolver
 from centrex.runtime.edges import Edges
 from centrex.runtime.editing import Editing
 from centrex.runtime.eventlog import EventLog
 from centrex.runtime.flows import FlowTable, Locals
-from centrex.runtime.garbage import Collector
+from centrex.runtime.garbage import ALONE, Collector
 from centrex.runtime.hands import Hands
 from centrex.runtime.keepalive import KeepAlive
+from centrex.runtime.live_commands import LiveCommands
 from centrex.runtime.local_address import LocalAddresses
 from centrex.runtime.lock import InstanceLock
 from centrex.runtime.media import Media
 from centrex.runtime.monitor import Read, interface_addresses
 from centrex.runtime.notify import Notifier, tell_ready
 from centrex.runtime.policy import Policy, make_policy
+from centrex.runtime.reading import READING
+from centrex.runtime.recent import Recent
 from centrex.runtime.recovery import Recovery
 from centrex.runtime.reload import Fresh, Reloader, Tickets, waiting
 from centrex.runtime.roaming import Roaming
@@ -64,6 +70,20 @@ _FLUSH_S: Final = 0.3
 """How long those may take at least."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stay:
+    """How an engine lives in its process."""
+
+    ready: Callable[[], None] = lambda: None
+    """Called once it answers."""
+    signals: bool = True
+    """Whether the process's signals are for it; only in the main thread."""
+    console: bool = True
+    """Whether standard error is its own."""
+    too_many: int = ALONE
+    """Young objects after which garbage is collected, whatever goes on."""
+
+
 class Engine:
     """One instance, from `run` to its end.
 
@@ -73,6 +93,10 @@ class Engine:
         paths: Where its files are.
         instance: Its name.
         read_addresses: Reads the addresses of this machine.
+        stay: How it lives in its process.
+
+    Attributes:
+        desk: Answers who is connected; there once it serves.
     """
 
     def __init__(
@@ -83,7 +107,9 @@ class Engine:
         instance: str,
         *,
         read_addresses: Read = interface_addresses,
+        stay: Stay | None = None,
     ) -> None:
+        self.stay = stay or Stay()
         self.config, self.source, self.paths, self.instance = config, source, paths, instance
         self.started_at = time.time()
         self.started = time.monotonic()
@@ -100,12 +126,17 @@ class Engine:
         self.statistics = Statistics(self.started)
         self.registry = Registry(case_sensitive=registrar.case_sensitive)
         self.journal = Journal()
+        self.capture = Capture()
         self.bus = Bus(self.policy.kinds)
         self.log = EventLog(
             self.bus,
             path=config.events.file,
             form=config.events.format,
             least=Severity[config.events.level.upper()],
+            console=self.stay.console,
+        )
+        self.recent = Recent(
+            self.bus, domain=lambda: self.config.network.domain, changed=self._heed
         )
         self.ours = Ours((network.domain, *network.aliases), ())
         self.locals = Locals(LocalAddresses().towards, self.ours.add)
@@ -141,6 +172,7 @@ class Engine:
         self.core: Core
         self.hands: Hands
         self.media: Media | RtpengineMedia
+        self.desk: Desk
         self._tasks: TaskGroup
 
     async def run(self, ready_fd: int | None) -> None:
@@ -173,7 +205,13 @@ class Engine:
 
     async def _serve(self, tasks: TaskGroup, ready_fd: int | None) -> None:
         self.hands = Hands(
-            self.core, self.bus, self.resolver, self.flows, tasks, self.recovery.notice
+            self.core,
+            self.bus,
+            self.resolver,
+            self.flows,
+            tasks,
+            self.recovery.notice,
+            self.capture,
         )
         self.edges.bind(
             self.roaming.hosts(),
@@ -193,11 +231,13 @@ class Engine:
         tasks.start_soon(self.recovery.run)
         tasks.start_soon(self.bans.run)
         tasks.start_soon(self.notifier.watchdog)
-        tasks.start_soon(self._signals, tasks)
+        if self.stay.signals:
+            tasks.start_soon(self._signals, tasks)
         await self._open_control(tasks)
         await self.media.start(tasks)
+        await self._open_metrics(tasks)
         self._tasks = tasks
-        collector = Collector()
+        collector = Collector(too_many=self.stay.too_many)
         tasks.start_soon(collector.run, self.statistics)
         self.say("server.started", Severity.NOTICE, listens=", ".join(self.edges.names()))
         for warning in self.warnings + self.policy.warnings:
@@ -205,6 +245,7 @@ class Engine:
         self.notifier.ready(f"serving {self.config.network.domain}")
         if ready_fd is not None:
             tell_ready(ready_fd)
+        self.stay.ready()
         await self.stopping.wait()
         await self._stop()
         tasks.cancel_scope.cancel()
@@ -216,17 +257,25 @@ class Engine:
             self._streams_ended.set()
 
     async def _open_control(self, tasks: TaskGroup) -> None:
-        handlers = Commands(self).handlers()
-        serve = control.serve
-        await tasks.start(
-            lambda *, task_status: serve(
-                self.paths.control,
-                handlers,
-                lock=self.lock,
-                failed=self._command_failed,
-                task_status=task_status,
-            )
+        self.desk = Desk(
+            Commands(self).handlers(),
+            self._command_failed,
+            streams=LiveCommands(self).streams(),
+            reading=READING,
         )
+        serve, path, desk = control.serve, self.paths.control, self.desk
+        await tasks.start(
+            lambda *, task_status: serve(path, desk, lock=self.lock, task_status=task_status)
+        )
+
+    async def _open_metrics(self, tasks: TaskGroup) -> None:
+        listen = self.config.metrics.listen
+        if not listen:
+            return
+        from centrex.runtime import metrics  # noqa: PLC0415 - only who serves figures pays
+
+        server = metrics.MetricsServer(metrics.Figures(self, time.monotonic))
+        await tasks.start(server.serve, listen)
 
     async def _stop(self) -> None:
         """Take nothing new, let what is under way end and be sent, write everything down.
@@ -347,6 +396,16 @@ class Engine:
         fields = {"command": command, "error": f"{type(error).__name__}: {error}"}
         self.bus.publish(Event(Kind.ERRORS, Severity.ERROR, "command.failed", fields))
 
+    def drops(self) -> dict[str, int]:
+        """Return how many messages were dropped, by reason."""
+        drops = dict(self.statistics.drops)
+        for reason, count in self.streams.drops.items():
+            drops[reason] = drops.get(reason, 0) + count
+        return drops
+
+    def _heed(self) -> None:
+        self.hands.heed()
+
     def _keepalive_interval(self) -> float:
         return self.config.network.keepalive_interval
 
@@ -447,6 +506,17 @@ def serve(
     async def main() -> None:
         await Engine(config, source, paths, instance).run(ready_fd)
 
+    run_loop(main)
+    return 0
+
+
+def run_loop(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run an engine in a loop of this thread's own, until it ends.
+
+    Raises:
+        ConfigError: A file the configuration names cannot be used.
+        Unavailable: An address, a folder or the lock cannot be had.
+    """
     _allow_connections()
     fast = importlib.util.find_spec("uvloop") is not None
     try:
@@ -456,7 +526,6 @@ def serve(
         if expected is None:
             raise
         raise _first(expected) from None
-    return 0
 
 
 def _allow_connections() -> None:

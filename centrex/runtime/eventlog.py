@@ -6,6 +6,7 @@ full the bus's queue holds what fits; what did not fit is counted, and said in t
 to know what events mean; how they look is `centrex.events.render`'s.
 """
 
+import os
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime
@@ -41,6 +42,7 @@ class EventLog:
         least: The least severity written (`[events] level`).
         gather: Seconds that lines are collected for.
         limit: Events that may wait; beyond, the oldest are lost.
+        console: Whether standard error is there to be written to; otherwise nothing is.
         wall: Tells the time of day.
 
     Attributes:
@@ -58,13 +60,15 @@ class EventLog:
         least: Severity = Severity.INFO,
         gather: float = 0.5,
         limit: int = 8192,
+        console: bool = True,
         wall: Callable[[], datetime] = utc_now,
     ) -> None:
         self._bus, self._wall, self._gather, self._limit = bus, wall, gather, limit
+        self._console = console
         self._subscription = bus.subscribe(limit=limit, least=least)
         self._items: deque[Stamped | Lost] = deque()
         self._rest = bytearray()
-        self._outlet = Outlet(path)
+        self._outlet = Outlet(path or self._nowhere())
         self._next: Outlet | None = None
         self._render = _renderer(form)
         self._failing = False
@@ -73,8 +77,12 @@ class EventLog:
     def reopen(self, path: str, form: Format, least: Severity) -> None:
         """Open the file anew with the next line, or another one; after a reload or a rotation."""
         self._subscription.least = least
-        self._next = Outlet(path)
+        self._next = Outlet(path or self._nowhere())
         self._render = _renderer(form)
+
+    def _nowhere(self) -> str:
+        """Return the path that stands for none."""
+        return "" if self._console else os.devnull
 
     async def run(self) -> None:
         """Write until cancelled, and then what is left, for two seconds at most."""
@@ -142,7 +150,7 @@ class EventLog:
         fields = {"file": self._outlet.path, "why": error.strerror or str(error)}
         event = Event(Kind.ERRORS, Severity.ERROR, "log.failed", fields)
         self._bus.publish(event)
-        if self._outlet.path:
+        if self._outlet.path and self._console:
             line = as_text(event, self._wall()) + "\n"
             await anyio.to_thread.run_sync(Outlet("").write, line.encode())
 

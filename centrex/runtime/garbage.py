@@ -21,8 +21,10 @@ _QUIET: Final = 50
 """Messages in a second below which there is time to look around."""
 _SOME: Final = 20_000
 """Young objects worth a look."""
-_TOO_MANY: Final = 4_000_000
-"""Young objects that must be looked at whatever goes on."""
+ALONE: Final = 4_000_000
+"""Young objects that must be looked at whatever goes on, in a process of the engine's own."""
+SHARED: Final = 150_000
+"""The same where others leave their cycles, too: some ten milliseconds at a time."""
 _EVERY_S: Final = 10
 """Seconds between two looks at what is young."""
 _WHOLE_S: Final = 600
@@ -45,10 +47,12 @@ class Collector:
     """Collects when there is time; made when everything long-lived is there.
 
     Args:
+        too_many: Young objects that must be looked at whatever goes on.
         trim: Gives free memory back to the system, all but so many octets; some milliseconds.
     """
 
-    def __init__(self, trim: Trim | None = None) -> None:
+    def __init__(self, trim: Trim | None = None, *, too_many: int = ALONE) -> None:
+        self._too_many = too_many
         self._trim = trim or _trimmer()
         self._messages = self._seconds = 0
         self._quiet_s = _OVER_S
@@ -75,7 +79,7 @@ class Collector:
         if quiet and self._whole_due:
             self._whole_due = False
             gc.collect()
-        elif young > _TOO_MANY or (quiet and young > _SOME and self._seconds % _EVERY_S == 0):
+        elif young > self._too_many or (quiet and young > _SOME and self._seconds % _EVERY_S == 0):
             gc.collect(0)
 
     async def run(self, statistics: Statistics) -> None:

@@ -20,6 +20,7 @@ from centrex.proxy.core import Core
 from centrex.proxy.stateless import refuse_broken
 from centrex.routing.rfc3263 import Target
 from centrex.runtime.bus import Bus
+from centrex.runtime.capture import CHUNK, Capture
 from centrex.runtime.dns import Resolver
 from centrex.runtime.flows import FlowTable
 from centrex.runtime.summary import received, sent
@@ -39,6 +40,7 @@ class Hands:
         flows: Is told which connections stand.
         tasks: Where look-ups run.
         changed: Called after each batch, so that registrations get written down.
+        capture: Keeps what passes.
 
     Attributes:
         consult: Asks rtpengine, and comes back with `consulted`.
@@ -54,10 +56,14 @@ class Hands:
         flows: FlowTable,
         tasks: TaskGroup,
         changed: Callable[[], None],
+        capture: Capture | None = None,
     ) -> None:
         self.core, self._bus, self._resolver = core, bus, resolver
         self._receive, self._sends = core.receive, core.sends
         self._flows, self._tasks, self._changed = flows, tasks, changed
+        self._capture = Capture() if capture is None else capture
+        self._young = self._capture.young
+        self._keep = self._young.append
         self.now: Callable[[], Instant] = time.monotonic
         self._looks_at: Instant = 0.0
         self._sooner = anyio.Event()
@@ -72,11 +78,13 @@ class Hands:
         """Feed one message; `finish` follows after the batch. No message brings the server down."""
         if self._summing_up:
             self._tell(received, data, flow)
+        now = self.now()
         try:
-            self._receive(data, flow, self.now())
+            self._receive(data, flow, now)
         except Exception as error:  # noqa: BLE001 - a door: a fault of ours must stay one message's
             refuse_broken(self.core, data, flow)
             self._failed(error, flow.name)
+        self._keep((now, flow, data, tuple(self._sends)))
         if self._sends:
             self._send()
 
@@ -114,7 +122,10 @@ class Hands:
         """Carry out what a batch left to do."""
         core = self.core
         if core.sends:
+            self._keep((self.now(), None, b"", tuple(core.sends)))
             self._send()
+        if len(self._young) >= CHUNK:
+            self._capture.fold()
         if core.asks:
             asks, core.asks = core.asks, []
             for ask in asks:

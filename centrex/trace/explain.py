@@ -174,6 +174,8 @@ def _call(case: _Case) -> tuple[str, tuple[str, ...]]:
         return _talk(case, start, answered)
     if case.last(Rule.CANCELLED) >= 0:
         return _given_up(case, start)
+    if case.last(Rule.ENDED) >= 0:
+        return f"{start}; the operator ended it before anybody answered (487).", ()
     return _failed(case, start)
 
 
@@ -207,6 +209,8 @@ def _talk(case: _Case, start: str, answered: int) -> tuple[str, tuple[str, ...]]
                 f"{start} and was answered; after {lasted} s neither phone was heard of any more.",
                 ("See whether a phone lost its network, or was switched off during the call.",),
             )
+        if who == "operator":
+            return f"{start} and was answered; after {lasted} s the operator ended it.", ()
         name = {"caller": case.caller, "callee": case.callee}.get(who, who)
         return f"{start} and was answered; {name} hung up after {lasted} s.", ()
     trouble = case.last(*_OUTCOMES - {Rule.TARGET_REFUSED, Rule.CHALLENGED})

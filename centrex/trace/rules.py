@@ -73,7 +73,7 @@ class Rule(enum.Enum):
     MEDIA_UNREADABLE = "media-unreadable"
     MEDIA_NOTICE = "media-notice"
     MEDIA_LOST = "media-lost"
-    # what came of it: (status, reason phrase) / () / (who: "caller"|"callee"|"timeout")
+    # what came of it: (status, reason phrase) / () / (who: "caller"|"callee"|"timeout"|"operator")
     ANSWERED = "answered"
     CANCELLED = "cancelled"
     ENDED = "ended"

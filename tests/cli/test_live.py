@@ -136,3 +136,19 @@ def test_bans_are_listed_and_released(line: CommandLine) -> None:
         assert line.run("bans", "release", "192.0.2.66").stdout == "192.0.2.66 is heard again\n"
         assert line.json("bans", "release", "192.0.2.66") == {"released": True}
     assert instance.asked[-1] == ("bans.release", {"source": "192.0.2.66"})
+
+
+def test_a_call_is_ended(line: CommandLine) -> None:
+    with FakeInstance(line.paths.control, {"calls.end": {"ended": True}}) as instance:
+        result = line.run("calls", "end", "-odd\x1b@phone")
+        assert result.stdout == "-odd\\x1b@phone is ended\n"
+        assert line.json("calls", "end", "abc@phone") == {"ended": True}
+    assert instance.asked[0] == ("calls.end", {"id": "-odd\x1b@phone"})
+
+
+def test_a_call_that_is_over_cannot_be_ended(line: CommandLine) -> None:
+    error = {"code": "not-found", "message": "no call with that Call-ID", "nearest": ["abc@phone"]}
+    with FakeInstance(line.paths.control, {"calls.end": error}):
+        result = line.run("calls", "end", "abc")
+    assert result.exit_code == 1
+    assert "nearest: abc@phone" in result.stderr

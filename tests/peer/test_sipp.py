@@ -15,6 +15,7 @@ from tests.support.phones import settle
 from tests.support.server import CentrexServer, password_of
 from tests.support.sipclient import SipClient
 from tests.support.sipp import Sipp, login_rows
+from tests.support.wire import control
 
 pytestmark = [pytest.mark.peer("sipp"), pytest.mark.slow, pytest.mark.timeout(120)]
 CALLERS = [f"caller{number}" for number in range(10)]
@@ -87,6 +88,25 @@ def test_calls_that_are_cancelled(tmp_path: Path) -> None:
     ):
         _send_calls_to(callees, server)
         with Sipp("canceller", server, tmp_path, count=count, rate=50, files=_files()) as callers:
+            assert callers.finish()["SuccessfulCall(C)"] == count
+        assert callees.finish()["SuccessfulCall(C)"] == count
+        _nothing_is_left(server)
+
+
+def test_calls_that_the_operator_ends(tmp_path: Path) -> None:
+    count = 40
+    with (
+        CentrexServer(tmp_path, users=[*CALLERS, *CALLEES], overrides=MD5_ONLY) as server,
+        Sipp("callee", server, tmp_path, count=count) as callees,
+    ):
+        _send_calls_to(callees, server)
+        with Sipp("patient_caller", server, tmp_path, count=count, files=_files()) as callers:
+            settle(
+                lambda: [row["state"] for row in server.calls()].count("up") == count,
+                "all calls are up",
+            )
+            for row in server.calls():
+                assert control(server, "calls.end", id=row["id"]) == {"ended": True}
             assert callers.finish()["SuccessfulCall(C)"] == count
         assert callees.finish()["SuccessfulCall(C)"] == count
         _nothing_is_left(server)

@@ -2,7 +2,7 @@ import json
 import os
 import socket
 import stat
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,9 @@ import anyio.to_thread
 import pytest
 
 from centrex.base import ConfigError, Problem, Unavailable
-from centrex.runtime import control
-from centrex.runtime.control import LINE_LIMIT, CommandRefused, call, serve
+from centrex.runtime import control, desk
+from centrex.runtime.control import LINE_LIMIT, CommandRefused, call, follow, serve
+from centrex.runtime.desk import Desk
 from centrex.runtime.lock import InstanceLock
 
 pytestmark = pytest.mark.wire
@@ -39,6 +40,11 @@ async def echo_later(params: dict[str, Any]) -> dict[str, Any]:
     return {"later": params}
 
 
+async def three(_params: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+    for number in (1, 2, 3):
+        yield {"rows": [number]}
+
+
 def failing(error: Exception) -> Callable[[dict[str, Any]], dict[str, Any]]:
     def handler(_params: dict[str, Any]) -> dict[str, Any]:
         raise error
@@ -57,6 +63,7 @@ HANDLERS: dict[str, control.Handler] = {
     "odd": lambda _: {"odd": object()},
     "long": lambda _: {"long": "x" * LINE_LIMIT},
 }
+NOBODY = Desk({}, lambda *_: None)
 
 
 @asynccontextmanager
@@ -66,13 +73,12 @@ async def serving(
     failures: list[tuple[str, type[Exception]]] = []
 
     async def run(*, task_status: Any) -> None:
-        await serve(
-            path,
+        desk = Desk(
             HANDLERS,
-            lock=lock,
-            failed=lambda command, error: failures.append((command, type(error))),
-            task_status=task_status,
+            lambda command, error: failures.append((command, type(error))),
+            streams={"three": three},
         )
+        await serve(path, desk, lock=lock, task_status=task_status)
 
     async with anyio.create_task_group() as tasks:
         await tasks.start(run)
@@ -194,7 +200,7 @@ async def test_a_line_without_an_end_is_cut_off(tmp_path: Path, lock: InstanceLo
 async def test_clients_are_served_at_once_up_to_a_bound(
     tmp_path: Path, lock: InstanceLock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(control, "CLIENTS", 2)
+    monkeypatch.setattr(desk, "CLIENTS", 2)
     path = tmp_path / "control"
     line = b'{"v":1,"command":"echo"}\n'
     async with (
@@ -224,6 +230,25 @@ async def test_a_client_that_leaves_in_the_middle_harms_nobody(
     assert failures == []
 
 
+async def test_a_stream_is_followed_until_the_instance_goes(
+    tmp_path: Path, lock: InstanceLock
+) -> None:
+    path = tmp_path / "control"
+    batches: list[dict[str, Any]] = []
+
+    def read() -> None:
+        batches.extend(follow(path, "three"))
+
+    async with serving(path, lock):
+        with pytest.raises(Unavailable, match="ended the connection"):
+            await anyio.to_thread.run_sync(read)
+        with pytest.raises(CommandRefused, match="no stream"):
+            await anyio.to_thread.run_sync(lambda: next(follow(path, "none")))
+    assert batches == [{"rows": [1]}, {"rows": [2]}, {"rows": [3]}]
+    with pytest.raises(Unavailable, match="no instance is running"):
+        await anyio.to_thread.run_sync(lambda: next(follow(path, "three")))
+
+
 async def test_a_stale_socket_is_replaced_by_the_holder_of_the_lock(
     tmp_path: Path, lock: InstanceLock
 ) -> None:
@@ -238,7 +263,7 @@ async def test_without_the_lock_the_socket_is_left_alone(tmp_path: Path) -> None
     path = tmp_path / "control"
     path.touch()
     with pytest.raises(Unavailable, match="belongs to whoever holds"):
-        await serve(path, {}, lock=InstanceLock(tmp_path / "lock"), failed=lambda *_: None)
+        await serve(path, NOBODY, lock=InstanceLock(tmp_path / "lock"))
     assert path.exists()
 
 
@@ -249,7 +274,7 @@ async def test_a_place_that_cannot_be_used_is_told_in_words(
     tmp_path: Path, lock: InstanceLock, name: str, message: str
 ) -> None:
     with pytest.raises(Unavailable, match=message):
-        await serve(tmp_path / name, {}, lock=lock, failed=lambda *_: None)
+        await serve(tmp_path / name, NOBODY, lock=lock)
 
 
 def test_nobody_there_is_unavailable(tmp_path: Path) -> None:

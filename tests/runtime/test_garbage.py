@@ -7,7 +7,7 @@ import pytest
 
 from centrex.events.statistics import Statistics
 from centrex.runtime import garbage as module
-from centrex.runtime.garbage import Collector, uncollected
+from centrex.runtime.garbage import ALONE, Collector, uncollected
 
 BUSY = 1000
 
@@ -35,9 +35,9 @@ def forgotten() -> weakref.ref[Cycle]:
 class Engine:
     """What a collector sees of one: the messages of each second."""
 
-    def __init__(self) -> None:
+    def __init__(self, too_many: int = ALONE) -> None:
         self.trimmed = 0
-        self.collector = Collector(self.trim)
+        self.collector = Collector(self.trim, too_many=too_many)
         self.messages = 0
 
     def trim(self, kept: int) -> None:
@@ -102,9 +102,8 @@ def test_nobody_is_held_up_while_it_is_busy(monkeypatch: pytest.MonkeyPatch) -> 
     assert cycle() is None
 
 
-def test_too_many_young_are_looked_at_whatever_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_TOO_MANY", 500)
-    engine = Engine()
+def test_too_many_young_are_looked_at_whatever_goes_on() -> None:
+    engine = Engine(too_many=500)
     kept = [[number] for number in range(100)]
     cycle = forgotten()
     engine.seconds(1, BUSY)

@@ -15,6 +15,7 @@ from centrex.proxy.ask import Resolve
 from centrex.proxy.core import Core
 from centrex.routing.rfc3263 import Destination
 from centrex.runtime.bus import Bus
+from centrex.runtime.capture import CHUNK, Capture
 from centrex.runtime.dns import Resolver
 from centrex.runtime.flows import FlowTable
 from centrex.runtime.hands import Hands
@@ -102,6 +103,7 @@ class Bench:
     def __init__(self, tasks: anyio.abc.TaskGroup) -> None:
         self.core, self.wire, self.bus = ScriptedCore(), Wire(), Bus()
         self.changed = 0
+        self.capture = Capture()
         self.hands = Hands(
             cast("Core", self.core),
             self.bus,
@@ -109,6 +111,7 @@ class Bench:
             cast("FlowTable", self.wire),
             tasks,
             self._change,
+            self.capture,
         )
         local = Local(Transport.UDP, "192.0.2.1", 5060)
         self.flow = Flow(Transport.UDP, "192.0.2.7", 5060, address=1, link=self.wire, local=local)
@@ -244,3 +247,21 @@ async def test_flows_and_core_hear_of_connections() -> None:
         bench.hands.closed(flow)
         assert bench.wire.told == [("opened", flow), ("closed", flow), ("closed", flow)]
         assert bench.core.told == [("failed", flow), ("failed", flow)]
+
+
+async def test_what_passes_is_kept_with_what_it_brought_about() -> None:
+    async with at_work() as bench:
+        hands, flow, capture = bench.hands, bench.flow, bench.capture
+        hands.now = lambda: 7.0
+        hands.take(b"hello", flow)
+        bench.core.sends.append((flow, b"again"))
+        hands.finish()
+        assert capture.young == [
+            (7.0, flow, b"hello", ((flow, b"answer to hello"),)),
+            (7.0, None, b"", ((flow, b"again"),)),
+        ]
+        for _ in range(CHUNK):
+            hands.take(b"more", flow)
+        hands.finish()
+        assert capture.young == []
+        assert len(capture) == CHUNK + 2

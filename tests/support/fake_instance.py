@@ -12,7 +12,8 @@ from typing import Any, Self
 class FakeInstance:
     """Answers each command with its result, or with its error where that has a `code`.
 
-    A list of results stands for pages, by whose `next` they follow one another.
+    A list of results stands for pages, by whose `next` they follow one another; of a stream, for its
+    batches.
 
     Args:
         path: Where the socket stands; its folder is made.
@@ -57,8 +58,18 @@ class FakeInstance:
                 return  # closed
             with client, client.makefile("rwb") as stream:
                 if line := stream.readline():
-                    stream.write(self._reply(json.loads(line)))
+                    request = json.loads(line)
+                    answer = self._pour if "follow" in request else self._reply
+                    stream.write(answer(request))
                     stream.flush()
+
+    def _pour(self, request: dict[str, Any]) -> bytes:
+        """Answer who follows a stream with all its batches, and no more."""
+        name = request["follow"]
+        self.asked.append((name, request["params"]))
+        results = [{"following": name}, *self._answers[name]]
+        lines = ({"v": 1, "id": request["id"], "ok": True, "result": one} for one in results)
+        return b"".join(json.dumps(one).encode() + b"\n" for one in lines)
 
     def _reply(self, request: dict[str, Any]) -> bytes:
         command = request["command"]

@@ -48,6 +48,13 @@ SAMPLES: dict[Rule, tuple[Any, ...]] = {
     Rule.RELAY_DENIED: (b"sip:bob@example.net",),
     Rule.ROUTE_DENIED: (b"<sip:proxy.example.net;lr>",),
     Rule.LOCATED: (b"1002", 1),
+    Rule.PLAN: (r"9(\d+)", 2),
+    Rule.PLAN_SKIPPED: ("voicemail", "no phone is registered"),
+    Rule.PLAN_EMPTY: ("1234",),
+    Rule.NOBODY_ANSWERED: (),
+    Rule.REDIRECTED: (TARGET, b"sip:1003@192.0.2.10"),
+    Rule.GATEWAY_ASKED: ("pstn", 407),
+    Rule.GATEWAY_SILENT: (TARGET, b"sip:1@gw2.example.net"),
     Rule.OUTSIDE_TARGET: (b"sip:bob@example.net",),
     Rule.IN_DIALOG: (b"BYE", FLOW),
     Rule.UNKNOWN_DIALOG: (b"BYE",),
@@ -245,6 +252,14 @@ def test_other_ends_of_a_registration(decision: tuple[Any, ...], words: str) -> 
         (
             [TRIED, (Rule.TARGET_ANSWERED, TARGET, 200), (Rule.ENDED, "timeout")],
             "1001 called 1002 and was answered; after 1 s neither phone was heard of any more.",
+        ),
+        (
+            [TRIED, (Rule.TARGET_ANSWERED, TARGET, 200), (Rule.ENDED, "operator", 1.0)],
+            "1001 called 1002 and was answered; after 1 s the operator ended it.",
+        ),
+        (
+            [TRIED, (Rule.ENDED, "operator"), (Rule.ANSWERED, 487, "x")],
+            "1001 called 1002; the operator ended it before anybody answered (487).",
         ),
         (
             [TRIED, (Rule.TARGET_ANSWERED, TARGET, 200)],

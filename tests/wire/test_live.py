@@ -94,6 +94,44 @@ def test_calls(server: CentrexServer, alice: SipClient, bob: SipClient) -> None:
     assert server.calls() == []
 
 
+def test_the_log_is_shown_and_followed(server: CentrexServer, bob: SipClient) -> None:
+    rows = server.ask("log", "--kind", "registrations")["events"]
+    assert rows[-1]["name"] == "registration.added"
+    assert rows[-1]["aor"] == server.uri("bob")
+    code, out, _ = server.command("log", "-n", "1", "--kind", "registrations")
+    assert (code, out.count("\n"), "\x1b" in out) == (0, 1, False)
+    assert out.split()[0] == rows[-1]["at"]
+    assert "registrations registration.added src=" in out
+    assert server.command("log", "--kind", "nonsense")[0] == 2
+
+
+def test_a_call_is_ended_at_both_phones(
+    server: CentrexServer, alice: SipClient, bob: SipClient
+) -> None:
+    call, _ = connect(alice, bob)
+    assert server.ask("calls", "end", call.call_id) == {"ended": True}
+    for phone in (alice, bob):
+        bye = phone.expect("BYE", call_id=call.call_id)
+        assert bye.uri == phone.contact
+        assert "operator" in bye.get("reason")
+        phone.respond(bye, 200)
+    assert server.calls() == []
+    assert "the operator ended it" in server.story(call.call_id)
+
+
+def test_a_call_that_rings_is_ended_at_both_phones(
+    server: CentrexServer, alice: SipClient, bob: SipClient
+) -> None:
+    call = alice.invite("bob")
+    incoming = bob.incoming()
+    incoming.respond(180)
+    call.expect(180)
+    assert server.command("calls", "end", call.call_id)[0] == 0
+    assert "operator" in call.expect(487).get("reason")
+    incoming.cancelled()
+    assert server.calls() == []
+
+
 def test_why_a_registration_failed(server: CentrexServer) -> None:
     with SipClient("alice", server, password="guessed") as phone:
         assert phone.register().status == 403

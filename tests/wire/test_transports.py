@@ -1,5 +1,6 @@
 """UDP, TCP and TLS on IPv4 and IPv6 at the same time: calls across them, and what each is owed."""
 
+import base64
 import contextlib
 import socket
 import struct
@@ -112,6 +113,35 @@ def test_a_call_between_transports_and_families(
             hang_up(call, incoming)
         else:
             ended_by_callee(call, incoming)
+
+
+@pytest.mark.parametrize(("one", "other"), PAIRS)
+def test_a_call_is_ended_from_here_whatever_its_ways(
+    server: CentrexServer, phones: dict[str, SipClient], one: str, other: str
+) -> None:
+    call, _ = connect(phones[one], phones[other])
+    assert control(server, "calls.end", id=call.call_id) == {"ended": True}
+    for kind in (one, other):
+        bye = phones[kind].expect("BYE", call_id=call.call_id)
+        assert bye.uri == phones[kind].contact
+        phones[kind].respond(bye, 200)
+
+
+def test_a_call_by_tls_can_be_looked_at_and_exported(
+    server: CentrexServer, phones: dict[str, SipClient]
+) -> None:
+    call, incoming = connect(phones["tls4"], phones["udp6"])
+    hang_up(call, incoming)
+    told = control(server, "call", id=call.call_id)
+    messages = [one for one in told["entries"] if one["kind"] == "message"]
+    caller, callee = f"tls {phones['tls4'].sent_by}", f"udp {phones['udp6'].sent_by}"
+    assert told["parties"] == [caller, "centrex", callee]
+    assert (messages[0]["from"], messages[0]["transport"]) == (caller, "tls")
+    assert messages[0]["raw"].startswith(f"INVITE {server.uri('udp6')} SIP/2.0\r\n")
+    file = control(server, "call.export", id=call.call_id, format="pcapng")
+    assert file["name"].endswith(".pcapng")
+    frames = base64.b64decode(file["data"])
+    assert frames.count(b"TLS, decrypted") == sum(one["transport"] == "tls" for one in messages)
 
 
 def test_a_cancel_crosses_over(phones: dict[str, SipClient]) -> None:
