@@ -42,6 +42,11 @@ class Carrier:
         self._read_at: Instant = 0.0
         self.failures = 0
 
+    @property
+    def has_kernel(self) -> bool:
+        """Whether there is anything in the kernel that could carry a stream."""
+        return self._kernel is not None
+
     def claim(self, port: Port, now: Instant) -> None:
         """Take up what a former process had learned, where the kernel still carries it."""
         entry = self._unclaimed.pop(port.address, None)
