@@ -2,10 +2,11 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Self
@@ -25,6 +26,10 @@ from tests.support.wire import change, control, hang_up, until
 pytestmark = [pytest.mark.wire, pytest.mark.slow, pytest.mark.timeout(60)]
 SDP = [("Content-Type", "application/sdp")]
 SECRET = "a secret of some length"
+
+
+UNPRIVILEGED = ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs")
+"""Starts a program that may do nothing that not everybody may."""
 
 
 class Talk:
@@ -55,7 +60,7 @@ class Talk:
 
     def settle(self) -> None:
         """Talk for as long as it takes until both sources hold."""
-        self.hear(within=2.0)  # what comes before the relay knows both ends goes nowhere
+        self.hear(within=2.0)
         for _ in range(8):
             self.hear()
 
@@ -91,9 +96,16 @@ class Relay:
     """`centrex relay start` with a configuration of its own."""
 
     def __init__(
-        self, folder: Path, name: str, port: int, *, secret: str = SECRET, host: str = ""
+        self,
+        folder: Path,
+        name: str,
+        port: int,
+        *,
+        secret: str = SECRET,
+        host: str = "",
+        through: Sequence[str] = (),
     ) -> None:
-        self.name = name
+        self.name, self._through = name, through
         self._file = folder / f"{name}.toml"
         settings = {
             "name": name,
@@ -108,7 +120,7 @@ class Relay:
     def start(self) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*COMMAND, "relay", "start", "--config", str(self._file)],
+                [*self._through, *COMMAND, "relay", "start", "--config", str(self._file)],
                 stdout=log,
                 stderr=log,
                 cwd=ROOT,
@@ -272,6 +284,47 @@ def test_relays_of_other_machines(tmp_path: Path) -> None:
             talk.end()
         assert two.process.poll() is None
         until(lambda: not any(row["sessions"] for row in relays(server).values()))
+
+
+@pytest.mark.skipif(
+    os.geteuid() == 0 and shutil.which("setpriv") is None, reason="setpriv (util-linux) is missing"
+)
+def test_a_relay_without_privileges_carries_calls_and_says_how(tmp_path: Path) -> None:
+    port = free_port("127.0.0.1")
+    overrides = {
+        "media.mode": "always",
+        "media.embedded": False,
+        "media.secret": SECRET,
+        "media.control_port": port,
+    }
+    through = UNPRIVILEGED if os.geteuid() == 0 else ()
+    with (
+        CentrexServer(tmp_path, users=["alice", "bob"], overrides=overrides) as server,
+        SipClient("alice", server) as alice,
+        SipClient("bob", server) as bob,
+        Relay(tmp_path, "plain", port, through=through) as relay,
+    ):
+        assert bob.register().status == 200
+        assert until(
+            lambda: relays(server).get("plain", {}).get("state") == "available", timeout=15
+        )
+        status = Path(f"/proc/{relay.process.pid}/status").read_text()
+        assert "CapEff:\t0000000000000000" in status, "the test itself has failed to take them away"
+        row = relays(server)["plain"]
+        assert row["path"] == "userspace"
+        assert "eBPF: no right" in str(row["path_why"])
+        assert "nf_tables: the right" in str(row["path_why"])
+        code, out, _ = server.command("relays")
+        assert code == 0
+        assert "userspace" in out
+        assert until(lambda: 'path=userspace why="eBPF: no right' in server.log_tail())
+        time.sleep(0.2)  # leases are under way
+        talk = Talk(alice, bob)
+        assert talk.relayed
+        talk.settle()
+        (call,) = server.ask("relays", "calls", name="plain")["calls"]
+        assert not any(end["kernel"] for end in call["streams"][0])
+        talk.end()
 
 
 def test_relaying_can_be_switched_on_while_the_engine_runs(tmp_path: Path) -> None:
