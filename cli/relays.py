@@ -1,7 +1,7 @@
 """`relays` and `relay start`: the media relays of a running instance, and one as its own process."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -103,6 +103,7 @@ def relays_calls(
             "PACKETS",
             "LOST",
             "JITTER",
+            "ITS REPORT",
             "DROPPED",
             "KERNEL",
         ),
@@ -115,6 +116,7 @@ def relays_calls(
                 end["packets"],
                 end["lost"],
                 f"{end['jitter_ms']} ms",
+                _report(end.get("reported")),
                 sum(end["drops"].values()),
                 "yes" if end["kernel"] else "no",
             )
@@ -124,6 +126,15 @@ def relays_calls(
         ),
         empty="it carries no call",
     )
+
+
+def _report(told: Any) -> str:
+    """Return what an end says of what it receives, in a few words."""
+    if not told:
+        return "-"
+    words = f"{told['lost']} lost, {told['jitter_ms']} ms"
+    trip = told["round_trip_ms"]
+    return words if trip is None else f"{words}, {trip} ms there and back"
 
 
 @relay_app.command("start")

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -159,6 +160,11 @@ def test_a_call_through_the_relay_of_the_engine(
     talk = Talk(*phones)
     assert talk.relayed
     talk.settle()
+    report = b"\x81\xc9\x00\x07" + struct.pack("!7I", 2, 1, 9, 0, 40, 0, 0)
+    control_end = RtpEnd(talk.ends[0].host, port=talk.ends[0].port + 1)
+    control_end.sock.sendto(report, (talk.places[0].host, talk.places[0].port + 1))
+    control_end.close()
+    assert until(lambda: "9 lost, 5.0 ms" in server.command("relays", "calls", "local")[1])
     (row,) = control(server, "relays")["relays"]
     assert (row["name"], row["state"], row["sessions"]) == ("local", "available", 1)
     (call,) = control(server, "calls")["calls"]
@@ -175,6 +181,7 @@ def test_a_call_through_the_relay_of_the_engine(
     code, out, _ = server.command("relays", "calls", "local")
     assert code == 0
     assert caller["learned"] in out
+    assert "ITS REPORT" in out
     assert server.command("relays", "calls", "nobody")[0] == 1
     talk.end()
     assert until(lambda: relays(server)["local"]["sessions"] == 0)

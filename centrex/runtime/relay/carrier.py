@@ -139,13 +139,14 @@ def _key(port: Port) -> Key:
 
 
 def _entry(port: Port) -> Entry | None:
-    """Return what the kernel would need to carry what comes from an end; None while it is unsure."""
+    """Return what the kernel would need to carry what comes from an end; None while it is unsure.
+
+    RTCP is few packets, and what they report is of interest: it passes here.
+    """
     peer = port.peer
     latch = port.latch
-    if peer is None or not latch.locked or latch.source is None or peer.target is None:
+    if port.rtcp or peer is None or not latch.locked or latch.source is None or peer.target is None:
         return None
     if not peer.latch.settled or (":" in port.address.host) != (":" in peer.address.host):
         return None
-    target = Address(*peer.target[:2])
-    rate = 0 if port.rtcp else port.rate
-    return Entry(latch.source, port.address, peer.address, target, rate)
+    return Entry(latch.source, port.address, peer.address, Address(*peer.target[:2]), port.rate)

@@ -16,6 +16,7 @@ from typing import Any, Final, TypeAlias
 from centrex.base import Instant
 from centrex.media.learning import Verdict
 from centrex.rtp import packet
+from centrex.rtp.report import read_reports
 from centrex.runtime.relay.carrier import Carrier, both
 from centrex.runtime.relay.ports import Port, connected
 
@@ -133,7 +134,9 @@ class Passing:
             port.heard = now
             sequence = buffer[2] << 8 | buffer[3]
             if sequence != quality.next:
-                if buffer[0] >> 6 == 2 and not packet.is_rtcp(buffer):
+                if packet.is_rtcp(buffer):
+                    self._read_reports(port, peer, length, now)
+                elif buffer[0] >> 6 == 2:
                     quality.out_of_order(sequence)
             else:
                 quality.next = (sequence + 1) & 0xFFFF
@@ -163,8 +166,17 @@ class Passing:
                 peer.sent += 1
             except OSError:
                 self._undelivered(port, peer, length)
+            self._read_reports(port, peer, length, now)
 
         return onward
+
+    def _read_reports(self, port: Port, peer: Port, length: int, now: Instant) -> None:
+        """Take in what an end reports, and when a report of it goes to the other one."""
+        told = read_reports(self._view, length)
+        if told is not None:
+            peer.reported.passes_to(told.stamp, now)
+            for block in told.blocks[:1]:
+                port.reported.take_in(block, port.rate, now)
 
     def _undelivered(self, port: Port, peer: Port, length: int) -> None:
         """Send again what was not sent because the network complained of a packet before it."""

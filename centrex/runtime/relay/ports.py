@@ -13,6 +13,7 @@ from centrex.base import Instant
 from centrex.media.learning import Latch
 from centrex.media.terms import Address, Slot
 from centrex.rtp.quality import Quality
+from centrex.rtp.report import Reported
 
 _TRIES: Final = 64
 _RECEIVE_OCTETS: Final = 262_144
@@ -39,6 +40,7 @@ class Port:
         target: Where packets to this end go, as the socket wants it; None while that is not known.
         latch: What was learned of the end.
         quality: What its packets' numbers tell.
+        reported: What the end reports of what it receives; one for both ports of a slot.
         rate: Ticks per second of its timestamps.
         packets: Packets taken in.
         octets: Octets in them.
@@ -51,8 +53,8 @@ class Port:
 
     __slots__ = (
         "address", "carried", "connected", "drops", "early", "heard", "latch", "octets", "onward",
-        "owner", "packets", "peer", "quality", "rate", "rtcp", "send", "sent", "sock", "source",
-        "target",
+        "owner", "packets", "peer", "quality", "rate", "reported", "rtcp", "send", "sent", "sock",
+        "source", "target",
     )  # fmt: skip
 
     onward: Callable[[int, Instant], None]
@@ -67,6 +69,7 @@ class Port:
         self.target: Any = None
         self.latch = Latch()
         self.quality = Quality()
+        self.reported = Reported()
         self.rate = 8000
         self.packets = self.octets = self.sent = 0
         self.heard = 0.0
@@ -91,6 +94,7 @@ class Pair:
 
     def __init__(self, slot: Slot, rtp: Port, rtcp: Port) -> None:
         self.slot, self.rtp, self.rtcp = slot, rtp, rtcp
+        rtcp.reported = rtp.reported
 
     def close(self) -> None:
         """Close all their sockets."""

@@ -1,6 +1,7 @@
 """What becomes of packets: early ones, strangers' ones, and those of ends that are certain."""
 
 import socket
+import struct
 import time
 from collections.abc import Iterator
 
@@ -204,3 +205,61 @@ def test_when_descriptors_are_scarce_the_open_sockets_do(world: World) -> None:
     world.passes(1.1)
     call.talk()
     assert connected(call) == [False, False]
+
+
+# reports
+
+
+def sender_report(stamp: int) -> bytes:
+    ntp = stamp << 16
+    return b"\x80\xc8\x00\x06" + struct.pack("!IQ3I", 1, ntp, 1600, 10, 1600)
+
+
+def receiver_report(stamp: int, *, lost: int, jitter: int) -> bytes:
+    return b"\x81\xc9\x00\x07" + struct.pack("!7I", 2, 1, lost, 0, jitter, stamp, 0)
+
+
+def test_what_an_end_reports_is_told(world: World) -> None:
+    call = world.call()
+    one, other = (world.end(end.host, port=end.port + 1) for end in (call.caller, call.callee))
+    assert [end["reported"] for end in call.figures()] == [None, None]
+    report = sender_report(77)
+    one.sock.sendto(report, tuple(call.slots[0].rtcp))
+    other.gets(report)
+    report = receiver_report(77, lost=9, jitter=40)
+    other.sock.sendto(report, tuple(call.slots[1].rtcp))
+    one.gets(report)
+    caller, callee = (end["reported"] for end in call.figures())
+    assert caller is None
+    assert (callee["lost"], callee["jitter_ms"], callee["lost_percent"]) == (9, 5.0, 0.0)
+    assert 0 < callee["round_trip_ms"] < 1000
+
+
+def test_reports_on_the_port_of_rtp_are_told_too(world: World) -> None:
+    caller, callee = world.end(stream=1), world.end(stream=2)
+    ends = [end.end(rtcp=end.address) for end in (caller, callee)]
+    call = Call(world.plane(), caller, callee, ends=(ends[0], ends[1]))
+    call.talk()
+    report = receiver_report(1, lost=3, jitter=8)
+    caller.sock.sendto(report, tuple(call.slots[0].rtp))
+    callee.gets(report)
+    call.talk()
+    told = call.figures()[0]
+    assert (told["reported"]["lost"], told["reported"]["round_trip_ms"]) == (3, None)
+    assert told["lost"] == 0, "a report is no gap in the stream"
+
+
+def test_the_kernel_gets_no_rtcp(world: World) -> None:
+    """It is few packets, and what they report would not be read there."""
+    kernel = FakeKernel()
+    call = world.call(world.plane(kernel=kernel))
+    one, other = (world.end(end.host, port=end.port + 1) for end in (call.caller, call.callee))
+    call.talk()
+    for number in range(1, 9):
+        report = receiver_report(0, lost=number, jitter=8)
+        one.sock.sendto(report, tuple(call.slots[0].rtcp))
+        other.gets(report)
+        other.sock.sendto(report, tuple(call.slots[1].rtcp))
+        one.gets(report)
+    assert {entry.arrives for entry in kernel.table.values()} == {slot.rtp for slot in call.slots}
+    assert [end["reported"]["lost"] for end in call.figures()] == [8, 8]
