@@ -109,6 +109,7 @@ def relays_calls(
             "PACKETS",
             "LOST",
             "JITTER",
+            "ITS REPORT",
             "DROPPED",
             "KERNEL",
         ),
@@ -121,6 +122,7 @@ def relays_calls(
                 end["packets"],
                 _known(end["lost"]),
                 _known(end["jitter_ms"], " ms"),
+                _report(end.get("reported")),
                 sum(end["drops"].values()),
                 "yes" if end["kernel"] else "no",
             )
@@ -135,6 +137,15 @@ def relays_calls(
 def _known(value: object, unit: str = "") -> str:
     """Return a figure, or a dash where whoever relays does not tell it."""
     return "-" if value is None else f"{value}{unit}"
+
+
+def _report(told: Any) -> str:
+    """Return what an end says of what it receives, in a few words."""
+    if not told:
+        return "-"
+    words = f"{told['lost']} lost, {told['jitter_ms']} ms"
+    trip = told["round_trip_ms"]
+    return words if trip is None else f"{words}, {trip} ms there and back"
 
 
 @relay_app.command("start")

@@ -105,6 +105,11 @@ class Latch:
         self._rank = self._rank_of(source.host, source.port) or Rank.SIGNALLED
 
     @property
+    def expects(self) -> bool:
+        """Whether signalling has said anything that a packet's source could fit."""
+        return self._wanted is not None or (self._natted and bool(self._signalling))
+
+    @property
     def targets(self) -> tuple[Address, ...]:
         """Where its packets may have to go, the likeliest first; one address once it is learned."""
         if self.source is not None:

@@ -8,13 +8,17 @@ from typing import Final
 from centrex.base import Instant
 from centrex.media.terms import Session
 
-ONE_WAY_S: Final = 6.0
-"""Seconds after which a side that may speak and was never heard, or fell silent, is missed."""
+NEVER_HEARD_S: Final = 5.0
+"""Seconds after the answer after which a side that may speak and was never heard is missed."""
+FELL_SILENT_S: Final = 30.0
+"""Seconds after which one that was heard is missed: it may send nothing in its pauses (RFC 3389)."""
+_PRESENT_S: Final = 5.0
+"""Who was heard within so many seconds is there."""
 DEADLOCK_S: Final = 4.0
 """Seconds after the answer after which two ends that have sent nothing are suspected of waiting for
 each other."""
 HOLD_FACTOR: Final = 20
-"""By how much longer a call on hold may be silent."""
+"""By how much longer a call may be silent in which not both sides are to send: it is on hold."""
 
 NAMES: Final = ("caller", "callee")
 
@@ -61,8 +65,9 @@ class Watch:
     ) -> tuple[str, str] | None:
         missed = ""
         for side, name in enumerate(NAMES):
-            quiet = now - max(heard[side], self.answered_at) >= ONE_WAY_S
-            if quiet and now - heard[1 - side] < ONE_WAY_S and may_talk(session, side):
+            patience_s = FELL_SILENT_S if heard[side] else NEVER_HEARD_S
+            quiet = now - max(heard[side], self.answered_at) >= patience_s
+            if quiet and now - heard[1 - side] < _PRESENT_S and may_talk(session, side):
                 missed = name
         if missed == self.one_way:
             return None
@@ -83,7 +88,7 @@ class Watch:
     ) -> bool:
         """Whether nobody has sent for so long that the call must be gone."""
         last = max(self._began, self.answered_at, *heard)
-        held = not (may_talk(session, 0) or may_talk(session, 1))
+        held = not (may_talk(session, 0) and may_talk(session, 1))
         return now - last >= silence_s * (HOLD_FACTOR if held or not session.answered else 1)
 
 

@@ -25,6 +25,16 @@ def locked(made: Latch, host: str, port: int, *, stream: int = 7, now: float = 1
     return made
 
 
+def test_nothing_is_expected_before_signalling_has_said_anything() -> None:
+    made = Latch()
+    assert not made.expects
+    made.expect(None, PUBLIC, natted=False)
+    assert not made.expects, "whoever is not behind NAT sends from where it receives"
+    made.expect(None, PUBLIC, natted=True)
+    assert made.expects
+    assert latch().expects
+
+
 def test_media_go_to_the_signalled_address_until_it_is_learned() -> None:
     made = latch()
     assert made.targets == (SIGNALLED,)

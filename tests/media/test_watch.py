@@ -5,7 +5,14 @@ from dataclasses import replace
 import pytest
 
 from centrex.media.terms import Address, End, Session, Slot, Stream
-from centrex.media.watch import DEADLOCK_S, HOLD_FACTOR, ONE_WAY_S, Watch, may_talk
+from centrex.media.watch import (
+    DEADLOCK_S,
+    FELL_SILENT_S,
+    HOLD_FACTOR,
+    NEVER_HEARD_S,
+    Watch,
+    may_talk,
+)
 
 SLOTS = (Slot("127.0.0.1", "127.0.0.1", 30000), Slot("127.0.0.1", "127.0.0.1", 30002))
 TALKS = End(rtp=Address("192.0.2.7", 4000))
@@ -48,15 +55,32 @@ def test_one_way(heard: tuple[float, float], words: str) -> None:
     assert found[0] == "two-way"
 
 
+def test_who_was_heard_may_pause_for_longer_than_who_never_was() -> None:
+    """Silence suppression: a side that only listens for a while is no fault."""
+    watch = Watch(0.0)
+    watch.look(session(), (1.0, 0.0), 1.0)
+    early = 1.0 + NEVER_HEARD_S
+    assert watch.look(session(), (early - 1, 0.0), early - 0.1) is None
+    assert watch.look(session(), (early, 0.0), early) == (
+        "one-way",
+        "caller sends, callee does not",
+    )
+    watch = Watch(0.0)
+    watch.look(session(), (1.0, 2.0), 1.0)
+    late = 2.0 + FELL_SILENT_S
+    assert watch.look(session(), (late - 1, 2.0), late - 0.1) is None
+    assert watch.look(session(), (late, 2.0), late) == ("one-way", "caller sends, callee does not")
+
+
 def test_a_side_that_need_not_send_is_not_missed() -> None:
     for quiet in (replace(TALKS, sends=False), End(sends=False, receives=False)):
         watch = Watch(0.0)
         watch.look(session(callee=quiet), (9.0, 0.0), 1.0)
-        assert watch.look(session(callee=quiet), (16.0, 0.0), 10.0 + ONE_WAY_S) is None
+        assert watch.look(session(callee=quiet), (16.0, 0.0), 10.0 + FELL_SILENT_S) is None
     watch = Watch(0.0)
     deaf = replace(TALKS, receives=False)
     watch.look(session(caller=deaf), (9.0, 0.0), 1.0)
-    assert watch.look(session(caller=deaf), (16.0, 0.0), 10.0 + ONE_WAY_S) is None
+    assert watch.look(session(caller=deaf), (16.0, 0.0), 10.0 + FELL_SILENT_S) is None
 
 
 def test_silence_ends_it_later_on_hold() -> None:
@@ -67,6 +91,8 @@ def test_silence_ends_it_later_on_hold() -> None:
     held = session(*[replace(TALKS, sends=False)] * 2)
     assert not watch.is_over(held, (5.0, 3.0), 60.0, 65.0)
     assert watch.is_over(held, (5.0, 3.0), 60.0, 5.0 + 60 * HOLD_FACTOR)
+    held = session(callee=replace(TALKS, sends=False))
+    assert not watch.is_over(held, (5.0, 3.0), 60.0, 65.0), "who holds need not play music"
 
 
 def test_ringing_is_no_silence() -> None:

@@ -1,6 +1,7 @@
 """A relay as a process of its own, as on another machine."""
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -24,8 +25,9 @@ class Relay:
         secret: str = SECRET,
         host: str = "",
         offload: str = "auto",
+        through: Sequence[str] = (),
     ) -> None:
-        self.name = name
+        self.name, self._through = name, through
         self._file = folder / f"{name}.toml"
         settings = {
             "name": name,
@@ -41,7 +43,7 @@ class Relay:
     def start(self) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*COMMAND, "relay", "start", "--config", str(self._file)],
+                [*self._through, *COMMAND, "relay", "start", "--config", str(self._file)],
                 stdout=log,
                 stderr=log,
                 cwd=ROOT,

@@ -2,7 +2,9 @@
 
 import json
 import os
+import shutil
 import signal
+import struct
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -13,11 +15,14 @@ import pytest
 from tests.support.ports import free_port
 from tests.support.relay_process import SECRET, Relay
 from tests.support.relayed_talk import Talk
+from tests.support.rtp_ends import RtpEnd
 from tests.support.server import CentrexServer
 from tests.support.sipclient import SipClient
 from tests.support.wire import change, control, until
 
 pytestmark = [pytest.mark.wire, pytest.mark.slow, pytest.mark.timeout(60)]
+UNPRIVILEGED = ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs")
+"""Starts a program that may do nothing that not everybody may."""
 
 
 def relays(server: CentrexServer) -> dict[str, dict[str, object]]:
@@ -45,6 +50,11 @@ def test_a_call_through_the_relay_of_the_engine(
     talk = Talk(*phones)
     assert talk.relayed
     talk.settle()
+    report = b"\x81\xc9\x00\x07" + struct.pack("!7I", 2, 1, 9, 0, 40, 0, 0)
+    control_end = RtpEnd(talk.ends[0].host, port=talk.ends[0].port + 1)
+    control_end.sock.sendto(report, (talk.places[0].host, talk.places[0].port + 1))
+    control_end.close()
+    assert until(lambda: "9 lost, 5.0 ms" in server.command("relays", "calls", "local")[1])
     (row,) = control(server, "relays")["relays"]
     assert (row["name"], row["state"], row["sessions"]) == ("local", "available", 1)
     (call,) = control(server, "calls")["calls"]
@@ -61,6 +71,7 @@ def test_a_call_through_the_relay_of_the_engine(
     code, out, _ = server.command("relays", "calls", "local")
     assert code == 0
     assert caller["learned"] in out
+    assert "ITS REPORT" in out
     assert server.command("relays", "calls", "nobody")[0] == 1
     talk.end()
     assert until(lambda: relays(server)["local"]["sessions"] == 0)
@@ -170,6 +181,47 @@ def test_relays_of_other_machines(tmp_path: Path) -> None:
             talk.end()
         assert two.process.poll() is None
         until(lambda: not any(row["sessions"] for row in relays(server).values()))
+
+
+@pytest.mark.skipif(
+    os.geteuid() == 0 and shutil.which("setpriv") is None, reason="setpriv (util-linux) is missing"
+)
+def test_a_relay_without_privileges_carries_calls_and_says_how(tmp_path: Path) -> None:
+    port = free_port("127.0.0.1")
+    overrides = {
+        "media.mode": "always",
+        "media.embedded": False,
+        "media.secret": SECRET,
+        "media.control_port": port,
+    }
+    through = UNPRIVILEGED if os.geteuid() == 0 else ()
+    with (
+        CentrexServer(tmp_path, users=["alice", "bob"], overrides=overrides) as server,
+        SipClient("alice", server) as alice,
+        SipClient("bob", server) as bob,
+        Relay(tmp_path, "plain", port, through=through) as relay,
+    ):
+        assert bob.register().status == 200
+        assert until(
+            lambda: relays(server).get("plain", {}).get("state") == "available", timeout=15
+        )
+        status = Path(f"/proc/{relay.process.pid}/status").read_text()
+        assert "CapEff:\t0000000000000000" in status, "the test itself has failed to take them away"
+        row = relays(server)["plain"]
+        assert row["path"] == "userspace"
+        assert "eBPF: no right" in str(row["path_why"])
+        assert "nf_tables: the right" in str(row["path_why"])
+        code, out, _ = server.command("relays")
+        assert code == 0
+        assert "userspace" in out
+        assert until(lambda: 'path=userspace why="eBPF: no right' in server.log_tail())
+        time.sleep(0.2)  # leases are under way
+        talk = Talk(alice, bob)
+        assert talk.relayed
+        talk.settle()
+        (call,) = server.ask("relays", "calls", name="plain")["calls"]
+        assert not any(end["kernel"] for end in call["streams"][0])
+        talk.end()
 
 
 def test_relaying_can_be_switched_on_while_the_engine_runs(tmp_path: Path) -> None:

@@ -42,6 +42,11 @@ class Carrier:
         self._read_at: Instant = 0.0
         self.failures = 0
 
+    @property
+    def has_kernel(self) -> bool:
+        """Whether there is anything in the kernel that could carry a stream."""
+        return self._kernel is not None
+
     def claim(self, port: Port, now: Instant) -> None:
         """Take up what a former process had learned, where the kernel still carries it."""
         entry = self._unclaimed.pop(port.address, None)
@@ -134,13 +139,14 @@ def _key(port: Port) -> Key:
 
 
 def _entry(port: Port) -> Entry | None:
-    """Return what the kernel would need to carry what comes from an end; None while it is unsure."""
+    """Return what the kernel would need to carry what comes from an end; None while it is unsure.
+
+    RTCP is few packets, and what they report is of interest: it passes here.
+    """
     peer = port.peer
     latch = port.latch
-    if peer is None or not latch.locked or latch.source is None or peer.target is None:
+    if port.rtcp or peer is None or not latch.locked or latch.source is None or peer.target is None:
         return None
     if not peer.latch.settled or (":" in port.address.host) != (":" in peer.address.host):
         return None
-    target = Address(*peer.target[:2])
-    rate = 0 if port.rtcp else port.rate
-    return Entry(latch.source, port.address, peer.address, target, rate)
+    return Entry(latch.source, port.address, peer.address, Address(*peer.target[:2]), port.rate)

@@ -9,6 +9,7 @@ from typing import Any
 from centrex.base import Instant
 from centrex.media.terms import Address, End, Session, Slot
 from centrex.media.watch import Watch
+from centrex.rtp.report import Reported
 from centrex.runtime.relay.ports import Pair, Port
 
 
@@ -139,9 +140,22 @@ def _end(pair: Pair, end: End) -> dict[str, Any]:
         "lost": rtp.quality.lost,
         "jitter_ms": round(rtp.quality.jitter_s * 1000, 3),
         "rtcp_packets": rtcp.packets,
+        "reported": _reported(rtp.reported),
         "kernel": rtp.carried,
         "relearned": rtp.latch.relearned,
         "drops": drops,
+    }
+
+
+def _reported(told: Reported) -> dict[str, Any] | None:
+    """Return what an end reports of what it receives; None before its first report."""
+    if not told.count:
+        return None
+    return {
+        "lost": told.lost,
+        "lost_percent": round(told.fraction * 100, 1),
+        "jitter_ms": round(told.jitter_s * 1000, 3),
+        "round_trip_ms": round(told.round_trip_s * 1000, 3) if told.round_trip_s else None,
     }
 
 

@@ -159,6 +159,7 @@ def _rules(ports: tuple[int, int]) -> Iterator[tuple[str, str, list[bytes]]]:
             far = [
                 *_whole_udp(layout),
                 *_between(2, ports),
+                *_NO_REPORT,
                 *summed,
                 *_look_up(layout, layout.arriving),
                 _expression("notrack"),
@@ -318,3 +319,5 @@ def _verdict(code: int) -> bytes:
 
 _WITH_SUM: Final = [_load(_TRANSPORT, _SUM_AT, 2), _compare(_DIFFERENT, bytes(2))]
 _WITHOUT_SUM: Final = [_load(_TRANSPORT, _SUM_AT, 2), _compare(_EQUAL, bytes(2))]
+_NO_REPORT: Final = [_load(_TRANSPORT, 9, 1), _mask(b"\xe0"), _compare(_DIFFERENT, b"\xc0")]
+"""No RTCP on the port of RTP (RFC 5761 §4): our socket sends that on, and reads what it reports."""

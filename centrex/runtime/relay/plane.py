@@ -1,11 +1,12 @@
 """Where the packets pass: one thread, all sockets, the learning, and what is handed to the kernel.
 
-A packet from where its end is known to be is sent on with hardly a thought; any other one is judged
-by `centrex.media.learning` first. Everything else happens ten times a second between packets. The
-methods may be called from any thread.
+What becomes of a packet is for `centrex.runtime.relay.passing`. Everything else happens between
+packets, a little at a time, so that none waits for it. The methods may be called from any thread.
 """
 
 import itertools
+import math
+import os
 import select
 import threading
 import time
@@ -17,19 +18,22 @@ from random import SystemRandom
 from typing import Any, Final
 
 from centrex.base import Instant, Unavailable
-from centrex.media.learning import Verdict
 from centrex.media.terms import Address, Session, Slot
 from centrex.rtp import packet
 from centrex.runtime.relay.carrier import Carrier, both
 from centrex.runtime.relay.held import Held, HeldStream, figures
 from centrex.runtime.relay.kernel import KernelPath
+from centrex.runtime.relay.passing import Passing
 from centrex.runtime.relay.ports import Opener, Pair, Port
 
 _TICK_S: Final = 0.02
 _LOOK_S: Final = 1.0
-_DRAIN: Final = 64
-"""Packets that may wait at one socket when the kernel takes its stream over."""
-_LONGEST: Final = 65_536
+_IDLE_S: Final = 1.0
+"""How long the thread sleeps while there is no session."""
+_SLICE_S: Final = 0.002
+"""How often the sessions are looked after: a few at a time, so that no packet waits for it."""
+_AT_ONCE: Final = 64
+"""Packets taken in before anybody else may have a word."""
 _PRIMES: Final = 9
 """How often an end that is not learned is sent something: within some 20 seconds."""
 _RTCP_PRIMES: Final = 3
@@ -64,8 +68,14 @@ class Plane:
     ) -> None:
         self._opener = Opener(hosts, ports, draw)
         self._silence_s, self._draw, self._clock = silence_s, draw, clock
-        self._carrier = Carrier(kernel, self._drain, clock())
         self._epoll = select.epoll()
+        self._passing = Passing(self._epoll)
+        self._carrier = self._passing.carrier = Carrier(kernel, self._passing.drain, clock())
+        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._epoll.register(self._bell, select.EPOLLIN)
+        self._passing.takes[self._bell] = self._rung
+        self.news = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        """Readable when there are notices, or a fault."""
         self._lock = threading.Lock()
         self._ports: dict[int, Port] = {}
         self._pairs: dict[tuple[str, int], Pair] = {}
@@ -82,8 +92,6 @@ class Plane:
         """What ended the thread of the packets; None while all is well."""
         self._counts: Counter[str] = Counter()
         self.peak = self.total = self.refused = 0
-        self._buffer = bytearray(_LONGEST)
-        self._view = memoryview(self._buffer)
         self._thread = threading.Thread(target=self._run, name="media", daemon=True)
 
     def start(self) -> None:
@@ -92,8 +100,11 @@ class Plane:
 
     def close(self, *, keep: bool = False) -> None:
         """End; what the kernel carries stays there if it is to be kept for the next process."""
+        if self._epoll.closed:
+            return
         self._ending = True
         if self._thread.is_alive():
+            self._wake()
             self._thread.join()
         with self._lock:
             for pair in self._pairs.values():
@@ -101,6 +112,8 @@ class Plane:
             self._pairs.clear()
             self._ports.clear()
             self._epoll.close()
+            os.close(self._bell)
+            os.close(self.news)
             self._carrier.close(keep=keep)
 
     # ports and sessions
@@ -166,6 +179,7 @@ class Plane:
             ]
             self._reopened(changed, now)
             self._prime_from(held, now)
+        self._wake()
 
     def _joined(self, held: Held, session: Session) -> list[HeldStream | None]:
         """Return the streams of a session with their sockets, opened where they are not."""
@@ -205,6 +219,8 @@ class Plane:
         if held is None:
             return None
         held.primed = _PRIMES
+        for port in held.ports():
+            self._passing.expire(port, math.inf)
         self._carrier.take_back(held.ports())
         told = figures(held, now)
         for port in held.ports():
@@ -263,9 +279,8 @@ class Plane:
     def _register(self, pair: Pair) -> None:
         self._pairs[pair.slot.host, pair.slot.port] = pair
         for port in (pair.rtp, pair.rtcp):
-            number = port.sock.fileno()
-            self._ports[number] = port
-            self._epoll.register(number, select.EPOLLIN)
+            self._ports[port.sock.fileno()] = port
+            self._passing.enter(port)
 
     def _close(self, pairs: Iterable[Pair]) -> None:
         for pair in pairs:
@@ -276,108 +291,46 @@ class Plane:
             return
         self._carrier.take_back((pair.rtp, pair.rtcp))
         for port in (pair.rtp, pair.rtcp):
-            number = port.sock.fileno()
-            del self._ports[number]
-            self._epoll.unregister(number)
+            del self._ports[port.sock.fileno()]
+            self._passing.leave(port)
             self._counts["packets"] += port.packets
             self._counts["octets"] += port.octets
             for reason, count in port.drops.items():
                 self._counts[f"drop:{reason}"] += count
-            if port.peer is not None:
-                port.peer.peer = None
-                port.peer = None
         pair.close()
 
     # the loop
 
     def _run(self) -> None:
+        with suppress(PermissionError):  # without the right to it, packets wait their turn
+            os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(1))
         try:
             self._relay()
         except Exception as error:  # noqa: BLE001 - the door of the thread: told by whoever looks
             self.fault = error
+            os.eventfd_write(self.news, 1)
 
     def _relay(self) -> None:
+        takes, clock, lock = self._passing.takes, self._clock, self._lock
+        due = clock()
         while not self._ending:
-            ready = self._epoll.poll(_TICK_S)
-            now = self._clock()
-            with self._lock:
+            ready = self._epoll.poll(_TICK_S if self._held else _IDLE_S, _AT_ONCE)
+            now = clock()
+            with lock:
                 for number, _ in ready:
-                    port = self._ports.get(number)
-                    if port is not None:
-                        self._read(port, now)
-                self._between(now)
+                    take = takes.get(number)
+                    if take is not None:
+                        take(now)
+                if now >= due:
+                    self._between(now)
+                    due = now + _SLICE_S
 
-    def _read(self, port: Port, now: Instant) -> None:
-        """Take in a packet; if more wait at its socket, the next poll tells."""
-        view = self._view
-        with suppress(BlockingIOError, ConnectionRefusedError):
-            length, source = port.receive(view)
-            if source == port.source:
-                self._pass(port, length, now)
-            else:
-                self._judge(port, length, source, now)
+    def _wake(self) -> None:
+        """Have the thread of the packets look what is to be done now."""
+        os.eventfd_write(self._bell, 1)
 
-    def _pass(self, port: Port, length: int, now: Instant) -> None:
-        """Send a packet of a known source on."""
-        buffer = self._buffer
-        port.packets += 1
-        port.octets += length
-        port.heard = now
-        sequence = buffer[2] << 8 | buffer[3]
-        quality = port.quality
-        if sequence != quality.next:
-            if not port.rtcp and buffer[0] >> 6 == 2 and not packet.is_rtcp(buffer):
-                quality.out_of_order(sequence)
-        else:
-            quality.next = (sequence + 1) & 0xFFFF
-            if not sequence & 14:
-                stamp = int.from_bytes(buffer[4:8], "big")
-                if sequence & 1:
-                    quality.compare(stamp, now)
-                else:
-                    quality.sample(stamp, now, port.rate)
-        peer = port.peer
-        if peer is None or peer.target is None:
-            port.drop("no-target")
-            return
-        try:
-            peer.send(self._view[:length], peer.target)
-        except OSError:
-            port.drop("not-sent")
-        else:
-            peer.sent += 1
-
-    def _judge(self, port: Port, length: int, source: Any, now: Instant) -> None:
-        """Decide about a packet whose source is not known, or not certain yet."""
-        if port.owner is None:
-            port.drop("no-session")
-            return
-        if length < 1:
-            port.drop("empty")
-            return
-        stream = packet.ssrc(self._buffer) if packet.is_packet(self._buffer, length) else 0
-        host = source[0].partition("%")[0]
-        verdict = port.latch.consider(host, source[1], stream, now)
-        if verdict in (Verdict.STRANGER, Verdict.RIVAL):
-            port.drop(verdict.value)
-            return
-        if verdict is Verdict.LEARNED:
-            self._carrier.take_back(both(port))
-            self._aim(port)
-        elif verdict is Verdict.LOCKED:
-            port.source = source
-        self._pass(port, length, now)
-        if verdict is Verdict.LOCKED:
-            self._carrier.hand_over(port, now)
-
-    def _aim(self, port: Port) -> None:
-        """Have packets to an end go where it is now believed to be."""
-        if not port.latch.locked:
-            port.source = None
-        port.target = None
-        for address in port.latch.targets[:1]:
-            if (":" in address.host) == (":" in port.address.host):
-                port.target = port.wire(address)
+    def _rung(self, now: Instant) -> None:
+        os.eventfd_read(self._bell)
 
     def _reopened(self, ports: list[Port], now: Instant) -> None:
         """Signalling has told something new of some ends."""
@@ -385,19 +338,12 @@ class Plane:
             self._carrier.take_back(both(port))
         for port in ports:
             self._carrier.claim(port, now)
-            self._aim(port)
+            self._passing.aim(port)
+        for port in ports:
+            for one in both(port):
+                self._passing.release(one, now)
         for port in ports:
             self._carrier.hand_over(port, now)
-
-    def _drain(self, port: Port, now: Instant) -> None:
-        """Send on what waits, so that nothing the kernel carries overtakes it."""
-        with suppress(BlockingIOError, ConnectionRefusedError):
-            for _ in range(_DRAIN):
-                length, source = port.receive(self._view)
-                if source == port.source:
-                    self._pass(port, length, now)
-                else:
-                    port.drop(Verdict.RIVAL.value)
 
     # between packets
 
@@ -437,7 +383,7 @@ class Plane:
         for address in targets:
             if (":" in address.host) == (":" in port.address.host):
                 with suppress(OSError):
-                    port.send(data, port.wire(address))
+                    port.sock.sendto(data, port.wire(address))
 
     def _look(self, now: Instant) -> None:
         """Look after a part of the sessions: all of them in a second, none of them in a rush."""
@@ -465,14 +411,22 @@ class Plane:
         heard = held.heard()
         if held.watch.is_over(held.session, _latest(heard, held), self._silence_s, now):
             told = self._end(name, now)
-            self.notices.append((name, "ended", f"silent for {self._silence_s:g} s", told))
+            self._tell(name, "ended", f"silent for {self._silence_s:g} s", told)
             return
         news = held.watch.look(held.session, heard, now)
         if news is not None:
-            self.notices.append((name, *news, None))
+            self._tell(name, *news)
             if news[0] == "deadlock":
                 self._prime_from(held, now)
         self._keep_open(held, now)
+        for port in held.ports():
+            self._passing.expire(port, now)
+            if not port.rtcp:
+                self._passing.settle(port, now)
+
+    def _tell(self, name: str, kind: str, words: str, told: dict[str, Any] | None = None) -> None:
+        self.notices.append((name, kind, words, told))
+        os.eventfd_write(self.news, 1)
 
     def _keep_open(self, held: Held, now: Instant) -> None:
         """Send something to an end behind NAT that is not being sent anything (RFC 6263)."""

@@ -5,12 +5,15 @@ It opens and closes sockets; what arrives at them is not read here.
 
 import errno
 import socket
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from centrex.base import Instant
 from centrex.media.learning import Latch
 from centrex.media.terms import Address, Slot
 from centrex.rtp.quality import Quality
+from centrex.rtp.report import Reported
 
 _TRIES: Final = 64
 _RECEIVE_OCTETS: Final = 262_144
@@ -23,9 +26,12 @@ class Port:
     """One socket: where the RTP, or the RTCP, of one end arrives.
 
     Attributes:
-        sock: The socket.
-        receive: Its `recvfrom_into`.
-        send: Its `sendto`.
+        sock: The socket at which anybody's packets arrive.
+        connected: The socket of the same port that is connected to the end; None while the end is not
+            certain, or the kernel carries what comes from it.
+        send: Sends to the end; None while it is not known where that is.
+        onward: Sends on a packet from the end that lies in the buffer: its octets, and when it came.
+        early: What came too early: when, its source unless that was judged, and the packet.
         address: What it is bound to.
         rtcp: Whether it is the RTCP port of its slot.
         peer: The port that faces the other end; None while the slot serves no stream.
@@ -34,6 +40,7 @@ class Port:
         target: Where packets to this end go, as the socket wants it; None while that is not known.
         latch: What was learned of the end.
         quality: What its packets' numbers tell.
+        reported: What the end reports of what it receives; one for both ports of a slot.
         rate: Ticks per second of its timestamps.
         packets: Packets taken in.
         octets: Octets in them.
@@ -45,18 +52,24 @@ class Port:
     """
 
     __slots__ = (
-        "address", "carried", "drops", "heard", "latch", "octets", "owner", "packets", "peer",
-        "quality", "rate", "receive", "rtcp", "send", "sent", "sock", "source", "target",
+        "address", "carried", "connected", "drops", "early", "heard", "latch", "octets", "onward",
+        "owner", "packets", "peer", "quality", "rate", "reported", "rtcp", "send", "sent", "sock",
+        "source", "target",
     )  # fmt: skip
+
+    onward: Callable[[int, Instant], None]
 
     def __init__(self, sock: socket.socket, address: Address, *, rtcp: bool) -> None:
         self.sock, self.address, self.rtcp = sock, address, rtcp
-        self.receive, self.send = sock.recvfrom_into, sock.sendto
+        self.connected: socket.socket | None = None
+        self.send: Callable[[memoryview], int] | None = None
+        self.early: deque[tuple[Instant, Any, bytearray]] = deque()
         self.peer: Port | None = None
         self.source: Any = None
         self.target: Any = None
         self.latch = Latch()
         self.quality = Quality()
+        self.reported = Reported()
         self.rate = 8000
         self.packets = self.octets = self.sent = 0
         self.heard = 0.0
@@ -81,11 +94,14 @@ class Pair:
 
     def __init__(self, slot: Slot, rtp: Port, rtcp: Port) -> None:
         self.slot, self.rtp, self.rtcp = slot, rtp, rtcp
+        rtcp.reported = rtp.reported
 
     def close(self) -> None:
-        """Close both sockets."""
-        self.rtp.sock.close()
-        self.rtcp.sock.close()
+        """Close all their sockets."""
+        for port in (self.rtp, self.rtcp):
+            for sock in (port.sock, port.connected):
+                if sock is not None:
+                    sock.close()
 
 
 class Opener:
@@ -139,10 +155,39 @@ class Opener:
         return Pair(slot, Port(rtp, slot.rtp, rtcp=False), Port(rtcp, slot.rtcp, rtcp=True))
 
 
-def _bind(host: str, port: int) -> socket.socket | None:
+def connected(port: Port, most: int) -> socket.socket | None:
+    """Open a second socket on a port, connected to its end; None where that cannot be had.
+
+    The kernel gives it what comes from that end, and the first socket all else. Nobody else can bind
+    the port meanwhile or later, except in the instant in which this is done.
+
+    Args:
+        port: The port, whose source is certain.
+        most: The largest descriptor that may be used for it.
+    """
+    sock = None
+    try:
+        port.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock = _bind(*port.address, shared=True)
+        if sock is not None and sock.fileno() <= most:
+            sock.connect(port.source)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+            return sock
+    except OSError:
+        pass  # the open socket does all that this one would do, at a higher price
+    finally:
+        port.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+    if sock is not None:
+        sock.close()
+    return None
+
+
+def _bind(host: str, port: int, *, shared: bool = False) -> socket.socket | None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     try:
+        if shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_OCTETS)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, _EXPEDITED)

@@ -27,8 +27,7 @@ from centrex.runtime.relay.offload import Offload, open_offload
 from centrex.runtime.relay.plane import Plane
 
 _DESCRIPTORS: Final = 200_000
-_NOTICE_S: Final = 0.2
-_SWITCH_S: Final = 0.0005
+_SWITCH_S: Final = 0.0001
 """How long the thread of the packets may keep the one of the links waiting."""
 _MESSAGES_A_CALL: Final = 20
 ORPHAN_S: Final = 60.0
@@ -113,10 +112,8 @@ class RelayProcess:
                 self._links.append(link)
                 tasks.start_soon(link.run)
             tasks.start_soon(self._tell_notices)
-            tasks.start_soon(self._collect)
+            tasks.start_soon(self._each_second, tasks)
             tasks.start_soon(notifier.watchdog)
-            if self._orphan_s:
-                tasks.start_soon(self._mind_orphanhood, tasks)
             with anyio.open_signal_receiver(
                 signal.SIGTERM, signal.SIGINT, signal.SIGHUP
             ) as signals:
@@ -130,34 +127,36 @@ class RelayProcess:
 
     async def _tell_notices(self) -> None:
         """Hand what the plane noticed to the proxy whose session it is."""
+        plane = self._plane
         while True:
-            await anyio.sleep(_NOTICE_S)
-            if self._plane.fault is not None:  # whoever watches starts another relay
-                raise LocalError("the thread of the packets has failed") from self._plane.fault
-            notices = self._plane.notices
-            while notices:
-                name, kind, words, figures = notices.popleft()
+            await anyio.wait_readable(plane.news)
+            os.eventfd_read(plane.news)
+            if plane.fault is not None:  # whoever watches starts another relay
+                raise LocalError("the thread of the packets has failed") from plane.fault
+            while plane.notices:
+                name, kind, words, figures = plane.notices.popleft()
                 for link in self._links:
                     if link.side is not None:
                         link.side.notice(name, kind, words, figures)
                 if kind == "ended":
                     self._custody.forget(name)
 
-    async def _collect(self) -> None:
-        """Look for garbage when few calls begin: a look at everything takes long."""
+    async def _each_second(self, tasks: TaskGroup) -> None:
+        """Do what is to be done now and then: seldom, since packets wait while this thread works.
+
+        Garbage is looked for when few calls begin, since that takes long. A relay that belongs to an
+        engine ends when that stays away and nobody talks any more.
+        """
         collector = Collector()
         while True:
             await anyio.sleep(1.0)
             collector.each_second(self._plane.total * _MESSAGES_A_CALL)
-
-    async def _mind_orphanhood(self, tasks: TaskGroup) -> None:
-        """End when the engine this relay belongs to stays away and nobody talks any more."""
-        while True:
-            await anyio.sleep(1.0)
-            now = time.monotonic()
-            alone = all(not one.is_up and now - one.lost_at > self._orphan_s for one in self._links)
-            if alone and not len(self._custody):
+            if self._orphan_s and not len(self._custody) and self._is_alone():
                 tasks.cancel_scope.cancel()
+
+    def _is_alone(self) -> bool:
+        now = time.monotonic()
+        return all(not one.is_up and now - one.lost_at > self._orphan_s for one in self._links)
 
     def _told(self) -> Mapping[str, Any]:
         return {

@@ -90,12 +90,12 @@ def test_both_ends_hear_each_other_and_are_counted(
     there, back = (in_v6(THERE), in_v6(BACK)) if ip6 else (THERE, BACK)
     path.install([there, back])
     ends = Ends(rooms, there)
-    for length in (0, 1, 172):
+    for length in (2, 12, 172):
         ends.caller.sendto(bytes(length), there.arrives)
         assert received(ends.callee) == (bytes(length), there.leaves)
     ends.callee.sendto(VOICE, back.arrives)
     assert received(ends.caller) == (VOICE, there.arrives)
-    assert path.carried() == {there.key: Carried(3, 173), back.key: Carried(1, 172)}
+    assert path.carried() == {there.key: Carried(3, 186), back.key: Carried(1, 172)}
     assert nothing_comes(ends.facing_caller)
     assert nothing_comes(ends.facing_callee)
     for end in ends.all:
@@ -191,6 +191,26 @@ def test_a_host_that_does_not_forward_carries_only_for_its_own_ends(
         assert path.entries() == [to_us]
     finally:
         forward(rooms, True)
+
+
+@pytest.mark.parametrize("ip6", [False, True], ids=["IPv4", "IPv6"])
+def test_rtcp_among_rtp_is_ours_to_read(rooms: Lab, path: NftablesPath, ip6: bool) -> None:
+    """It could not measure loss; the reports of both ends can be read at least."""
+    entry = in_v6(THERE) if ip6 else THERE
+    path.install([entry])
+    with (
+        rooms.left.udp(*entry.source) as caller,
+        rooms.relay.udp(*entry.arrives) as ours,
+        rooms.right.udp(*entry.target) as callee,
+    ):
+        for kind in (192, 200, 201, 223):
+            report = bytes((0x80, kind)) + bytes(6)
+            caller.sendto(report, entry.arrives)
+            assert received(ours) == (report, entry.source)
+        for kind in (0, 8, 191, 224):
+            voice = bytes((0x80, kind)) + bytes(10)
+            caller.sendto(voice, entry.arrives)
+            assert received(callee) == (voice, entry.leaves)
 
 
 @pytest.mark.parametrize("ip6", [False, True], ids=["IPv4", "IPv6"])

@@ -1,8 +1,6 @@
 """Packets through a relay's plane: both ways, and nobody else's."""
 
-import random
 import socket
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -15,72 +13,18 @@ from centrex.rtp.packet import is_packet, is_rtcp, receiver_report
 from centrex.runtime.relay.kernel import Carried, Entry
 from centrex.runtime.relay.plane import Plane
 from tests.support.fake_kernel import FakeKernel
+from tests.support.planes import World
 from tests.support.ports import loopback
-from tests.support.rtp_ends import Call, RtpEnd, until
+from tests.support.rtp_ends import Call, until
 
 pytestmark = pytest.mark.wire
-
-
-class Clock:
-    """A clock that tests can put forward."""
-
-    def __init__(self) -> None:
-        self.ahead = 0.0
-
-    def __call__(self) -> float:
-        return time.monotonic() + self.ahead
-
-
-class World:
-    """A plane, and what tests made of sockets around it."""
-
-    def __init__(self) -> None:
-        self.planes: list[Plane] = []
-        self.ends: list[RtpEnd] = []
-        self.clock = Clock()
-
-    def plane(
-        self, *hosts: str, kernel: FakeKernel | None = None, silence_s: float = 60.0
-    ) -> Plane:
-        made = Plane(
-            hosts=[(host, host) for host in hosts or (loopback(),)],
-            ports=(31000, 48999),
-            kernel=kernel,
-            silence_s=silence_s,
-            draw=random.Random(5).randrange,
-            clock=self.clock,
-        )
-        made.start()
-        self.planes.append(made)
-        return made
-
-    def end(self, host: str = "", **more: Any) -> RtpEnd:
-        made = RtpEnd(host or loopback(), **more)
-        self.ends.append(made)
-        return made
-
-    def call(self, plane: Plane | None = None, **more: Any) -> Call:
-        return Call(plane or self.plane(), self.end(stream=1), self.end(stream=2), **more)
-
-    def passes(self, seconds: float) -> None:
-        """Let time pass for the planes, and let them notice."""
-        for plane in self.planes:
-            with plane._lock:  # or else it would see some of them a second later
-                plane._round = list(plane._held)
-        self.clock.ahead += seconds
-        for plane in self.planes:
-            looked = plane._look_at
-            until(lambda plane=plane, looked=looked: plane._look_at > looked)  # type: ignore[misc]
 
 
 @pytest.fixture
 def world() -> Iterator[World]:
     made = World()
     yield made
-    for plane in made.planes:
-        plane.close()
-    for end in made.ends:
-        end.close()
+    made.close()
 
 
 def notices(plane: Plane, kind: str) -> list[tuple[str, str]]:

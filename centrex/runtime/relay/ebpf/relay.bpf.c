@@ -103,6 +103,15 @@ INLINE void count(struct __sk_buff *skb, struct stream *stream, __u32 payload, _
 	stream->heard_ns = now;
 }
 
+// RTCP on the port of RTP (RFC 5761): our socket sends it on, and reads what it reports.
+INLINE int is_report(struct __sk_buff *skb, struct stream *stream, __u32 payload)
+{
+	__u8 head[2];
+	if (!stream->clock_rate || skb_load_bytes(skb, payload, head, sizeof head))
+		return 0;
+	return head[0] >> 6 == 2 && head[1] >= 192 && head[1] <= 223;
+}
+
 INLINE int leave(__u32 ifindex)
 {
 	return ifindex ? redirect_neigh(ifindex, 0, 0, 0) : NEXT;
@@ -123,7 +132,7 @@ INLINE int relay4(struct __sk_buff *skb, void *data, void *end)
 		.target_port = udp->dest,
 	};
 	struct stream *stream = map_lookup(&streams, &key);
-	if (!stream)
+	if (!stream || is_report(skb, stream, ETHER + sizeof *ip + sizeof *udp))
 		return NEXT;
 	__u32 octets = HTONS(udp->len);
 	octets = octets < sizeof *udp ? 0 : octets - sizeof *udp;
@@ -164,7 +173,7 @@ INLINE int relay6(struct __sk_buff *skb, void *data, void *end)
 	__builtin_memcpy(key.source, &ip->saddr, 16);
 	__builtin_memcpy(key.target, &ip->daddr, 16);
 	struct stream *stream = map_lookup(&streams, &key);
-	if (!stream || !udp->check)
+	if (!stream || !udp->check || is_report(skb, stream, ETHER + sizeof *ip + sizeof *udp))
 		return NEXT;
 	__u32 octets = HTONS(udp->len);
 	octets = octets < sizeof *udp ? 0 : octets - sizeof *udp;

@@ -17,7 +17,7 @@ import pytest
 
 from centrex.base import Unavailable
 from centrex.media.terms import Address
-from centrex.rtp.packet import primer
+from centrex.rtp.packet import primer, receiver_report
 from centrex.runtime.relay.ebpf import path as path_module
 from centrex.runtime.relay.ebpf import syscall
 from centrex.runtime.relay.ebpf.elf import read_program
@@ -191,6 +191,15 @@ def test_loss_and_jitter(path: EbpfPath, ends: Ends) -> None:
     carried = path.carried()[THERE.key]
     assert (carried.packets, carried.lost) == (7, 2)
     assert 0 < carried.jitter_s < 0.05
+
+
+def test_rtcp_among_rtp_is_ours_to_read(path: EbpfPath, ends: Ends) -> None:
+    path.install([THERE, BACK._replace(clock_rate=0)])
+    ends.caller.sendto(receiver_report(7), ARRIVES)
+    assert received(ends.facing_caller) == (receiver_report(7), CALLER)
+    ends.callee.sendto(receiver_report(7), LEAVES)
+    assert received(ends.caller) == (receiver_report(7), ARRIVES), "of no interest to anybody"
+    assert path.carried()[THERE.key].packets == 0
 
 
 def test_oversized_and_odd_packets_are_ours(rooms: Lab, path: EbpfPath, ends: Ends) -> None:

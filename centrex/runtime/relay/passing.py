@@ -1,0 +1,313 @@
+"""How a packet passes: read from its port, judged where its source is not certain, sent on, counted.
+
+An end that is certain gets a socket of its own, connected to it: the kernel then looks the way up once
+and not for each packet, and hands nobody else's packets to it. Those go on arriving at the open
+socket of the same port, to be judged. Whoever calls holds the plane's lock.
+"""
+
+import resource
+import select
+import socket
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final, TypeAlias
+
+from centrex.base import Instant
+from centrex.media.learning import Verdict
+from centrex.rtp import packet
+from centrex.rtp.report import read_reports
+from centrex.runtime.relay.carrier import Carrier, both
+from centrex.runtime.relay.ports import Port, connected
+
+_DRAIN: Final = 64
+"""Packets that may wait at one socket when its stream moves to another one, or into the kernel."""
+_LONGEST: Final = 65_536
+_EARLY: Final = 10
+"""Packets kept for each port until it is known where they go: 200 ms of speech."""
+_EARLY_S: Final = 0.2
+_EARLY_OCTETS: Final = 2048
+_FRESH_S: Final = 2.0
+"""An end that was not heard for so long gets no socket of its own."""
+_CONNECTED_SHARE: Final = 0.75
+"""Of all descriptors; the rest is kept for calls to come."""
+
+Take: TypeAlias = Callable[[Instant], None]
+"""Reads one packet of one socket, and does with it what is to be done."""
+
+
+class Passing:
+    """The sockets of all ports, and what becomes of their packets.
+
+    Args:
+        epoll: Waits for packets.
+
+    Attributes:
+        takes: What is called when a descriptor has something to read.
+        carrier: Takes what is certain into the kernel; to be set before the first packet.
+    """
+
+    def __init__(self, epoll: select.epoll) -> None:
+        self._epoll = epoll
+        self.carrier: Carrier
+        self.takes: dict[int, Take] = {}
+        self._buffer = bytearray(_LONGEST)
+        self._view = memoryview(self._buffer)
+        self._most = int(resource.getrlimit(resource.RLIMIT_NOFILE)[0] * _CONNECTED_SHARE)
+
+    def enter(self, port: Port) -> None:
+        """Begin to read a port."""
+        port.onward = self._control(port) if port.rtcp else self._media(port)
+        self._listen(port.sock, self._open(port, port.sock))
+
+    def leave(self, port: Port) -> None:
+        """Read a port no longer."""
+        self._loosen(port)
+        self._deafen(port.sock)
+        if port.peer is not None:
+            port.peer.peer = None
+            port.peer = None
+
+    def _listen(self, sock: socket.socket, take: Take) -> None:
+        number = sock.fileno()
+        self.takes[number] = take
+        self._epoll.register(number, select.EPOLLIN)
+
+    def _deafen(self, sock: socket.socket) -> None:
+        number = sock.fileno()
+        del self.takes[number]
+        self._epoll.unregister(number)
+
+    # reading
+
+    def _open(self, port: Port, sock: socket.socket) -> Take:
+        """Return what reads a socket at which anybody's packets arrive."""
+        receive, view, judge = sock.recvfrom_into, self._view, self._judge
+
+        def take(now: Instant) -> None:
+            try:
+                length, source = receive(view)
+            except BlockingIOError:
+                return
+            except OSError:
+                port.drop("unreachable")  # what the network says of a packet sent before
+                return
+            if source == port.source:
+                port.onward(length, now)
+            else:
+                judge(port, length, source, now)
+
+        return take
+
+    def _sure(self, port: Port, sock: socket.socket) -> Take:
+        """Return what reads a socket at which one end's packets arrive, and no other's."""
+        receive, view, onward = sock.recv_into, self._view, port.onward
+
+        def take(now: Instant) -> None:
+            try:
+                length = receive(view)
+            except BlockingIOError:
+                return
+            except OSError:
+                port.drop("unreachable")
+                return
+            onward(length, now)
+
+        return take
+
+    def _media(self, port: Port) -> Callable[[int, Instant], None]:
+        """Return what sends on a packet of RTP that lies in the buffer, and then looks at it."""
+        buffer, view, quality = self._buffer, self._view, port.quality
+
+        def onward(length: int, now: Instant) -> None:
+            peer = port.peer
+            if peer is None or peer.send is None:
+                self._keep(port, length, None, now)
+                return
+            try:
+                peer.send(view[:length])
+                peer.sent += 1
+            except OSError:
+                self._undelivered(port, peer, length)
+            port.packets += 1
+            port.octets += length
+            port.heard = now
+            sequence = buffer[2] << 8 | buffer[3]
+            if sequence != quality.next:
+                if packet.is_rtcp(buffer):
+                    self._read_reports(port, peer, length, now)
+                elif buffer[0] >> 6 == 2:
+                    quality.out_of_order(sequence)
+            else:
+                quality.next = (sequence + 1) & 0xFFFF
+                if not sequence & 14:
+                    stamp = int.from_bytes(buffer[4:8], "big")
+                    if sequence & 1:
+                        quality.compare(stamp, now)
+                    else:
+                        quality.sample(stamp, now, port.rate)
+
+        return onward
+
+    def _control(self, port: Port) -> Callable[[int, Instant], None]:
+        """Return what sends on a packet of RTCP that lies in the buffer."""
+        view = self._view
+
+        def onward(length: int, now: Instant) -> None:
+            port.packets += 1
+            port.octets += length
+            port.heard = now
+            peer = port.peer
+            if peer is None or peer.send is None:
+                port.drop("no-target")
+                return
+            try:
+                peer.send(view[:length])
+                peer.sent += 1
+            except OSError:
+                self._undelivered(port, peer, length)
+            self._read_reports(port, peer, length, now)
+
+        return onward
+
+    def _read_reports(self, port: Port, peer: Port, length: int, now: Instant) -> None:
+        """Take in what an end reports, and when a report of it goes to the other one."""
+        told = read_reports(self._view, length)
+        if told is not None:
+            peer.reported.passes_to(told.stamp, now)
+            for block in told.blocks[:1]:
+                port.reported.take_in(block, port.rate, now)
+
+    def _undelivered(self, port: Port, peer: Port, length: int) -> None:
+        """Send again what was not sent because the network complained of a packet before it."""
+        try:
+            if peer.connected is None or peer.send is None:
+                raise ConnectionRefusedError
+            peer.drop("unreachable")
+            peer.send(self._view[:length])
+        except OSError:
+            port.drop("not-sent")
+        else:
+            peer.sent += 1
+
+    def _judge(self, port: Port, length: int, source: Any, now: Instant) -> None:
+        """Decide about a packet whose source is not known, or not certain yet."""
+        if port.owner is None:
+            port.drop("no-session")
+            return
+        if length < 1:
+            port.drop("empty")
+            return
+        if not (port.latch.expects or port.rtcp):
+            self._keep(port, length, source, now)
+            return
+        stream = packet.ssrc(self._buffer) if packet.is_packet(self._buffer, length) else 0
+        host = source[0].partition("%")[0]
+        port.latch.heard = port.heard  # what is certain passes without the latch
+        verdict = port.latch.consider(host, source[1], stream, now)
+        if verdict in (Verdict.STRANGER, Verdict.RIVAL):
+            port.drop(verdict.value)
+            return
+        if verdict is Verdict.LEARNED:
+            self.carrier.take_back(both(port))
+            self.aim(port)
+        elif verdict is Verdict.LOCKED:
+            port.source = source
+        port.onward(length, now)
+        if verdict is Verdict.LEARNED and port.peer is not None:
+            self.release(port.peer, now)
+        elif verdict is Verdict.LOCKED:
+            self.carrier.hand_over(port, now)
+            if not self.carrier.has_kernel:
+                self.settle(port, now)
+
+    # packets that come before it is known where they go, or from whom they are
+
+    def _keep(self, port: Port, length: int, source: Any, at: Instant) -> None:
+        """Keep a packet for a moment; the source is None where it was judged already."""
+        if length > _EARLY_OCTETS:
+            self._forgo(port, source)
+            return
+        if len(port.early) >= _EARLY:
+            self._forgo(port, port.early.popleft()[1])
+        port.early.append((at, source, self._buffer[:length]))
+
+    def _forgo(self, port: Port, source: Any) -> None:
+        port.drop("no-target" if source is None else Verdict.STRANGER.value)
+
+    def release(self, port: Port, now: Instant) -> None:
+        """Deal with what was kept, in its order, since more is known now."""
+        self.expire(port, now)
+        kept, port.early = port.early, deque()
+        for at, source, data in kept:
+            self._buffer[: len(data)] = data
+            if source is None or source == port.source:
+                port.onward(len(data), at)
+            else:
+                self._judge(port, len(data), source, at)
+
+    def expire(self, port: Port, now: Instant) -> None:
+        """Give up what was kept for too long."""
+        while port.early and now - port.early[0][0] > _EARLY_S:
+            self._forgo(port, port.early.popleft()[1])
+
+    # where packets go
+
+    def aim(self, port: Port) -> None:
+        """Have packets to an end go where it is now believed to be."""
+        if not port.latch.locked:
+            port.source = None
+        target = None
+        for address in port.latch.targets[:1]:
+            if (":" in address.host) == (":" in port.address.host):
+                target = port.wire(address)
+        if port.connected is not None and port.source is not None and target == port.target:
+            return
+        self._loosen(port)
+        port.target = target
+        port.send = None if target is None else _sender(port.sock, target)
+
+    def settle(self, port: Port, now: Instant) -> None:
+        """Give an end that is certain a socket of its own; to be called about every second."""
+        sock = port.connected
+        if sock is not None:
+            # what reached it between its being bound and its being connected was judged long ago
+            self.takes[sock.fileno()] = self._sure(port, sock)
+            return
+        certain = port.source is not None and port.source == port.target
+        if port.carried or not certain or now - port.heard > _FRESH_S:
+            return
+        sock = connected(port, self._most)
+        if sock is not None:
+            self.drain(port, now)  # before what arrives at the new one
+            port.connected, port.send = sock, sock.send
+            self._listen(sock, self._open(port, sock))
+
+    def drain(self, port: Port, now: Instant) -> None:
+        """Send on what waits, so that nothing which takes another way overtakes it."""
+        for sock in (port.sock, port.connected):
+            with suppress(OSError):
+                for _ in range(_DRAIN if sock is not None else 0):
+                    assert sock is not None
+                    length, source = sock.recvfrom_into(self._view)
+                    if source == port.source:
+                        port.onward(length, now)
+                    else:
+                        port.drop(Verdict.RIVAL.value)
+
+    def _loosen(self, port: Port) -> None:
+        """Close the socket that is connected to an end: it is no longer certain that it is there."""
+        sock, port.connected = port.connected, None
+        if sock is None:
+            return
+        self._deafen(sock)
+        with sock, suppress(OSError):
+            for _ in range(_DRAIN):
+                sock.recv(1)
+                port.drop(Verdict.RIVAL.value)
+
+
+def _sender(sock: socket.socket, target: Any) -> Callable[[memoryview], int]:
+    """Return what sends from an open socket."""
+    sendto = sock.sendto
+    return lambda data: sendto(data, target)
