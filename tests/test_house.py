@@ -34,6 +34,8 @@ TESTED_ELSEWHERE: Final = {
     "centrex/registrar/settings.py": "config/test_settings.py",
     "centrex/media/settings.py": "config/test_settings.py",
     "centrex/proxy/carried.py": "proxy/test_relaying.py and test_delegating.py",
+    "centrex/base/address.py": "config/test_metrics.py",
+    "centrex/runtime/http_server.py": "runtime/test_metrics.py and test_phonebook.py",
     "centrex/proxy/routes.py": "proxy/test_hunting.py",
     "centrex/proxy/stateless.py": "scenarios/test_torture.py and others",
     "centrex/runtime/route_test.py": "wire/test_routes.py",

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, Field, SecretStr, model_validato
 from pydantic.config import JsonDict
 
 from centrex.base import PeerError
+from centrex.base.address import split_address
 from centrex.routing.patterns import NotRe2, compile_pattern
 from centrex.routing.times import parse_times
 from centrex.sip.uri import SipUri, parse_uri
@@ -82,6 +83,12 @@ def _unique_groups(value: str) -> str:
     return value
 
 
+def _listen(text: str) -> str:
+    if text:
+        split_address(text)
+    return text
+
+
 Pattern = Annotated[str, AfterValidator(_pattern)]
 Destination = Annotated[str, AfterValidator(_destination)]
 
@@ -125,6 +132,13 @@ class DirectorySettings(_Table, frozen=True):
 
     entries: tuple[DirectoryEntry, ...] = Field(
         (), title="Standing names", description="Names that are always known."
+    )
+    listen: Annotated[str, AfterValidator(_listen)] = Field(
+        "",
+        title="Phone book",
+        description="Address desk phones read the directory from by HTTP, as 192.0.2.1:8080; empty "
+        "for none. Whoever reaches it may read it.",
+        json_schema_extra={"effect": "restart"},
     )
 
 

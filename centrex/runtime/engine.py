@@ -25,7 +25,7 @@ from centrex.nat import RouteTokens
 from centrex.proxy.core import Core
 from centrex.registrar.registry import Registry
 from centrex.routing.ours import Ours
-from centrex.runtime import control
+from centrex.runtime import control, phonebook
 from centrex.runtime.bans import BanFile
 from centrex.runtime.bus import Bus, LogHandler
 from centrex.runtime.capture import Capture
@@ -41,6 +41,7 @@ from centrex.runtime.eventlog import EventLog
 from centrex.runtime.flows import FlowTable, Locals
 from centrex.runtime.garbage import ALONE, Collector
 from centrex.runtime.hands import Hands
+from centrex.runtime.http_server import HttpServer
 from centrex.runtime.keepalive import KeepAlive
 from centrex.runtime.live_commands import LiveCommands
 from centrex.runtime.local_address import LocalAddresses
@@ -235,7 +236,7 @@ class Engine:
             tasks.start_soon(self._signals, tasks)
         await self._open_control(tasks)
         await self.media.start(tasks)
-        await self._open_metrics(tasks)
+        await self._open_pages(tasks)
         self._tasks = tasks
         collector = Collector(too_many=self.stay.too_many)
         tasks.start_soon(collector.run, self.statistics)
@@ -268,14 +269,18 @@ class Engine:
             lambda *, task_status: serve(path, desk, lock=self.lock, task_status=task_status)
         )
 
-    async def _open_metrics(self, tasks: TaskGroup) -> None:
-        listen = self.config.metrics.listen
-        if not listen:
-            return
-        from centrex.runtime import metrics  # noqa: PLC0415 - only who serves figures pays
+    async def _open_pages(self, tasks: TaskGroup) -> None:
+        """Serve figures and the phone book, where that is wanted; who serves none pays nothing."""
+        if self.config.metrics.listen:
+            from centrex.runtime import metrics  # noqa: PLC0415 - see above
 
-        server = metrics.MetricsServer(metrics.Figures(self, time.monotonic))
-        await tasks.start(server.serve, listen)
+            figures = metrics.pages(metrics.Figures(self, time.monotonic))
+            await tasks.start(HttpServer(figures, "figures").serve, self.config.metrics.listen)
+        if self.config.directory.listen:
+            book = phonebook.pages(lambda: phonebook.entries(self))
+            await tasks.start(
+                HttpServer(book, "the phone book").serve, self.config.directory.listen
+            )
 
     async def _stop(self) -> None:
         """Take nothing new, let what is under way end and be sent, write everything down.

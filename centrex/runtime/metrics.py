@@ -1,38 +1,22 @@
-"""The figures of an engine for Prometheus, over a listener that does nothing else.
+"""The figures of an engine for Prometheus.
 
-It speaks as little HTTP as a scraper needs: one bounded request a connection, a few connections at
-once, each for a few seconds. What is counted is counted elsewhere; here it gets names and labels.
+What is counted is counted elsewhere; here it gets names and labels. How it is served is `http_server`.
 """
 
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
-import anyio
-from anyio.abc import SocketStream, TaskStatus
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from centrex.base import Unavailable
-from centrex.config.metrics import split_address
 from centrex.farm.relay import RelayState
+from centrex.runtime.http_server import Page, Pages, plain
 
 if TYPE_CHECKING:
     from centrex.runtime.engine import Engine
 
-CONNECTIONS: Final = 8
-"""Scrapers served at once; further ones are cut."""
-REQUEST_OCTETS: Final = 8_192
-"""Octets of a request; a longer one is refused."""
-_PATIENCE_S: Final = 5.0
 _TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
-_WORDS: Final = {
-    200: "OK",
-    400: "Bad Request",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    431: "Request Header Fields Too Large",
-}
 
 Now = Callable[[], float]
 
@@ -152,79 +136,18 @@ def _counter(name: str, words: str, value: float) -> Metric:
     return CounterMetricFamily(f"centrex_{name}", words, value=value)
 
 
-class MetricsServer:
-    """Serves figures at `/metrics`.
+def pages(collector: Collector) -> Pages:
+    """Return what is served: the figures at `/metrics`.
 
     Args:
         collector: Reads them.
-        patience_s: How long a connection may take in all, in seconds.
     """
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(collector)
 
-    def __init__(self, collector: Collector, *, patience_s: float = _PATIENCE_S) -> None:
-        self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(collector)
-        self._patience_s = patience_s
-        self._connections = 0
+    def page(path: str, _: str) -> Page:
+        if path != "/metrics":
+            return plain(404, "only /metrics is here")
+        return Page(200, _TYPE, generate_latest(registry))
 
-    async def serve(
-        self, listen: str, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
-    ) -> None:
-        """Serve until cancelled; started once it can be connected to.
-
-        Args:
-            listen: The address, as `[metrics] listen` has it.
-            task_status: For `TaskGroup.start`.
-
-        Raises:
-            Unavailable: The address cannot be had.
-        """
-        host, port = split_address(listen)
-        try:
-            listener = await anyio.create_tcp_listener(local_host=host, local_port=port)
-        except OSError as error:
-            why = error.strerror or error
-            raise Unavailable(f"cannot serve figures at {listen}: {why}") from error
-        async with listener:
-            task_status.started()
-            await listener.serve(self._attend)
-
-    async def _attend(self, stream: SocketStream) -> None:
-        self._connections += 1
-        try:
-            async with stream:
-                if self._connections > CONNECTIONS:
-                    return
-                with anyio.move_on_after(self._patience_s):
-                    await self._answer(stream)
-        except (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError):
-            return  # it has left
-        finally:
-            self._connections -= 1
-
-    async def _answer(self, stream: SocketStream) -> None:
-        request = bytearray()
-        while b"\r\n\r\n" not in request and len(request) <= REQUEST_OCTETS:
-            try:
-                request += await stream.receive()
-            except anyio.EndOfStream:
-                return
-        status, body = self.reply(bytes(request))
-        head = (
-            f"HTTP/1.1 {status} {_WORDS[status]}\r\nContent-Type: {_TYPE}\r\n"
-            f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-        ).encode()
-        await stream.send(head if request.startswith(b"HEAD ") else head + body)
-
-    def reply(self, request: bytes) -> tuple[int, bytes]:
-        """Return status and body for the head of a request."""
-        if len(request) > REQUEST_OCTETS:
-            return 431, b"the request is too long\n"
-        method, _, rest = request.partition(b"\r\n")[0].partition(b" ")
-        target, _, version = rest.partition(b" ")
-        if not version.startswith(b"HTTP/1."):
-            return 400, b"this speaks HTTP/1.1\n"
-        if method not in {b"GET", b"HEAD"}:
-            return 405, b"only GET\n"
-        if target.partition(b"?")[0] != b"/metrics":
-            return 404, b"only /metrics is here\n"
-        return 200, generate_latest(self._registry)
+    return page

@@ -1,7 +1,8 @@
 import pytest
 from pydantic import ValidationError
 
-from centrex.config.metrics import Settings, split_address
+from centrex.base.address import split_address
+from centrex.config.metrics import Settings
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,11 @@ from prometheus_client.registry import Collector
 
 from centrex.base import Unavailable
 from centrex.farm.relay import Relay, RelayState
-from centrex.runtime import metrics as module
+from centrex.runtime import http_server as module
 from centrex.runtime.engine import Engine
+from centrex.runtime.http_server import REQUEST_OCTETS, HttpServer
 from centrex.runtime.media import Media
-from centrex.runtime.metrics import REQUEST_OCTETS, MetricsServer
+from centrex.runtime.metrics import pages
 from tests.support.engine import Instance, Phone, instance
 from tests.support.ports import free_port, loopback
 
@@ -35,7 +36,9 @@ class One(Collector):
 async def serving(**how: float) -> AsyncIterator[tuple[str, int]]:
     address = loopback(), free_port()
     async with anyio.create_task_group() as tasks:
-        await tasks.start(MetricsServer(One(), **how).serve, "{}:{}".format(*address))
+        await tasks.start(
+            HttpServer(pages(One()), "figures", **how).serve, "{}:{}".format(*address)
+        )
         yield address
         tasks.cancel_scope.cancel()
 
@@ -174,7 +177,7 @@ async def test_few_are_served_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_an_address_that_is_taken_is_unavailable() -> None:
     async with serving() as address:
         with pytest.raises(Unavailable, match="cannot serve figures"):
-            await MetricsServer(One()).serve("{}:{}".format(*address))
+            await HttpServer(pages(One()), "figures").serve("{}:{}".format(*address))
 
 
 async def test_a_silent_relay_is_not_up(made: Instance) -> None:
