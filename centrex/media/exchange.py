@@ -75,7 +75,9 @@ class Exchange:
     """
 
     __slots__ = (
+        "_changed",
         "_last",
+        "_last_memo",
         "_lines",
         "_saved",
         "_slot",
@@ -102,6 +104,12 @@ class Exchange:
         self._lines: list[_Line | None] = []
         self._saved: list[tuple[list[End], list[bool]] | None] | None = None
         self._last: Session | None = None
+        self._last_memo: list[object] = []
+        self._changed = False
+
+    def answer(self, callee_tag: bytes) -> None:
+        """The callee picked up."""
+        self.answered, self.callee_tag, self._changed = True, callee_tag, True
 
     def side_of(self, from_tag: bytes, to_tag: bytes) -> Side | None:
         """Return which side sent a request with these tags; None where it is of another dialog."""
@@ -122,6 +130,7 @@ class Exchange:
             NoSlot: The relay cannot serve it; nothing was noted.
             PeerError: A media line makes no sense.
         """
+        self._changed = True
         fresh = [
             self._serve(number, media, side, here, there) for number, media in enumerate(sdp.media)
         ]
@@ -162,6 +171,7 @@ class Exchange:
 
     def forget(self, side: Side) -> None:
         """Forget what a side said: another target is tried in its place."""
+        self._changed = True
         for line in self._lines:
             if line is not None:
                 line.ends[side], line.muxes[side] = End(), False
@@ -180,7 +190,7 @@ class Exchange:
 
     def revert(self) -> None:
         """The offer was refused: things stand as before."""
-        saved, self._saved = self._saved, None
+        saved, self._saved, self._changed = self._saved, None, True
         for number, line in enumerate(self._lines):
             if line is None or saved is None:
                 continue
@@ -194,29 +204,33 @@ class Exchange:
 
     def session(self) -> Session | None:
         """Return what the relay is to be told, or None where it has been told already."""
+        if not self._changed:
+            return None
+        self._changed = False
         streams = tuple(None if line is None else line.stream() for line in self._lines)
-        last = self._last
+        last, memo = self._last, self._memo()
         if (
             last is not None
-            and last.streams == streams
             and last.answered == self.answered
-            and json.loads(last.memo) == self._memo()
+            and last.streams == streams
+            and self._last_memo == memo
         ):
             return None
         self.revision += 1
+        self._last_memo = memo
         self._last = Session(
             self.name,
             self.call_id.decode("latin-1"),
             self.revision,
             self.answered,
             streams,
-            json.dumps(self._memo()),
+            json.dumps(memo),
         )
         return self._last
 
     def _memo(self) -> list[object]:
         tags = [tag.decode("latin-1") for tag in (self.caller_tag, self.callee_tag)]
-        return [*tags, [None if line is None else line.muxes for line in self._lines]]
+        return [*tags, [None if line is None else line.muxes.copy() for line in self._lines]]
 
 
 def restored(session: Session, slot: Callable[[Family, str], Slot | None]) -> Exchange:
@@ -235,7 +249,7 @@ def restored(session: Session, slot: Callable[[Family, str], Slot | None]) -> Ex
     except (ValueError, TypeError, AttributeError) as error:
         raise PeerError("the session is not one of ours", rule="media relay link") from error
     exchange.answered, exchange.revision = session.answered, session.revision
-    exchange._last = session
+    exchange._last, exchange._last_memo = session, exchange._memo()
     return exchange
 
 

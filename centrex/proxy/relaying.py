@@ -212,7 +212,7 @@ class Relaying:
         if status >= 200:
             exchange.settle()
             if ctx.method == b"INVITE" and not ctx.to_tag and not exchange.answered:
-                exchange.answered, exchange.callee_tag = True, to_tag
+                exchange.answer(to_tag)
         found = described(core, ctx, data, now)
         if found is not None and branch.flow is not None:
             side: Side = CALLEE if branch.side == CALLER else CALLER
