@@ -1,6 +1,7 @@
 """A media relay, wired on one screen: its plane, its data path, its links, from start to last word."""
 
 import importlib.metadata
+import importlib.util
 import os
 import resource
 import signal
@@ -219,8 +220,9 @@ def serve(
     async def main() -> bool:
         return await RelayProcess(config, lock=lock, orphan_s=orphan_s).run(ready_fd)
 
+    fast = importlib.util.find_spec("uvloop") is not None
     try:
-        again = anyio.run(main)
+        again = anyio.run(main, backend_options={"use_uvloop": fast})
     except BaseExceptionGroup as group:
         expected = group.subgroup(Unavailable)
         if expected is None:
