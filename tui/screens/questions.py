@@ -38,7 +38,7 @@ class Lines(Rows):
         """Show other lines."""
         self.lines = list(lines)
         self.cursor = 0
-        self.scroll_to(y=0, animate=False, immediate=True)
+        self.scroll_to(y=0, animate=False, immediate=True, force=True)
         self.changed()
         self.refresh(layout=True)
 
@@ -56,7 +56,7 @@ class Lines(Rows):
 
     def action_move(self, by: int) -> None:
         """Scroll by a line."""
-        self.scroll_to(y=self.top + by, animate=False, immediate=True)
+        self.scroll_to(y=self.top + by, animate=False, immediate=True, force=True)
         self._drawn.clear()
         self.refresh()
 

@@ -92,6 +92,9 @@ class ActivityLog(Rows):
             self.missed += len(batch)
             self.post_message(self.Changed())
             return
+        if self._seen.maxlen != self.activity.ring.limit:
+            self.refilter()  # the bound is another one now
+            return
         new = [event for event in batch if self._keeps(event)]
         if not new:
             return
@@ -101,7 +104,7 @@ class ActivityLog(Rows):
         if not self.following:
             self.cursor = max(0, self.cursor - gone)
             if gone:
-                self.scroll_to(y=max(0, self.top - gone), animate=False, immediate=True)
+                self.scroll_to(y=max(0, self.top - gone), animate=False, immediate=True, force=True)
         self._settle()
 
     def _keeps(self, event: Event) -> bool:
@@ -114,7 +117,9 @@ class ActivityLog(Rows):
             self.cursor = max(0, len(self._seen) - 1)
         self.changed()
         if self.following:
-            self.scroll_to(y=max(0, len(self._seen) - self.seen), animate=False, immediate=True)
+            self.scroll_to(
+                y=max(0, len(self._seen) - self.seen), animate=False, immediate=True, force=True
+            )
         self.post_message(self.Changed())
 
     @property
@@ -158,10 +163,9 @@ class ActivityLog(Rows):
         """Choose a line; beyond the last one the log is followed again."""
         last = self.count() - 1
         following = index > last or (index == last and self.following)
-        if following is not self.following:
-            self.following = following
-            self.post_message(self.Changed())
+        self.following = following
         super().move_to(index)
+        self.post_message(self.Changed())
 
     def action_edge(self, which: int) -> None:
         """Go to the first line, or to the last one and follow."""

@@ -69,7 +69,7 @@ class FieldRows(Rows):
         self.cursor = next(
             (at for at, item in enumerate(self.items) if not isinstance(item, Heading)), 0
         )
-        self.scroll_to(y=0, animate=False, immediate=True)
+        self.scroll_to(y=0, animate=False, immediate=True, force=True)
         self.changed()
 
     def object_to(self, problems: Mapping[str, str]) -> None:

@@ -132,9 +132,9 @@ class Rows(Painted, ScrollView, can_focus=True):
         moved = index != self.cursor
         self.cursor = index
         if index < self.top:
-            self.scroll_to(y=index, animate=False, immediate=True)
+            self.scroll_to(y=index, animate=False, immediate=True, force=True)
         elif index >= self.top + self.seen:
-            self.scroll_to(y=index - self.seen + 1, animate=False, immediate=True)
+            self.scroll_to(y=index - self.seen + 1, animate=False, immediate=True, force=True)
         self.changed()
         if moved:
             self.post_message(self.Moved(self))
