@@ -83,7 +83,7 @@ class Feed:
         self._instance: api.Instance | None = None
         self._wake = asyncio.Event()
         self._look = asyncio.Event()
-        self._failed = asyncio.Event()
+        self._newest = ""
 
     @property
     def instance(self) -> "api.Instance | None":
@@ -194,6 +194,9 @@ class Feed:
 
     async def _listen(self, instance: "api.Instance") -> None:
         async with instance.follow("events", {"recent": self._recent}) as batches:
+            known = self._newest  # after a pause the instance tells again what we have
             async for batch in batches:
-                self._post(Happened(list(batch.get("rows", ())), int(batch.get("lost", 0))))
+                rows = [row for row in batch.get("rows", ()) if str(row.get("at", "")) > known]
+                self._newest = str(rows[-1].get("at", "")) if rows else self._newest
+                self._post(Happened(rows, int(batch.get("lost", 0))))
         raise api.Unavailable("the instance has ended")

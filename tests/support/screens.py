@@ -102,6 +102,9 @@ async def dashboard(
 
     async def pretended() -> api.Instance:
         assert instance is not None
+        if instance.gone:
+            raise api.Unavailable(instance.gone)
+        instance.closed = False
         return instance
 
     app = Dashboard(opener or pretended, read_only=read_only, **wishes)

@@ -113,6 +113,7 @@ async def test_a_lost_instance_is_told_and_found_again() -> None:
         instance.gone = ""
         operator.app.feed.retry()
         await operator.sees_no_more("✗ away")
+        await operator.sees("3 lines")  # what was known already is not shown again
 
 
 async def test_the_bound_of_the_log_and_its_colours_come_from_the_settings() -> None:

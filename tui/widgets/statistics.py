@@ -10,6 +10,8 @@ from tui.words import bars, figure, tall_bars
 WIDE: Final = 150
 """Cells from which on the figures stand in four cards with tall bars."""
 _TALL: Final = 3
+_NAME, _RATE, _SPARK, _LEAST = 10, 9, 40, 4
+"""Cells of a name, of a rate, of a sparkline at most and at least."""
 _NO_FIGURES: Final[Mapping[str, Any]] = {}
 
 
@@ -56,7 +58,12 @@ class StatisticsBar(Panel):
         if width >= WIDE:
             self.show(self._cards(groups, width))
         else:
-            self.show([self._row(*group, width) for group in groups])
+            rooms = [
+                width - _NAME - _RATE - sum(len(t) for t, _ in figures)
+                for _, _, figures, _ in groups
+            ]
+            spark = min(_SPARK, *rooms)
+            self.show([self._row(*group, width, spark) for group in groups])
 
     def on_resize(self) -> None:
         """Lay the figures out anew."""
@@ -111,17 +118,17 @@ class StatisticsBar(Panel):
         rate = self._count("relays.packets_per_s") + "/s"
         return "media", "relays.packets_per_s", runs, rate
 
-    def _row(self, name: str, series: str, figures: Line, rate: str, width: int) -> Line:
-        taken = sum(len(text) for text, _ in figures)
-        room = width - 10 - taken - 9
-        left: Line = [(f" {name:<9}", "title"), *figures]
-        if room < 4:
+    def _row(
+        self, name: str, series: str, figures: Line, rate: str, width: int, spark: int
+    ) -> Line:
+        taken = _NAME + sum(len(text) for text, _ in figures)
+        left: Line = [(f" {name:<{_NAME - 1}}", "title"), *figures]
+        if spark < _LEAST:
             return left
-        spark = min(room, 40)
         return [
             *left,
-            (" " * (room - spark), ""),
-            (f"{rate:>7} ", "strong"),
+            (" " * (width - taken - _RATE - spark), ""),
+            (f"{rate:>{_RATE - 1}} ", "strong"),
             (bars(self._history.series(series), spark), "info"),
         ]
 
