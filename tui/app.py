@@ -169,7 +169,17 @@ class Dashboard(App[int]):
         self.online = True
         if isinstance(self.screen, TroubleScreen):
             self.pop_screen()
+        begin(self, self._learn, only="learn")
         self._state_changed()
+
+    async def _learn(self) -> None:
+        """Learn what can be set, which the help tells too."""
+        try:
+            told = await self.feed.ask("config.describe")
+        except (api.Refused, api.Unavailable) as error:
+            self.log.warning(str(error))  # the tab will say it to whoever opens it
+        else:
+            self.described = {str(one["table"]): one for one in told["tables"]}
 
     def on_disconnected(self, event: Disconnected) -> None:
         """The instance is away, or could not be started."""
@@ -334,7 +344,7 @@ class Dashboard(App[int]):
             self.say(f"there is no theme {name}", bad=True)
 
     def _open_help(self, page: str) -> None:
-        self.push_screen(HelpScreen(page or self._page()))
+        self.push_screen(HelpScreen(page or self._page(), self.described))
 
     def _page(self) -> str:
         screen = self.screen

@@ -8,7 +8,7 @@ from tests.support.screens import LARGE, SMALL, dashboard, text
 from tui.app import Dashboard
 from tui.screens.view import View
 
-pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(60)]
 
 
 @pytest.fixture

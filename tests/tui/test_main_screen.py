@@ -1,9 +1,11 @@
+from pathlib import Path
+
 import pytest
 
 from tests.support.pretend import Pretend, event
 from tests.support.screens import LARGE, SMALL, dashboard, text
 
-pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(60)]
 
 
 @pytest.fixture
@@ -90,19 +92,18 @@ async def test_a_line_leads_to_its_call_and_a_registration_to_its_phone() -> Non
         await operator.sees("Phones", "sip:1001@example.com")
 
 
-async def test_lines_are_copied_and_written(tmp_path: object) -> None:
+async def test_lines_are_copied_and_written(tmp_path: Path) -> None:
     async with dashboard(Pretend()) as operator:
         await operator.press("k", "y")
         await operator.sees("copied")
         assert "call.ended" in operator.app.clipboard
-        file = f"{tmp_path}/log.txt"
+        file = tmp_path / "log.txt"
         await operator.press("w")
         field = operator.app.screen.query_one("Prompt Input")
-        field.value = file  # type: ignore[attr-defined]
+        field.value = str(file)  # type: ignore[attr-defined]
         await operator.press("enter")
         await operator.sees("wrote")
-        with open(file, encoding="utf-8") as written:
-            assert written.read().count("\n") == 3
+    assert file.read_text().count("\n") == 3
 
 
 async def test_a_lost_instance_is_told_and_found_again() -> None:

@@ -169,6 +169,8 @@ class CallScreen(View):
                 self.call = {"headline": str(error), "advice": [f"known: {one}" for one in nearest]}
         finally:
             self._busy = False
+        if not self.is_attached:
+            return
         self.rows.take(self.call)
         self._say()
         self._show_message()

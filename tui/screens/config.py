@@ -135,6 +135,8 @@ class ConfigScreen(ListEditing, View):
             self._why = str(error)
             self._banner()
             return
+        if not self.is_attached:
+            return
         self._why = ""
         self._loaded = True
         if not len(self.draft):

@@ -1,17 +1,20 @@
 """All keys of the screen one was on, and its page; every other page is one key away."""
 
-from typing import ClassVar, Final
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen, Screen
 
 from tui.commands import COMMANDS
-from tui.help import PAGES
+from tui.dialogs import DIALOGS
+from tui.help import PAGES, Page
 from tui.screens.questions import Lines, paragraphs
 from tui.widgets.keyline import KeyLine
 from tui.widgets.lines import Line
 
+_DIALOGS: Final = frozenset(dialog.name for dialog in DIALOGS)
 _NAMES: Final = {
     "question_mark": "?", "slash": "/", "colon": ":", "enter": "Enter", "escape": "Esc",
     "space": "Space", "tab": "Tab", "pagedown": "PgDn", "pageup": "PgUp",
@@ -23,6 +26,7 @@ class HelpScreen(ModalScreen[None]):
 
     Args:
         page: The page to begin with.
+        described: The configuration's tables, as `config.describe` tells them.
     """
 
     DEFAULT_CSS = """
@@ -39,10 +43,12 @@ class HelpScreen(ModalScreen[None]):
         Binding("N,shift+tab", "page(-1)", "page before", key_display="N"),
     ]
 
-    def __init__(self, page: str) -> None:
+    def __init__(self, page: str, described: Mapping[str, Mapping[str, Any]]) -> None:
         super().__init__()
-        self._pages = list(PAGES)
-        self._at = self._pages.index(page) if page in PAGES else 0
+        self._pages = {**PAGES, **_of_settings(described)}
+        names = list(self._pages)
+        known = page if page in names else "config" if page in _DIALOGS else "main"
+        self._at = names.index(known)
         self._keys: list[Line] = []
 
     def compose(self) -> ComposeResult:
@@ -63,7 +69,7 @@ class HelpScreen(ModalScreen[None]):
         self.call_after_refresh(self._show)
 
     def _show(self) -> None:
-        page = PAGES[self._pages[self._at]]
+        page = list(self._pages.values())[self._at]
         lines = self.query_one(Lines)
         lines.border_title = page.title
         lines.border_subtitle = f"page {self._at + 1} of {len(self._pages)}"
@@ -86,6 +92,26 @@ class HelpScreen(ModalScreen[None]):
     def action_leave(self) -> None:
         """Close the help."""
         self.dismiss(None)
+
+
+def _of_settings(described: Mapping[str, Mapping[str, Any]]) -> dict[str, Page]:
+    """Return a page for each tab: what its table's page says, then each of its keys."""
+    pages = {}
+    for dialog in DIALOGS:
+        texts = []
+        for table in dialog.tables:
+            told = described.get(table)
+            if told is None:
+                continue
+            title, _, text = str(told.get("help", "")).partition("\n")
+            texts.append(text if table == dialog.name else f"# {title}\n{text}")
+            texts.append("# Its settings")
+            texts += [
+                f"{key.get('label') or key['key']}: {key.get('help', '')}" for key in told["keys"]
+            ]
+        if texts:
+            pages[dialog.name] = Page(title=dialog.title, text="\n".join(texts))
+    return pages
 
 
 def _keys(screen: Screen[object]) -> list[Line]:

@@ -111,6 +111,8 @@ class LiveScreen(View):
             self._why = str(error)
         else:
             self._why = ""
+            if not self.is_attached:
+                return  # the screen has gone meanwhile
             self.table.fill(rows)
         self._took_s = time.monotonic() - began
         self._asked_at = time.monotonic()

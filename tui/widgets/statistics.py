@@ -62,7 +62,7 @@ class StatisticsBar(Panel):
                 width - _NAME - _RATE - sum(len(t) for t, _ in figures)
                 for _, _, figures, _ in groups
             ]
-            spark = min(_SPARK, *rooms)
+            spark = min([_SPARK, *(room for room in rooms if room >= _LEAST)])
             self.show([self._row(*group, width, spark) for group in groups])
 
     def on_resize(self) -> None:
@@ -123,7 +123,7 @@ class StatisticsBar(Panel):
     ) -> Line:
         taken = _NAME + sum(len(text) for text, _ in figures)
         left: Line = [(f" {name:<{_NAME - 1}}", "title"), *figures]
-        if spark < _LEAST:
+        if width - taken - _RATE < spark:
             return left
         return [
             *left,
