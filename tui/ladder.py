@@ -26,9 +26,9 @@ def is_message(entry: Entry) -> bool:
 
 def style_of(summary: str) -> str:
     """Return the style of a message by what it is: a request, or how well it went."""
-    head = summary.split(" ", 1)[0]
+    head, _, rest = summary.partition(" ")
     if head == "SIP/2.0":
-        head = summary.split(" ", 2)[1]
+        head = rest.partition(" ")[0]
     if not head[:3].isdigit():
         return "info"
     return {"1": "dim", "2": "good", "3": "note"}.get(head[0], "bad")

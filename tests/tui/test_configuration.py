@@ -164,7 +164,7 @@ async def test_changes_that_must_be_confirmed_are_counted_down_and_kept() -> Non
         await operator.sees("In the file")
         await operator.press("c")
         await operator.sees("Keep these changes?", "Rolled back by itself in", "58 s")
-        await operator.press("k")
+        await operator.press("y")
         await operator.sees("kept")
         assert instance.commands("config.apply")[0][1]["confirm_s"] == 60
         assert instance.commands("config.confirm")
@@ -306,3 +306,16 @@ async def test_what_comes_with_a_later_version_says_so() -> None:
             if not told["available"] and name in {dialog.name for dialog in DIALOGS}:
                 operator.app.obey(f"config {name}")
                 await operator.sees("comes with a later")
+
+
+async def test_a_dialog_with_several_lists_shows_one_after_the_other() -> None:
+    instance = Pretend()
+    async with dashboard(instance) as operator:
+        screen = await opened(operator, "routing")
+        lists = screen.lists_of(screen.dialog)
+        assert len(lists) > 1
+        for one in lists[1:]:
+            await operator.press("L")
+            await operator.sees(f"{one['label']} – 0")
+        await operator.press("L")
+        await operator.sees("Routing plans – 3")

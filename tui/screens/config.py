@@ -173,6 +173,12 @@ class ConfigScreen(ListEditing, View):
                 items.append(spec)
         return items
 
+    def lists_of(self, dialog: Dialog) -> list[Mapping[str, Any]]:
+        """Return the lists of a dialog."""
+        told = self.described.get(dialog.name, {})
+        own = told.get("list")
+        return list(told.get("lists") or ([own] if own else ()))
+
     def show_dialog(self, dialog: Dialog) -> None:
         """Show one dialog."""
         turned = dialog is not self.dialog
@@ -188,7 +194,7 @@ class ConfigScreen(ListEditing, View):
             if chosen is not None:
                 self.form.rows.choose(chosen["key"])
         self._object()
-        self.show_list(self.described.get(dialog.name, {}).get("list"), renew=turned)
+        self.show_lists(self.lists_of(dialog), renew=turned)
         self._banner()
         self._mark()
         self._explain()
@@ -228,8 +234,7 @@ class ConfigScreen(ListEditing, View):
     def _edits(self, dialog: Dialog) -> int:
         specs = [one for one in self.specs(dialog) if not isinstance(one, Heading)]
         count = sum(self.draft.is_changed(spec["key"]) for spec in specs)
-        listed = self.described.get(dialog.name, {}).get("list")
-        return count + (self.draft.touched(str(listed["key"])) if listed else 0)
+        return count + sum(self.draft.touched(str(one["key"])) for one in self.lists_of(dialog))
 
     def _object(self) -> None:
         problems = {
@@ -318,6 +323,7 @@ class ConfigScreen(ListEditing, View):
             self.narrow_list(text)
             return
         self.show_dialog(dialog)
+        self.tabs.focus()
 
     def on_prompt_typed(self, event: Any) -> None:
         """Filter the list while it is typed."""
@@ -328,7 +334,7 @@ class ConfigScreen(ListEditing, View):
     def action_filter(self) -> None:
         """Search the list."""
         if self.list_spec:
-            self.table.focus()
+            self.set_focus(self.table)
         super().action_filter()
 
     # -- editing -----------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """The lists of the configuration as tables: rows added, edited, deleted, moved, switched, found."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual.binding import Binding, BindingType
@@ -75,9 +75,11 @@ class ListEditing(Widget):
         Binding("space", "switch_row", "on/off", key_display="␣"),
         Binding("p", "password", "password"),
         Binding("u", "undo_row", "undo", show=False),
+        Binding("L", "list", "next list", show=False),
     ]
     draft: Draft
     list_spec: Mapping[str, Any] | None = None
+    _lists: Sequence[Mapping[str, Any]] = ()
 
     if TYPE_CHECKING:
 
@@ -116,6 +118,8 @@ class ListEditing(Widget):
         if action in ("add", "edit", "delete", "duplicate", "shift", "switch_row", "undo_row"):
             if not self.list_spec or (action != "add" and not self.in_list):
                 return False
+        elif action == "list":
+            return len(self._lists) > 1
         elif action == "password" and not (self.in_credentials and self.in_list):
             return False
         elif action in ("filter", "copy", "copy_all", "write"):
@@ -123,6 +127,21 @@ class ListEditing(Widget):
         return super().check_action(action, parameters)
 
     # -- showing -----------------------------------------------------------------------------
+
+    def show_lists(self, specs: Sequence[Mapping[str, Any]], *, renew: bool) -> None:
+        """Show the first of a dialog's lists, or the one that is shown already."""
+        self._lists = list(specs)
+        names = [one["key"] for one in specs]
+        at = names.index(self.list_name) if self.list_name in names and not renew else 0
+        self.show_list(specs[at] if specs else None, renew=renew)
+
+    def action_list(self) -> None:
+        """Show the next list of the dialog."""
+        names = [one["key"] for one in self._lists]
+        at = names.index(self.list_name) if self.list_name in names else -1
+        self.show_list(self._lists[(at + 1) % len(self._lists)], renew=True)
+        self.edited()
+        self.table.focus()
 
     def show_list(self, spec: Mapping[str, Any] | None, *, renew: bool) -> None:
         """Show a list, or none."""
@@ -147,7 +166,10 @@ class ListEditing(Widget):
         words = str(self.list_spec.get("label") or self.list_name)
         frame = self.query_one("#list-frame", Container)
         found = f" · {self.table.count()} pass /{self.table.filter.text}" * bool(self.table.filter)
-        frame.border_title = f"{words} – {len(rows)}{found}".replace("[", "\\[")
+        others = [str(one.get("label") or one["key"]) for one in self._lists]
+        others = [label for label in others if label != words]
+        more = f" · L: {', '.join(others)}" if others else ""
+        frame.border_title = f"{words} – {len(rows)}{found}{more}".replace("[", "\\[")
 
     def show_list_problems(self, problems: Mapping[str, str]) -> None:
         """Keep what is wrong with rows, to be said when they are chosen."""

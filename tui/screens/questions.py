@@ -273,7 +273,7 @@ class Enter(Question[str]):
         hidden: Whether what is typed is shown as dots.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = []
+    AUTO_FOCUS: ClassVar[str | None] = "Input"
 
     def __init__(self, heading: str, text: str, *, value: str = "", hidden: bool = False) -> None:
         super().__init__()

@@ -118,7 +118,7 @@ class Countdown(Question[bool]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("k,y,enter", "keep", "keep them", key_display="k"),
+        Binding("y,enter", "keep", "keep them", key_display="y"),
         Binding("r", "leave", "roll back now"),
         Binding("escape", "stay", "", show=False),
     ]
@@ -157,7 +157,7 @@ class Countdown(Question[bool]):
             [("Rolled back by itself in ", ""), (f"{self.left} s", "warn")],
             [("█" * full, "warn"), ("░" * (60 - full), "dim")],
             (),
-            [("k ", "key"), ("keep them    ", ""), ("r ", "key"), ("roll back now", "")],
+            [("y ", "key"), ("keep them    ", ""), ("r ", "key"), ("roll back now", "")],
         ]  # fmt: skip
 
     def action_keep(self) -> None:
