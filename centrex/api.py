@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from centrex.base import CentrexError, ConfigError, Problem, Refused, Unavailable
+from centrex.base.untrusted import shown
 from centrex.config import first
 from centrex.config.archive import BadArchive
 from centrex.config.defaults import default_text
@@ -96,6 +97,7 @@ __all__ = [
     "serve_relay",
     "setup",
     "setup_questions",
+    "shown",
     "split",
     "tables",
     "version",

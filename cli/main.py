@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from centrex import api
-from cli import engine, live, output, relays
+from cli import dashboard, engine, live, output, relays
 from cli.backup import backup, restore
 from cli.config import config_app
 from cli.dashes import DashedCommand
@@ -52,19 +52,11 @@ def _version(value: bool) -> None:
 
 
 def _run_here(aim: Target) -> int:
-    """Do what bare `centrex` does: show what runs, or run it, configured securely if need be."""
-    at_terminal = sys.stdin.isatty() and sys.stdout.isatty()
-    if at_terminal:
-        try:
-            engine.show_status(aim.call("status"))
-        except api.Unavailable:
-            output.remark(
-                "the dashboard comes with a later version; running headless, Ctrl-C stops"
-            )
-        else:
-            return output.FINE
+    """Do what bare `centrex` does: open the dashboard, or run headless where nobody looks."""
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        return dashboard.show(aim)
     if not aim.paths.config.exists():
-        first_start(aim, with_phones=at_terminal)
+        first_start(aim, with_phones=False)
     return engine.run(aim, None, None)
 
 
@@ -78,12 +70,13 @@ def root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Run a SIP server; without a verb, configured securely on the first start."""
+    """Run a SIP server; without a verb, open its dashboard, or run it where there is no terminal."""
     if ctx.invoked_subcommand is None:
         raise typer.Exit(_run_here(target(ctx)))
 
 
 app.command()(init)
+app.command()(dashboard.attach)
 app.command()(engine.start)
 app.command()(engine.stop)
 app.command()(engine.reload)

@@ -1,15 +1,20 @@
 import os
 import subprocess
 import sys
+from types import ModuleType
+from typing import Any
 
 import pytest
 import typer
 
 from centrex import api
+from cli import dashboard
 from cli import main as command
 from tests.support.command_line import CommandLine
+from tests.support.fake_instance import FakeInstance
 
 VERBS = [
+    ["attach"],
     ["init"],
     ["start"],
     ["stop"],
@@ -76,7 +81,7 @@ def test_a_bare_centrex_without_a_terminal_writes_a_secure_configuration_and_sta
     assert line.paths.config.read_text() == written
 
 
-def _at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+def _at_a_terminal(monkeypatch: pytest.MonkeyPatch, module: ModuleType = command) -> None:
     class Terminal:
         def __init__(self, stream: object) -> None:
             self._stream = stream
@@ -96,19 +101,63 @@ def _at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
         def stdout(self) -> Terminal:
             return Terminal(sys.stdout)
 
-    monkeypatch.setattr(command, "sys", Sys())
+    monkeypatch.setattr(module, "sys", Sys())
 
 
-def test_at_a_terminal_it_says_that_the_dashboard_comes_later_and_shows_the_phones(
+def _opened(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Note how the dashboard would be opened, in place of opening it."""
+    opened: list[dict[str, Any]] = []
+
+    def run(paths: api.InstancePaths, **wishes: Any) -> int:
+        opened.append({"paths": paths, **wishes})
+        return 0
+
+    monkeypatch.setattr("tui.run.run", run)
+    return opened
+
+
+def test_at_a_terminal_the_dashboard_opens_and_asks_for_a_first_configuration(
     line: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _at_a_terminal(monkeypatch)
-    monkeypatch.setattr(api, "serve", lambda source, **_: 0)
-    result = line.run()
-    assert result.exit_code == 0, result.output
-    assert "the dashboard comes with a later version" in result.stderr
-    assert "1001" in result.stdout
-    assert "shown only now" in result.stdout
+    opened = _opened(monkeypatch)
+    assert line.run().exit_code == 0
+    (wishes,) = opened
+    assert wishes["source"].path == line.paths.config
+    told = wishes["writer"](
+        {"domain": "sip.example.com", "address": ["0.0.0.0"], "port": 5070, "users": ["1001"]}
+    )
+    assert told["phones"][0]["login"] == "1001"
+    assert told["phones"][0]["password"]
+    config = wishes["source"].load()
+    assert (config.network.domain, config.network.port) == ("sip.example.com", 5070)
+
+
+def test_where_there_is_a_configuration_nothing_is_asked(
+    line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _at_a_terminal(monkeypatch)
+    opened = _opened(monkeypatch)
+    line.write('[network]\ndomain = "x"\n')
+    assert line.run().exit_code == 0
+    assert opened[0]["writer"] is None
+
+
+def test_attach_needs_a_terminal_and_an_instance(
+    line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert line.run("attach").exit_code == 4
+    _at_a_terminal(monkeypatch)
+    _at_a_terminal(monkeypatch, dashboard)
+    opened = _opened(monkeypatch)
+    result = line.run("attach", "--read-only")
+    assert result.exit_code == 3
+    assert "centrex start" in result.stderr
+    line.paths.control.parent.mkdir(parents=True, exist_ok=True)
+    with FakeInstance(line.paths.control, {"snapshot": {"at": ""}}):
+        assert line.run("attach", "--read-only").exit_code == 0
+    assert opened[0]["read_only"] is True
+    assert "source" not in opened[0]
 
 
 def test_a_start_that_fails_is_a_failure_not_an_unreachable_instance(

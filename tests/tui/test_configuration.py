@@ -1,0 +1,321 @@
+from typing import Any
+
+import pytest
+
+from centrex import api
+from tests.support.pretend import Pretend
+from tests.support.screens import LARGE, SMALL, Operator, dashboard, text
+from tui.dialogs import DIALOGS
+from tui.screens.config import ConfigScreen
+
+pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(60)]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+async def opened(operator: Operator, tab: str = "") -> ConfigScreen:
+    if not isinstance(operator.app.screen, ConfigScreen):
+        await operator.press("2")
+        await operator.sees("Description")
+    if tab:
+        operator.app.obey(f"config {tab}")
+        title = next(dialog.title for dialog in DIALOGS if dialog.name == tab)
+        await operator.until(lambda: _title(operator) == title)
+        await operator.pilot.pause()
+    screen = operator.app.screen
+    assert isinstance(screen, ConfigScreen)
+    return screen
+
+
+def _title(operator: Operator) -> str:
+    screen = operator.app.screen
+    return screen.dialog.title if isinstance(screen, ConfigScreen) else ""
+
+
+def wishes(instance: Pretend, command: str = "config.apply") -> Any:
+    return instance.commands(command)[-1][1]["changes"]
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "200x60"])
+@pytest.mark.parametrize("dialog", DIALOGS, ids=lambda dialog: dialog.name)
+async def test_each_tab_looks_as_it_did(dialog: Any, size: tuple[int, int]) -> None:
+    async with dashboard(Pretend(), size=size) as operator:
+        screen = await opened(operator)
+        for _ in range(DIALOGS.index(dialog)):
+            await operator.press("j")
+        await operator.until(lambda: screen.dialog is dialog)
+        await operator.pilot.pause(0.2)
+        operator.matches(f"config-{dialog.name}-{size[0]}x{size[1]}")
+
+
+async def test_the_tabs_stand_in_the_order_of_the_original() -> None:
+    async with dashboard(Pretend()) as operator:
+        await opened(operator)
+        shown = text(operator.app)
+        places = [
+            shown.index(f" {dialog.title}" if i else dialog.title)
+            for i, dialog in enumerate(DIALOGS)
+        ]
+        assert places == sorted(places)
+        assert len(DIALOGS) == 13
+
+
+async def test_a_value_is_typed_reviewed_and_applied() -> None:
+    instance = Pretend()
+    async with dashboard(instance) as operator:
+        await opened(operator, "network")
+        await operator.press("tab", "j", "j", "j", "enter", "5070", "enter")
+        await operator.sees("● Server port", "5070")
+        assert wishes(instance, "config.preview") == [
+            {"op": "set", "key": "network.port", "value": 5070}
+        ]
+        await operator.press("v")
+        await operator.sees("+port = 5070", "all sockets are opened anew", "↻ network.port")
+        operator.matches("review-80x24")
+        assert not instance.commands("config.apply")
+        await operator.press("a")
+        await operator.sees("applied")
+        (command,) = instance.commands("config.apply")
+        assert command[1] == {
+            "fingerprint": "f1",
+            "changes": [{"op": "set", "key": "network.port", "value": 5070}],
+            "confirm_s": 0,
+        }
+        await operator.sees_no_more("● Server port")
+
+
+async def test_what_is_typed_is_judged_while_it_is_typed_and_escape_leaves_it() -> None:
+    instance = Pretend()
+    async with dashboard(instance) as operator:
+        await opened(operator, "network")
+        await operator.press("tab", "j", "j", "j", "enter", "99999")
+        await operator.sees("must be between 0 and 65535")
+        await operator.press("enter")
+        await operator.sees("must be between 0 and 65535")
+        await operator.press("escape")
+        await operator.sees_no_more("must be between")
+        assert not instance.commands("config.preview")
+
+
+async def test_switches_and_choices_and_several_choices() -> None:
+    instance = Pretend()
+    async with dashboard(instance) as operator:
+        await opened(operator, "media")
+        await operator.press("tab", "enter")  # media.mode
+        await operator.sees("◉ auto")
+        await operator.press("j", "enter")
+        await operator.sees("● ")
+        await opened(operator, "basic")
+        await operator.press("tab", "j", "enter")
+        await operator.sees("✗ no")
+        await opened(operator, "network")
+        await operator.press("tab", "j", "j", "j", "j", "enter")
+        await operator.sees("[✓] udp", "[ ] tls")
+        await operator.press("j", "j", "space", "enter")
+        await operator.sees("udp, tcp, tls")
+        keys = {one["key"]: one["value"] for one in wishes(instance, "config.preview")}
+        assert keys["network.transports"] == ["udp", "tcp", "tls"]
+        assert keys["basic.start_engine"] is False
+        assert keys["media.mode"] == "always"
+
+
+async def test_edits_are_taken_back_one_by_one_or_all() -> None:
+    async with dashboard(Pretend()) as operator:
+        screen = await opened(operator, "basic")
+        await operator.press("tab", "j", "enter")
+        assert len(screen.draft) == 1
+        await operator.press("u")
+        assert len(screen.draft) == 0
+        await operator.press("enter", "j", "enter")
+        assert len(screen.draft) == 2
+        await operator.press("U", "y")
+        await operator.until(lambda: len(screen.draft) == 0)
+
+
+async def test_what_the_instance_finds_wrong_stands_at_the_field_and_at_its_tab() -> None:
+    instance = Pretend()
+    instance.preview["problems"] = [
+        {
+            "key": "network.domain",
+            "message": "is neither a host name nor an IP address",
+            "nearest": "",
+        }
+    ]
+    async with dashboard(instance) as operator:
+        await opened(operator, "network")
+        await operator.press("tab", "enter", "no domain", "enter")
+        await operator.sees("✗ Domain name", "is neither a host name")
+        await operator.sees("Network Configuration    ✗")
+        await operator.press("v")
+        await operator.sees("Nothing can be applied")
+        await operator.press("a")
+        assert not instance.commands("config.apply")
+
+
+async def test_changes_that_must_be_confirmed_are_counted_down_and_kept() -> None:
+    instance = Pretend()
+    instance.applied["confirm_by"] = "2026-11-26T09:16:02Z"
+    async with dashboard(instance) as operator:
+        await opened(operator, "basic")
+        await operator.press("tab", "j", "enter", "v")
+        await operator.sees("In the file")
+        await operator.press("c")
+        await operator.sees("Keep these changes?", "Rolled back by itself in", "58 s")
+        await operator.press("y")
+        await operator.sees("kept")
+        assert instance.commands("config.apply")[0][1]["confirm_s"] == 60
+        assert instance.commands("config.confirm")
+
+
+async def test_changes_that_are_not_kept_are_rolled_back() -> None:
+    instance = Pretend()
+    async with dashboard(instance) as operator:
+        await opened(operator, "basic")
+        await operator.press("tab", "j", "enter", "v")
+        await operator.sees("In the file")
+        await operator.press("c")
+        await operator.sees("Keep these changes?")
+        await operator.press("r")
+        await operator.sees("rolled back")
+        assert instance.commands("config.rollback")
+
+
+def _conflict(instance: Pretend) -> None:
+    def refuse(params: dict[str, Any]) -> dict[str, Any]:
+        if params["fingerprint"] == "f1":
+            instance.opened = {**instance.opened, "fingerprint": "f2"}
+            raise api.Refused("conflict", "the file was changed meanwhile", {"fingerprint": "f2"})
+        return instance.applied
+
+    instance.answers["config.apply"] = refuse
+
+
+@pytest.mark.parametrize("keep", [True, False])
+async def test_two_editors_do_not_overwrite_each_other_silently(keep: bool) -> None:
+    instance = Pretend()
+    _conflict(instance)
+    async with dashboard(instance) as operator:
+        screen = await opened(operator, "basic")
+        await operator.press("tab", "j", "enter", "v")
+        await operator.sees("In the file")
+        await operator.press("a")
+        await operator.sees("was changed by somebody else meanwhile")
+        if keep:
+            await operator.press("enter")
+            await operator.sees("In the file")
+            await operator.press("a")
+            await operator.sees("applied")
+            assert instance.commands("config.apply")[-1][1]["fingerprint"] == "f2"
+        else:
+            await operator.press("j", "enter")
+            await operator.until(lambda: len(screen.draft) == 0)
+            assert screen.draft.fingerprint == "f2"
+
+
+async def test_a_plan_is_added_moved_switched_off_duplicated_and_deleted() -> None:
+    instance = Pretend()
+    async with dashboard(instance) as operator:
+        await opened(operator, "routing")
+        await operator.press("tab", "a", "300", "enter")
+        await operator.press("s")
+        await operator.sees("+ new", "– 4")
+        await operator.press("K")
+        await operator.press("space")
+        await operator.sees("✗ off")
+        await operator.press("c", "301", "enter", "s")
+        await operator.sees("– 5")
+        await operator.press("g", "x", "y")
+        await operator.sees("– 4")
+        ops = [one["op"] for one in wishes(instance, "config.preview")]
+        assert ops == ["add", "move", "update", "add", "delete"]
+        await operator.press("u")
+        await operator.sees("– 5")
+
+
+async def test_rows_are_edited_and_searched() -> None:
+    instance = Pretend()
+    async with dashboard(instance) as operator:
+        await opened(operator, "routing")
+        await operator.press("slash", "Outside", "enter")
+        await operator.sees("1 pass")
+        await operator.press("enter")
+        await operator.sees("Row 2", r"9(\d+)")
+        await operator.press("escape", "escape")
+        await operator.sees("1001, 1002")
+
+
+async def test_a_row_without_what_it_needs_is_not_taken() -> None:
+    instance = Pretend()
+    async with dashboard(instance) as operator:
+        await opened(operator, "directory")
+        await operator.press("tab", "a", "enter", "s")
+        await operator.sees("is required")
+
+
+async def test_a_login_gets_a_password_that_is_shown_once() -> None:
+    instance = Pretend()
+    instance.applied["passwords"] = {"1003": "Kuh-Blau-77"}
+    async with dashboard(instance) as operator:
+        await opened(operator, "auth")
+        await operator.press("tab", "tab")
+        await operator.press("a", "1003", "enter", "s")
+        await operator.sees("Password of 1003", "make one up")
+        await operator.press("enter")
+        await operator.sees("+ new")
+        await operator.press("v")
+        await operator.sees("In the file")
+        await operator.press("a")
+        await operator.sees("Kuh-Blau-77", "shown only now")
+        changes = wishes(instance)
+        assert [one["op"] for one in changes] == ["add", "password"]
+        assert changes[1]["login"] == "1003"
+        assert changes[1]["password"] is None
+        await operator.press("y")
+        assert operator.app.clipboard == "1003\tKuh-Blau-77\n"
+        await operator.press("enter")
+        await operator.sees_no_more("Kuh-Blau-77")
+
+
+async def test_a_password_is_typed_unseen() -> None:
+    instance = Pretend()
+    async with dashboard(instance) as operator:
+        await opened(operator, "auth")
+        await operator.press("tab", "tab", "p", "j", "enter", "geheim")
+        assert "geheim" not in text(operator.app)
+        await operator.press("enter")
+        await operator.sees("● password")
+        assert wishes(instance, "config.preview")[0]["password"] == "geheim"
+        assert "geheim" not in text(operator.app)
+
+
+async def test_a_read_only_dashboard_shows_all_and_edits_nothing() -> None:
+    async with dashboard(Pretend("attached", read_only=True), read_only=True) as operator:
+        screen = await opened(operator, "basic")
+        await operator.sees("nothing can be changed here")
+        await operator.press("tab", "j", "enter")
+        assert len(screen.draft) == 0
+
+
+async def test_what_comes_with_a_later_version_says_so() -> None:
+    async with dashboard(Pretend()) as operator:
+        screen = await opened(operator)
+        for name, told in screen.described.items():
+            if not told["available"] and name in {dialog.name for dialog in DIALOGS}:
+                operator.app.obey(f"config {name}")
+                await operator.sees("comes with a later")
+
+
+async def test_a_dialog_with_several_lists_shows_one_after_the_other() -> None:
+    instance = Pretend()
+    async with dashboard(instance) as operator:
+        screen = await opened(operator, "routing")
+        lists = screen.lists_of(screen.dialog)
+        assert len(lists) > 1
+        for one in lists[1:]:
+            await operator.press("L")
+            await operator.sees(f"{one['label']} – 0")
+        await operator.press("L")
+        await operator.sees("Routing plans – 3")

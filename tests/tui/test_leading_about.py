@@ -1,0 +1,165 @@
+import pytest
+
+from centrex import api
+from tests.support.pretend import Pretend
+from tests.support.screens import dashboard, text
+from tui.dialogs import DIALOGS
+from tui.screens.help import HelpScreen
+from tui.screens.main import MainScreen
+
+pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(60)]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.mark.parametrize(
+    ("line", "title"),
+    [
+        ("calls", "Calls –"),
+        ("regs", "Phones –"),
+        ("regs 1002", "1 pass the filter"),
+        ("relays", "Media relays –"),
+        ("bans", "Bans –"),
+        ("watch", "Watchers –"),
+        ("config media", "Media Proxy Support"),
+        ("config Call R", "Routing plans"),
+        ("call call-1@192.0.2.7", "who answered"),
+        ("help calls", "Each line is a call in progress"),
+        ("cals", "mean :calls?"),
+        ("call", "wants a CALL-ID"),
+    ],
+)
+async def test_commands_after_a_colon(line: str, title: str) -> None:
+    async with dashboard(Pretend()) as operator:
+        await operator.press("colon")
+        operator.app.screen.query_one("Prompt Input").value = line  # type: ignore[attr-defined]
+        await operator.press("enter")
+        await operator.sees(title)
+
+
+async def test_the_palette_knows_the_same_commands() -> None:
+    async with dashboard(Pretend()) as operator:
+        await operator.press("ctrl+p")
+        await operator.pilot.pause(0.3)
+        await operator.press(*"bans")
+        await operator.sees("not heard")
+        await operator.pilot.pause(0.3)
+        await operator.press("enter")
+        await operator.pilot.pause(0.2)
+        if "Bans –" not in text(operator.app):
+            await operator.press("enter")
+        await operator.sees("Bans –")
+
+
+async def test_screens_and_keys_are_reached_by_mouse() -> None:
+    async with dashboard(Pretend()) as operator:
+        place = text(operator.app).index("4 Calls")
+        await operator.pilot.click("TopLine", offset=(place, 0))
+        await operator.sees("Calls – 3")
+        foot = text(operator.app).splitlines()[-1]
+        await operator.pilot.click("KeyLine", offset=(foot.index("? help"), 0))
+        await operator.sees("Each line is a call in progress")
+
+
+async def test_help_has_the_page_of_the_screen_its_keys_and_the_commands() -> None:
+    async with dashboard(Pretend(), size=(100, 90)) as operator:
+        await operator.press("question_mark")
+        await operator.sees("Three areas", "Keys on the screen you came from", "pause", ":quit")
+        await operator.press("n")
+        await operator.sees("Each line is a phone that is registered")
+        await operator.press("escape")
+        assert isinstance(operator.app.screen, MainScreen)
+
+
+async def test_every_tab_of_the_configuration_has_its_page() -> None:
+    async with dashboard(Pretend(), size=(100, 50)) as operator:
+        await operator.press("2")
+        await operator.sees("Basic Settings", "Description")
+        for dialog in DIALOGS:
+            operator.app.obey(f"help {dialog.name}")
+            await operator.until(lambda: isinstance(operator.app.screen, HelpScreen))
+            await operator.sees(dialog.title)
+            assert operator.app.screen.query_one("Lines").count() > 5  # type: ignore[attr-defined]
+            await operator.press("escape")
+
+
+async def test_quitting_an_engine_of_our_own_asks_while_calls_are_up() -> None:
+    instance = Pretend("in-process")
+    async with dashboard(instance) as operator:
+        await operator.press("q")
+        await operator.sees("Stop the server?", "3 calls")
+        await operator.press("n")
+        assert not instance.closed
+        await operator.press("q", "y")
+        await operator.until(lambda: instance.closed)
+
+
+@pytest.mark.parametrize("reason", ["attached", "no calls", "confirm_exit off"])
+async def test_quitting_does_not_ask_where_nothing_would_end(reason: str) -> None:
+    instance = Pretend("attached" if reason == "attached" else "in-process")
+    if reason == "no calls":
+        instance.snapshot["calls"]["now"] = 0
+    if reason == "confirm_exit off":
+        instance.values = {"basic.confirm_exit": {"value": False, "origin": "file"}}
+    async with dashboard(instance) as operator:
+        await operator.press("q")
+        await operator.until(lambda: instance.closed)
+
+
+async def test_what_stands_against_a_start_is_told_whole_and_tried_again() -> None:
+    instance = Pretend()
+    tries: list[int] = []
+
+    async def opener() -> api.Instance:
+        tries.append(1)
+        if len(tries) == 1:
+            problem = api.Problem(
+                file="office.toml",
+                key="network.prot",
+                message="unknown key",
+                nearest="network.port",
+            )
+            raise api.ConfigError((problem,))
+        return instance
+
+    async with dashboard(opener=opener, begun="There is no server to show") as operator:
+        await operator.sees("network.prot", "did you mean network.port?")
+        await operator.press("r")
+        await operator.sees("Statistics", "seconds=2")
+
+
+async def test_the_first_start_asks_writes_and_tells_what_to_type_into_the_phones() -> None:
+    instance, written = Pretend(), []
+
+    def writer(answers: object) -> dict[str, object]:
+        written.append(answers)
+        if len(written) == 1:
+            problem = api.Problem(file="", key="network.domain", message="is neither name nor IP")
+            raise api.ConfigError((problem,))
+        return {
+            "file": "/etc/centrex/office.toml", "domain": "example.com", "server": "192.0.2.10",
+            "port": 5060, "transports": ["UDP", "TCP"],
+            "phones": [{"user": "1001", "login": "1001", "password": "geheim-7"}],
+        }  # fmt: skip
+
+    async def opener() -> api.Instance:
+        return instance
+
+    async with dashboard(opener=opener, writer=writer, begun="Welcome to Centrex") as operator:
+        questions = len(api.setup_questions())
+        for _ in range(questions):
+            await operator.press("enter")
+        await operator.sees("is neither name nor IP")
+        operator.app.screen.query_one("#users").focus()
+        for _ in range(questions):
+            if len(written) < 2:
+                await operator.press("enter")
+        await operator.sees("geheim-7", "example.com", "5060")
+        await operator.press("y")
+        assert "geheim-7" in operator.app.clipboard
+        await operator.press("enter")
+        await operator.sees("Statistics", "office")
+        assert "geheim-7" not in text(operator.app)

@@ -1,0 +1,141 @@
+from pathlib import Path
+
+import pytest
+
+from tests.support.pretend import Pretend, event
+from tests.support.screens import LARGE, SMALL, dashboard, text
+
+pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(60)]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "200x60"])
+async def test_it_shows_the_three_areas_of_the_original(size: tuple[int, int]) -> None:
+    async with dashboard(Pretend(), size=size) as operator:
+        shown = await operator.sees("Settings", "Activity", "Statistics", "seconds=2")
+        for fact in ("office", "example.com", "5060", "memory, 12 users", "1 of 2 online"):
+            assert fact in shown
+        for figure in ("peak 41", "failed 7", "refused 3", "sessions 3", "in 1.2M"):
+            assert figure in shown
+        operator.app.history._series["rates.calls_per_s"].clear()
+        operator.matches(f"main-{size[0]}x{size[1]}")
+
+
+async def test_events_appear_as_they_come_and_the_log_follows() -> None:
+    instance = Pretend()
+    async with dashboard(instance) as operator:
+        rows = [event(number, text=f"line number {number}") for number in range(200)]
+        instance.batches.put_nowait({"rows": rows, "lost": 7})
+        shown = await operator.sees("line number 199", "203 lines", "7 lost")
+        assert "line number 150" not in shown
+
+
+async def test_a_paused_log_stands_still_and_tells_what_it_missed() -> None:
+    instance = Pretend()
+    async with dashboard(instance) as operator:
+        await operator.press("p")
+        instance.batches.put_nowait({"rows": [event(9, text="came later")], "lost": 0})
+        shown = await operator.sees("paused, 1 new")
+        assert "came later" not in shown
+        await operator.press("p")
+        await operator.sees("came later", "following")
+
+
+async def test_who_moves_up_reads_on_undisturbed_until_he_goes_to_the_end() -> None:
+    instance = Pretend()
+    async with dashboard(instance) as operator:
+        rows = [event(number, text=f"line number {number}") for number in range(100)]
+        instance.batches.put_nowait({"rows": rows, "lost": 0})
+        await operator.sees("line number 99")
+        await operator.press("k", "k", "k")
+        await operator.sees("line 100")
+        instance.batches.put_nowait({"rows": [event(3, text="the newest")] * 40, "lost": 0})
+        await operator.sees("143 lines")
+        assert "the newest" not in text(operator.app)
+        await operator.press("G")
+        await operator.sees("the newest", "following")
+
+
+async def test_it_filters_by_words_and_by_kinds() -> None:
+    instance = Pretend()
+    instance.recent = [
+        event(1, kind="calls", text="about a call"),
+        event(2, kind="network", text="about the network", severity="warning"),
+        event(3, kind="errors", text="about a failure", severity="error"),
+    ]
+    async with dashboard(instance) as operator:
+        await operator.press("slash", "severity:warn")
+        await operator.sees_no_more("about a call")
+        assert "about the network" in text(operator.app)
+        await operator.press("escape")
+        await operator.sees("about a call")
+        await operator.press("t", "j", "j", "space", "enter")  # calls off
+        await operator.sees_no_more("about a call")
+        assert "about a failure" in text(operator.app)
+
+
+async def test_a_line_leads_to_its_call_and_a_registration_to_its_phone() -> None:
+    instance = Pretend()
+    instance.recent = [
+        event(1, kind="registrations", aor="sip:1001@example.com", text="registration.added"),
+        event(2, text="call.ended"),
+    ]
+    async with dashboard(instance) as operator:
+        await operator.press("k", "j", "enter")
+        await operator.sees("1001 called 1002")
+        assert instance.commands("call")[0][1] == {"id": "call-2@192.0.2.7"}
+        await operator.press("escape", "k", "enter")
+        await operator.sees("Phones", "sip:1001@example.com")
+
+
+async def test_lines_are_copied_and_written(tmp_path: Path) -> None:
+    async with dashboard(Pretend()) as operator:
+        await operator.press("k", "y")
+        await operator.sees("copied")
+        assert "call.ended" in operator.app.clipboard
+        file = tmp_path / "log.txt"
+        await operator.press("w")
+        field = operator.app.screen.query_one("Prompt Input")
+        field.value = str(file)  # type: ignore[attr-defined]
+        await operator.press("enter")
+        await operator.sees("wrote")
+    assert file.read_text().count("\n") == 3
+
+
+async def test_a_lost_instance_is_told_and_found_again() -> None:
+    instance = Pretend("attached")
+    async with dashboard(instance) as operator:
+        instance.gone = "the socket is gone"
+        await operator.sees("✗ away")
+        instance.gone = ""
+        operator.app.feed.retry()
+        await operator.sees_no_more("✗ away")
+        await operator.sees("3 lines")  # what was known already is not shown again
+
+
+async def test_the_bound_of_the_log_and_its_colours_come_from_the_settings() -> None:
+    instance = Pretend()
+    instance.values = {
+        "basic.activity_lines": {"value": 100, "origin": "file"},
+        "basic.theme": {"value": "nord", "origin": "file"},
+    }
+    async with dashboard(instance) as operator:
+        await operator.until(lambda: operator.app.theme == "nord")
+        instance.batches.put_nowait({"rows": [event(1)] * 500, "lost": 0})
+        await operator.until(lambda: operator.app.activity.ring.gone > 0)
+        assert len(operator.app.activity.ring) == 100
+        await operator.sees("100 lines")
+
+
+async def test_thousands_of_lines_a_second_leave_the_keys_quick() -> None:
+    instance = Pretend()
+    async with dashboard(instance) as operator:
+        for _ in range(40):
+            instance.batches.put_nowait({"rows": [event(1)] * 500, "lost": 0})
+        await operator.until(lambda: operator.app.activity.ring.gone >= 15_000)
+        await operator.press("4")
+        await operator.sees("Calls – 3")

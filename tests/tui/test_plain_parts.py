@@ -1,0 +1,235 @@
+"""The parts of the dashboard that need no screen."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from tests.support.pretend import CALL, FORBIDDEN, HOSTILE
+from tui.activity import Activity, Ring
+from tui.commands import completions, find
+from tui.draft import CREDENTIALS, Draft
+from tui.filter import Filter
+from tui.history import History, at
+from tui.ladder import Ladder, label, raw_lines, style_of
+from tui.values import Objection, as_shown, as_text, bounds, explained, parse
+from tui.widgets.lines import clean, fit, wrap
+from tui.words import bars, clock, figure, listeners, person, span, tall_bars
+
+
+@given(st.lists(st.lists(st.integers(), max_size=30), max_size=20), st.integers(1, 25))
+def test_a_ring_keeps_the_newest_and_counts_what_it_forgot(
+    batches: list[list[int]], limit: int
+) -> None:
+    ring, everything = Ring(limit), []
+    for batch in batches:
+        ring.extend([{"n": number} for number in batch])
+        everything += batch
+    kept = [row["n"] for row in ring]
+    assert kept == everything[-limit:] if everything else kept == []
+    assert ring.gone == len(everything) - len(kept)
+    assert [ring[index]["n"] for index in range(len(ring))] == kept
+    assert len(ring._rows) <= 2 * limit + max((len(batch) for batch in batches), default=0)
+
+
+def test_errors_are_shown_whatever_is_switched_off() -> None:
+    activity = Activity()
+    activity.hidden = {"calls", "errors"}
+    assert not activity.wants({"kind": "calls"})
+    assert activity.wants({"kind": "errors"})
+
+
+@pytest.mark.parametrize(
+    ("words", "kept"),
+    [
+        ("", True), ("alice", True), ("ALICE", True), ("!alice", False), ("state:up", True),
+        ("state:ring", False), ("!state:ring", True), ('"alice b"', True), ("alice carol", False),
+        ("unknown:up", False), ("sip:alice", True),
+    ],
+)  # fmt: skip
+def test_the_filter_language(words: str, kept: bool) -> None:
+    row = {"who": "Alice B sip:alice@x", "state": "up"}
+    assert Filter(words, ("who", "state")).keeps(row) is kept
+
+
+def test_figures_and_spans_are_short() -> None:
+    assert [figure(n) for n in (0, 999, 9999, 12_345, 1_234_567, 3.25)] == [
+        "0", "999", "9999", "12.3k", "1.2M", "3.2",
+    ]  # fmt: skip
+    assert span(93784) == "1 d 02:03:04"
+    assert clock("2026-11-26T09:15:02.125Z") == "09:15:02.125"
+    assert person("sip:1001@example.com") == "1001"
+    assert person('"A" <sip:1001@example.com>;tag=1') == "1001"
+    both = [{"transport": t, "host": "::1", "port": 5060} for t in ("udp", "tcp")]
+    assert listeners(both) == "udp/tcp [::1]:5060"
+
+
+@given(st.lists(st.floats(0, 1e6), max_size=50), st.integers(1, 40))
+def test_sparklines_are_as_wide_as_asked(values: list[float], width: int) -> None:
+    assert len(bars(values, width)) == width
+    assert all(len(line) == width for line in tall_bars(values, width, 3))
+
+
+def test_the_history_takes_what_a_snapshot_has_and_zero_for_what_it_has_not() -> None:
+    history = History()
+    history.take({"calls": {"now": 3}})
+    assert list(history.series("calls.now")) == [3.0]
+    assert list(history.series("relays.packets_per_s")) == [0.0]
+    assert at({"a": {"b": 1}}, "a.c", 7) == 7
+
+
+@given(st.text(), st.integers(1, 60))
+def test_text_fits_exactly_and_nothing_in_it_commands_a_terminal(text: str, width: int) -> None:
+    fitted = fit(text, width)
+    assert cell_len(fitted) == width
+    assert fitted.isprintable()
+    assert all(cell_len(line) <= width for line in wrap(text, width) if width > 1)
+
+
+def test_hostile_text_is_spelled_out() -> None:
+    shown = clean(HOSTILE)
+    assert not any(bad in shown for bad in FORBIDDEN)
+    assert "[bold]markup[/bold]" in shown
+
+
+def test_commands_are_found_by_name_alias_and_nearest() -> None:
+    command, argument, _ = find(":regs 1001")
+    assert command is not None
+    assert (command.name, argument) == ("phones", "1001")
+    assert find("cals")[0] is None
+    assert find("cals")[2] == "calls"
+    assert "config auth" in completions()
+
+
+# -- values ----------------------------------------------------------------------------------
+
+PORT = {"key": "network.port", "type": "integer", "minimum": 0, "maximum": 65535, "unit": ""}
+NAMES = {"key": "routing.plans[].destinations", "type": "text", "list": True}
+
+
+def test_values_are_typed_as_they_are_shown() -> None:
+    assert parse("5070", PORT) == 5070
+    assert parse("30 s", {**PORT, "unit": "s"}) == 30
+    assert parse("1001, 1002 (15 s)", NAMES) == ["1001", {"to": "1002", "ring": 15}]
+    assert as_text(["1001", {"to": "1002", "ring": 15}]) == "1001, 1002 (15 s)"
+    assert parse("on", {"type": "boolean"}) is True
+    assert as_shown("***", {"secret": True}) == "•••••• (set)"
+    assert "geheim" not in as_shown("geheim", {"secret": True})
+    assert as_shown(True, {}) == "✓ yes"
+    assert as_shown(30, {"unit": "s"}) == "30 s"
+
+
+@pytest.mark.parametrize(
+    ("typed", "spec", "why"),
+    [
+        ("x", PORT, "whole number"),
+        ("70000", PORT, "between 0 and 65535"),
+        ("maybe", {"type": "boolean"}, "yes or no"),
+        ("blue", {"type": "text", "choices": ["red", "green"]}, "one of red, green"),
+    ],
+)
+def test_objections_are_in_words(typed: str, spec: dict[str, object], why: str) -> None:
+    with pytest.raises(Objection, match=why):
+        parse(typed, spec)
+
+
+def test_a_key_is_explained_with_bounds_default_and_effect() -> None:
+    assert bounds({"minimum": 5, "maximum": None}) == "5 or more"
+    words, facts, effect = explained(
+        {**PORT, "help": "Where.", "default": 5060, "effect": "restart"}
+    )
+    assert words == "Where."
+    assert "between 0 and 65535" in facts
+    assert "default 5060" in facts
+    assert effect == "waits for a restart"
+    assert "later version" in explained({**PORT, "available": False})[2]
+
+
+# -- drafts ----------------------------------------------------------------------------------
+
+
+def opened(*plans: str, fingerprint: str = "f1") -> dict[str, object]:
+    return {
+        "file": "x.toml",
+        "fingerprint": fingerprint,
+        "values": {
+            "network": {"port": 5060},
+            "routing": {"plans": [{"name": name, "enabled": True} for name in plans]},
+            "auth": {"credentials": [{"login": "1001", "users": []}]},
+        },
+        "origins": {"network.port": "file"},
+    }
+
+
+def test_edits_are_collected_undone_and_told_in_order() -> None:
+    draft = Draft(opened("a", "b"))
+    draft.set("network.port", 5070)
+    assert draft.value("network.port") == 5070
+    draft.set("network.port", 5060)
+    assert len(draft) == 0
+    draft.unset("network.port", 5060)
+    draft.add("routing.plans", {"name": "c", "enabled": True})
+    assert draft.move("routing.plans", 2, 0)
+    assert not draft.move("routing.plans", 0, -1)
+    draft.update("routing.plans", 1, {"name": "a", "enabled": False})
+    draft.delete("routing.plans", 2)
+    assert [row["name"] for row in draft.rows("routing.plans")] == ["c", "a"]
+    assert [one["op"] for one in draft.changes()] == ["unset", "add", "move", "update", "delete"]
+    assert draft.changes()[3]["value"] == {"enabled": False}
+    assert draft.undo("routing.plans")
+    assert len(draft.rows("routing.plans")) == 3
+    draft.clear()
+    assert draft.changes() == []
+
+
+def test_a_login_and_its_password_go_together() -> None:
+    draft = Draft(opened())
+    draft.add(CREDENTIALS, {"login": "1002"})
+    draft.password("1002", None)
+    assert draft.rows(CREDENTIALS)[1]["_mark"] == "new password"
+    draft.undo(CREDENTIALS)
+    assert draft.changes() == []
+    draft.add(CREDENTIALS, {"login": "1002"})
+    draft.password("1002", "x")
+    draft.delete(CREDENTIALS, 1)
+    assert [one["op"] for one in draft.changes()] == ["add", "delete"]
+
+
+def test_edits_are_carried_to_a_file_that_others_changed_where_that_is_safe() -> None:
+    draft = Draft(opened("a", "b"))
+    draft.set("network.port", 5070)
+    draft.delete("routing.plans", 1)
+    draft.password("1001", None)
+    same, lost = draft.rebased(opened("a", "b", fingerprint="f2"))
+    assert (same.fingerprint, lost, len(same)) == ("f2", [], 3)
+    other, lost = draft.rebased(opened("b", "a", fingerprint="f3"))
+    assert [one["op"] for one in other.changes()] == ["set", "password"]
+    assert "routing.plans was changed by somebody else" in lost[0]
+
+
+# -- ladders ---------------------------------------------------------------------------------
+
+
+def test_a_ladder_points_each_arrow_from_its_sender_to_its_receiver() -> None:
+    ladder = Ladder(CALL["parties"], CALL["entries"], 100)
+    lines = ladder.as_text().splitlines()
+    assert lines[2].index("│") < lines[2].index("INVITE 1002") < lines[2].index("►")
+    answer = next(line for line in lines if "407 Proxy" in line)
+    assert answer.index("◄") < answer.index("407")
+    assert any("◆ it was asked for a password" in line for line in lines)
+    assert len(Ladder(CALL["parties"], CALL["entries"], 100, decisions=False).entries) == 11
+
+
+def test_messages_are_told_by_what_they_are() -> None:
+    assert label("SIP/2.0 180 Ringing") == "180 Ringing"
+    assert label("INVITE sip:1002@example.com SIP/2.0") == "INVITE 1002"
+    styles = [style_of(s) for s in ("SIP/2.0 200 OK", "SIP/2.0 486 Busy", "BYE sip:x SIP/2.0")]
+    assert styles == ["good", "bad", "info"]
+    assert style_of("SIP/2.0") == "info"
+    assert style_of("") == "info"
+
+
+def test_a_raw_message_keeps_its_lines() -> None:
+    lines = ["".join(text for text, _ in line) for line in raw_lines(CALL["entries"][0])]
+    assert "Call-ID: call-1@192.0.2.7" in lines
+    assert "m=audio 4000 RTP/AVP 0" in lines

@@ -1,0 +1,428 @@
+"""The dashboard: it holds what the instance told last, and leads from screen to screen.
+
+It speaks to an instance through `tui.feed` only, and does not know whether the engine runs in this
+process or in another one, save for the words it has for that.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.command import CommandPalette
+from textual.worker import Worker
+
+from centrex import api
+from tui import commands
+from tui.activity import Activity
+from tui.feed import Connected, Disconnected, Facts, Feed, Figures, Happened, Opener
+from tui.history import History, at
+from tui.screens.bans import BansScreen
+from tui.screens.call import CallScreen
+from tui.screens.calls import CallsScreen
+from tui.screens.config import ConfigScreen
+from tui.screens.first_start import FirstStart, Writer
+from tui.screens.help import HelpScreen
+from tui.screens.main import MainScreen
+from tui.screens.questions import Confirm
+from tui.screens.registrations import RegistrationsScreen
+from tui.screens.relays import RelaysScreen
+from tui.screens.subscriptions import SubscriptionsScreen
+from tui.screens.trouble import TroubleScreen
+from tui.screens.view import View
+from tui.widgets.lines import clean
+from tui.widgets.settings_area import in_force
+from tui.widgets.topline import PLACES
+from tui.work import begin
+
+DARK, OWN = "textual-dark", "ansi-dark"
+_ALIASES: Final = {
+    "home": "main", "log": "main", "phones": "registrations", "watch": "subscriptions",
+}  # fmt: skip
+
+
+class Dashboard(App[int]):
+    """The application.
+
+    Args:
+        opener: Starts the engine here, or attaches to a running one.
+        read_only: Whether changing anything is out of the question.
+        writer: Writes a first configuration; given where there is none yet.
+        signals: Whether SIGTERM and SIGHUP close it, as they do where it owns the process.
+    """
+
+    TITLE: str | None = "Centrex"
+    ENABLE_COMMAND_PALETTE = True
+    COMMANDS = {commands.Palette}  # noqa: RUF012 - Textual's own form
+    CSS = """
+    Screen { layout: vertical; }
+    """
+    MODES = {  # noqa: RUF012 - Textual's own form
+        "main": MainScreen,
+        "config": ConfigScreen,
+        "registrations": RegistrationsScreen,
+        "calls": CallsScreen,
+        "relays": RelaysScreen,
+        "bans": BansScreen,
+        "subscriptions": SubscriptionsScreen,
+    }
+    DEFAULT_MODE = "main"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(Binding(key, f"go('{mode}')", title, show=False) for key, mode, title in PLACES),
+        Binding("colon", "command", "command", key_display=":"),
+        Binding("question_mark", "help", "help", key_display="?"),
+        Binding("q", "quit", "quit"),
+        Binding("ctrl+q", "quit", "quit", show=False),
+        Binding("ctrl+c", "quit", "quit", show=False),
+        Binding("f1", "help", "help", show=False),
+    ]
+
+    def __init__(
+        self,
+        opener: Opener,
+        *,
+        read_only: bool = False,
+        writer: Writer | None = None,
+        signals: bool = False,
+    ) -> None:
+        super().__init__()
+        self.read_only = read_only
+        self.activity, self.history = Activity(), History()
+        self.snapshot: dict[str, Any] = {}
+        self.status: dict[str, Any] = {}
+        self.config: dict[str, Any] = {}
+        self.relays: Sequence[Mapping[str, Any]] = ()
+        self.online = False
+        self.described: Mapping[str, Mapping[str, Any]] = {}
+        """The configuration's tables, once they have been asked for."""
+        self.feed = Feed(opener, self.post_message)
+        self._writer, self._signals = writer, signals
+        self._theme_chosen = ""
+
+    # -- the instance ------------------------------------------------------------------------
+
+    def on_mount(self) -> None:
+        """Begin to speak to the instance, once there is a configuration."""
+        if self._signals:
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                loop.add_signal_handler(number, self._quit)
+        if self._writer is not None:
+            self.push_screen(FirstStart(self._writer), self._configured)
+        else:
+            self._begin()
+
+    def _configured(self, written: bool | None) -> None:
+        if written:
+            self._begin()
+        else:
+            self.exit(0)
+
+    def _begin(self) -> None:
+        begin(self, self.feed.run, name="feed")
+
+    async def ask(
+        self, command: str, params: Mapping[str, Any] | None = None
+    ) -> dict[str, Any] | None:
+        """Have the instance carry out a command; say in words why not, and return None then."""
+        try:
+            return await self.feed.ask(command, params)
+        except api.Refused as error:
+            self.say(str(error), bad=True)
+        except api.Unavailable as error:
+            self.say(str(error), bad=True)
+        return None
+
+    def say(self, text: str, *, bad: bool = False) -> None:
+        """Show a few words for a few seconds."""
+        mark = "✗ " if bad else "✓ "
+        self.notify(
+            mark + clean(text, 300), severity="error" if bad else "information", markup=False
+        )
+
+    @property
+    def may_change(self) -> bool:
+        """Whether changing things is offered."""
+        return not self.read_only and self.online
+
+    @property
+    def view(self) -> View | None:
+        """The screen of the present mode, whatever question stands before it."""
+        for screen in reversed(self.screen_stack):
+            if isinstance(screen, View):
+                return screen
+        return None
+
+    def _views(self) -> list[View]:
+        return [screen for screen in self.screen_stack if isinstance(screen, View)]
+
+    def on_connected(self, event: Connected) -> None:
+        """The instance answers."""
+        instance = self.feed.instance
+        if instance is not None and instance.read_only:
+            self.read_only = True
+        self.online = True
+        if isinstance(self.screen, TroubleScreen):
+            self.pop_screen()
+        begin(self, self._learn, only="learn")
+        self._state_changed()
+
+    async def _learn(self) -> None:
+        """Learn what can be set, which the help tells too."""
+        try:
+            told = await self.feed.ask("config.describe")
+        except (api.Refused, api.Unavailable) as error:
+            self.log.warning(str(error))  # the tab will say it to whoever opens it
+        else:
+            self.described = {str(one["table"]): one for one in told["tables"]}
+
+    def on_disconnected(self, event: Disconnected) -> None:
+        """The instance is away, or could not be started."""
+        self.online = False
+        if self.status and not event.final:
+            self._state_changed()
+            return
+        if isinstance(self.screen, TroubleScreen):
+            self.screen.take(event.why, event.problems, final=event.final)
+        else:
+            self.push_screen(TroubleScreen(event.why, event.problems, final=event.final))
+        self._state_changed()
+
+    def _state_changed(self) -> None:
+        for view in self._views():
+            view.show_state()
+            view.refresh_bindings()
+
+    def on_figures(self, event: Figures) -> None:
+        """A snapshot has come."""
+        self.snapshot = event.values
+        self.history.take(event.values)
+        for view in self._views():
+            view.figures(event.values)
+
+    def on_facts(self, event: Facts) -> None:
+        """What changes seldom has come."""
+        self.status, self.relays, self.config = event.status, event.relays, event.config
+        self._obey_config()
+        for view in self._views():
+            view.show_state()
+            view.facts()
+
+    def on_happened(self, event: Happened) -> None:
+        """Something has happened."""
+        batch = self.activity.take(event.rows, event.lost)
+        if any(str(one.get("name", "")).startswith("config.") for one in batch):
+            self.feed.look()
+        for view in self._views():
+            view.happened(batch)
+
+    def _obey_config(self) -> None:
+        lines = in_force(self.config, "basic.activity_lines", 5000)
+        if isinstance(lines, int) and lines != self.activity.ring.limit:
+            self.activity.ring.resize(lines)
+        wanted = str(in_force(self.config, "basic.theme", "") or "")
+        if wanted != self._theme_chosen:
+            self._theme_chosen = wanted
+            self._use_theme(wanted)
+
+    def _use_theme(self, name: str) -> bool:
+        if not name:
+            self.theme = DARK
+        elif name in self.available_themes:
+            self.theme = name
+        else:
+            return False
+        return True
+
+    # -- words of the head -------------------------------------------------------------------
+
+    @property
+    def instance_name(self) -> str:
+        """The instance's name."""
+        return str(self.status.get("instance", "") or "centrex")
+
+    @property
+    def uptime_s(self) -> float:
+        """How long the engine runs."""
+        return float(at(self.snapshot, "uptime_s", self.status.get("uptime_s", 0)))
+
+    @property
+    def is_attached(self) -> bool:
+        """Whether the engine is another process's."""
+        instance = self.feed.instance
+        return instance is None or instance.mode == "attached"
+
+    @property
+    def mode_words(self) -> str:
+        """In-process or attached, and whether read-only."""
+        words = "attached" if self.is_attached else "in-process"
+        return f"{words}, read-only" if self.read_only else words
+
+    def marks(self) -> tuple[tuple[str, str], ...]:
+        """Return what is not as usual, with its style."""
+        found = []
+        if not self.online:
+            found.append(("✗ away", "bad"))
+        elif self.snapshot.get("state") == "stopping":
+            found.append(("stopping", "warn"))
+        if self.read_only:
+            found.append(("read-only", "warn"))
+        if self.online and self.size.width >= 110:
+            found.append(("● " + ("attached" if self.is_attached else "in-process"), "good"))
+        return tuple(found)
+
+    # -- leading about -----------------------------------------------------------------------
+
+    def go(self, mode: str, filter_text: str = "") -> None:
+        """Go to a screen, and filter it if a filter is given."""
+        mode = _ALIASES.get(mode, mode)
+        if isinstance(self.screen, View | HelpScreen | CallScreen):
+            while len(self.screen_stack) > 1 and not isinstance(self.screen, TroubleScreen):
+                self.pop_screen()
+            self.switch_mode(mode)
+            if filter_text:
+                self.call_after_refresh(self._narrow, filter_text)
+
+    def _narrow(self, text: str) -> None:
+        view = self.view
+        if view is not None:
+            view.narrow(text)
+            view.show_state()
+
+    def action_go(self, mode: str) -> None:
+        """Go to a screen."""
+        self.go(mode)
+
+    def open_call(self, call_id: str) -> None:
+        """Open the ladder of a call or a registration."""
+        self.push_screen(CallScreen(call_id))
+
+    def action_command(self) -> None:
+        """Let a command be typed."""
+        if isinstance(self.screen, View):
+            self.screen.prompt.ask("command", ":", choices=commands.completions())
+
+    def obey(self, line: str) -> None:
+        """Carry out what was typed after `:`."""
+        if not line.strip():
+            return
+        command, argument, near = commands.find(line)
+        if command is None:
+            hint = f"; did you mean :{near}?" if near else "; ? shows all commands"
+            self.say(f"there is no command {line.split(maxsplit=1)[0]}{hint}", bad=True)
+            return
+        if command.takes.startswith("CALL") and not argument:
+            self.say(f":{command.name} wants a {command.takes}", bad=True)
+            return
+        special: dict[str, Callable[[str], object]] = {
+            "config": self._open_config,
+            "call": self.open_call,
+            "theme": self._choose_theme,
+            "help": self._open_help,
+            "quit": lambda _: begin(self, self.action_quit),
+        }
+        carry_out = special.get(command.name)
+        if carry_out is not None:
+            carry_out(argument)
+        else:
+            self.go(command.name, argument)
+
+    def _open_config(self, name: str) -> None:
+        self.go("config")
+        if name:
+            self.call_after_refresh(self._narrow, name)
+
+    def _choose_theme(self, name: str) -> None:
+        if not name:
+            self.search_themes()
+        elif not self._use_theme(name):
+            self.say(f"there is no theme {name}", bad=True)
+
+    def _open_help(self, page: str) -> None:
+        self.push_screen(HelpScreen(page or self._page(), self.described))
+
+    def _page(self) -> str:
+        screen = self.screen
+        return str(getattr(screen, "page", "") or "main")
+
+    def action_help(self) -> None:
+        """Show all keys and the page of this screen."""
+        if not isinstance(self.screen, HelpScreen | CommandPalette):
+            self._open_help("")
+
+    async def action_quit(self) -> None:
+        """Close; ask first where that would end an engine with calls."""
+        calls = at(self.snapshot, "calls.now", 0)
+        asks = bool(in_force(self.config, "basic.confirm_exit", True))
+        if self.online and not self.is_attached and calls and asks:
+            one = calls == 1
+            text = (
+                f"The server runs inside this dashboard and stops with it. {calls} "
+                f"call{' is' if one else 's are'} in progress: calls that are up go on between the "
+                "phones where no relay carries them, calls being set up end."
+            )
+            question = Confirm("Stop the server?", text, verb="stop it and quit")
+            self.push_screen(question, lambda yes: self._quit() if yes else None)
+            return
+        self._quit()
+
+    def _quit(self) -> None:
+        begin(self, self._leave, name="leave")
+
+    async def _leave(self) -> None:
+        for worker in list(self.workers):
+            if worker.name == "feed":
+                worker.cancel()
+        try:
+            await self.feed.close()
+        except (api.CentrexError, OSError) as error:
+            self.log.error(str(error))
+        self.exit(0)
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Keep what workers do to those who started them."""
+        event.stop()
+
+    # -- copying and writing -----------------------------------------------------------------
+
+    def copy(self, text: str) -> None:
+        """Put text onto the clipboard of the terminal (OSC 52)."""
+        if not text:
+            self.say("there is nothing to copy", bad=True)
+            return
+        self.copy_to_clipboard(text)
+        lines = text.count("\n")
+        self.say("copied" if lines < 2 else f"copied {lines} lines")
+
+    def file_name(self, what: str, ending: str = "txt") -> str:
+        """Return a name for a file about something, with the instance and the moment in it."""
+        moment = str(self.snapshot.get("at", ""))[:19].replace(":", "").replace("-", "")
+        return f"{self.instance_name}-{what}-{moment or 'now'}.{ending}"
+
+    def write_file(self, name: str, data: str | bytes) -> None:
+        """Write a file that only its owner may read; never over one that is there."""
+        if not name.strip():
+            return
+        content = data.encode("utf-8") if isinstance(data, str) else data
+        begin(self, partial(self._write, Path(name.strip()).expanduser(), content))
+
+    async def _write(self, path: Path, content: bytes) -> None:
+        def write() -> None:
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+
+        worker = self.run_worker(write, thread=True, exit_on_error=False)
+        try:
+            await worker.wait()
+        except Exception as error:  # noqa: BLE001 - Textual wraps what went wrong
+            cause = worker.error or error
+            why = "is there already" if isinstance(cause, FileExistsError) else str(cause)
+            self.say(f"{path}: {why}", bad=True)
+        else:
+            self.say(f"wrote {path}")

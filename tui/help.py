@@ -1,0 +1,100 @@
+"""The help's pages, one for each screen; those of the configuration's tabs come with the settings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One page."""
+
+    title: str
+    text: str
+    """Paragraphs; a line that begins with `# ` is a heading."""
+
+
+PAGES: Final[Mapping[str, Page]] = {
+    "main": Page(
+        title="The main screen",
+        text="""
+# Three areas
+Above is what this server is: its domain, where it listens, how it keeps registrations, who must log in, which relays carry voice and by which way. In the middle is the activity log: everything the server does, as it happens. Below are the figures: what stands now, the most at once, all in all, and the rate of the last minutes as a line of bars.
+
+# The activity log
+It follows what happens until you move up; G or End follows again. p holds it still, however much comes, and p lets it go on. / filters; t chooses the kinds of events. That changes what you see here: which kinds are written at all is settled on the Event Logging tab. Enter opens the call or the registration a line speaks of. y copies the line, Y all of them, w writes them to a file.
+
+# Filters
+Words that must all be there: yealink keeps lines that have it, !yealink those that have not, severity:warn those with it in that column (time, kind, severity, text, event). In quotation marks a word may hold blanks. Esc clears the filter.
+
+# In process or attached
+Without a running server the dashboard runs one inside, which ends with it. Else it attaches to the one that runs, and closing it stops nothing. Read-only dashboards show everything and change nothing.
+""",
+    ),
+    "registrations": Page(
+        title="Phones",
+        text="""
+Each line is a phone that is registered: its user, the contact it gave, the address it was really heard from, the transport, how long the registration lives, what the phone calls itself. A real address that differs from the contact's is a phone behind NAT.
+
+Enter tells how it came to be registered. d forgets all phones of that user; they come back when they next register. o sorts by the next column, O turns the order around, c chooses columns. Of very many phones the first five thousand are listed; /sip:user@domain asks the server for any.
+""",
+    ),
+    "calls": Page(
+        title="Calls",
+        text="""
+Each line is a call in progress: calling, ringing or up, since when, and which relay carries its voice; a dash means that voice passes between the phones by itself. Enter opens the ladder with all messages and decisions. e ends a call: both phones are told to hang up.
+""",
+    ),
+    "call": Page(
+        title="One call: what happened and why",
+        text="""
+Above is what became of the call in plain words, and what to do about it. Below is the ladder: a column for each party, an arrow for each message as the server itself received or sent it (so that TLS is readable too), and between them what the server decided, marked with a diamond. The chosen message stands beside it, or after Enter in its place where the screen is narrow.
+
+Passwords and keys in messages are blanked. d shows or hides decisions. w writes the call to a text file, P to a pcapng file for Wireshark.
+""",
+    ),
+    "relays": Page(
+        title="Media relays",
+        text="""
+A relay passes voice and video where phones cannot reach each other. One starts with the server; others log in from their own machines (centrex relay start). The path tells how packets are carried: by the kernel (ebpf, nftables) or by the relay's own process (userspace), and the last column why it is none better. d drains a relay: it is given no new calls. Enter shows the streams of its calls: where each side was heard, packets, loss.
+""",
+    ),
+    "bans": Page(
+        title="Bans",
+        text="""
+Sources that are not heard, because they guessed passwords or flooded the server, and how long that lasts. d lets one in again. A source with a phone that is logged in is never banned as a whole. The rules stand on the Network Configuration tab.
+""",
+    ),
+    "subscriptions": Page(
+        title="Watchers",
+        text="""
+Phones that watch the directory, to show who can be called. Serving them is a part of the server that comes with a later version; until then this list is empty.
+""",
+    ),
+    "config": Page(
+        title="Changing the configuration",
+        text="""
+The thirteen tabs stand at the left, in the order of the dialogs. Tab or Enter goes to the settings, Esc back. Enter changes a value: it is typed, switched, or chosen from a list. What stands below tells what it means, its bounds, its default and what a change does to calls.
+
+Nothing is changed until you apply: edits are collected and marked with ●. u takes one back, D returns it to its default, U takes all back. v reviews them: the difference in the file, what each does, and what is wrong. There a applies them: the file is written (your comments stay) and the server reloads; calls go on. c applies and rolls back by itself unless you confirm within a minute: for changes that might lock you out.
+
+If somebody else changed the file meanwhile nothing is overwritten: you are asked whether to keep your edits upon the new file or to drop them.
+
+In lists a adds, e or Enter edits, x deletes, c duplicates, J and K move down and up, Space enables or disables, / searches.
+
+Settings marked with ◌ are kept and take effect with a later version.
+""",
+    ),
+    "first-start": Page(
+        title="The first start",
+        text="""
+Four answers make a configuration that is secure: every phone has a password of its own, which is shown once. Everything can be changed later on the tabs of the configuration.
+""",
+    ),
+    "trouble": Page(
+        title="When there is no server",
+        text="""
+The server could not be started or reached. Problems of the configuration are listed all at once; put them right in the file and press r. A port that cannot be had is used by another program.
+""",
+    ),
+}

@@ -1,0 +1,72 @@
+"""Opens the dashboard: on the instance that runs, or on one that it runs itself."""
+
+import asyncio
+
+from centrex import api
+from tui.app import Dashboard
+from tui.feed import NotStarted
+from tui.screens.first_start import Writer
+
+
+class Opener:
+    """Finds the instance to show.
+
+    Who has once attached keeps to attaching: a service that restarts must find its place free.
+
+    Args:
+        paths: Which instance.
+        source: Its configuration, if it may be run here; nothing for attaching only.
+        read_only: Whether to change nothing.
+    """
+
+    def __init__(
+        self, paths: api.InstancePaths, source: api.ConfigSource | None, *, read_only: bool = False
+    ) -> None:
+        self._paths, self._source, self._read_only = paths, source, read_only
+        self._may_run = source is not None
+        self._asked = False
+
+    async def __call__(self) -> api.Instance:
+        """Return the instance.
+
+        Raises:
+            ConfigError: The configuration of one to be run here cannot be used.
+            Unavailable: It cannot be reached or started.
+        """
+        source = self._source
+        try:
+            instance = await api.attach(self._paths, read_only=self._read_only)
+        except api.Unavailable:
+            if source is None or not self._may_run:
+                raise
+        else:
+            self._may_run = False
+            return instance
+        return await asyncio.to_thread(self._run, source)
+
+    def _run(self, source: api.ConfigSource) -> api.Instance:
+        if not self._asked and not source.load().basic.start_engine:
+            self._asked = True
+            raise NotStarted("The server is not started, as basic.start_engine says.")
+        return api.run_inside(source, self._paths.instance)
+
+
+def run(
+    paths: api.InstancePaths,
+    *,
+    source: api.ConfigSource | None = None,
+    read_only: bool = False,
+    writer: Writer | None = None,
+) -> int:
+    """Show an instance until somebody closes the dashboard; return the exit code.
+
+    Args:
+        paths: Which instance.
+        source: Its configuration, if it may be run here where none runs.
+        read_only: Whether to change nothing.
+        writer: Writes a first configuration, where there is none.
+    """
+    opener = Opener(paths, source, read_only=read_only)
+    app = Dashboard(opener, read_only=read_only, writer=writer, signals=True)
+    code = app.run()
+    return app.return_code or code or 0

@@ -1,0 +1,541 @@
+"""The configuration: a tab for each dialog, edits collected, reviewed, applied, confirmed."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container, Horizontal, Vertical
+
+from centrex import api
+from tui.dialogs import DIALOGS, Dialog, find
+from tui.draft import CREDENTIALS, Draft
+from tui.screens.config_lists import ListEditing
+from tui.screens.questions import Choose, Confirm, Tell
+from tui.screens.review import CONFIRM_S, Countdown, Review
+from tui.screens.view import View
+from tui.values import Spec, explained
+from tui.widgets.fields import FieldRows, Form, Heading
+from tui.widgets.lines import Line, Panel, wrap
+from tui.widgets.rows import Rows
+from tui.widgets.table import Table
+from tui.work import begin
+
+
+class Tabs(Rows):
+    """The dialogs, one under the other, each with a mark for what is up with it."""
+
+    DEFAULT_CSS = "Tabs { width: 29; height: 100%; border-right: solid $primary 60%; }"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "open", "settings", key_display="⏎"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.marks: dict[str, tuple[str, str]] = {}
+
+    def count(self) -> int:
+        """Return how many there are."""
+        return len(DIALOGS)
+
+    def line(self, index: int) -> Line:
+        """Return a dialog's title, and whether it is edited, wrong, or of a later version."""
+        dialog = DIALOGS[index]
+        mark, style = self.marks.get(dialog.name, (" ", ""))
+        return [(f"{dialog.title:<25}", ""), (mark, style)]
+
+
+class ConfigScreen(ListEditing, View):
+    """The thirteen dialogs."""
+
+    mode = page = "config"
+    changing = frozenset(
+        {"apply", "undo_all", "add", "delete", "duplicate", "shift", "switch_row", "password"}
+    )
+    DEFAULT_CSS = """
+    ConfigScreen #banner { height: auto; padding: 0 1; }
+    ConfigScreen #list-frame {
+        height: 1fr; border-top: solid $primary 60%; border-title-color: $text-primary;
+        display: none;
+    }
+    ConfigScreen #list-frame.-there { display: block; }
+    ConfigScreen #detail { height: 7; border-top: solid $primary 60%; padding: 0 1; }
+    ConfigScreen Form.-none { display: none; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("v", "review", "review"),
+        Binding("U", "undo_all", "undo all", show=False),
+        Binding("tab", "further(1)", "next part", show=False),
+        Binding("shift+tab", "further(-1)", "part before", show=False),
+        Binding("right_square_bracket", "dialog(1)", "next tab", key_display="]", show=False),
+        Binding("left_square_bracket", "dialog(-1)", "tab before", key_display="[", show=False),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.described: dict[str, dict[str, Any]] = {}
+        self.draft = Draft({})
+        self.dialog = DIALOGS[0]
+        self.preview: dict[str, Any] = {}
+        self._why = ""
+        self._loaded = False
+
+    def body(self) -> ComposeResult:
+        """Make the tabs at the left, the chosen one at the right."""
+        with Horizontal():
+            yield Tabs()
+            with Vertical():
+                yield Panel(id="banner")
+                yield Form(
+                    self._value_of,
+                    self._is_edited,
+                    lambda: self.dashboard.may_change,
+                )
+                with Container(id="list-frame"):
+                    yield self.make_table()
+                yield Panel(id="detail")
+
+    def _value_of(self, key: str) -> Any:
+        return self.draft.value(key)
+
+    def _is_edited(self, key: str) -> bool:
+        return self.draft.is_changed(key)
+
+    def on_mount(self) -> None:
+        """Begin with the first tab."""
+        self.tabs.focus()
+
+    @property
+    def tabs(self) -> Tabs:
+        """The dialogs."""
+        return self.query_one(Tabs)
+
+    @property
+    def form(self) -> Form:
+        """The settings of the chosen dialog."""
+        return self.query_one(Form)
+
+    # -- what the instance says --------------------------------------------------------------
+
+    def resumed(self) -> None:
+        """Read the file anew, unless there are edits."""
+        if not self._loaded or not len(self.draft):
+            begin(self, self._load, only="load")
+
+    async def _load(self) -> None:
+        ask = self.dashboard.feed.ask
+        try:
+            if not self.described:
+                told = await ask("config.describe")
+                self.described = {one["table"]: one for one in told["tables"]}
+                self.dashboard.described = self.described
+            opened = await ask("config.open")
+        except (api.Unavailable, api.Refused) as error:
+            self._why = str(error)
+            self._banner()
+            return
+        if not self.is_attached:
+            return
+        self._why = ""
+        self._loaded = True
+        if not len(self.draft):
+            self.draft, self.preview = Draft(opened), {}
+        self.show_dialog(self.dialog)
+
+    def happened(self, batch: object) -> None:
+        """The file may have been changed by others; edits are only compared when applied."""
+
+    def facts(self) -> None:
+        """Read the file anew where it was changed and nothing is edited here."""
+        if self._loaded and not len(self.draft) and self.is_current:
+            begin(self, self._load, only="load")
+
+    # -- showing -----------------------------------------------------------------------------
+
+    def specs(self, dialog: Dialog) -> list[Spec | Heading]:
+        """Return the settings of a dialog, groups of them under headings."""
+        items: list[Spec | Heading] = []
+        group = ""
+        for table in dialog.tables:
+            told = self.described.get(table)
+            if told is None:
+                continue
+            if table != dialog.name:
+                items.append(Heading(words=str(told.get("title", table))))
+            for spec in told["keys"]:
+                if spec.get("group", "") != group:
+                    group = str(spec.get("group", ""))
+                    words = dict(told.get("groups", {})).get(group, group)
+                    items.append(
+                        Heading(words=words.partition(",")[0].partition(". ")[0].rstrip("."))
+                    )
+                items.append(spec)
+        return items
+
+    def lists_of(self, dialog: Dialog) -> list[Mapping[str, Any]]:
+        """Return the lists of a dialog."""
+        told = self.described.get(dialog.name, {})
+        own = told.get("list")
+        return list(told.get("lists") or ([own] if own else ()))
+
+    def show_dialog(self, dialog: Dialog) -> None:
+        """Show one dialog."""
+        turned = dialog is not self.dialog
+        self.dialog = dialog
+        self.page = dialog.name
+        items = self.specs(dialog)
+        self.form.set_class(not items, "-none")
+        chosen = self.form.rows.chosen
+        if turned or not self.form.rows.items:
+            self.form.rows.fill(items)
+        else:
+            self.form.rows.items = items
+            if chosen is not None:
+                self.form.rows.choose(chosen["key"])
+        self._object()
+        self.show_lists(self.lists_of(dialog), renew=turned)
+        self._banner()
+        self._mark()
+        self._explain()
+        if self.tabs.cursor != DIALOGS.index(dialog):
+            self.tabs.move_to(DIALOGS.index(dialog))
+
+    def _banner(self) -> None:
+        told = self.described.get(self.dialog.name, {})
+        lines: list[Line] = [[(self.dialog.title, "title")]]
+        if self._why:
+            lines.append([(f"✗ {self._why}", "bad")])
+        elif told and not told.get("available", True):
+            width = max(20, self.query_one("#banner").size.width - 2)
+            words = (
+                "◌ This part of the server comes with a later version. What you set is checked "
+                "and kept in the file, and has no effect until then."
+            )
+            lines += [[(line, "warn")] for line in wrap(words, width)]
+        if self.dashboard.read_only:
+            lines.append([("read-only: nothing can be changed here", "warn")])
+        self.query_one("#banner", Panel).show(lines)
+
+    def _mark(self) -> None:
+        """Put the marks at the tabs: wrong before edited before later."""
+        wrong = {str(problem.get("key", "")) for problem in self.preview.get("problems", ())}
+        for dialog in DIALOGS:
+            told = self.described.get(dialog.name, {})
+            names = [f"{table}." for table in dialog.tables]
+            mark = (" ", "") if told.get("available", True) else ("◌", "dim")
+            if self._edits(dialog):
+                mark = ("●", "warn")
+            if any(key.startswith(name) for key in wrong for name in names):
+                mark = ("✗", "bad")
+            self.tabs.marks[dialog.name] = mark
+        self.tabs.changed()
+
+    def _edits(self, dialog: Dialog) -> int:
+        specs = [one for one in self.specs(dialog) if not isinstance(one, Heading)]
+        count = sum(self.draft.is_changed(spec["key"]) for spec in specs)
+        return count + sum(self.draft.touched(str(one["key"])) for one in self.lists_of(dialog))
+
+    def _object(self) -> None:
+        problems = {
+            str(one.get("key", "")): str(one.get("message", ""))
+            for one in self.preview.get("problems", ())
+        }
+        self.form.rows.object_to(problems)
+        self.show_list_problems(problems)
+
+    def _explain(self) -> None:
+        panel = self.query_one("#detail", Panel)
+        width = max(20, panel.size.width - 2)
+        lines: list[Line] = []
+        spec = self.form.rows.chosen
+        if self.in_list:
+            lines = self.list_words(width)
+        elif self.tabs.has_focus or spec is None:
+            told = self.described.get(self.dialog.name, {})
+            summary = wrap(str(told.get("summary") or ""), width)
+            lines = [[(line, "")] for line in summary[:3]]
+            lines.append([("⏎ ", "key"), ("to the settings   ", "dim"), ("? ", "key"),
+                          ("what they mean", "dim")])  # fmt: skip
+        else:
+            words, known, effect = explained(spec)
+            problem = self.form.rows.problems.get(spec["key"], "")
+            lines = [[(line, "")] for line in wrap(words, width)[:2]]
+            lines += [[(line, "dim")] for line in wrap(known, width)[:2]]
+            lines += [[(line, "note")] for line in wrap(effect, width)[:2]]
+            if problem:
+                lines = [[(f"✗ {problem}", "bad")], *lines]
+            elif self.draft.origin(spec["key"]) == "--set":
+                lines.append([("overruled on the command line (--set)", "warn")])
+        panel.show(lines[:6])
+
+    def on_resize(self) -> None:
+        """Wrap the words anew."""
+        self.call_after_refresh(self._banner)
+        self.call_after_refresh(self._explain)
+
+    # -- moving about ------------------------------------------------------------------------
+
+    def on_rows_moved(self, event: Rows.Moved) -> None:
+        """Show the dialog, or explain the setting."""
+        if isinstance(event.rows, Tabs):
+            self.show_dialog(DIALOGS[event.rows.cursor])
+        else:
+            self._explain()
+
+    def on_rows_opened(self, event: Rows.Opened) -> None:
+        """Go to the settings of a dialog, or edit a row."""
+        if isinstance(event.rows, Tabs):
+            self.action_further(1)
+        elif isinstance(event.rows, Table):
+            self.action_edit()
+
+    def on_descendant_focus(self) -> None:
+        """Explain what has the keys now."""
+        if self.is_mounted and self.query("#detail"):
+            self._explain()
+
+    def action_further(self, by: int) -> None:
+        """Go to the next part of the screen: tabs, settings, list."""
+        parts: list[Rows] = [self.tabs]
+        if self.form.rows.count():
+            parts.append(self.form.rows)
+        if self.list_spec:
+            parts.append(self.table)
+        at = next((index for index, part in enumerate(parts) if part.has_focus), 0)
+        parts[(at + by) % len(parts)].focus()
+
+    def action_dialog(self, by: int) -> None:
+        """Go to the next dialog."""
+        self.show_dialog(DIALOGS[(DIALOGS.index(self.dialog) + by) % len(DIALOGS)])
+
+    def action_escape(self) -> None:
+        """Clear the list's filter, else go back to the tabs."""
+        if self.filter_text():
+            self.narrow_list("")
+        else:
+            self.tabs.focus()
+
+    def narrow(self, text: str) -> None:
+        """Filter the list; a dialog's name leads to it."""
+        dialog = find(text)
+        if self.prompt.has_class("-asking") or dialog is None:
+            self.narrow_list(text)
+            return
+        self.show_dialog(dialog)
+        self.tabs.focus()
+
+    def on_prompt_typed(self, event: Any) -> None:
+        """Filter the list while it is typed."""
+        event.prevent_default()
+        if event.purpose == "filter":
+            self.narrow_list(event.text)
+
+    def action_filter(self) -> None:
+        """Search the list."""
+        if self.list_spec:
+            self.set_focus(self.table)
+        super().action_filter()
+
+    # -- editing -----------------------------------------------------------------------------
+
+    def edited(self) -> None:
+        """Show what has been edited, and have it judged."""
+        self.form.rows.changed()
+        self.fill_list()
+        self._mark()
+        self._explain()
+        begin(self, self._judge, only="judge")
+
+    async def _judge(self) -> None:
+        """Have the instance say what is wrong, so that it stands at the field."""
+        if not len(self.draft):
+            self.preview = {}
+        else:
+            try:
+                self.preview = await self._ask_preview()
+            except api.Refused as error:
+                self.preview = {"problems": list(api.iter_problems(error))}
+            except api.Unavailable as error:
+                self.dashboard.say(str(error), bad=True)
+                return
+        self._object()
+        self._mark()
+        self._explain()
+
+    async def _ask_preview(self) -> dict[str, Any]:
+        return await self.dashboard.feed.ask(
+            "config.preview",
+            {"fingerprint": self.draft.fingerprint, "changes": self.draft.changes()},
+        )
+
+    def on_form_changed(self, event: Form.Changed) -> None:
+        """Collect an edit."""
+        self.draft.set(event.key, event.value)
+        self.edited()
+
+    def on_form_objected(self, event: Form.Objected) -> None:
+        """Say what is wrong with what is being typed."""
+        problems = {**self.form.rows.problems}
+        problems.pop(event.key, None)
+        if event.why:
+            problems[event.key] = event.why
+        self.form.rows.object_to(problems)
+        self._explain()
+
+    def on_field_rows_undone(self, event: FieldRows.Undone) -> None:
+        """Take one edit back."""
+        spec = self.form.rows.chosen
+        if spec is not None:
+            self.draft.revert(spec["key"])
+            self.edited()
+
+    def on_field_rows_defaulted(self, event: FieldRows.Defaulted) -> None:
+        """Go back to a default."""
+        spec = self.form.rows.chosen
+        if spec is not None and not spec.get("required") and self.dashboard.may_change:
+            self.draft.unset(spec["key"], spec.get("default"))
+            self.edited()
+
+    def action_undo_all(self) -> None:
+        """Take all edits back, after a yes."""
+        count = len(self.draft)
+        if not count:
+            return
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.draft.clear()
+                self.edited()
+
+        text = f"{count} edits that were not applied are forgotten."
+        self.app.push_screen(Confirm("Take all edits back?", text, verb="forget them"), answered)
+
+    # -- applying ----------------------------------------------------------------------------
+
+    def action_review(self) -> None:
+        """Show what would be changed."""
+        if not len(self.draft):
+            self.dashboard.say("nothing is edited", bad=True)
+            return
+        begin(self, self._review, only="apply")
+
+    async def _review(self) -> None:
+        try:
+            self.preview = await self._ask_preview()
+        except api.Refused as error:
+            if error.code == "conflict":
+                self._conflict(error)
+                return
+            self.preview = {"problems": list(api.iter_problems(error))}
+            if not self.preview["problems"]:
+                self.dashboard.say(str(error), bad=True)
+                return
+        except api.Unavailable as error:
+            self.dashboard.say(str(error), bad=True)
+            return
+        self._object()
+        self._mark()
+
+        def answered(how: str | None) -> None:
+            if how is not None:
+                seconds = CONFIRM_S if how == "confirm" else 0
+                begin(self, partial(self._apply, seconds), only="apply")
+
+        review = Review(self.preview, self.draft.file, may_apply=self.dashboard.may_change)
+        self.app.push_screen(review, answered)
+
+    async def _apply(self, confirm_s: int) -> None:
+        wishes = {
+            "fingerprint": self.draft.fingerprint,
+            "changes": self.draft.changes(),
+            "confirm_s": confirm_s,
+        }
+        try:
+            told = await self.dashboard.feed.ask("config.apply", wishes)
+        except api.Refused as error:
+            if error.code == "conflict":
+                self._conflict(error)
+                return
+            self.preview = {"problems": list(api.iter_problems(error))}
+            self._object()
+            self._mark()
+            self.dashboard.say(str(error), bad=True)
+            return
+        except api.Unavailable as error:
+            self.dashboard.say(str(error), bad=True)
+            return
+        self.draft.clear()
+        self.preview = {}
+        waiting = list(told.get("waiting", ()))
+        self.dashboard.say(
+            f"applied; waiting for a restart: {', '.join(map(str, waiting))}"
+            if waiting else "applied"
+        )  # fmt: skip
+        self.dashboard.feed.look()
+        await self._load()
+        self._passwords(dict(told.get("passwords") or {}), confirm_s)
+
+    def _passwords(self, passwords: Mapping[str, str], confirm_s: int) -> None:
+        """Show passwords the one time they are known, then count down if so wanted."""
+
+        def go_on(_: object) -> None:
+            if confirm_s:
+                self.app.push_screen(Countdown(confirm_s), self._confirmed)
+
+        if not passwords:
+            go_on(None)
+            return
+        lines: list[Line] = [
+            [(f"{login:<24}", "strong"), (password, "good")]
+            for login, password in passwords.items()
+        ]
+        lines += [(), [("They are shown only now; only their hashes are kept.", "warn")]]
+        text = "".join(f"{login}\t{password}\n" for login, password in passwords.items())
+        heading = "Passwords to type into the phones"
+        self.app.push_screen(Tell(heading, lines, copied=text), go_on)
+
+    def _confirmed(self, kept: bool | None) -> None:
+        begin(self, partial(self._decide, kept), only="apply")
+
+    async def _decide(self, kept: bool | None) -> None:
+        if kept is None:
+            self.dashboard.say("not confirmed in time: the changes are rolled back", bad=True)
+        else:
+            command = "config.confirm" if kept else "config.rollback"
+            if await self.dashboard.ask(command) is not None:
+                self.dashboard.say("kept" if kept else "rolled back")
+        self.dashboard.feed.look()
+        await self._load()
+
+    def _conflict(self, error: api.Refused) -> None:
+        """Somebody else has changed the file; ask what is to become of our edits."""
+        keep, drop = "keep my edits, upon the file as it is now", "drop my edits, show the file"
+
+        def answered(picked: list[str] | None) -> None:
+            if picked:
+                begin(self, partial(self._resolve, keep=picked[0] == keep), only="apply")
+
+        heading = "The configuration was changed by somebody else meanwhile"
+        self.app.push_screen(Choose(heading, [keep, drop], [keep], several=False), answered)
+
+    async def _resolve(self, *, keep: bool) -> None:
+        opened = await self.dashboard.ask("config.open")
+        if opened is None:
+            return
+        lost: list[str] = []
+        if keep:
+            self.draft, lost = self.draft.rebased(opened)
+        else:
+            self.draft = Draft(opened)
+        self.show_dialog(self.dialog)
+        self.edited()
+        for words in lost:
+            self.dashboard.say(words, bad=True)
+        if keep and len(self.draft) and not lost:
+            await self._review()
+
+    @property
+    def in_credentials(self) -> bool:
+        """Whether the list shown is that of the logins."""
+        return self.list_name == CREDENTIALS

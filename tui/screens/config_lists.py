@@ -1,0 +1,357 @@
+"""The lists of the configuration as tables: rows added, edited, deleted, moved, switched, found."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.widget import Widget
+
+from tui.draft import Draft
+from tui.screens.item import ItemScreen
+from tui.screens.questions import Choose, Confirm, Enter
+from tui.values import Spec, as_text
+from tui.widgets.lines import Line, wrap
+from tui.widgets.table import Column, Row, Table
+
+if TYPE_CHECKING:
+    from tui.app import Dashboard
+
+_HASHES: Final = ("ha1_md5", "ha1_sha256")
+_MARKS: Final[Mapping[str, tuple[str, str]]] = {
+    "new": ("+ new", "good"), "changed": ("● changed", "warn"), "moved": ("↕ moved", "warn"),
+    "password": ("● password", "warn"), "new password": ("+ new", "good"),
+}  # fmt: skip
+
+
+def _cell(spec: Spec) -> Any:
+    def text(row: Row) -> str:
+        value = row.get(spec["key"], spec.get("default"))
+        if isinstance(value, bool):
+            return "✓" if value else "✗ off"
+        if spec.get("secret"):
+            return "set" if value else "–"
+        return as_text(value)
+
+    return text
+
+
+def columns_of(specs: list[Spec]) -> list[Column]:
+    """Return a table's columns for the keys of a list: what names a row first."""
+    order = {"login": 0, "name": 0, "enabled": 0, "pattern": 1, "destinations": 1, "users": 2}
+    ranked = sorted(specs, key=lambda spec: order.get(spec["key"], 3))
+    columns = [
+        Column(
+            name=str(spec["key"]),
+            title=str(spec.get("label") or spec["key"]),
+            text=_cell(spec),
+            style=lambda row: "" if row.get("enabled", True) else "dim",
+            weight=order.get(spec["key"], 3),
+            least=3,
+        )
+        for spec in ranked
+        if spec["key"] not in _HASHES
+    ]
+    columns.append(
+        Column(
+            name="edit", title="Edit", weight=0,
+            text=lambda row: _MARKS.get(str(row.get("_mark", "")), ("", ""))[0],
+            style=lambda row: _MARKS.get(str(row.get("_mark", "")), ("", ""))[1],
+        )
+    )  # fmt: skip
+    return columns
+
+
+class ListEditing(Widget):
+    """The part of the configuration screen that edits a list."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("a", "add", "add"),
+        Binding("e", "edit", "edit", show=False),
+        Binding("x,delete", "delete", "delete", key_display="x"),
+        Binding("c", "duplicate", "duplicate", show=False),
+        Binding("J", "shift(1)", "move down", show=False),
+        Binding("K", "shift(-1)", "move up", show=False),
+        Binding("space", "switch_row", "on/off", key_display="␣"),
+        Binding("p", "password", "password"),
+        Binding("u", "undo_row", "undo", show=False),
+        Binding("L", "list", "next list", show=False),
+    ]
+    draft: Draft
+    list_spec: Mapping[str, Any] | None = None
+    _lists: Sequence[Mapping[str, Any]] = ()
+
+    if TYPE_CHECKING:
+
+        @property
+        def dashboard(self) -> Dashboard:
+            """The application."""
+
+        @property
+        def in_credentials(self) -> bool:
+            """Whether the list shown is that of the logins."""
+
+        def edited(self) -> None:
+            """Show what has been edited."""
+
+    def make_table(self) -> Table:
+        """Make the table; its columns come with the list."""
+        return Table((), key=lambda row: row.get("_index"), nothing="the list is empty; a adds")
+
+    @property
+    def table(self) -> Table:
+        """The table."""
+        return self.query_one(Table)
+
+    @property
+    def list_name(self) -> str:
+        """The key of the list shown, or nothing."""
+        return str(self.list_spec["key"]) if self.list_spec else ""
+
+    @property
+    def in_list(self) -> bool:
+        """Whether the table has the keys."""
+        return bool(self.list_spec) and self.table.has_focus
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer the keys of a list where there is one, and has the focus."""
+        if action in ("add", "edit", "delete", "duplicate", "shift", "switch_row", "undo_row"):
+            if not self.list_spec or (action != "add" and not self.in_list):
+                return False
+        elif action == "list":
+            return len(self._lists) > 1
+        elif action == "password" and not (self.in_credentials and self.in_list):
+            return False
+        elif action in ("filter", "copy", "copy_all", "write"):
+            return bool(self.list_spec)
+        return super().check_action(action, parameters)
+
+    # -- showing -----------------------------------------------------------------------------
+
+    def show_lists(self, specs: Sequence[Mapping[str, Any]], *, renew: bool) -> None:
+        """Show the first of a dialog's lists, or the one that is shown already."""
+        self._lists = list(specs)
+        names = [one["key"] for one in specs]
+        at = names.index(self.list_name) if self.list_name in names and not renew else 0
+        self.show_list(specs[at] if specs else None, renew=renew)
+
+    def action_list(self) -> None:
+        """Show the next list of the dialog."""
+        names = [one["key"] for one in self._lists]
+        at = names.index(self.list_name) if self.list_name in names else -1
+        self.show_list(self._lists[(at + 1) % len(self._lists)], renew=True)
+        self.edited()
+        self.table.focus()
+
+    def show_list(self, spec: Mapping[str, Any] | None, *, renew: bool) -> None:
+        """Show a list, or none."""
+        changed = renew or (spec or {}).get("key") != (self.list_spec or {}).get("key")
+        self.list_spec = spec
+        self.query_one("#list-frame").set_class(bool(spec), "-there")
+        if spec and changed:
+            table = self.table
+            table.columns = tuple(columns_of(list(spec["columns"])))
+            table.chosen_columns = {column.name for column in table.columns}
+            table.cursor = 0
+            table.narrow("")
+        self.fill_list()
+        self.refresh_bindings()
+
+    def fill_list(self) -> None:
+        """Show the rows as they would be."""
+        if not self.list_spec:
+            return
+        rows = self.draft.rows(self.list_name)
+        self.table.fill([{**row, "_index": index} for index, row in enumerate(rows)])
+        words = str(self.list_spec.get("label") or self.list_name)
+        frame = self.query_one("#list-frame", Container)
+        found = f" · {self.table.count()} pass /{self.table.filter.text}" * bool(self.table.filter)
+        others = [str(one.get("label") or one["key"]) for one in self._lists]
+        others = [label for label in others if label != words]
+        more = f" · L: {', '.join(others)}" if others else ""
+        frame.border_title = f"{words} – {len(rows)}{found}{more}".replace("[", "\\[")
+
+    def show_list_problems(self, problems: Mapping[str, str]) -> None:
+        """Keep what is wrong with rows, to be said when they are chosen."""
+        self._row_problems = dict(problems)
+
+    def list_words(self, width: int) -> list[Line]:
+        """Return what is to be said of the chosen row."""
+        spec, row = self.list_spec, self.table.chosen
+        lines: list[Line] = [
+            [(line, "")] for line in wrap(str((spec or {}).get("help", "")), width)[:1]
+        ]
+        at = f"{self.list_name}[{row['_index']}]" if row else self.list_name
+        problems = [
+            f"{key.removeprefix(at).lstrip('.')}: {why}"
+            for key, why in getattr(self, "_row_problems", {}).items()
+            if key.startswith(at)
+        ]
+        lines += [[(f"✗ {line}", "bad")] for words in problems for line in wrap(words, width - 2)]
+        keys = "a add · e edit · x delete · c duplicate · J K move · ␣ on/off · u undo"
+        more = " · p password" if self.in_credentials else ""
+        lines += [[(line, "dim")] for line in wrap(keys + more, width)]
+        return lines
+
+    def filter_text(self) -> str:
+        """Return the filter of the list."""
+        return self.table.filter.text if self.list_spec else ""
+
+    def narrow_list(self, text: str) -> None:
+        """Show only rows that pass."""
+        self.table.narrow(text)
+        self.fill_list()
+
+    def chosen_text(self) -> str:
+        """Return the chosen row."""
+        row = self.table.chosen
+        return self.table.as_text([row]).partition("\n")[2].rstrip("\n") if row else ""
+
+    def all_text(self) -> str:
+        """Return the rows that pass the filter."""
+        return self.table.as_text(self.table.shown)
+
+    # -- editing -----------------------------------------------------------------------------
+
+    def _specs(self) -> list[Spec]:
+        specs = list(self.list_spec["columns"]) if self.list_spec else []
+        return [spec for spec in specs if spec["key"] not in _HASHES]
+
+    def _chosen_index(self) -> int | None:
+        row = self.table.chosen
+        return None if row is None else int(row["_index"])
+
+    def action_add(self) -> None:
+        """Add a row; a login gets a password with it."""
+        name = self.list_name
+
+        def entered(row: dict[str, Any] | None) -> None:
+            if row is None:
+                return
+            if self.in_credentials:
+                self._add_login(row)
+                return
+            self.draft.add(name, row)
+            self._done(len(self.draft.rows(name)) - 1)
+
+        heading = f"A new row of {(self.list_spec or {}).get('label') or name}"
+        self.app.push_screen(ItemScreen(heading, self._specs(), {}, fresh=True), entered)
+
+    def _add_login(self, row: Mapping[str, Any]) -> None:
+        login = str(row["login"])
+        if any(one.get("login") == login for one in self.draft.rows(self.list_name)):
+            self.dashboard.say(f"there is a login {login} already", bad=True)
+            return
+
+        def known(password: str | None) -> None:
+            self.draft.add(self.list_name, dict(row))
+            self.draft.password(login, password)
+            index = len(self.draft.rows(self.list_name)) - 1
+            self._done(index)
+
+        self._ask_password(login, known)
+
+    def _ask_password(self, login: str, known: Any) -> None:
+        made, typed = "make one up (shown once, after applying)", "type one"
+
+        def entered(text: str | None) -> None:
+            if text:
+                known(text)
+
+        def picked(names: list[str] | None) -> None:
+            if names == [made]:
+                known(None)
+            elif names == [typed]:
+                words = "It is not shown, now or later."
+                self.app.push_screen(Enter(f"Password of {login}", words, hidden=True), entered)
+
+        question = Choose(f"Password of {login}", [made, typed], [made], several=False)
+        self.app.push_screen(question, picked)
+
+    def action_password(self) -> None:
+        """Give a login another password."""
+        row = self.table.chosen
+        if row is None:
+            return
+        login, index = str(row["login"]), int(row["_index"])
+
+        def known(password: str | None) -> None:
+            self.draft.password(login, password)
+            self._done(index)
+
+        self._ask_password(login, known)
+
+    def action_edit(self) -> None:
+        """Edit the chosen row."""
+        row, index = self.table.chosen, self._chosen_index()
+        if row is None or index is None or not self.dashboard.may_change:
+            return
+
+        def entered(changed: dict[str, Any] | None) -> None:
+            if changed is not None:
+                self.draft.update(self.list_name, index, changed)
+                self._done(index)
+
+        self.app.push_screen(ItemScreen(f"Row {index + 1}", self._specs(), row), entered)
+
+    def action_delete(self) -> None:
+        """Delete the chosen row, after a yes."""
+        row, index = self.table.chosen, self._chosen_index()
+        if row is None or index is None:
+            return
+        name = str(row.get("login") or row.get("name") or row.get("pattern") or index + 1)
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.draft.delete(self.list_name, index)
+                self._done(min(index, len(self.draft.rows(self.list_name)) - 1))
+
+        text = f"{name} goes when the edits are applied; until then u brings it back."
+        self.app.push_screen(Confirm("Delete this row?", text, verb="delete"), answered)
+
+    def action_duplicate(self) -> None:
+        """Add a row like the chosen one, to be edited."""
+        row, index = self.table.chosen, self._chosen_index()
+        if row is None or index is None:
+            return
+        name = self.list_name
+        same = {key: value for key, value in row.items() if not key.startswith("_")}
+
+        def entered(changed: dict[str, Any] | None) -> None:
+            if changed is None:
+                return
+            if self.in_credentials:
+                self._add_login(changed)
+                return
+            self.draft.add(name, changed, place=index + 1)
+            self._done(index + 1)
+
+        screen = ItemScreen("A row like that one", self._specs(), same, fresh=True)
+        self.app.push_screen(screen, entered)
+
+    def action_shift(self, by: int) -> None:
+        """Move the chosen row down or up."""
+        index = self._chosen_index()
+        if index is not None and self.draft.move(self.list_name, index, index + by):
+            self._done(index + by)
+
+    def action_switch_row(self) -> None:
+        """Enable or disable the chosen row."""
+        row, index = self.table.chosen, self._chosen_index()
+        if (
+            row is not None
+            and index is not None
+            and "enabled" in {spec["key"] for spec in self._specs()}
+        ):
+            self.draft.update(self.list_name, index, {"enabled": not row.get("enabled", True)})
+            self._done(index)
+
+    def action_undo_row(self) -> None:
+        """Take the last edit of the list back."""
+        if self.draft.undo(self.list_name):
+            self._done(self.table.cursor)
+
+    def _done(self, index: int) -> None:
+        self.edited()
+        self.table.choose(index)
+        self.table.focus()

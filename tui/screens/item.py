@@ -1,0 +1,123 @@
+"""One row of a list, edited in a form of its own; what is wrong stands at its keys."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+
+from tui.screens.questions import Question
+from tui.values import Spec, explained
+from tui.widgets.fields import FieldRows, Form
+from tui.widgets.lines import Line, Panel, wrap
+from tui.widgets.rows import Rows
+
+
+class ItemScreen(Question[dict[str, Any]]):
+    """Asks for a row; answers with its keys, or nothing.
+
+    Args:
+        heading: What is edited.
+        specs: Its keys.
+        row: Their present values.
+        fresh: Whether it is a new one.
+    """
+
+    DEFAULT_CSS = """
+    ItemScreen > Vertical { width: 84; height: auto; }
+    ItemScreen Form { height: 12; background: $surface; }
+    ItemScreen FieldRows { background: $surface; }
+    ItemScreen #item-words { height: 5; border-top: solid $primary 60%; background: $surface; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("s,ctrl+s", "save", "take it", key_display="s"),
+        Binding("escape", "leave", "cancel", key_display="Esc"),
+    ]
+    page = "config"
+
+    def __init__(
+        self, heading: str, specs: Sequence[Spec], row: Mapping[str, Any], *, fresh: bool = False
+    ) -> None:
+        super().__init__()
+        self.heading = heading
+        self._specs = list(specs)
+        self._was = {spec["key"]: row.get(spec["key"], spec.get("default")) for spec in specs}
+        self._now = dict(self._was)
+        self._fresh = fresh
+
+    def body(self) -> ComposeResult:
+        """Make the form and the words below it."""
+        yield Form(self._now.get, self._is_changed, lambda: True)
+        yield Panel(id="item-words")
+
+    def on_mount(self) -> None:
+        """Show the keys; a new row begins with its first."""
+        form = self.query_one(Form)
+        form.styles.height = min(14, len(self._specs) + 1)
+        form.rows.fill(self._specs)
+        form.rows.focus()
+        self._explain()
+        if self._fresh:
+            self.call_after_refresh(form.edit, self._specs[0])
+
+    def _is_changed(self, key: str) -> bool:
+        return self._now.get(key) != self._was.get(key)
+
+    def _explain(self) -> None:
+        spec = self.query_one(FieldRows).chosen
+        if spec is None:
+            return
+        words, facts, effect = explained(spec)
+        width = max(20, self.size.width * 96 // 100 - 8) if self.size.width < 88 else 78
+        lines: list[Line] = [[(line, "")] for line in wrap(words, width)[:2]]
+        lines += [[(line, "dim")] for line in wrap(facts, width)[:1]]
+        lines += [[(line, "note")] for line in wrap(effect, width)[:1]]
+        self.query_one("#item-words", Panel).show(lines)
+
+    def on_rows_moved(self, event: Rows.Moved) -> None:
+        """Explain the key under the cursor."""
+        event.stop()
+        self._explain()
+
+    def on_form_changed(self, event: Form.Changed) -> None:
+        """Take a value."""
+        event.stop()
+        self._now[event.key] = event.value
+        rows = self.query_one(FieldRows)
+        rows.problems = {k: v for k, v in rows.problems.items() if k != event.key}
+        rows.changed()
+
+    def on_form_objected(self, event: Form.Objected) -> None:
+        """Show what is wrong with what is typed."""
+        event.stop()
+        rows = self.query_one(FieldRows)
+        rows.object_to({event.key: event.why} if event.why else {})
+
+    def on_field_rows_undone(self, event: FieldRows.Undone) -> None:
+        """Take the edit of a key back."""
+        event.stop()
+        self._back(self._was)
+
+    def on_field_rows_defaulted(self, event: FieldRows.Defaulted) -> None:
+        """Give a key its default."""
+        event.stop()
+        self._back({spec["key"]: spec.get("default") for spec in self._specs})
+
+    def _back(self, values: Mapping[str, Any]) -> None:
+        rows = self.query_one(FieldRows)
+        if rows.chosen is not None:
+            self._now[rows.chosen["key"]] = values.get(rows.chosen["key"])
+            rows.changed()
+
+    def action_save(self) -> None:
+        """Answer with the row, if what must be there is."""
+        missing = [
+            spec for spec in self._specs
+            if spec.get("required") and self._now.get(spec["key"]) in (None, "", [])
+        ]  # fmt: skip
+        if missing:
+            rows = self.query_one(FieldRows)
+            rows.object_to({spec["key"]: "is required" for spec in missing})
+            rows.choose(missing[0]["key"])
+            return
+        self.dismiss({key: value for key, value in self._now.items() if value is not None})

@@ -1,0 +1,132 @@
+"""A setting's value as somebody reads and types it, and back, with objections in words."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final, TypeAlias
+
+Spec: TypeAlias = Mapping[str, Any]
+"""One key as `config.describe` tells it."""
+
+MASK: Final = "***"
+"""What stands for a secret that is set."""
+_TIMED: Final = re.compile(r"(.*\S)\s*\((\d{1,5})\s*s?\)")
+"""A destination that rings for a time of its own: `1001 (15 s)`."""
+_YES: Final = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
+
+
+class Objection(ValueError):
+    """What was typed cannot be; says why."""
+
+
+def _item(value: Any) -> str:
+    if isinstance(value, Mapping) and "to" in value:
+        return f"{value['to']} ({value.get('ring', '')} s)"
+    return str(value)
+
+
+def as_text(value: Any) -> str:
+    """Return a value as it is typed."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_item, value))
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {one}" for name, one in value.items())
+    return str(value)
+
+
+def as_shown(value: Any, spec: Spec) -> str:
+    """Return a value as it stands in a form, its unit behind it, a secret never."""
+    if spec.get("secret"):
+        return "•••••• (set)" if value else "(none)"
+    text = as_text(value)
+    if isinstance(value, bool):
+        return ("✓ " if value else "✗ ") + text
+    if text and spec.get("unit") and not isinstance(value, list | tuple):
+        return f"{text} {spec['unit']}"
+    return text or "–"
+
+
+def parse(text: str, spec: Spec) -> Any:
+    """Return the value that was typed.
+
+    Raises:
+        Objection: It is none for this key.
+    """
+    text = text.strip()
+    if spec.get("list"):
+        return [_parsed_item(part.strip(), spec) for part in text.split(",") if part.strip()]
+    match spec.get("type"):
+        case "integer":
+            return _number(text, spec)
+        case "boolean":
+            if text.lower() not in _YES:
+                raise Objection("say yes or no")
+            return _YES[text.lower()]
+        case _:
+            return _text(text, spec)
+
+
+def _parsed_item(text: str, spec: Spec) -> Any:
+    if spec.get("type") == "integer":
+        return _number(text, spec)
+    timed = _TIMED.fullmatch(text)
+    if timed is not None and str(spec.get("key", "")).endswith("destinations"):
+        return {"to": timed[1], "ring": int(timed[2])}
+    return text
+
+
+def _text(text: str, spec: Spec) -> str:
+    choices = list(spec.get("choices") or ())
+    if choices and text not in choices and spec.get("type") == "text" and not spec.get("list"):
+        raise Objection(f"must be one of {', '.join(choices)}")
+    return text
+
+
+def _number(text: str, spec: Spec) -> int:
+    if unit := spec.get("unit"):
+        text = text.removesuffix(str(unit)).strip()
+    try:
+        number = int(text.replace("_", ""))
+    except ValueError:
+        raise Objection("must be a whole number") from None
+    least, most = spec.get("minimum"), spec.get("maximum")
+    if (least is not None and number < least) or (most is not None and number > most):
+        raise Objection(f"must be {bounds(spec)}")
+    return number
+
+
+def bounds(spec: Spec) -> str:
+    """Return a key's bounds in words; nothing where there are none."""
+    least, most = spec.get("minimum"), spec.get("maximum")
+    if least is not None and most is not None:
+        return f"between {least} and {most}"
+    if least is not None:
+        return f"{least} or more"
+    return f"at most {most}" if most is not None else ""
+
+
+EFFECTS: Final = {
+    "live": "applies at once",
+    "new-calls": "applies to calls that begin later",
+    "restart": "waits for a restart",
+}
+
+
+def explained(spec: Spec) -> list[str]:
+    """Return what there is to know of a key: its help, then bounds, default and effect."""
+    parts = [str(spec.get("name") or spec.get("key", ""))]
+    if limits := bounds(spec):
+        unit = spec.get("unit")
+        parts.append(f"{limits} {unit}" if unit else limits)
+    if spec.get("required"):
+        parts.append("required")
+    elif not spec.get("secret"):
+        parts.append(f"default {as_text(spec.get('default')) or '(none)'}")
+    if spec.get("available", True):
+        effect = str(spec.get("words") or EFFECTS.get(str(spec.get("effect")), ""))
+    else:
+        effect = "◌ kept; takes effect with a later version"
+    return [str(spec.get("help", "")), " · ".join(parts), effect]

@@ -1,0 +1,292 @@
+"""A form as a list: a line for each setting, edited where it stands.
+
+It knows how a value is switched, chosen or typed; it refuses to know where values come from and
+what becomes of them.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.message import Message
+from textual.widgets import Input
+
+from tui.screens.questions import Choose
+from tui.values import MASK, Objection, Spec, as_shown, as_text, parse
+from tui.widgets.lines import Line, Run, fit
+from tui.widgets.rows import Rows
+
+LABEL: Final = 24
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heading:
+    """A line between settings."""
+
+    words: str
+
+
+class FieldRows(Rows):
+    """The lines.
+
+    Args:
+        value_of: Returns the present value of a key.
+        is_changed: Returns whether a key is edited.
+    """
+
+    DEFAULT_CSS = "FieldRows { height: 1fr; }"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter,space", "open", "change", key_display="⏎"),
+        Binding("u", "undo", "undo"),
+        Binding("D", "default", "default"),
+    ]
+
+    class Undone(Rows.Moved):
+        """The edit of the chosen setting is to be taken back."""
+
+    class Defaulted(Rows.Moved):
+        """The chosen setting is to have its default."""
+
+    def __init__(
+        self,
+        value_of: Callable[[str], Any],
+        is_changed: Callable[[str], bool],
+        *,
+        id: str | None = None,
+    ) -> None:
+        super().__init__(id=id)
+        self.items: list[Spec | Heading] = []
+        self.problems: Mapping[str, str] = {}
+        self._value_of, self._is_changed = value_of, is_changed
+
+    def fill(self, items: Sequence[Spec | Heading]) -> None:
+        """Show these lines."""
+        self.items = list(items)
+        self.cursor = next(
+            (at for at, item in enumerate(self.items) if not isinstance(item, Heading)), 0
+        )
+        self.scroll_to(y=0, animate=False, immediate=True, force=True)
+        self.changed()
+
+    def object_to(self, problems: Mapping[str, str]) -> None:
+        """Show what is wrong, at the settings it is wrong with."""
+        self.problems = dict(problems)
+        self.changed()
+
+    @property
+    def chosen(self) -> Spec | None:
+        """The setting under the cursor."""
+        item = self.items[self.cursor] if self.cursor < len(self.items) else None
+        return None if item is None or isinstance(item, Heading) else item
+
+    def choose(self, key: str) -> bool:
+        """Put the cursor on a setting; return whether it is here."""
+        for at, item in enumerate(self.items):
+            if not isinstance(item, Heading) and item["key"] == key:
+                self.move_to(at)
+                return True
+        return False
+
+    def count(self) -> int:
+        """Return how many lines there are."""
+        return len(self.items)
+
+    def empty(self) -> Line:
+        """Say that there is nothing to set."""
+        return [("nothing to set here; see the list below", "dim")]
+
+    def line(self, index: int) -> Line:
+        """Return a setting: label, mark, value, and what is wrong with it."""
+        item = self.items[index]
+        if isinstance(item, Heading):
+            return [(f"{item.words} ", "title")]
+        key = item["key"]
+        changed, problem = self._is_changed(key), self.problems.get(key, "")
+        mark: Run = (
+            ("✗ ", "bad")
+            if problem
+            else ("● ", "warn")
+            if changed
+            else ("  ", "")
+            if item.get("available", True)
+            else ("◌ ", "dim")
+        )
+        shown = as_shown(self._value_of(key), item)
+        style = "warn" if changed else "" if item.get("available", True) else "dim"
+        runs: list[Run] = [mark, (fit(item.get("label") or key, LABEL) + " ", ""), (shown, style)]
+        if problem:
+            runs.append((f"  {problem}", "bad"))
+        return runs
+
+    def move_to(self, index: int) -> None:
+        """Choose a line, passing over headings."""
+        by = 1 if index >= self.cursor else -1
+        index = max(0, min(index, self.count() - 1))
+        while 0 <= index < self.count() and isinstance(self.items[index], Heading):
+            index += by
+        if 0 <= index < self.count():
+            super().move_to(index)
+
+    def action_undo(self) -> None:
+        """Take the edit back."""
+        self.post_message(self.Undone(self))
+
+    def action_default(self) -> None:
+        """Go back to the default."""
+        self.post_message(self.Defaulted(self))
+
+
+class Form(Container):
+    """Lines that can be edited, with the field in which one is typed.
+
+    Args:
+        value_of: Returns the present value of a key.
+        is_changed: Returns whether a key is edited.
+        may_change: Returns whether anything may be edited.
+    """
+
+    DEFAULT_CSS = """
+    Form { layers: lines field; height: 1fr; }
+    Form > FieldRows { layer: lines; }
+    Form > Input {
+        layer: field; position: absolute; display: none; height: 1; border: none; padding: 0;
+        background: $primary 60%;
+    }
+    Form > Input:focus { border: none; }
+    Form > Input.-typing { display: block; }
+    """
+
+    class Changed(Message):
+        """A value was entered."""
+
+        def __init__(self, form: "Form", key: str, value: Any) -> None:
+            super().__init__()
+            self.form, self.key, self.value = form, key, value
+
+        @property
+        def control(self) -> "Form":
+            """Which form."""
+            return self.form
+
+    class Objected(Message):
+        """What is typed cannot be."""
+
+        def __init__(self, key: str, why: str) -> None:
+            super().__init__()
+            self.key, self.why = key, why
+
+    def __init__(
+        self,
+        value_of: Callable[[str], Any],
+        is_changed: Callable[[str], bool],
+        may_change: Callable[[], bool],
+        *,
+        id: str | None = None,
+    ) -> None:
+        super().__init__(id=id)
+        self.rows = FieldRows(value_of, is_changed)
+        self._value_of, self._may_change = value_of, may_change
+        self._spec: Spec | None = None
+
+    def compose(self) -> ComposeResult:
+        """Make the lines and the field."""
+        yield self.rows
+        yield Input(compact=True, select_on_focus=True)
+
+    @property
+    def field(self) -> Input:
+        """Where a value is typed."""
+        return self.query_one(Input)
+
+    def on_rows_opened(self, event: Rows.Opened) -> None:
+        """Change the chosen setting."""
+        event.stop()
+        spec = self.rows.chosen
+        if spec is not None and self._may_change():
+            self.edit(spec)
+
+    def edit(self, spec: Spec) -> None:
+        """Switch, choose or type a value, whatever it is."""
+        key, choices = spec["key"], [str(one) for one in spec.get("choices") or ()]
+        value = self._value_of(key)
+        if spec.get("type") == "map":
+            self.post_message(self.Objected(key, "is edited in the file"))
+        elif spec.get("type") == "boolean" and not spec.get("list"):
+            self.post_message(self.Changed(self, key, not value))
+        elif choices:
+            several = bool(spec.get("list"))
+            now = [str(one) for one in value or ()] if several else [str(value)]
+
+            def chosen(picked: list[str] | None) -> None:
+                if picked is not None:
+                    self.post_message(self.Changed(self, key, picked if several else picked[0]))
+
+            names = choices + [one for one in now if one not in choices and one]
+            question = Choose(str(spec.get("label") or key), names, now, several=several)
+            self.app.push_screen(question, chosen)
+        else:
+            self._type(spec, "" if spec.get("secret") else as_text(value))
+
+    def _type(self, spec: Spec, text: str) -> None:
+        self._spec = spec
+        field, rows = self.field, self.rows
+        y = rows.cursor - rows.top
+        x = LABEL + 4
+        field.styles.offset = (x, y)
+        field.styles.width = max(8, self.size.width - x)
+        field.password = bool(spec.get("secret"))
+        with field.prevent(Input.Changed):
+            field.value = text
+        field.add_class("-typing")
+        field.focus()
+
+    def _leave(self) -> None:
+        self.field.remove_class("-typing")
+        self._spec = None
+        self.rows.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Judge while it is typed."""
+        event.stop()
+        if self._spec is None:
+            return
+        try:
+            parse(event.value, self._spec)
+        except Objection as error:
+            self.post_message(self.Objected(self._spec["key"], str(error)))
+        else:
+            self.post_message(self.Objected(self._spec["key"], ""))
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Take what was typed, if it can be."""
+        event.stop()
+        spec = self._spec
+        if spec is None:
+            return
+        try:
+            value = parse(event.value, spec)
+        except Objection as error:
+            self.post_message(self.Objected(spec["key"], str(error)))
+            return
+        self._leave()
+        if not (spec.get("secret") and value == MASK):
+            self.post_message(self.Changed(self, spec["key"], value))
+
+    def on_key(self, event: events.Key) -> None:
+        """Leave the field by Escape, with nothing changed."""
+        if event.key == "escape" and self._spec is not None:
+            event.stop()
+            event.prevent_default()
+            self.post_message(self.Objected(self._spec["key"], ""))
+            self._leave()
+
+    def on_descendant_blur(self, event: events.DescendantBlur) -> None:
+        """Leave the field where a click has gone elsewhere."""
+        if self._spec is not None and event.widget is self.field:
+            self.post_message(self.Objected(self._spec["key"], ""))
+            self.field.remove_class("-typing")
+            self._spec = None

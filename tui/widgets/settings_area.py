@@ -1,0 +1,116 @@
+"""The settings area: what this server is, at a glance."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from tui.history import at
+from tui.widgets.lines import Line, Panel, Run, fit
+from tui.words import listeners, span
+
+_NAME: Final = 10
+_LEAST: Final = 38
+"""Cells below which a fact would not be readable, which decides how many stand side by side."""
+_NOT_YET: Final = "comes with a later version"
+
+
+def in_force(config: Mapping[str, Any], key: str, default: Any = None) -> Any:
+    """Return the value of a key from the answer to `config`."""
+    entry = at(config, "values", {})
+    found = entry.get(key, default) if isinstance(entry, Mapping) else default
+    return found.get("value", default) if isinstance(found, Mapping) else found
+
+
+def relay_fact(relays: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+    """Return how many relays there are, by which way their packets go, and how good that is."""
+    online = [relay for relay in relays if relay.get("state") == "available"]
+    if not relays:
+        return "none", "dim"
+    paths = sorted({str(relay.get("path", "")) for relay in online if relay.get("path")})
+    by = f", {', '.join(paths)}" if paths else ""
+    return f"{len(online)} of {len(relays)} online{by}", "good" if online else "bad"
+
+
+class SettingsArea(Panel):
+    """The area at the head of the main screen."""
+
+    DEFAULT_CSS = "SettingsArea { height: auto; }"
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._facts: list[tuple[str, str, str]] = []
+
+    def take(
+        self,
+        status: Mapping[str, Any],
+        relays: Sequence[Mapping[str, Any]],
+        config: Mapping[str, Any],
+        *,
+        mode: str,
+        uptime_s: float,
+    ) -> None:
+        """Show the facts of this moment."""
+        registrar, auth = at(status, "registrar", {}), at(status, "auth", {})
+        logins = f"realm {auth.get('realm', '')}, {auth.get('logins', 0)} logins"
+        wan = in_force(config, "wan.enabled")
+        later = {name: in_force(config, f"{name}.enabled") for name in ("plugins", "siplog")}
+        warnings = list(at(status, "warnings", ()))
+        self._facts = [
+            ("instance", self._named(status), ""),
+            ("server", listeners(at(status, "listeners", ())), ""),
+            ("domain", str(status.get("domain", "")), "strong"),
+            ("WAN", self._wan(status, wanted=bool(wan)), "dim"),
+            (
+                "registrar",
+                f"{registrar.get('store', '')}, {registrar.get('users', 0)} users, "
+                f"{registrar.get('bindings', 0)} phones",
+                "",
+            ),
+            (
+                ("login", logins, "")
+                if auth.get("enabled", True)
+                else ("login", "✗ off: anybody may call", "bad")
+            ),
+            ("relays", *relay_fact(relays)),
+            ("plug-ins", _NOT_YET if later["plugins"] else "off", "dim"),
+            ("SIP log", f"on, {_NOT_YET}" if later["siplog"] else "off", "dim"),
+            ("version", str(status.get("version", "")), ""),
+            ("mode", mode, "warn" if "read-only" in mode else ""),
+            ("up", span(uptime_s), ""),
+        ]
+        if warnings:
+            self._facts.append(("warning", f"⚠ {'; '.join(map(str, warnings))}", "warn"))
+        self.compose_lines()
+
+    @staticmethod
+    def _named(status: Mapping[str, Any]) -> str:
+        description = status.get("description", "")
+        return f"{status.get('instance', '')}" + (f" – {description}" if description else "")
+
+    @staticmethod
+    def _wan(status: Mapping[str, Any], *, wanted: bool) -> str:
+        wan = status.get("wan")
+        if isinstance(wan, Mapping) and wan.get("address"):
+            return f"{wan['address']} by {wan.get('method', '')} at {wan.get('at', '')}"
+        return f"detection {_NOT_YET}" if wanted else "not looked for"
+
+    def compose_lines(self) -> None:
+        """Lay the facts out in as many columns as are readable."""
+        width = max(1, self.size.width)
+        columns = max(1, min(4, width // _LEAST))
+        each = width // columns
+        rows = -(-len(self._facts) // columns)
+        lines: list[Line] = []
+        for row in range(rows):
+            runs: list[Run] = []
+            for name, value, style in self._facts[row * columns : (row + 1) * columns]:
+                runs += [
+                    (f" {name:<{_NAME}}", "dim"),
+                    (fit(value, each - _NAME - 1), style),
+                ]
+            lines.append(runs)
+        self.show(lines)
+
+    def on_resize(self) -> None:
+        """Lay the facts out anew."""
+        self._drawn.clear()
+        self.compose_lines()

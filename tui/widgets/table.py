@@ -1,0 +1,257 @@
+"""A table of live rows: sorted, filtered, with columns of choice, and kept still while it is read.
+
+Rows come whole, as often as they like; the chosen row stays chosen by its key. It knows columns;
+it refuses to know where rows come from.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeAlias
+
+from rich.cells import cell_len
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.message import Message
+
+from tui.filter import Filter
+from tui.widgets.lines import Line, Run, clean, fit
+from tui.widgets.rows import Rows
+
+Row: TypeAlias = Mapping[str, Any]
+_DROPPED = 2
+"""The weight from which on a column is left out where there is no room even for its least."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One column: what it is called, what it shows, how it sorts."""
+
+    name: str
+    """How filters and settings call it."""
+    title: str
+    text: Callable[[Row], str]
+    sort: Callable[[Row], Any] | None = None
+    """What it sorts by, where that is not its text."""
+    style: Callable[[Row], str] | None = None
+    least: int = 4
+    """The fewest cells it takes."""
+    most: int = 40
+    right: bool = False
+    shown: bool = True
+    """Whether it is there unless somebody chooses otherwise."""
+    weight: int = 1
+    """How soon it gives way where there is no room: 0 last."""
+
+
+class Table(Rows):
+    """Rows in columns.
+
+    Args:
+        columns: In their order.
+        key: What a row is known by.
+        nothing: What is said where there are no rows.
+        sort: The column sorted by at first; empty for the order the rows came in.
+    """
+
+    heads = 1
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "open", "open", key_display="⏎"),
+        Binding("o", "order(1)", "order"),
+        Binding("O", "reverse", "reverse", show=False),
+    ]
+
+    class Filtered(Message):
+        """Another number of rows is seen."""
+
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        *,
+        key: Callable[[Row], Any],
+        nothing: str,
+        sort: str = "",
+        id: str | None = None,
+    ) -> None:
+        super().__init__(id=id)
+        self.columns = tuple(columns)
+        self.chosen_columns = {column.name for column in columns if column.shown}
+        self.nothing = nothing
+        self.sorted_by, self.descending = sort, False
+        self.filter = Filter()
+        self._key = key
+        self._all: list[Row] = []
+        self._seen: list[Row] = []
+        self._widths: dict[str, int] = {}
+
+    @property
+    def all(self) -> Sequence[Row]:
+        """All rows, whether seen or not."""
+        return self._all
+
+    @property
+    def shown(self) -> Sequence[Row]:
+        """The rows that pass the filter, in the order they are seen."""
+        return self._seen
+
+    @property
+    def chosen(self) -> Row | None:
+        """The row under the cursor."""
+        return self._seen[self.cursor] if self.cursor < len(self._seen) else None
+
+    def fill(self, rows: Sequence[Row]) -> None:
+        """Show these rows from now on; whichever was chosen stays so."""
+        self._all = list(rows)
+        self._arrange()
+
+    def narrow(self, text: str) -> None:
+        """Show only rows that pass a filter."""
+        self.filter = Filter(text, tuple(column.name for column in self.columns))
+        self._arrange()
+
+    def choose(self, key: Any) -> bool:
+        """Put the cursor on the row with a key; return whether it is there."""
+        for index, row in enumerate(self._seen):
+            if self._key(row) == key:
+                self.move_to(index)
+                return True
+        return False
+
+    def set_columns(self, names: set[str]) -> None:
+        """Show these columns from now on."""
+        self.chosen_columns = set(names) or {self.columns[0].name}
+        self._measure()
+        self.changed()
+
+    def texts(self, row: Row) -> dict[str, str]:
+        """Return a row's text in each column."""
+        return {column.name: column.text(row) for column in self.columns}
+
+    def as_text(self, rows: Sequence[Row]) -> str:
+        """Return rows as plain lines under their titles, columns by tabs, nothing dangerous."""
+        columns = [column for column in self.columns if column.name in self.chosen_columns]
+        lines = ["\t".join(column.title for column in columns)]
+        lines += ["\t".join(clean(column.text(row)) for column in columns) for row in rows]
+        return "\n".join(lines) + "\n"
+
+    def _arrange(self) -> None:
+        was = self._key(self.chosen) if self.chosen is not None else None
+        before = len(self._seen)
+        rows = self._all
+        if self.filter:
+            rows = [row for row in rows if self.filter.keeps(self.texts(row))]
+        column = next((one for one in self.columns if one.name == self.sorted_by), None)
+        if column is not None:
+            rows = sorted(rows, key=column.sort or column.text, reverse=self.descending)
+        self._seen = list(rows)
+        self._measure()
+        if was is not None and not (
+            self.cursor < len(rows) and self._key(rows[self.cursor]) == was
+        ):
+            places = (index for index, row in enumerate(rows) if self._key(row) == was)
+            self.cursor = next(places, self.cursor)
+        self.changed()
+        if before != len(self._seen):
+            self.post_message(self.Filtered())
+
+    def _measure(self) -> None:
+        """Give each column the width its texts need, as far as there is room."""
+        columns = [one for one in self.columns if one.name in self.chosen_columns]
+        sample = self._seen[:200]
+        widths = {}
+        for column in columns:
+            widest = max((cell_len(clean(column.text(row))) for row in sample), default=0)
+            widths[column.name] = max(self._least(column), min(column.most, widest))
+        while len(columns) > 1 and self._excess({c.name: self._least(c) for c in columns}) > 0:
+            last = max(columns, key=lambda one: one.weight)
+            if last.weight < _DROPPED:
+                break
+            columns.remove(last)
+            del widths[last.name]
+        excess = self._excess(widths)
+        for column in sorted(columns, key=lambda one: -one.weight):
+            if excess <= 0:
+                break
+            taken = min(widths[column.name] - self._least(column), excess)
+            widths[column.name] -= taken
+            excess -= taken
+        if excess < 0 and columns:
+            widest_column = max(columns, key=lambda one: one.most)
+            widths[widest_column.name] -= excess
+        self._widths = widths
+
+    @staticmethod
+    def _least(column: Column) -> int:
+        return max(column.least, len(column.title) + 1)
+
+    def _excess(self, widths: Mapping[str, int]) -> int:
+        """Return by how many cells these widths are too wide."""
+        return sum(widths.values()) + 2 * (len(widths) - 1) - (self.size.width - 1)
+
+    def count(self) -> int:
+        """Return how many rows are seen."""
+        return len(self._seen)
+
+    def empty(self) -> Line:
+        """Say that there is nothing, or nothing that passes the filter."""
+        if self._all:
+            return [(f"none of {len(self._all)} passes the filter; Esc clears it", "dim")]
+        return [(self.nothing, "dim")]
+
+    def head(self, index: int) -> Line:
+        """Return the titles; the one sorted by has an arrow."""
+        runs: list[Run] = [(" ", "")]
+        for column in self.columns:
+            if column.name not in self._widths:
+                continue
+            arrow = ("▼" if self.descending else "▲") if column.name == self.sorted_by else ""
+            text = fit(column.title + arrow, self._widths[column.name], right=column.right)
+            runs += [(text, "title"), ("  ", "")]
+        return runs
+
+    def line(self, index: int) -> Line:
+        """Return a row's cells."""
+        row = self._seen[index]
+        runs: list[Run] = []
+        for column in self.columns:
+            if column.name not in self._widths:
+                continue
+            text = fit(column.text(row), self._widths[column.name], right=column.right)
+            runs += [(text, column.style(row) if column.style else ""), ("  ", "")]
+        return runs
+
+    def action_order(self, by: int) -> None:
+        """Sort by the next column."""
+        names = [one.name for one in self.columns if one.name in self.chosen_columns]
+        at = names.index(self.sorted_by) if self.sorted_by in names else -1
+        self._sort_by(names[(at + by) % len(names)])
+
+    def action_reverse(self) -> None:
+        """Turn the order around."""
+        self.descending = not self.descending
+        self._arrange()
+
+    def _sort_by(self, name: str) -> None:
+        if name == self.sorted_by:
+            self.descending = not self.descending
+        else:
+            self.sorted_by, self.descending = name, False
+        self._arrange()
+
+    def on_click(self, event: events.Click) -> None:
+        """Sort by the column whose title was clicked, or choose the row."""
+        if event.y >= self.heads:
+            return  # the row is chosen by `Rows.on_click`, which is called next
+        event.prevent_default()
+        at = 1 - self.sideways
+        for column in self.columns:
+            width = self._widths.get(column.name)
+            if width is None:
+                continue
+            if at <= event.x < at + width + 2:
+                self._sort_by(column.name)
+                return
+            at += width + 2
+
+    def on_resize(self) -> None:
+        """Share the new width among the columns."""
+        self._measure()

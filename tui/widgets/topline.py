@@ -1,0 +1,75 @@
+"""The head of every screen: which server, which screen, and what is not as usual."""
+
+from typing import Final
+
+from textual import events
+from textual.message import Message
+
+from tui.widgets.lines import Panel, Run, cells, fit
+
+PLACES: Final = (
+    ("1", "main", "Main"),
+    ("2", "config", "Config"),
+    ("3", "registrations", "Phones"),
+    ("4", "calls", "Calls"),
+    ("5", "relays", "Relays"),
+    ("6", "bans", "Bans"),
+    ("7", "subscriptions", "Watch"),
+)
+"""The screens: key, mode, title."""
+
+
+class TopLine(Panel):
+    """One line: name, screens, state."""
+
+    DEFAULT_CSS = "TopLine { height: 1; dock: top; background: $panel; }"
+
+    class Chosen(Message):
+        """A screen was clicked."""
+
+        def __init__(self, mode: str) -> None:
+            super().__init__()
+            self.mode = mode
+
+    def __init__(self, mode: str) -> None:
+        super().__init__()
+        self._mode = mode
+        self._name = ""
+        self._marks: tuple[tuple[str, str], ...] = ()
+        self._places: list[tuple[int, int, str]] = []
+
+    def take(self, name: str, marks: tuple[tuple[str, str], ...]) -> None:
+        """Show the instance's name and what is not as usual, each with its style."""
+        self._name, self._marks = name, marks
+        self.compose_line()
+
+    def compose_line(self) -> None:
+        """Lay it out for the width there is."""
+        width = self.size.width
+        marks: list[Run] = [(f" {text} ", style) for text, style in self._marks]
+        room = width - cells(marks)
+        name = fit(self._name or "centrex", max(6, min(24, room - 60))).rstrip()
+        runs: list[Run] = [(f" {name} ", "strong")]
+        at = cells(runs)
+        self._places = []
+        for key, mode, title in PLACES:
+            here = mode == self._mode
+            text = f"[{key} {title}]" if here else f" {key} {title} "
+            if at + len(text) > room:
+                text = text[: max(0, room - at)]
+            runs.append((text, "title" if here else ""))
+            self._places.append((at, at + len(text), mode))
+            at += len(text)
+        runs.append((" " * max(0, room - at), ""))
+        self.show([[*runs, *marks]])
+
+    def on_resize(self) -> None:
+        """Lay it out anew."""
+        self._drawn.clear()
+        self.compose_line()
+
+    def on_click(self, event: events.Click) -> None:
+        """Go where was clicked."""
+        for start, end, mode in self._places:
+            if start <= event.x < end:
+                self.post_message(self.Chosen(mode))
