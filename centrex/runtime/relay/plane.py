@@ -123,6 +123,10 @@ class Plane:
         """Each address of ours, and what the far side is told in its place."""
         return dict(self._opener.shown)
 
+    def offer(self, hosts: Iterable[tuple[str, str]]) -> None:
+        """Have other addresses from now on; what is open at those that are left out stays open."""
+        self._opener.shown = dict(hosts)
+
     def lease(self, host: str, count: int) -> list[Slot]:
         """Open ports; fewer than asked for where the range is used up.
 
