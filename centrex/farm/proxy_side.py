@@ -139,6 +139,9 @@ class ProxySide:
             shown = relay.told["hosts"].get(host, "")
             slots = [wire.to_slot([host, shown, port]) for port in ports] if shown else []
             relay.leased(host, slots, wire.number(message, "wanted"))
+        elif kind == "hosts":
+            relay.told["hosts"] = _hosts(message)
+            relay.rehosted(list(relay.told["hosts"]))
         elif kind == "beat":
             self._farm.heard(relay, _beat(message), now)
             self._link.send(wire.encode("beat"))
@@ -171,12 +174,8 @@ class ProxySide:
 
 def _told(message: wire.Message, source: str) -> dict[str, Any]:
     """Return what a relay says of itself, checked."""
-    hosts: dict[str, str] = {}
-    for row in wire.rows(message, "hosts", most=_MAX_HOSTS):
-        slot = wire.to_slot([*row, 1] if isinstance(row, list) else row)
-        hosts[slot.host] = slot.shown
     return {
-        "hosts": hosts,
+        "hosts": _hosts(message),
         "capacity": wire.number(message, "capacity", most=1_000_000),
         "path": wire.text(message, "path"),
         "path_why": wire.text(message, "path_why", longest=1024),
@@ -184,6 +183,15 @@ def _told(message: wire.Message, source: str) -> dict[str, Any]:
         "boot": wire.text(message, "boot"),
         "source": source,
     }
+
+
+def _hosts(message: wire.Message) -> dict[str, str]:
+    """Return a relay's addresses, and what is told in place of each."""
+    hosts: dict[str, str] = {}
+    for row in wire.rows(message, "hosts", most=_MAX_HOSTS):
+        slot = wire.to_slot([*row, 1] if isinstance(row, list) else row)
+        hosts[slot.host] = slot.shown
+    return hosts
 
 
 _BEAT: Final = (

@@ -120,10 +120,17 @@ class Relay:
         """It has logged in: nothing is leased yet."""
         self.link, self.state, self.why = link, RelayState.AVAILABLE, ""
         self.heard = self.since = now
+        self._stocks.clear()
+        self.rehosted(hosts)
+
+    def rehosted(self, hosts: list[str]) -> None:
+        """It has these addresses now; what was leased at others is gone."""
         batch = _LEAST if len(hosts) <= _MANY else _UNUSED
-        self._stocks = {host: _Stock(host, batch) for host in hosts}
-        for stock in self._stocks.values():
-            self._refill(stock)
+        before = self._stocks
+        self._stocks = {host: before.get(host) or _Stock(host, batch) for host in hosts}
+        for host, stock in self._stocks.items():
+            if host not in before:
+                self._refill(stock)
 
     def left(self, why: str, now: Instant) -> None:
         """Its connection is gone, and with it what was leased."""

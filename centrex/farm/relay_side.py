@@ -163,6 +163,16 @@ class RelaySide:
         if self.state is LinkState.UP:
             self._link.send(wire.encode("beat", **figures))
 
+    def rehosted(self) -> None:
+        """Tell that the plane has other addresses; what was leased at those that went is free."""
+        hosts = self._plane.hosts
+        gone = [slot for slot in self._leased.values() if slot.host not in hosts]
+        for slot in gone:
+            del self._leased[slot.host, slot.port]
+        self._plane.free(gone)
+        if self.state is LinkState.UP:
+            self._link.send(wire.encode("hosts", hosts=_rows(hosts)))
+
     def notice(self, name: str, kind: str, words: str, figures: dict[str, Any] | None) -> None:
         """Tell what became of a session, if it is this proxy's."""
         if self.state is not LinkState.UP or self._custody.owner(name) != self.proxy:
@@ -187,7 +197,7 @@ class RelaySide:
         self.proxy = name
         self.state = LinkState.PROVING
         said = proof(self._secret, "relay", proxy, relay)
-        hosts = [[host, shown] for host, shown in self._plane.hosts.items()]
+        hosts = _rows(self._plane.hosts)
         self._link.send(wire.encode("login", proof=said, hosts=hosts, **self._told))
 
     def _welcome(self, message: wire.Message) -> None:
@@ -244,3 +254,7 @@ class RelaySide:
             self._leased[slot.host, slot.port] = slot
         ports = [slot.port for slot in slots]
         self._link.send(wire.encode("leased", host=host, ports=ports, wanted=count))
+
+
+def _rows(hosts: Mapping[str, str]) -> list[list[str]]:
+    return [[host, shown] for host, shown in hosts.items()]

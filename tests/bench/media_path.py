@@ -18,6 +18,8 @@ from centrex.runtime.relay.plane import Plane
 
 HOST = "127.0.0.1"
 PACE_S = 0.02
+SETTLE_S = 2.5
+"""How long it takes until each end is certain, and has a socket of its own."""
 
 
 def relay(pipe: Connection) -> None:
@@ -57,7 +59,7 @@ def measure(calls: int, seconds: float) -> tuple[float, int, int, int]:
     for one in flat:
         epoll.register(one, select.EPOLLIN)
     by_number = {one.fileno(): one for one in flat}
-    _talk(flat, targets, 0.5, epoll, by_number)
+    _talk(flat, targets, SETTLE_S, epoll, by_number)
     here.send("begin")
     here.recv()
     sent, received = _talk(flat, targets, seconds, epoll, by_number)

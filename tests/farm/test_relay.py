@@ -30,6 +30,21 @@ def test_each_address_is_leased_at_when_it_comes() -> None:
     assert [(one["host"], one["count"]) for one in asked(wire)] == [(V4, 512), (V6, 512)]
 
 
+def test_addresses_come_and_go() -> None:
+    relay, wire = came(V4, V6)
+    relay.leased(V4, slots(V4, 512), 512)
+    relay.leased(V6, slots(V6, 512), 512)
+    asked(wire)
+    relay.rehosted([OTHER, V6])
+    assert [(one["host"], one["count"]) for one in asked(wire)] == [(OTHER, 512)]
+    assert relay.slot(4, V4) is None, "what was leased there is gone"
+    relay.leased(V4, slots(V4, 4), 4)
+    assert relay.slot(4, V4) is None, "a late answer changes nothing"
+    relay.leased(OTHER, slots(OTHER, 512), 512)
+    found = [relay.slot(4, V4), relay.slot(6)]
+    assert [one.host for one in found if one is not None] == [OTHER, V6]
+
+
 def test_a_slot_is_of_its_family_and_near_if_it_can_be() -> None:
     relay, _ = came(V4, OTHER, V6)
     assert relay.slot(4) is None

@@ -42,6 +42,24 @@ def test_ports_that_were_not_used_go_with_the_link() -> None:
     assert not used & set(link.plane.freed)
 
 
+def test_addresses_that_come_and_go_are_told_at_once() -> None:
+    link = up(FakePlane("192.0.2.1", "2001:db8::1"))
+    leased = link.relay.slot(4)
+    assert leased is not None
+    link.plane.hosts = {"2001:db8::1": "2001:db8::1", "198.51.100.7": "203.0.113.7"}
+    link.relay_side.rehosted()
+    link.run()
+    assert link.relay.told["hosts"] == link.plane.hosts
+    assert {slot.host for slot in link.plane.freed} == {"192.0.2.1"}
+    moved = link.relay.slot(4, "192.0.2.1")
+    assert moved is not None
+    assert (moved.host, moved.shown) == ("198.51.100.7", "203.0.113.7")
+    link.cut()
+    freed = len(link.plane.freed)
+    link.relay_side.rehosted()
+    assert len(link.plane.freed) == freed
+
+
 def test_a_session_it_cannot_carry_is_given_back() -> None:
     link = up()
     link.plane.broken = "port 30000 is in use"

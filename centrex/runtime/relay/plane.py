@@ -30,7 +30,7 @@ _TICK_S: Final = 0.02
 _LOOK_S: Final = 1.0
 _IDLE_S: Final = 1.0
 """How long the thread sleeps while there is no session."""
-_SLICE_S: Final = 0.002
+_SLICE_S: Final = 0.005
 """How often the sessions are looked after: a few at a time, so that no packet waits for it."""
 _AT_ONCE: Final = 64
 """Packets taken in before anybody else may have a word."""
@@ -122,6 +122,10 @@ class Plane:
     def hosts(self) -> dict[str, str]:
         """Each address of ours, and what the far side is told in its place."""
         return dict(self._opener.shown)
+
+    def offer(self, hosts: Iterable[tuple[str, str]]) -> None:
+        """Have other addresses from now on; what is open at those that are left out stays open."""
+        self._opener.shown = dict(hosts)
 
     def lease(self, host: str, count: int) -> list[Slot]:
         """Open ports; fewer than asked for where the range is used up.
@@ -302,8 +306,6 @@ class Plane:
     # the loop
 
     def _run(self) -> None:
-        with suppress(PermissionError):  # without the right to it, packets wait their turn
-            os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(1))
         try:
             self._relay()
         except Exception as error:  # noqa: BLE001 - the door of the thread: told by whoever looks

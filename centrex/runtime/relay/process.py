@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import importlib.util
+import itertools
 import os
 import resource
 import signal
@@ -18,11 +19,12 @@ from anyio.abc import TaskGroup
 
 from centrex.base import LocalError, Unavailable
 from centrex.config.relay import RelayConfig
-from centrex.farm.relay_side import Custody
+from centrex.farm.relay_side import Custody, RelaySide
 from centrex.runtime.garbage import Collector
 from centrex.runtime.lock import InstanceLock
 from centrex.runtime.monitor import interface_addresses
 from centrex.runtime.notify import Notifier, tell_ready
+from centrex.runtime.relay.addresses import EVERY_S, AddressKeeper, all_addresses
 from centrex.runtime.relay.link import ProxyLink
 from centrex.runtime.relay.offload import Offload, open_offload
 from centrex.runtime.relay.plane import Plane
@@ -92,8 +94,10 @@ class RelayProcess:
     def _hosts(self) -> Sequence[str]:
         if self._config.address:
             return self._config.address
-        held = [one.address for one in interface_addresses()]
-        return [host for host in held if not host.startswith("fe80:")]
+        return all_addresses(interface_addresses)
+
+    def _sides(self) -> list[RelaySide]:
+        return [link.side for link in self._links if link.side is not None]
 
     async def _serve(self, ready_fd: int | None) -> None:
         notifier = Notifier(os.environ)
@@ -136,9 +140,8 @@ class RelayProcess:
                 raise LocalError("the thread of the packets has failed") from plane.fault
             while plane.notices:
                 name, kind, words, figures = plane.notices.popleft()
-                for link in self._links:
-                    if link.side is not None:
-                        link.side.notice(name, kind, words, figures)
+                for side in self._sides():
+                    side.notice(name, kind, words, figures)
                 if kind == "ended":
                     self._custody.forget(name)
 
@@ -149,8 +152,17 @@ class RelayProcess:
         engine ends when that stays away and nobody talks any more.
         """
         collector = Collector()
-        while True:
+        keeper = AddressKeeper(
+            self._plane,
+            interface_addresses,
+            advertise=self._config.advertise,
+            told=self._sides,
+            report=_say,
+        )
+        for second in itertools.count(1):
             await anyio.sleep(1.0)
+            if not self._config.address and second % EVERY_S == 0:
+                keeper.look()
             collector.each_second(self._plane.total * _MESSAGES_A_CALL)
             if self._orphan_s and not len(self._custody) and self._is_alone():
                 tasks.cancel_scope.cancel()
