@@ -109,9 +109,10 @@ class CallCommands:
     ) -> tuple[bytes, Sequence[Decision], list[Passed], int]:
         """Return a Call-ID, its decisions and messages, and how many of these are gone."""
         engine = self._engine
+        engine.capture.watch(time.monotonic())
         call_id, story = find_story(engine.journal, str(params.get("id", "")))
         passed = await engine.capture.of(call_id)
-        return call_id, story, passed, ladder.missing(story, engine.capture.oldest)
+        return call_id, story, passed, ladder.missing(story, passed)
 
     def _wall(self, instant: float) -> str:
         moment = datetime.fromtimestamp(time.time() - time.monotonic() + instant, UTC)

@@ -54,6 +54,7 @@ class Chores:
         statistics.retransmissions = layer.repeated
         statistics.registrations_stand(engine.registry.bindings)
         statistics.sample(now)
+        engine.capture.consider(statistics.rates(now)[2], now)
         overflowed = sum(edge.overflowed for edge in engine.edges.udp)
         if overflowed > statistics.drops.get("receive-buffer-full", 0):
             statistics.drops["receive-buffer-full"] = overflowed

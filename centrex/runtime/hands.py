@@ -84,7 +84,8 @@ class Hands:
         except Exception as error:  # noqa: BLE001 - a door: a fault of ours must stay one message's
             refuse_broken(self.core, data, flow)
             self._failed(error, flow.name)
-        self._keep((now, flow, data, tuple(self._sends)))
+        if self._capture.on:
+            self._keep((now, flow, data, tuple(self._sends)))
         if self._sends:
             self._send()
 
@@ -122,8 +123,7 @@ class Hands:
         """Carry out what a batch left to do."""
         core = self.core
         if core.sends:
-            self._keep((self.now(), None, b"", tuple(core.sends)))
-            self._send()
+            self._send_unasked()
         if len(self._young) >= CHUNK:
             self._capture.fold()
         if core.asks:
@@ -143,6 +143,12 @@ class Hands:
                 self._looks_at = 0.0
                 self._sooner.set()
         self._changed()
+
+    def _send_unasked(self) -> None:
+        """Send what time, or an answer, and no message has brought about."""
+        if self._capture.on:
+            self._keep((self.now(), None, b"", tuple(self._sends)))
+        self._send()
 
     def _send(self) -> None:
         sends, statistics = self._sends, self.core.statistics

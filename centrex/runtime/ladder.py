@@ -20,8 +20,6 @@ HERE: Final = "centrex"
 """The column of the server itself."""
 _ROOM: Final = 700_000
 """Octets of JSON that the messages of one call may take."""
-_TOLD: Final = frozenset({Rule.REQUEST, Rule.TARGET_TRIED})
-"""Decisions that one message each stands behind."""
 
 Wall = Callable[[float], str]
 
@@ -60,9 +58,10 @@ def entries(
     return [row for _, _, row in rows], lost
 
 
-def missing(story: Sequence[Decision], oldest: float | None) -> int:
-    """Return how many messages, at least, passed before the oldest that is kept."""
-    return sum(rule in _TOLD and (oldest is None or now < oldest) for now, rule, *_ in story)
+def missing(story: Sequence[Decision], passed: Sequence[Passed]) -> int:
+    """Return how many requests were decided upon that are not among the messages kept."""
+    kept = {one.at for one in passed if one.incoming}
+    return sum(rule is Rule.REQUEST and now not in kept for now, rule, *_ in story)
 
 
 def as_text(

@@ -39,6 +39,7 @@ class LiveCommands:
     def snapshot(self, params: dict[str, Any]) -> dict[str, Any]:
         """What changes from second to second, cheaply: for whoever asks that often."""
         engine, now = self._engine, time.monotonic()
+        engine.capture.watch(now)
         statistics, registry = engine.statistics, engine.registry
         statistics.registrations_stand(registry.bindings)
         registers_s, calls_s, came_s, went_s = statistics.rates(now)

@@ -1,7 +1,8 @@
-"""What keeping messages costs: a call through core and hands, with and without, by turns.
+"""What keeping messages costs: a call through core and hands, without, with, and at rest, by turns.
 
 Run it as `python -m tests.bench.hands [ROUNDS]`. Sockets are left out, which makes the share look larger
-than it is in a server.
+than it is in a server. One kind is measured twice, to show how far the
+figures may be trusted.
 """
 
 import gc
@@ -12,7 +13,7 @@ from typing import Any
 
 from centrex.base import Flow
 from centrex.runtime.bus import Bus
-from centrex.runtime.capture import Capture
+from centrex.runtime.capture import CHUNK, MOMENTS, Capture
 from centrex.runtime.hands import Hands
 from tests.bench.micro import Step, call_script, fresh
 
@@ -93,16 +94,31 @@ def main() -> None:
     proxy = fresh()
     scripts = [call_script(proxy, number) for number in range(_COUNT)]
     capture = Capture()
-    spent: dict[type[Hands], list[float]] = {_Forgetful: [], Hands: []}
-    order: list[type[Hands]] = [_Forgetful, Hands]
-    for _ in range(rounds):
-        for kind in order:
-            spent[kind].append(seconds(kind, scripts, capture))
-        order.reverse()  # who comes second finds the memory as the first has left it
-    without, kept = (sorted(spent[kind])[: rounds // 2 + 1] for kind in (_Forgetful, Hands))
-    for name, times in (("without", without), ("with", kept)):
-        print(f"{name:8} {statistics.mean(times) / _COUNT * 1e6:7.2f} us a call")  # noqa: T201
-    print(f"ratio    {statistics.mean(kept) / statistics.mean(without):7.4f}")  # noqa: T201
+    while len(capture) < MOMENTS - CHUNK:  # what has to be let go of costs, too
+        seconds(Hands, scripts, capture)
+    resting = Capture()
+    resting.on = False
+    kinds: dict[str, tuple[type[Hands], Capture]] = {
+        "without": (_Forgetful, resting),
+        "the same": (_Forgetful, resting),
+        "resting": (Hands, resting),
+        "keeping": (Hands, capture),
+    }
+    spent: dict[str, list[float]] = {name: [] for name in kinds}
+    names = list(kinds)
+    for number in range(rounds):
+        names = [
+            *names[1:],
+            names[0],
+        ]  # who comes next finds the memory as the one before has left it
+        for name in names if number % 2 else names[::-1]:
+            spent[name].append(seconds(kinds[name][0], scripts, kinds[name][1]))
+    least = {
+        name: statistics.mean(sorted(times)[: rounds // 2 + 1]) for name, times in spent.items()
+    }
+    for name, each in least.items():
+        ratio = each / least["without"]
+        print(f"{name:9} {each / _COUNT * 1e6:7.2f} us a call {ratio:7.4f}")  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 import base64
+import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,15 @@ async def test_a_call_is_exported(made: Instance) -> None:
     assert packets["name"] == f"{call.call_id}.pcapng"
     assert f"INVITE sip:1001@{DOMAIN} SIP/2.0" in base64.b64decode(text["data"]).decode()
     assert base64.b64decode(packets["data"]).count(b"INVITE sip:1001@") == 2
+
+
+async def test_who_looks_at_calls_has_all_messages_kept(made: Instance) -> None:
+    async with made.running() as engine:
+        for command in ("snapshot", "call"):
+            engine.capture.on = False
+            with contextlib.suppress(Refused):
+                await made.ask(command, id="nobody")
+            assert engine.capture.on
 
 
 @pytest.mark.parametrize("command", ["call", "call.export", "calls.end"])

@@ -2,7 +2,7 @@ import pytest
 
 from centrex.base import Flow, Local, Transport
 from centrex.proxy.hang_up import NOWHERE
-from centrex.runtime.capture import CHUNK, Capture
+from centrex.runtime.capture import BUSY_PER_S, CHUNK, WATCHED_S, Capture
 from tests.support.proxy import NoLink
 
 LOCAL = Local(Transport.UDP, "192.0.2.1", 5060)
@@ -36,10 +36,10 @@ async def test_a_calls_messages_are_found_in_order_and_no_others() -> None:
         (1.0, B, False),
         (3.0, B, False),
     ]
-    assert found[0].data is one
+    assert found[0].data == one
     capture.fold()
     assert await capture.of(b"c1") == found
-    assert (capture.oldest, len(capture)) == (1.0, 5)
+    assert len(capture) == 5
 
 
 async def test_what_goes_to_nobody_has_not_passed() -> None:
@@ -52,14 +52,12 @@ async def test_what_goes_to_nobody_has_not_passed() -> None:
 @pytest.mark.parametrize(("moments", "octets"), [(3 * CHUNK, 10**9), (10**6, 3 * CHUNK * 1000)])
 async def test_it_is_bounded_and_the_oldest_go_first(moments: int, octets: int) -> None:
     capture = Capture(moments, octets)
-    assert capture.oldest is None
     for number in range(10 * CHUNK):
         data = message(f"c{number}", pad=430)
         capture.young.append((float(number), A, data, ((B, data),)))
         if len(capture.young) >= CHUNK:
             capture.fold()
     assert 2 * CHUNK <= len(capture) <= 4 * CHUNK
-    assert capture.oldest == 10 * CHUNK - len(capture)
     assert await capture.of(b"c0") == []
     assert len(await capture.of(b"c%d" % (10 * CHUNK - 1))) == 2
 
@@ -69,3 +67,18 @@ async def test_one_moment_too_large_for_the_bound_is_let_go_of() -> None:
     capture.young.append((1.0, A, message("c", pad=200), ()))
     capture.fold()
     assert len(capture) == 0
+
+
+def test_it_rests_under_load_unless_somebody_watches() -> None:
+    capture = Capture()
+    assert capture.on
+    capture.consider(BUSY_PER_S, 10.0)
+    assert not capture.on
+    capture.watch(10.5)
+    assert capture.on
+    capture.consider(BUSY_PER_S, 10.5 + WATCHED_S - 1)
+    assert capture.on
+    capture.consider(BUSY_PER_S, 10.5 + WATCHED_S)
+    assert not capture.on
+    capture.consider(BUSY_PER_S - 1, 80.0)
+    assert capture.on

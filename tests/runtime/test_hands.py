@@ -265,3 +265,13 @@ async def test_what_passes_is_kept_with_what_it_brought_about() -> None:
         hands.finish()
         assert capture.young == []
         assert len(capture) == CHUNK + 2
+
+
+async def test_what_passes_is_not_kept_while_it_rests() -> None:
+    async with at_work() as bench:
+        bench.capture.on = False
+        bench.hands.take(b"hello", bench.flow)
+        bench.core.sends.append((bench.flow, b"again"))
+        bench.hands.finish()
+        assert bench.wire.sent == [b"answer to hello", b"again"]
+        assert bench.capture.young == []

@@ -64,10 +64,10 @@ def test_a_long_call_keeps_its_newest_messages_within_an_answer() -> None:
     assert len(json.dumps(rows)) < LINE_LIMIT
 
 
-def test_what_passed_before_the_oldest_that_is_kept_is_missing() -> None:
-    assert ladder.missing(STORY, 0.5) == 0
-    assert ladder.missing(STORY, 1.5) == 2
-    assert ladder.missing(STORY, None) == 2
+def test_a_request_that_was_not_kept_is_missing() -> None:
+    assert ladder.missing(STORY, PASSED) == 0
+    assert ladder.missing(STORY, PASSED[1:]) == 1
+    assert ladder.missing(STORY, []) == 1
 
 
 def test_what_is_no_message_has_a_summary_all_the_same() -> None:
