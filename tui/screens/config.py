@@ -303,7 +303,7 @@ class ConfigScreen(ListEditing, View):
         if self.list_spec:
             parts.append(self.table)
         at = next((index for index, part in enumerate(parts) if part.has_focus), 0)
-        parts[(at + by) % len(parts)].focus()
+        self.set_focus(parts[(at + by) % len(parts)])
 
     def action_dialog(self, by: int) -> None:
         """Go to the next dialog."""
@@ -314,7 +314,7 @@ class ConfigScreen(ListEditing, View):
         if self.filter_text():
             self.narrow_list("")
         else:
-            self.tabs.focus()
+            self.set_focus(self.tabs)
 
     def narrow(self, text: str) -> None:
         """Filter the list; a dialog's name leads to it."""
@@ -322,8 +322,8 @@ class ConfigScreen(ListEditing, View):
         if self.prompt.has_class("-asking") or dialog is None:
             self.narrow_list(text)
             return
+        self.set_focus(self.tabs)
         self.show_dialog(dialog)
-        self.tabs.focus()
 
     def on_prompt_typed(self, event: Any) -> None:
         """Filter the list while it is typed."""
