@@ -11,7 +11,7 @@ from tui.draft import Draft
 from tui.screens.item import ItemScreen
 from tui.screens.questions import Choose, Confirm, Enter
 from tui.values import Spec, as_text
-from tui.widgets.lines import Line, wrap
+from tui.widgets.lines import Line, entitle, wrap
 from tui.widgets.table import Column, Row, Table
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class ListEditing(Widget):
         others = [str(one.get("label") or one["key"]) for one in self._lists]
         others = [label for label in others if label != words]
         more = f" · L: {', '.join(others)}" if others else ""
-        frame.border_title = f"{words} – {len(rows)}{found}{more}".replace("[", "\\[")
+        entitle(frame, f"{words} – {len(rows)}{found}{more}")
 
     def show_list_problems(self, problems: Mapping[str, str]) -> None:
         """Keep what is wrong with rows, to be said when they are chosen."""

@@ -12,7 +12,7 @@ from tui.dialogs import DIALOGS
 from tui.help import PAGES, Page
 from tui.screens.questions import Lines, paragraphs
 from tui.widgets.keyline import KeyLine
-from tui.widgets.lines import Line
+from tui.widgets.lines import Line, entitle
 
 _DIALOGS: Final = frozenset(dialog.name for dialog in DIALOGS)
 _NAMES: Final = {
@@ -71,7 +71,7 @@ class HelpScreen(ModalScreen[None]):
     def _show(self) -> None:
         page = list(self._pages.values())[self._at]
         lines = self.query_one(Lines)
-        lines.border_title = page.title
+        entitle(lines, page.title)
         lines.border_subtitle = f"page {self._at + 1} of {len(self._pages)}"
         width = max(20, lines.content_size.width - 3)
         shown: list[Line] = []

@@ -13,6 +13,7 @@ from textual.worker import Worker
 from centrex import api
 from tui.screens.questions import Choose, Confirm
 from tui.screens.view import View
+from tui.widgets.lines import entitle
 from tui.widgets.rows import Rows
 from tui.widgets.table import Column, Row, Table
 from tui.work import begin
@@ -145,10 +146,7 @@ class LiveScreen(View):
             parts.append(f"{seen} pass the filter {table.filter.text}")
         if self._why:
             parts.append(f"✗ {self._why}")
-        title = " · ".join(parts).replace("[", "\\[")
-        frame = self.query_one("#frame")
-        if frame.border_title != title:
-            frame.border_title = title
+        entitle(self.query_one("#frame"), " · ".join(parts))
 
     def hint_for_more(self) -> str:
         """Return how to see what does not fit."""

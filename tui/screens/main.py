@@ -11,6 +11,7 @@ from tui.activity import ALWAYS, KINDS
 from tui.screens.questions import Choose, Tell, paragraphs
 from tui.screens.view import View
 from tui.widgets.activity_log import ActivityLog, as_line
+from tui.widgets.lines import entitle
 from tui.widgets.settings_area import SettingsArea
 from tui.widgets.statistics import StatisticsBar
 
@@ -109,10 +110,7 @@ class MainScreen(View):
             parts.append(f"filter {log.filter.text}")
         if activity.lost:
             parts.append(f"{activity.lost} lost")
-        frame = self.query_one("#log-frame")
-        title = " · ".join(parts)
-        if frame.border_title != title.replace("[", "\\["):
-            frame.border_title = title.replace("[", "\\[")
+        entitle(self.query_one("#log-frame"), " · ".join(parts))
 
     def filter_text(self) -> str:
         """Return the log's filter."""

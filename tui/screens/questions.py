@@ -10,7 +10,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from tui.widgets.keyline import KeyLine
-from tui.widgets.lines import Line, Panel, clean, wrap
+from tui.widgets.lines import Line, Panel, entitle, wrap
 from tui.widgets.rows import Rows
 
 _T = TypeVar("_T")
@@ -91,7 +91,7 @@ class Question(ModalScreen[_T], Generic[_T]):
     def compose(self) -> ComposeResult:
         """Make the box."""
         with Vertical() as box:
-            box.border_title = clean(self.heading, 70)
+            entitle(box, self.heading)
             yield from self.body()
         yield KeyLine()
 

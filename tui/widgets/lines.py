@@ -10,6 +10,7 @@ from typing import ClassVar, Final, TypeAlias
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
+from textual.content import Content
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
@@ -29,6 +30,13 @@ _LONGEST: Final = 4096
 def clean(value: object, limit: int = _LONGEST) -> str:
     """Return text in which nothing commands a terminal or hides from its reader."""
     return api.shown(str(value), limit)
+
+
+def entitle(widget: Widget, text: str) -> None:
+    """Put text into a widget's border, cleaned and read as no markup, if it is not there already."""
+    title = Content(clean(text, 300))
+    if getattr(widget, "_border_title", None) != title:
+        widget.border_title = title
 
 
 def fit(value: object, width: int, *, right: bool = False) -> str:
