@@ -23,6 +23,10 @@ from tui.widgets.table import Table
 from tui.work import begin
 
 
+_BESIDE_A_LIST = 9
+"""Lines that settings take at most above a list."""
+
+
 class Tabs(Rows):
     """The dialogs, one under the other, each with a mark for what is up with it."""
 
@@ -186,6 +190,8 @@ class ConfigScreen(ListEditing, View):
         self.page = dialog.name
         items = self.specs(dialog)
         self.form.set_class(not items, "-none")
+        listed = bool(self.lists_of(dialog))
+        self.form.styles.height = min(len(items) + 1, _BESIDE_A_LIST) if listed else "1fr"
         chosen = self.form.rows.chosen
         if turned or not self.form.rows.items:
             self.form.rows.fill(items)

@@ -31,7 +31,16 @@ class KeyLine(Panel):
     KeyLine { height: 1; dock: bottom; background: $panel; }
     """
     _LAST: Final = ("help", "quit")
-    _COMMON: Final = ("filter", "order(1)", "columns", "copy", "write", "command")
+    _COMMON: Final = (
+        "filter",
+        "order(1)",
+        "columns",
+        "copy",
+        "write",
+        "command",
+        "leave",
+        "escape",
+    )
     """Keys that nearly every screen has: they come after its own."""
 
     def __init__(self) -> None:

@@ -1,0 +1,87 @@
+"""Draws the dashboard's main screens into docs/screens: `python -m tests.tui.screenshots`."""
+
+import asyncio
+import math
+import random
+from pathlib import Path
+
+from tests.support.pretend import Pretend, call_row, event, registration
+from tests.support.screens import Operator, dashboard
+
+TARGET = Path(__file__).parents[2] / "docs" / "screens"
+SIZE = (110, 32)
+_PHONES = ("Yealink SIP-T46S 66.85.0.5", "Grandstream GXP2135 1.0.11", "baresip v3.10", "Snom D735")
+
+
+def busy() -> Pretend:
+    """An instance in the middle of a day."""
+    chance = random.Random(7)
+    instance = Pretend()
+    people = [str(number) for number in range(1001, 1021)]
+    instance.registrations = [
+        registration(
+            user,
+            source=f"198.51.100.{chance.randrange(2, 250)}:{chance.randrange(1024, 65000)}",
+            user_agent=chance.choice(_PHONES),
+            expires_s=chance.randrange(60, 3600),
+            transport=chance.choice(("udp", "tcp", "tls")),
+        )
+        for user in people
+    ]
+    instance.calls = [call_row(number, duration_s=7.0 + 13 * number) for number in range(9)]
+    instance.recent = [
+        event(
+            number,
+            at=f"2026-11-26T09:14:{number:02}.{chance.randrange(1000):03}Z",
+            **chance.choice(
+                (
+                    {"text": f'call.ended from="{who}" to="1002" seconds={number}'},
+                    {"text": f'call.failed from="{who}" to="1019" status=486 reason="Busy Here"',
+                     "severity": "notice"},
+                    {"kind": "registrations", "text": f'registration.added aor="sip:{who}@example.com"'},
+                    {"kind": "authentication", "severity": "warning",
+                     "text": f'login.refused src="udp 203.0.113.{number}:5060" user="{who}"'},
+                    {"kind": "media", "text": 'relay.came relay=frankfurt path=ebpf'},
+                )
+            ),
+        )
+        for number, who in enumerate(people * 2)
+    ]  # fmt: skip
+    return instance
+
+
+async def _draw(operator: Operator, name: str, *words: str) -> None:
+    await operator.sees(*words)
+    await operator.pilot.pause(0.3)
+    svg = operator.app.export_screenshot(title="centrex")
+    (TARGET / f"{name}.svg").write_text(svg, encoding="utf-8")
+
+
+async def draw() -> None:
+    """Draw all of them."""
+    TARGET.mkdir(parents=True, exist_ok=True)
+    async with dashboard(busy(), size=SIZE) as operator:
+        for number in range(120):
+            wave = 1.5 + math.sin(number / 9) + 0.4 * math.sin(number / 2)
+            for series in operator.app.history._series.values():
+                series.append(round(wave, 2))
+        await operator.pilot.pause(1.5)
+        await _draw(operator, "main", "Statistics")
+        await operator.press("3")
+        await _draw(operator, "phones", "Phones – 20")
+        await operator.press("4")
+        await _draw(operator, "calls", "Calls – 9")
+        await operator.press("enter")
+        await operator.sees("INVITE 1002")
+        await operator.press("j", "j")
+        await _draw(operator, "call", "◆ 1002 has one phone")
+        operator.app.go("config")
+        await operator.sees("Basic Settings")
+        await operator.press("j", "tab", "j", "j", "j", "enter", "5070", "enter")
+        await _draw(operator, "config", "● Server port")
+        await operator.press("v")
+        await _draw(operator, "review", "In the file")
+
+
+if __name__ == "__main__":
+    asyncio.run(draw())
