@@ -22,7 +22,6 @@ from tui.widgets.rows import Rows
 from tui.widgets.table import Table
 from tui.work import begin
 
-
 _BESIDE_A_LIST = 9
 """Lines that settings take at most above a list."""
 
