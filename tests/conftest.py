@@ -15,6 +15,7 @@ PACKAGES = {
     "nft": "nftables",
     "rtpengine": "rtpengine-daemon",
     "sipp": "sip-tester",
+    "tmux": "tmux",
 }
 """The Debian package of each peer that a test may ask for with `pytest.mark.peer(NAME)`."""
 
