@@ -14,6 +14,7 @@ PACKAGES = {
     "linphonec": "linphone-cli",
     "nft": "nftables",
     "rtpengine": "rtpengine-daemon",
+    "setpriv": "util-linux",
     "sipp": "sip-tester",
 }
 """The Debian package of each peer that a test may ask for with `pytest.mark.peer(NAME)`."""
