@@ -17,7 +17,7 @@ SEED := 1
 
 # Each peer the tests speak to: command:package (Debian, Ubuntu).
 PEERS := sipp:sip-tester baresip:baresip-core linphonec:linphone-cli rtpengine:rtpengine-daemon \
-    ip:iproute2 nft:nftables tmux:tmux
+    ip:iproute2 nft:nftables setpriv:util-linux tmux:tmux
 APT := DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends
 
 .PHONY: help run test check lint peers fuzz deep bench-micro clean

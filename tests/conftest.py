@@ -14,6 +14,7 @@ PACKAGES = {
     "linphonec": "linphone-cli",
     "nft": "nftables",
     "rtpengine": "rtpengine-daemon",
+    "setpriv": "util-linux",
     "sipp": "sip-tester",
     "tmux": "tmux",
 }

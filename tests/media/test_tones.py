@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.tones import RATE, from_pcmu, read_recording, samples_of, share, write_tone
+from tests.support.tones import (
+    RATE,
+    from_pcmu,
+    read_recording,
+    samples_of,
+    share,
+    to_pcmu,
+    write_tone,
+)
 
 
 @pytest.mark.parametrize("hz", [440, 1000, 1633])
@@ -50,3 +58,12 @@ def test_mu_law() -> None:
     assert list(from_pcmu(b"\x00\x80\xff\x7f\xfe\x8f")) == [-32124, 32124, 0, 0, 8, 16764]
     scale = list(from_pcmu(bytes(range(0x80, 0x100))))
     assert scale == sorted(scale, reverse=True)
+
+
+def test_there_and_back() -> None:
+    samples = samples_of(440, 0.02)
+    back = from_pcmu(to_pcmu(samples))
+    assert all(
+        abs(one - other) <= 16 + abs(one) / 30 for one, other in zip(samples, back, strict=True)
+    )
+    assert share(back, 440) > 0.95

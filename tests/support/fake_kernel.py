@@ -10,6 +10,7 @@ class FakeKernel:
     """See `KernelPath`."""
 
     name = "fake"
+    caveat = ""
 
     def __init__(self, entries: Sequence[Entry] = ()) -> None:
         self.table = {entry.key: entry for entry in entries}

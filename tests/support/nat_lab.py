@@ -1,8 +1,8 @@
 """Two private networks with the same addresses, each behind a NAT of its own, and a server outside.
 
-    phone 192.168.1.10 - router 17.0.0.10 -+
-                                           +- 17.0.0.1 the server
-    phone 192.168.1.10 - router 17.0.0.20 -+
+    phone 192.168.1.10 - router 17.0.0.10 -+- 17.0.0.1 the server
+                                           |
+    phone 192.168.1.10 - router 17.0.0.20 -+- 17.0.0.2 another host
 
 The namespaces have no names and go with the process; their addresses lead nowhere else.
 """
@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from tests.support.relay_lab import Namespace
 
-SERVER, PHONE, ROUTERS = "17.0.0.1", "192.168.1.10", ("17.0.0.10", "17.0.0.20")
+SERVER, OTHER, ROUTERS = "17.0.0.1", "17.0.0.2", ("17.0.0.10", "17.0.0.20")
+PHONE = "192.168.1.10"
 INSIDE = "192.168.1.1"
 
 PRESERVING, RANDOM = "masquerade", "masquerade random,fully-random"
@@ -44,6 +45,7 @@ class NatLab:
     """The rooms of it."""
 
     server: Namespace
+    other: Namespace
     wire: Namespace
     routers: tuple[Namespace, Namespace]
     phones: tuple[Namespace, Namespace]
@@ -56,17 +58,18 @@ class NatLab:
 
     @property
     def all(self) -> tuple[Namespace, ...]:
-        return (self.server, self.wire, *self.routers, *self.phones)
+        return (self.server, self.other, self.wire, *self.routers, *self.phones)
 
 
 @contextmanager
 def nat_lab(nats: tuple[str, str]) -> Iterator[NatLab]:
     """Build it, with a kind of NAT for each router."""
-    made = [Namespace() for _ in range(6)]
-    rooms = NatLab(made[0], made[1], (made[2], made[3]), (made[4], made[5]))
+    made = [Namespace() for _ in range(7)]
+    rooms = NatLab(made[0], made[1], made[2], (made[3], made[4]), (made[5], made[6]))
     try:
         _batch(rooms.wire, ["link add bridge type bridge", "link set bridge up"])
         _to_wire(rooms, rooms.server, "eth0", SERVER)
+        _to_wire(rooms, rooms.other, "eth0", OTHER)
         for router, phone, host, nat in zip(
             rooms.routers, rooms.phones, ROUTERS, nats, strict=True
         ):

@@ -2,12 +2,14 @@
 
 import subprocess
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Self
 
 import tomlkit
 
 from tests.support.ports import loopback
+from tests.support.relay_lab import Namespace
 from tests.support.server import COMMAND, ROOT
 
 SECRET = "a secret of some length"
@@ -26,6 +28,8 @@ class Relay:
         host: str = "",
         offload: str = "auto",
         through: Sequence[str] = (),
+        proxy: str = "127.0.0.1",
+        room: Namespace | None = None,
     ) -> None:
         self.name, self._through = name, through
         self._file = folder / f"{name}.toml"
@@ -34,14 +38,15 @@ class Relay:
             "address": host or loopback(),
             "port_range": [31000, 48999],
             "offload": offload,
-            "proxies": [{"address": "127.0.0.1", "port": port, "secret": secret}],
+            "proxies": [{"address": proxy, "port": port, "secret": secret}],
         }
         self._file.write_text(tomlkit.dumps(settings))
         self.log = folder / f"{name}.log"
+        self._room = room
         self.start()
 
     def start(self) -> None:
-        with self.log.open("ab") as log:
+        with self.log.open("ab") as log, self._room.inside() if self._room else nullcontext():
             self.process = subprocess.Popen(
                 [*self._through, *COMMAND, "relay", "start", "--config", str(self._file)],
                 stdout=log,

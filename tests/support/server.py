@@ -45,6 +45,7 @@ class CentrexServer:
         domain: The SIP domain, and the realm.
         address: Where to listen; a loopback address of its own unless given.
         overrides: Dotted keys of the configuration and their values; they win.
+        through: A command to start it with, such as one that takes privileges away.
     """
 
     def __init__(
@@ -56,8 +57,10 @@ class CentrexServer:
         domain: str = "centrex.test",
         address: str = "",
         overrides: Mapping[str, object] | None = None,
+        through: Iterable[str] = (),
     ) -> None:
         self.folder = folder
+        self._through = tuple(through)
         self.domain = domain
         self.host = address or loopback()
         self.port = free_port(self.host, run=2)
@@ -170,7 +173,7 @@ class CentrexServer:
         try:
             with self.log.open("ab") as log:
                 self._process = subprocess.Popen(
-                    [*COMMAND, "start", "--config", str(self.config), "--ready-fd", str(writer)],
+                    [*self._through, *COMMAND, "start", *self._options(writer)],
                     pass_fds=(writer,),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
@@ -188,6 +191,9 @@ class CentrexServer:
             os.close(reader)
             if writer >= 0:
                 os.close(writer)
+
+    def _options(self, ready_fd: int) -> tuple[str, ...]:
+        return "--config", str(self.config), "--ready-fd", str(ready_fd)
 
     def _await_ready(self, reader: int) -> None:
         end = time.monotonic() + READY_S

@@ -1,32 +1,22 @@
-"""A baresip in a network of its own that plays a tone and records what it hears."""
+"""Phones in networks of their own that play a tone and record what they hear."""
 
 import array
-import socket
 import time
 from pathlib import Path
 
-from tests.support.nat_lab import PHONE, SERVER
-from tests.support.phones import Baresip
+from tests.support.nat_lab import PHONE
+from tests.support.phones import Baresip, Linphone
 from tests.support.relay_lab import Namespace
 from tests.support.server import CentrexServer
-from tests.support.tones import RATE, from_pcmu, read_recording, share, write_tone
+from tests.support.tap import Tap
+from tests.support.tones import RATE, read_recording, share, write_tone
 
 _PLAYS_S = 120
 _LISTENS_S = 0.25
-_IPV4 = 0x0800
-_FROM, _TO = bytes(map(int, SERVER.split("."))), bytes(map(int, PHONE.split(".")))
-
-
-def _pcmu(packet: bytes) -> bytes:
-    """Return what an IPv4 packet brings the phone of PCMU in RTP; nothing where it is another."""
-    head = (packet[0] & 15) * 4
-    udp = packet[9] == socket.IPPROTO_UDP and packet[12:20] == _FROM + _TO
-    rtp = packet[head + 8 :] if udp else b""
-    return rtp[12:] if rtp[:1] == b"\x80" and rtp[1] & 127 == 0 else b""
 
 
 class TonePhone(Baresip):
-    """One phone.
+    """A baresip.
 
     Args:
         user: Login and user part.
@@ -72,29 +62,44 @@ class TonePhone(Baresip):
             time.sleep(0.05)
         return False
 
-    def gets(self, hz: int, *, within: float) -> bool:
-        """Whether a tone, and nothing else, comes in by RTP; for when a phone records no more.
+    def tap(self, interface: str = "eth0") -> Tap:
+        """Listen to what the phone is sent, also where it records no more.
 
         baresip 1.0 begins no new recording after it was held.
         """
-        deadline = time.monotonic() + within
-        wanted = int(RATE * _LISTENS_S)
-        samples = array.array("h")
-        with self.room.inside():
-            ear = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_IPV4))
-        with ear:
-            while (left := deadline - time.monotonic()) > 0:
-                ear.settimeout(left)
-                try:
-                    samples += from_pcmu(_pcmu(ear.recv(2048)))
-                except TimeoutError:
-                    return False
-                if len(samples) >= wanted and share(samples[-wanted:], hz) > 0.9:
-                    return True
-        return False
+        return Tap(self.room, PHONE, interface)
+
+    def is_deaf(self) -> bool:
+        """Whether it has recorded nothing so far, or silence."""
+        return not any(self._recorded())
 
     def _recorded(self) -> "array.array[int]":
         samples = array.array("h")
         for path in sorted(self.folder.glob("dump-*dec*.wav")):
             samples += read_recording(path)
         return samples
+
+
+class ToneLinphone(Linphone):
+    """A linphonec; the arguments are those of `TonePhone`."""
+
+    def __init__(
+        self, user: str, server: CentrexServer, folder: Path, room: Namespace, hz: int
+    ) -> None:
+        super().__init__(user, server, folder)
+        self.room, self.hz, self.host = room, hz, PHONE
+        self._tone, self._recording = self.folder / "tone.wav", self.folder / "heard.wav"
+        write_tone(self._tone, hz, _PLAYS_S)
+
+    def _start(self) -> None:
+        with self.room.inside():
+            super()._start()
+        self._type(f"play {self._tone}")
+        self._type(f"record {self._recording}")
+
+    def has_heard(self, hz: int) -> bool:
+        """Whether a tone, and nothing else, is what it recorded last; known after the call."""
+        if not self._recording.exists():
+            return False
+        last = read_recording(self._recording)[-int(RATE * _LISTENS_S) :]
+        return share(last, hz) > 0.9

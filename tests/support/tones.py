@@ -44,6 +44,11 @@ def from_pcmu(payload: bytes) -> "array.array[int]":
     return array.array("h", map(_MU_LAW.__getitem__, payload))
 
 
+def to_pcmu(samples: "array.array[int]") -> bytes:
+    """Return samples as PCMU, each as the nearest step of the scale."""
+    return bytes(min(range(256), key=lambda octet: abs(_MU_LAW[octet] - one)) for one in samples)
+
+
 def _mu_law(octet: int) -> int:
     octet = ~octet & 0xFF
     size = (((octet & 0x0F) << 3) + 0x84 << (octet >> 4 & 7)) - 0x84

@@ -51,6 +51,10 @@ class KernelPath(Protocol):
     def name(self) -> str:
         """`ebpf` or `nftables`."""
 
+    @property
+    def caveat(self) -> str:
+        """Why no packet from outside takes it on this host, as the host is set; empty if they do."""
+
     def install(self, entries: Sequence[Entry]) -> None:
         """Carry these from now on; an entry with the same key is replaced, its counters kept.
 

@@ -41,6 +41,10 @@ _ASIDE: Final = 1024
 """Pairs of hosts that are remembered as not reaching each other; then all are forgotten."""
 _REFUSALS: Final = 256
 """How often entries are refused for what happened to others, before one is tried again."""
+_STANDS_STILL: Final = (
+    "nf_tables: no packet from outside goes on while this host does not forward any "
+    "(net.ipv4.ip_forward is off)"
+)
 _UNSURE: Final = (
     errno.ENOENT,
     errno.EEXIST,
@@ -106,6 +110,11 @@ class NftablesPath:
     def name(self) -> str:
         """`nftables`."""
         return "nftables"
+
+    @property
+    def caveat(self) -> str:
+        """What is missing where the host forwards no packets at all."""
+        return "" if self._ways.forwards() else _STANDS_STILL
 
     def adopt(self) -> None:
         """Take over what a former process has left, make the table anew with it, and prove it.

@@ -71,6 +71,14 @@ class Ways:
             self._forwards(ip6, interface)
         return outside
 
+    def forwards(self) -> bool:
+        """Whether the host lets packets of either family pass from any interface to another."""
+        settings = (
+            *self._sysctls.glob("ipv4/conf/*/forwarding"),
+            *self._sysctls.glob("ipv6/conf/all/forwarding"),
+        )
+        return any(_is_on(setting) for setting in settings)
+
     def _route(self, host: str) -> int | None:
         """Return the index of the interface that leads to a host; None where it is this one."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -113,6 +121,13 @@ def _interface(data: Octets) -> int:
         if kind == _INTERFACE:
             return int.from_bytes(value, sys.byteorder)
     return 0
+
+
+def _is_on(setting: Path) -> bool:
+    try:
+        return setting.read_bytes().strip() != b"0"
+    except OSError:  # its interface has just gone
+        return False
 
 
 def _loopback(address: Address) -> bool:

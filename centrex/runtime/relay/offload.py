@@ -52,6 +52,8 @@ def _first(ways: tuple[Callable[[], KernelPath], ...], *, must: bool) -> Offload
         except Unavailable as error:
             complaints.append(str(error))
         else:
+            if kernel.caveat:  # it is kept all the same: the host may be set otherwise any time
+                complaints.append(kernel.caveat)
             return Offload(kernel.name, "; ".join(complaints), kernel)
     why = "; ".join(complaints)
     if must:

@@ -178,7 +178,9 @@ def test_entries_that_nothing_could_tell_apart_are_refused(path: NftablesPath) -
 def test_a_host_that_does_not_forward_carries_only_for_its_own_ends(
     rooms: Lab, path: NftablesPath
 ) -> None:
+    assert path.caveat == ""
     forward(rooms, False)
+    assert "net.ipv4.ip_forward is off" in path.caveat
     try:
         for entry in (THERE, in_v6(THERE)):
             with pytest.raises(Unavailable, match=r"does not forward packets \(net\.ipv"):

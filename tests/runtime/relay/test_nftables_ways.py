@@ -8,7 +8,7 @@ from centrex.media.terms import Address
 from centrex.runtime.relay.kernel import Entry
 from centrex.runtime.relay.netlink import ROUTE, Netlink
 from centrex.runtime.relay.nftables_ways import Ways
-from tests.support.relay_lab import Lab, lab
+from tests.support.relay_lab import Lab, forward, lab
 
 pytestmark = pytest.mark.peer
 
@@ -68,6 +68,23 @@ def test_forwarding_is_asked_of_the_interface_it_comes_by(unset: Ways, tmp_path:
         unset.from_outside([OUTSIDE])
     (conf / "forwarding").write_text("1\n", encoding="ascii")
     assert unset.from_outside([OUTSIDE]) == [OUTSIDE]
+
+
+def test_a_host_that_forwards_nothing_is_known(unset: Ways, tmp_path: Path) -> None:
+    assert not unset.forwards()
+    for interface in ("all", "lo", "to1"):
+        conf = tmp_path / "ipv4" / "conf" / interface
+        conf.mkdir(parents=True)
+        (conf / "forwarding").write_text("0\n", encoding="ascii")
+    assert not unset.forwards()
+    (tmp_path / "ipv4" / "conf" / "to1" / "forwarding").write_text("1\n", encoding="ascii")
+    assert unset.forwards()
+
+
+def test_the_kernels_own_settings_are_asked(ways: Ways, rooms: Lab) -> None:
+    for on in (False, True):
+        forward(rooms, on)
+        assert ways.forwards() == on
 
 
 def test_ends_on_this_host_need_no_forwarding(unset: Ways) -> None:

@@ -48,6 +48,14 @@ def test_the_second_best_says_why_it_is_not_the_first(monkeypatch: pytest.Monkey
     assert (found.name, found.why) == ("nftables", "eBPF: no right")
 
 
+def test_one_that_the_host_keeps_idle_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeKernel, "caveat", "this host forwards nothing")
+    Doors(monkeypatch, ebpf="eBPF: no right")
+    found = open_offload(config("auto"), "one")
+    assert (found.name, found.why) == ("nftables", "eBPF: no right; this host forwards nothing")
+    assert found.kernel is not None, "it may yet"
+
+
 def test_userspace_always_works(monkeypatch: pytest.MonkeyPatch) -> None:
     Doors(monkeypatch, ebpf="eBPF: no right", nftables="nftables: no right")
     found = open_offload(config("auto"), "one")

@@ -57,6 +57,7 @@ class EbpfPath:
     """
 
     name = "ebpf"
+    caveat = ""
 
     def __init__(
         self, table: syscall.HashMap, program: int, pins: Path | None, claim: socket.socket
