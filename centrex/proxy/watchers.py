@@ -309,9 +309,9 @@ class Watchers:
             lamps = self.lamps.of(sub.user, now)
             return dialoginfo.document(version, sub.target, lamps, trusted=sub.trusted)
         record, roll = self._reg[sub], self.roll
-        if sub.seen < (record.floor if record is not None else roll.floor):
-            sub.full = True  # something has ended of which nobody knows any more
         if record is not None:
+            # where something has ended of which nobody knows any more, everything is told
+            sub.full = sub.full or sub.seen < record.floor
             sub.seen = roll.seq
             element = roll.element(record, now, trusted=sub.trusted)
             return reginfo.document(version, element, full=sub.full)

@@ -18,7 +18,7 @@ from centrex.watching import reginfo
 from centrex.watching.reginfo import Contact, binding_id
 
 MOST_ENDED: Final = 100
-"""Ended contacts kept of one user; of older ones nothing is told but that the rest is all there is."""
+"""Ended contacts kept of one user; instead of older ones it is told that all have ended, and what is left."""
 MOST_ENDED_IN_ALL: Final = 100_000
 _SLACK: Final = 1000
 
@@ -69,7 +69,6 @@ class Roll:
         domain: The domain in the users' URIs.
         directory: The standing names, in canonical spelling.
         seq: The number of the last change.
-        floor: The highest `Record.floor`.
         whole: Whether somebody watches the whole domain.
     """
 
@@ -77,7 +76,7 @@ class Roll:
         self._registry = registry
         self.domain = b""
         self.directory: Mapping[bytes, Standing] = {}
-        self.seq = self.floor = 0
+        self.seq = 0
         self.whole = False
         self._records: dict[bytes, Record] = {}
         self._with_ended: dict[Record, None] = {}
@@ -222,11 +221,16 @@ class Roll:
             The elements, and the number up to which they tell; at least one user is told of.
         """
         out: list[bytes] = []
+        since = seen
         for number in range(bisect_right(self._seqs, seen), len(self._seqs)):
             record = self._log[number]
             if record.seq != self._seqs[number]:
                 continue  # it changed again, and stands further behind
             element = self.element(record, now, trusted=trusted)
+            if record.floor > since > 0:
+                # something has ended of which nobody knows any more: all is, and this is all there is
+                aor = self.aor(record.user)
+                element = reginfo.registration(aor, reginfo.TERMINATED, ()) + element
             room -= len(element)
             if room < 0 and out:
                 return b"".join(out), seen
@@ -288,7 +292,7 @@ class Roll:
         if len(record.ended) >= MOST_ENDED or (record.ended and self._ended >= MOST_ENDED_IN_ALL):
             name, (seq, _) = next(iter(record.ended.items()))
             self._unend(record, name)
-            record.floor, self.floor = seq, max(self.floor, seq)
+            record.floor = seq
         ended = contact._replace(state=reginfo.TERMINATED, event=event)
         record.ended[contact.id] = (record.seq, ended)
         record.refreshed.discard(contact.id)

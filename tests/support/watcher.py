@@ -51,6 +51,7 @@ class Watcher:
         self.events: list[tuple[str, str]] = []
         self.dialogs: dict[str, tuple[str, str, str, str]] = {}
         self.notifies: list[Message] = []
+        self.unanswered: list[bytes] = []
         self.version = -1
         self.answer = Message(b"SIP/2.0 100 x\r\n\r\n")
 
@@ -106,8 +107,11 @@ class Watcher:
             if not self.notifies or notify.branch not in [one.branch for one in self.notifies]:
                 self.notifies.append(notify)
                 self.read(notify)
-            if self.answers:
-                self.take(self.proxy.receive(respond(data, self.answers, "x"), flow))
+            self.unanswered.append(data)
+        if self.answers:
+            waiting, self.unanswered = self.unanswered, []
+            for data in waiting:
+                self.take(self.proxy.receive(respond(data, self.answers, "x"), self.flow))
 
     def wait(self, seconds: float) -> None:
         """Let time pass, in which NOTIFYs are answered as they come."""
