@@ -73,7 +73,8 @@ class Lamps:
             del self._by_user[user]
         ended = self._ended.get(user)
         if ended is not None:
-            del ended[: len(ended) - MOST_ENDED + 1]
+            if len(ended) >= MOST_ENDED:
+                del ended[0]
             ended.append((now, lamp._replace(state=dialoginfo.TERMINATED, event=event)))
         return True
 

@@ -65,7 +65,7 @@ class World:
             target=f"sip:{user}@{DOMAIN}",
             cseq=self.cseq,
             call_id=f"reg-{user}-{number}",
-            extra=f"Contact: <{contact or phone.contact}>;+sip.instance=\"<urn:{number}>\"\n"
+            extra=f'Contact: <{contact or phone.contact}>;+sip.instance="<urn:{number}>"\n'
             f"Expires: {expires}",
         )
 
@@ -89,7 +89,9 @@ class World:
             "answer": lambda: self.says(200),
             "refuse": lambda: self.says(486),
             "hang up": self.hang_up,
-            "refresh": lambda: self.watchers[first].subscribe(USERS[first - 2] if first > 1 else ""),
+            "refresh": lambda: self.watchers[first].subscribe(
+                USERS[first - 2] if first > 1 else ""
+            ),
             "late": lambda: self.again(first),
             "deaf": lambda: self.deaf(first),
             "wait": lambda: self.wait(0.3 * (1 + second)),
