@@ -1,4 +1,4 @@
-"""`registrations`, `calls`, `explain`, `bans`: what a running instance knows right now."""
+"""`registrations`, `calls`, `subscriptions`, `explain`, `bans`: what a running instance knows right now."""
 
 from typing import Annotated, Any
 
@@ -46,6 +46,22 @@ _CALLS = Table(
     ),
     empty="no call is in progress",
     news=("id", "state", "relay"),
+)
+
+
+_WATCHERS = Table(
+    headers=("WATCHER", "WATCHES", "EVENT", "STATE", "EXPIRES", "TOLD", "FROM"),
+    cells=lambda row: (
+        row["watcher"],
+        row["target"],
+        row["package"],
+        row["state"],
+        f"{row['expires_s']} s",
+        row["notified"],
+        row["source"],
+    ),
+    empty="nobody watches anything",
+    news=("watcher", "target", "package", "source"),
 )
 
 
@@ -113,6 +129,25 @@ def calls(
         output.emit_json({"calls": aim.rows("calls")})
         return
     show(_CALLS, lambda: aim.rows("calls"), follow=follow, as_json=aim.as_json)
+
+
+def subscriptions(
+    ctx: typer.Context,
+    *,
+    follow: FollowOption = False,
+    config: ConfigOption = None,
+    instance: InstanceOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """List who watches registrations and busy lamps.
+
+    Example: centrex subscriptions
+    """
+    aim = target(ctx)
+    if aim.as_json and not follow:
+        output.emit_json({"subscriptions": aim.rows("subscriptions")})
+        return
+    show(_WATCHERS, lambda: aim.rows("subscriptions"), follow=follow, as_json=aim.as_json)
 
 
 @calls_app.command("end", cls=DashedCommand)

@@ -285,6 +285,11 @@ class Gate:
         """Return whether it was not told yet that a flow's host has such a phone; now it was."""
         return self._told.is_news(flow)
 
+    def knows(self, login: bytes) -> bool:
+        """Whether a login exists and is enabled."""
+        record = self._logins.find(login)
+        return record is not None and record.enabled
+
     def may_act_as(self, record: Login, user: bytes, *, case_sensitive: bool) -> bool:
         """Return whether a login may register and speak as a user.
 

@@ -39,8 +39,8 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     subscriptions: bool = Field(
         True,
         title="Subscriptions",
-        description="Phones that watch the directory.",
-        json_schema_extra=_LATER,
+        description="Watchers of registrations and calls, as they begin and end.",
+        json_schema_extra=_LIVE,
     )
     media: bool = Field(
         True, title="Media", description="Media relays and sessions.", json_schema_extra=_LIVE

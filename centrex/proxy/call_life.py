@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from centrex.base import Flow, Instant
 from centrex.calls import Call, CallState
 from centrex.events import Field, Kind, Severity
+from centrex.proxy import lamp_life
 from centrex.proxy.context import Branch, Context
 from centrex.sip import usual
 from centrex.sip.names import CSEQ
@@ -32,6 +33,8 @@ def began(core: "Core", ctx: Context, now: Instant) -> None:
     ctx.call = call
     call.invite = ctx.message if ctx.usual is None else ctx.usual.string
     core.statistics.call_began()
+    if core.watchers.lamps.on:
+        lamp_life.began(core, ctx, call, now)
     if core.details_calls:
         fields: Mapping[str, Field] = {"src": ctx.flow.name, "from": ctx.from_uri, "to": to}
         core.tell(Kind.CALLS, Severity.DEBUG, "call.started", fields, ctx.call_id)
@@ -52,6 +55,8 @@ def answered(
     call.state, call.callee_flow = _UP, flow
     call.answered = call.seen = now
     call.callee_tag, call.route, call.answer = to_tag, branch.route, data
+    if core.watchers.lamps.on:
+        lamp_life.answered(core, branch.context, call, branch, now)
     if core.details_calls:
         fields: Mapping[str, Field] = {
             "src": flow.name if flow else "",
@@ -69,6 +74,8 @@ def failed(core: "Core", call: Call, status: int, now: Instant) -> None:
     if core.relaying is not None:
         core.relaying.end(core, call.call_id, "the call failed", now)
     core.statistics.call_ended(failed=True)
+    if core.watchers.lamps.on:
+        lamp_life.failed(core, call, status, now)
     if core.tells_calls:
         fields: Mapping[str, Field] = {
             "src": call.caller_flow.name,
@@ -119,6 +126,8 @@ def forgotten(core: "Core", call: Call, now: Instant) -> None:
         if core.relaying is not None:
             core.relaying.end(core, call.call_id, "the call was forgotten", now)
         core.statistics.call_ended(failed=True)
+        if core.watchers.lamps.on:
+            lamp_life.ended(core, call, "timeout", now)
 
 
 def _rounded(seconds: float) -> float:
@@ -132,6 +141,8 @@ def _end(core: "Core", call: Call, who: str, tale: list[Decision], now: Instant)
     if core.relaying is not None:
         core.relaying.end(core, call.call_id, "hung up", now)
     core.statistics.call_ended()
+    if core.watchers.lamps.on:
+        lamp_life.ended(core, call, who, now)
     duration = _rounded(now - call.answered)
     tale.append((now, _ENDED, who, duration))
     if core.tells_calls:

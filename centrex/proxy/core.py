@@ -32,6 +32,7 @@ from centrex.proxy.patience import Patience
 from centrex.proxy.places import Places
 from centrex.proxy.routes import Routes
 from centrex.proxy.serve import ABILITIES
+from centrex.proxy.watchers import Watchers
 from centrex.registrar.register import Options
 from centrex.registrar.registry import Bindings
 from centrex.routing.ours import Ours
@@ -55,6 +56,7 @@ from centrex.trace import Journal, Rule
 from centrex.transaction import ClientTransaction, Timing, TransactionLayer
 from centrex.transaction.key import server_key
 from centrex.transaction.machine import In, State
+from centrex.watching.subscription import Subscription
 
 MAX_TRANSACTIONS: Final = 200_000
 """Server transactions beyond which requests are answered 503."""
@@ -125,6 +127,7 @@ class Core:
         self.asks: list[Ask] = []
         self.events: list[Event] = []
         self.layer = TransactionLayer(self, self.sends, timing)
+        self.watchers = Watchers(self)
         self._waiting: dict[int, Branch | Probe] = {}
         self._last_ask = 0
         self._own_tag = ids.token()[:8]
@@ -203,7 +206,8 @@ class Core:
         self.stopping = True
 
     def abort(self, now: Instant) -> None:
-        """End what is still under way: branches are cancelled, callers get 503."""
+        """End what is still under way: branches are cancelled, callers get 503, watchers are told."""
+        self.watchers.close(now)
         for server in tuple(self.layer.servers.values()):
             ctx = server.user
             if isinstance(ctx, Context) and not ctx.answered:
@@ -392,6 +396,8 @@ class Core:
         user = client.user
         if isinstance(user, Branch):
             upstream.on_response(self, user, response, now)
+        elif isinstance(user, Subscription):
+            self.watchers.answered(user, response.status, now)
         elif user is not None:
             self.gateways.answered(self, user, response.status, now)
 
@@ -400,6 +406,9 @@ class Core:
         branch = client.user
         if isinstance(branch, Probe):
             self.gateways.failed(self, branch, "it does not answer", now)
+            return
+        if isinstance(branch, Subscription):
+            self.watchers.failed(branch, "it does not answer", now)
             return
         if branch is None or branch.over or upstream.try_elsewhere(self, branch, now):
             return
@@ -418,6 +427,9 @@ class Core:
         if isinstance(branch, Probe):
             self.gateways.failed(self, branch, "it cannot be reached", now)
             return
+        if isinstance(branch, Subscription):
+            self.watchers.failed(branch, "it cannot be reached", now)
+            return
         if branch is None or branch.over or upstream.try_elsewhere(self, branch, now):
             return
         why = f"{client.flow.name} cannot be reached"
@@ -429,6 +441,8 @@ class Core:
             _TIMERS[what](self, owner, now)
         elif isinstance(owner, Context):
             self._late_trying(owner, now)
+        elif owner is self.watchers:
+            self.watchers.turn(now)
 
     def _late_trying(self, ctx: Context, now: Instant) -> None:
         """Tell a sender whose timer E has reached T2 that its request is here (RFC 4320 §4.1)."""

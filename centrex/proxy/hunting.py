@@ -56,6 +56,8 @@ class CoreView:
         fixed = core.routes.fixed.get(core.registry.canonical(user))
         if fixed and (not self._secure or is_secure(fixed)):
             found.append(Target(fixed))
+        for target in found:
+            target.user = user
         return found
 
     def knows(self, user: bytes) -> bool:

@@ -8,6 +8,7 @@ from centrex.base.networks import Networks
 from centrex.events import Kind, Severity
 from centrex.proxy.answer import DONE, Answer, Outcome
 from centrex.proxy.context import Context
+from centrex.proxy.subscribe import ALLOW_EVENTS, subscribe
 from centrex.registrar.binding import Binding, Change, ChangeKind
 from centrex.registrar.register import Options, register
 from centrex.registrar.register import Outcome as RegisterOutcome
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from centrex.proxy.core import Core
 
 ALLOW: Final = b"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, SUBSCRIBE, NOTIFY, MESSAGE, REFER, INFO, UPDATE, PRACK, PUBLISH"
-ABILITIES: Final = (ALLOW, b"Accept: */*", b"Supported: path")
+ABILITIES: Final = (ALLOW, b"Accept: */*", b"Supported: path", ALLOW_EVENTS)
 _CHANGES: Final = {
     ChangeKind.ADDED: (Rule.REGISTERED, "registration.added"),
     ChangeKind.REFRESHED: (Rule.REFRESHED, "registration.refreshed"),
@@ -42,7 +43,11 @@ def serve(core: "Core", ctx: Context, now: Instant) -> Outcome:
     """Answer what is for us; let everything else go on."""
     if ctx.method == b"REGISTER" and ctx.ours:
         return _register(core, ctx, now)
-    if ctx.dialog or not ctx.for_us:
+    if ctx.dialog:
+        return None
+    if ctx.method == b"SUBSCRIBE" and ctx.ours:
+        return subscribe(core, ctx, now)
+    if not ctx.for_us:
         return None
     if ctx.method == b"OPTIONS":
         message = ctx.message
@@ -50,12 +55,9 @@ def serve(core: "Core", ctx: Context, now: Instant) -> Outcome:
             return _unsupported(message.values(REQUIRE))
         core.answer_plain(ctx, 200, ABILITIES, now)
         return DONE
-    if ctx.method == b"SUBSCRIBE":
-        words = "no events can be subscribed to here"
-        return Answer(489, Rule.BAD_EXTENSION, "SUBSCRIBE", words=words)
     if ctx.method in (b"BYE", b"CANCEL", b"NOTIFY"):
         return Answer(481, Rule.UNKNOWN_DIALOG, ctx.method, words="there is no such dialog here")
-    words = "the server itself takes REGISTER and OPTIONS only; name a user"
+    words = "the server itself takes REGISTER, SUBSCRIBE and OPTIONS only; name a user"
     return Answer(405, Rule.BAD_EXTENSION, ctx.method, words=words, extra=(ALLOW,))
 
 
@@ -97,6 +99,8 @@ def _register(core: "Core", ctx: Context, now: Instant) -> Outcome:
         core.decide(ctx, (now, Rule.FETCHED, aor, len(outcome.bindings)))
     for change in outcome.changes:
         _note(core, ctx, aor, change, now)
+    if core.watchers.registers and outcome.changes:
+        core.watchers.registered(user, outcome.changes, now)
     core.statistics.registrations_total += 1
     core.answer_plain(ctx, 200, outcome.lines, now)
     return DONE

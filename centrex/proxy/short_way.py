@@ -176,9 +176,11 @@ def response(core: "Core", data: bytes, flow: Flow, now: Instant) -> bool:
     client = core.layer.clients.get((branch, method))
     if client is None or code >= b"300" or int(length) != len(data) - found.end():
         return False
-    target: Branch | None = client.user
+    target = client.user
     theirs = below or joined
-    if target is None or theirs is None or b"Via: " + theirs != target.context.via_line:
+    if type(target) is not Branch or theirs is None:
+        return False
+    if b"Via: " + theirs != target.context.via_line:
         return False
     status = int(code)
     if not core.layer.advance(client, status, now):

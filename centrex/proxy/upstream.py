@@ -8,7 +8,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from centrex.base import Instant
-from centrex.proxy import call_life, gateways, hunting
+from centrex.proxy import call_life, gateways, hunting, lamp_life
 from centrex.proxy.answer import Answer
 from centrex.proxy.best_response import best_response, merge_challenges
 from centrex.proxy.context import Branch, Context
@@ -98,6 +98,8 @@ def on_provisional(core: "Core", branch: Branch, status: int, data: bytes, now: 
         ctx.tale.append((now, _TARGET_PROGRESS, branch.target.uri, status))
     if ctx.call is not None:
         call_life.rings(ctx.call, branch.flow, status, now)
+        if core.watchers.lamps.on and status >= 180:
+            lamp_life.rings(core, ctx, ctx.call, now)
     if ctx.server is not None:
         core.layer.respond(ctx.server, status, data, now)
 
@@ -233,6 +235,8 @@ def carry_on(core: "Core", ctx: Context, now: Instant) -> None:
     if is_out_of_time(ctx, now):
         ctx.groups = []
     if not ctx.cancelled and next_group(core, ctx, now):
+        if core.watchers.lamps.on and ctx.call is not None:
+            lamp_life.moved(core, ctx, ctx.call, now)
         return
     begins = ctx.group_at if ctx.hunting else 0
     finals = [branch.final for branch in ctx.branches[begins:] if branch.final is not None]

@@ -47,6 +47,9 @@ class Bindings(Protocol):
     def remove(self, user: bytes) -> tuple[Binding, ...]:
         """Forget a user; return what he had."""
 
+    def names(self) -> list[bytes]:
+        """Return all canonical users who have bindings; a copy."""
+
 
 class _Entry:
     __slots__ = ("bindings", "due")

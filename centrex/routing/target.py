@@ -15,9 +15,10 @@ class Target:
         others: Request-URIs to try in its place, one after the other, where it cannot be reached.
         gateway: The name of the gateway it is; empty for any other place.
         credentials: Header lines that answer the gateway's challenge; empty before it made one.
+        user: The user whose phone it is, where that is not the one who was called.
     """
 
-    __slots__ = ("credentials", "flow", "gateway", "others", "path", "ring_s", "uri")
+    __slots__ = ("credentials", "flow", "gateway", "others", "path", "ring_s", "uri", "user")
 
     def __init__(
         self,
@@ -30,6 +31,7 @@ class Target:
         self.others: tuple[bytes, ...] = ()
         self.credentials: tuple[bytes, ...] = ()
         self.gateway = ""
+        self.user = b""
 
     def __repr__(self) -> str:
         return f"Target({self.uri!r})"

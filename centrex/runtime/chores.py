@@ -74,6 +74,7 @@ class Chores:
         while engine.registry.deadline <= now:
             for user, binding in engine.registry.expire(now):
                 engine.journal.note(binding.call_id, (now, Rule.EXPIRED, user, binding.contact))
+                engine.core.watchers.expired(user, binding, now)
                 fields = {"user": user, "contact": binding.contact}
                 engine.bus.publish(
                     Event(

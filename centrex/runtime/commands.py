@@ -165,6 +165,7 @@ class Commands:
         removed = self._engine.registry.remove(_user(aor)) if aor else ()
         if not removed:
             raise CommandRefused("not-found", f"nobody is registered as {aor or 'nobody'}")
+        self._engine.core.watchers.removed(_user(aor), removed, time.monotonic())
         self._engine.recovery.notice()
         self._engine.say("registrations.removed", Severity.NOTICE, aor=aor, count=len(removed))
         return {"removed": len(removed)}

@@ -338,7 +338,12 @@ class Engine:
             max_message=self.config.network.max_message_bytes,
         )
         core.take_routes(policy.routes, time.monotonic())
+        core.watchers.configure(self._domain, policy.directory, time.monotonic())
         return core
+
+    @property
+    def _domain(self) -> bytes:
+        return self.config.network.domain.encode()
 
     def knows_user(self, user: bytes) -> bool:
         """Whether a user exists though nobody is registered."""
@@ -427,6 +432,7 @@ class Engine:
         core.max_message = network.max_message_bytes
         core.places.registrar_name = registrar.name.lower().encode()
         self.ours.rename((network.domain, *network.aliases))
+        core.watchers.configure(self._domain, policy.directory, time.monotonic())
         self.streams.adjust(
             keepalive_interval_s=network.keepalive_interval,
             max_message_bytes=network.max_message_bytes,

@@ -86,13 +86,13 @@ def all_rows(
 
     Args:
         ask: Has the command carried out with these parameters.
-        name: The key under which its rows stand.
+        name: The key under which its rows stand; or they stand under `rows`.
         params: Further parameters.
     """
     offset: int | None = 0
     while offset is not None:
         result = ask({**(params or {}), "offset": offset, "limit": PAGE_ROWS})
-        yield from result[name]
+        yield from result[name if name in result else "rows"]
         follows = result.get("next")  # an older instance knows no pages, and has sent everything
         offset = follows if isinstance(follows, int) and follows > offset else None
 

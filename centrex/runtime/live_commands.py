@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from centrex.runtime.desk import Handler, Stream
+from centrex.runtime.watch_list import watch_list
 
 if TYPE_CHECKING:
     from centrex.runtime.engine import Engine
@@ -29,7 +30,7 @@ class LiveCommands:
         return {
             "snapshot": self.snapshot,
             "events.recent": self._engine.recent.rows,
-            "subscriptions": self.subscriptions,
+            "subscriptions": watch_list(self._engine),
         }
 
     def streams(self) -> Mapping[str, Stream]:
@@ -71,7 +72,7 @@ class LiveCommands:
             "drops": engine.drops(),
             "relays": self._relays(),
             "bans": engine.guard.banned,
-            "subscriptions": 0,
+            "subscriptions": len(engine.core.watchers),
         }
 
     def _relays(self) -> dict[str, Any]:
@@ -82,7 +83,3 @@ class LiveCommands:
             "sessions": sum(one["sessions"] for one in relays),
             "packets_per_s": sum(one["packets_per_s"] for one in relays),
         }
-
-    def subscriptions(self, params: dict[str, Any]) -> dict[str, Any]:
-        """Who watches whom; none can yet."""
-        return {"rows": [], "available": False}

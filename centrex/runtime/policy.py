@@ -5,7 +5,7 @@ import datetime as dt
 import ipaddress
 import socket
 import zoneinfo
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -29,6 +29,7 @@ from centrex.proxy.patience import Patience
 from centrex.proxy.routes import Routes
 from centrex.registrar.register import Options
 from centrex.routing.plans import Plans
+from centrex.watching.roll import Standing
 
 _ALWAYS: Final = (Kind.SERVER, Kind.ERRORS)
 
@@ -49,6 +50,8 @@ class Policy:
     """How long targets are waited for."""
     routes: Routes
     """Where calls go."""
+    directory: Mapping[bytes, Standing]
+    """The standing names that are enabled, in canonical spelling."""
     kinds: frozenset[Kind]
     """The kinds of events switched on."""
     guard: dict[str, Any]
@@ -111,6 +114,11 @@ def make_policy(config: Config, nonces: Nonces, window: Window) -> Policy:
             call_maximum_s=timeouts.call_maximum,
         ),
         routes=make_routes(config),
+        directory={
+            fold(row.name.encode()): Standing(row.display.encode(), row.contact.encode())
+            for row in config.directory.entries
+            if row.enabled
+        },
         kinds=frozenset(
             kind for kind in Kind if kind in _ALWAYS or getattr(config.events, kind.value)
         ),

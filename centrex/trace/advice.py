@@ -124,6 +124,30 @@ REFUSALS: Final[Mapping[Rule, Verdict]] = {
     Rule.STOPPING: Verdict(
         "the server was about to stop (503)", ("Try again when it has been started anew.",)
     ),
+    Rule.BAD_EVENT: Verdict(
+        "the server does not tell of {0} (489)",
+        (
+            "A busy lamp watches the extension itself (event `dialog`); the list of who is there is "
+            "at the registrar's name (event `reg`), which `centrex status` shows.",
+            "Presence and voice mail lamps are asked of a phone or of a voice mail server by name.",
+        ),
+    ),
+    Rule.NOT_ACCEPTABLE: Verdict(
+        "the phone does not take documents of the type {0} (406)",
+        ("Look for another kind of busy lamp or directory in the phone's settings.",),
+    ),
+    Rule.SUBSCRIPTION_TOO_BRIEF: Verdict(
+        "it asked to watch for {0} s only (423)",
+        ("Set a longer interval in the phone, or a shorter `registrar.min_expires`.",),
+    ),
+    Rule.SUBSCRIPTIONS_FULL: Verdict(
+        "the server has too many watchers (503)",
+        ("See `centrex subscriptions` for who watches so much.",),
+    ),
+    Rule.TOO_MANY_SUBSCRIPTIONS: Verdict(
+        "{0} watches too much already (403)",
+        ("See `centrex subscriptions`: a phone may have lost count of what it watches.",),
+    ),
     Rule.MEDIA_REFUSED: Verdict(
         "{0} (503)",
         (

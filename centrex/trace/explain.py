@@ -29,6 +29,7 @@ class Explanation:
 
 _ESTABLISHED: Final = frozenset({Rule.REGISTERED, Rule.REFRESHED})
 _SIGNED_OFF: Final = frozenset({Rule.UNREGISTERED, Rule.EXPIRED})
+_WATCHES: Final = frozenset({Rule.SUBSCRIBED, Rule.SUBSCRIPTION_REFRESHED, Rule.SUBSCRIPTION_ENDED})
 _NEWS: Final = frozenset({Rule.AUTHENTICATED, Rule.TRUSTED})
 _PASSWORDS: Final = frozenset({Rule.CHALLENGED, Rule.CREDENTIALS_REFUSED})
 _PENDING: Final = frozenset({Rule.LOCATED, Rule.OUTSIDE_TARGET, Rule.TARGET_TRIED})
@@ -123,6 +124,8 @@ def explain(call_id: bytes, story: Sequence[Decision], wall: Callable[[float], s
         headline, advice = _registration(case)
     elif case.method == "INVITE":
         headline, advice = _call(case)
+    elif case.method == "SUBSCRIBE" and case.last(*_WATCHES) >= 0:
+        headline, advice = _watching(case)
     else:
         headline, advice = _request(case)
     return Explanation(
@@ -186,6 +189,15 @@ def _request(case: _Case) -> tuple[str, tuple[str, ...]]:
     if _answered(case) >= 0:
         return f"{start}; it was accepted.", ()
     return _failed(case, start)
+
+
+def _watching(case: _Case) -> tuple[str, tuple[str, ...]]:
+    at = case.last(*_WATCHES)
+    rule, facts = case.story[at][1], case.facts(at)
+    who = f"{case.caller} at {case.source}"
+    if rule is Rule.SUBSCRIPTION_ENDED:
+        return f"{who} no longer watches {person(facts[0])} ({facts[1]}): {facts[2]}.", ()
+    return f"{who} watches {person(facts[0])} ({facts[1]}) for {facts[2]} s.", ()
 
 
 def _answered(case: _Case) -> int:

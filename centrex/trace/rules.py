@@ -65,6 +65,16 @@ class Rule(enum.Enum):
     TARGET_UNREACHABLE = "target-unreachable"  # (uri, why)
     DNS_FAILED = "dns-failed"  # (host, why)
     SWITCHED_TRANSPORT = "switched-transport"  # (uri, from, to, octets)
+    # watchers: (target, package, seconds) / (target, package, seconds) / (target, package, reason)
+    SUBSCRIBED = "subscribed"
+    SUBSCRIPTION_REFRESHED = "subscription-refreshed"
+    SUBSCRIPTION_ENDED = "subscription-ended"
+    # (package,) / (detail,) / (seconds,) / (owner,) / (owner,)
+    BAD_EVENT = "bad-event"
+    NOT_ACCEPTABLE = "not-acceptable"
+    SUBSCRIPTION_TOO_BRIEF = "subscription-too-brief"
+    SUBSCRIPTIONS_FULL = "subscriptions-full"
+    TOO_MANY_SUBSCRIPTIONS = "too-many-subscriptions"
     # media: (relay, why) / (why,) / (why,) / (why,) / (what, rule broken) / (what,) / (relay, why)
     MEDIA_RELAYED = "media-relayed"
     MEDIA_DIRECT = "media-direct"

@@ -89,6 +89,27 @@ def test_registrations_are_removed(line: CommandLine) -> None:
     assert instance.asked[0] == ("registrations.remove", {"aor": "sip:a@b"})
 
 
+def test_watchers_are_listed(line: CommandLine) -> None:
+    row = {
+        "watcher": "sip:1001@x",
+        "target": "sip:1002@x",
+        "package": "dialog",
+        "expires_s": 3000,
+        "state": "active",
+        "notified": 7,
+        "source": "udp 192.0.2.7:5060",
+    }
+    answer = {"available": True, "rows": [row], "total": 1, "next": None}
+    with FakeInstance(line.paths.control, {"subscriptions": answer}):
+        assert line.json("subscriptions") == {"subscriptions": [row]}
+        assert line.run("subscriptions").stdout.splitlines()[1].split() == [
+            "sip:1001@x", "sip:1002@x", "dialog", "active", "3000", "s", "7",
+            "udp", "192.0.2.7:5060",
+        ]  # fmt: skip
+    with FakeInstance(line.paths.control, {"subscriptions": {**answer, "rows": []}}):
+        assert line.run("subscriptions").stdout == "nobody watches anything\n"
+
+
 def test_calls_are_listed(line: CommandLine) -> None:
     with FakeInstance(line.paths.control, {"calls": {"calls": [CALL]}}):
         result = line.run("calls")

@@ -52,7 +52,7 @@ def test_what_has_no_effect_yet_says_so() -> None:
     text = default_text({"network.domain": "x"})
     assert "Takes effect with a later version.\n[wan]" in text
     assert "(with a later version)\n#call_maximum" not in text
-    for switch in ("subscriptions", "plugins", "inet", "database"):
+    for switch in ("plugins", "inet", "database"):
         assert f"(with a later version)\n#{switch} = true" in text
 
 

@@ -149,6 +149,7 @@ class Proxy:
             patience=patience or Patience(),
             max_message=max_message,
         )
+        self.core.watchers.configure(DOMAIN.encode(), {}, self.now)
 
     def receive(self, data: bytes, source: Flow) -> list[tuple[Flow, bytes]]:
         """Feed a message; return what leaves because of it."""

@@ -68,6 +68,14 @@ SAMPLES: dict[Rule, tuple[Any, ...]] = {
     Rule.TARGET_UNREACHABLE: (TARGET, "connection refused"),
     Rule.DNS_FAILED: (b"example.net", "no such name"),
     Rule.SWITCHED_TRANSPORT: (TARGET, "UDP", "TCP", 1450),
+    Rule.SUBSCRIBED: (b"sip:bob@example.com", b"dialog", 3600),
+    Rule.SUBSCRIPTION_REFRESHED: (b"sip:bob@example.com", b"dialog", 3600),
+    Rule.SUBSCRIPTION_ENDED: (b"sip:bob@example.com", b"dialog", "timeout"),
+    Rule.BAD_EVENT: (b"presence",),
+    Rule.NOT_ACCEPTABLE: (b"application/reginfo+xml",),
+    Rule.SUBSCRIPTION_TOO_BRIEF: (10,),
+    Rule.SUBSCRIPTIONS_FULL: (b"alice",),
+    Rule.TOO_MANY_SUBSCRIPTIONS: (b"alice",),
     Rule.MEDIA_RELAYED: ("frankfurt", "the caller is behind NAT"),
     Rule.MEDIA_DIRECT: ("nothing stands between the phones",),
     Rule.MEDIA_UNRELAYED: ("no media relay is available",),
@@ -395,3 +403,12 @@ def test_whom_a_uri_means(uri: str, name: str) -> None:
 @pytest.mark.parametrize("name", ["-x", "a b", "$(x)", "a;b", "", "a\\x1b", "…"])
 def test_what_is_not_safe_to_type_is_not_offered(name: str) -> None:
     assert typable(name) == "NAME"
+
+
+def test_a_watcher_is_told_of_in_a_sentence() -> None:
+    start = (Rule.REQUEST, b"SUBSCRIBE", b"sip:bob@example.com", AOR, FLOW)
+    watched = (Rule.SUBSCRIBED, b"sip:bob@example.com", b"dialog", 3600)
+    assert told(start, watched).headline.endswith("watches bob (dialog) for 3600 s.")
+    ended = (Rule.SUBSCRIPTION_ENDED, b"sip:bob@example.com", b"dialog", "timeout")
+    assert told(start, watched, ended).headline.endswith("no longer watches bob (dialog): timeout.")
+    assert told(start, (Rule.BAD_EVENT, b"presence")).advice
