@@ -68,7 +68,7 @@ Sources that are not heard, because they guessed passwords or flooded the server
     "subscriptions": Page(
         title="Watchers",
         text="""
-Phones that watch the directory, to show who can be called. Serving them is a part of the server that comes with a later version; until then this list is empty.
+Phones that watch who is registered (reg) or who is talking (dialog, for busy lamps): who watches, whom, for how long yet, and how often it was told.
 """,
     ),
     "config": Page(

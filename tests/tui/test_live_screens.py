@@ -83,7 +83,7 @@ async def test_a_ban_is_released() -> None:
 async def test_that_nobody_can_watch_yet_is_said() -> None:
     async with dashboard(Pretend()) as operator:
         await operator.press("7")
-        await operator.sees("later version")
+        await operator.sees("older version")
 
 
 async def test_rows_are_sorted_by_keys_and_by_mouse_and_the_cursor_stays_on_its_row() -> None:

@@ -1,4 +1,4 @@
-"""Who watches the directory; says plainly where this version's engine cannot serve watchers."""
+"""Who watches the directory and the calls; says plainly where an older engine cannot serve watchers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -17,7 +17,7 @@ class SubscriptionsScreen(LiveScreen):
 
     mode = page = "subscriptions"
     title_words, command, rows_key = "Watchers", "subscriptions", "rows"
-    key_names: Sequence[str] = ("id", "watcher", "event")
+    key_names: Sequence[str] = ("watcher", "target", "package", "source")
     nothing = "nobody watches"
     columns: ClassVar[tuple[Column, ...]] = (
         Column(
@@ -25,18 +25,23 @@ class SubscriptionsScreen(LiveScreen):
             least=8,
         ),
         Column(name="target", title="Watches", text=_text("target"), least=10),
-        Column(name="event", title="Event", text=_text("event"), least=6),
+        Column(name="package", title="Event", text=_text("package"), least=6),
         Column(name="state", title="State", text=_text("state"), least=6),
         Column(
             name="expires", title="Expires", text=lambda row: span(row.get("expires_s", 0)),
             sort=lambda row: row.get("expires_s", 0), right=True, least=8,
         ),
+        Column(
+            name="notified", title="Told", text=_text("notified"),
+            sort=lambda row: row.get("notified", 0), right=True, least=4,
+        ),
+        Column(name="source", title="From", text=_text("source"), least=10),
     )  # fmt: skip
 
     def rows_of(self, answer: Mapping[str, Any]) -> Sequence[Row]:
         """Return the rows, and tell where there can be none yet."""
         if not answer.get("available", True):
             self.table.nothing = (
-                "served by a later version; until then SUBSCRIBE to the server gets 489"
+                "this server is of an older version, which serves no watchers"
             )
         return super().rows_of(answer)
