@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from centrex.base import Flow, Transport
-from centrex.sip.message import parse
 from tests.support.proxy import DOMAIN, Proxy, request, respond
 from tests.support.watcher import REGISTRAR
 

@@ -39,8 +39,8 @@ def test_busy_lamp_keys_follow_a_call(tmp_path: Path) -> None:
             "watcher", server, tmp_path, count=len(keys), files={"watchers.csv": rows}
         ) as watching:
             settle(lambda: len(_watched(server)) == len(keys), "all keys watch")
-            files = {
-                "callers.csv": login_rows(["caller0"]),
+            files: dict[str, list[tuple[str, ...]]] = {
+                "callers.csv": [tuple(row) for row in login_rows(["caller0"])],
                 "callees.csv": [("callee0",)],
             }
             with Sipp("caller", server, tmp_path, count=1, hold_ms=2500, files=files) as caller:
@@ -73,19 +73,20 @@ def test_linphone_watches_who_is_there(tmp_path: Path) -> None:
 @pytest.mark.peer("linphonec")
 @pytest.mark.skipif(not linphone_watcher.available(), reason="needs liblinphone")
 def test_linphone_watches_a_busy_lamp_and_hears_when_the_server_stops(tmp_path: Path) -> None:
-    with CentrexServer(tmp_path, users=["wanda", "bob", "carol"], overrides=MD5_ONLY) as server:
-        with (
-            LinphoneWatcher("wanda", server, tmp_path, server.uri("bob"), "dialog") as watcher,
-            SipClient("bob", server) as bob,
-            SipClient("carol", server) as carol,
-        ):
-            watcher.await_("notify", 'state="full"')
-            assert bob.register().status == 200
-            call = carol.invite("bob")
-            watcher.await_("notify", "<state>trying</state>")
-            bob.incoming().respond(486)
-            told = watcher.await_("notify", 'event="rejected"')
-            assert server.uri("carol") in told["text"]
-            call.expect(486)
-            server.stop()  # which tells its watchers to subscribe anew
-            watcher.await_("notify", 'version="3"')
+    users = ["wanda", "bob", "carol"]
+    with (
+        CentrexServer(tmp_path, users=users, overrides=MD5_ONLY) as server,
+        LinphoneWatcher("wanda", server, tmp_path, server.uri("bob"), "dialog") as watcher,
+        SipClient("bob", server) as bob,
+        SipClient("carol", server) as carol,
+    ):
+        watcher.await_("notify", 'state="full"')
+        assert bob.register().status == 200
+        call = carol.invite("bob")
+        watcher.await_("notify", "<state>trying</state>")
+        bob.incoming().respond(486)
+        told = watcher.await_("notify", 'event="rejected"')
+        assert server.uri("carol") in told["text"]
+        call.expect(486)
+        server.stop()  # which tells its watchers to subscribe anew
+        watcher.await_("notify", 'version="3"')

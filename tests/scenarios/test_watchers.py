@@ -442,6 +442,7 @@ def test_a_reload_ends_what_has_lost_its_object_or_its_right() -> None:
         watcher = Watcher(proxy, call_id=f"watch-{reason}")
         line = answer_challenge(watcher.subscribe().raw, "SUBSCRIBE", REGISTRAR, "wanda")
         watcher.subscribe(extra=line)
+        known = proxy.gate._logins._by_name
         if reason == "rejected":
             known, proxy.gate._logins._by_name = proxy.gate._logins._by_name, {}
         proxy.core.places.registrar_name = change

@@ -128,15 +128,12 @@ def main(settings: str, target: str, event: str) -> None:
     pointer, text = ctypes.c_void_p, ctypes.c_char_p
     content_text = function("content_get_utf8_text", pointer, returns=text)
 
-    @ctypes.CFUNCTYPE(None, pointer, pointer, text, pointer)
     def notified(core: int, subscription: int, name: bytes, body: int | None) -> None:
         _say("notify", (content_text(body) or b"").decode() if body else "")
 
-    @ctypes.CFUNCTYPE(None, pointer, pointer, ctypes.c_int)
     def changed(core: int, subscription: int, state: int) -> None:
         _say("subscription", _STATES[state])
 
-    @ctypes.CFUNCTYPE(None, pointer, pointer, ctypes.c_int, text)
     def registration(core: int, proxy: int, state: int, message: bytes) -> None:
         registered.append(state)
 
@@ -146,12 +143,22 @@ def main(settings: str, target: str, event: str) -> None:
         factory, settings.encode(), None, None
     )
     callbacks = function("factory_create_core_cbs", pointer)(factory)
-    for name, call in (
-        ("notify_received", notified),
-        ("subscription_state_changed", changed),
-        ("registration_state_changed", registration),
+    kept = []  # the library keeps no reference of its own
+    for name, call, kind in (
+        ("notify_received", notified, ctypes.CFUNCTYPE(None, pointer, pointer, text, pointer)),
+        (
+            "subscription_state_changed",
+            changed,
+            ctypes.CFUNCTYPE(None, pointer, pointer, ctypes.c_int),
+        ),
+        (
+            "registration_state_changed",
+            registration,
+            ctypes.CFUNCTYPE(None, pointer, pointer, ctypes.c_int, text),
+        ),
     ):
-        function(f"core_cbs_set_{name}", pointer, type(call), returns=None)(callbacks, call)
+        kept.append(kind(call))
+        function(f"core_cbs_set_{name}", pointer, kind, returns=None)(callbacks, kept[-1])
     function("core_add_callbacks", pointer, pointer, returns=None)(core, callbacks)
     function("core_start", pointer, returns=ctypes.c_int)(core)
     iterate = function("core_iterate", pointer, returns=None)

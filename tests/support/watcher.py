@@ -63,7 +63,8 @@ class Watcher:
         expires: int | None = 3600,
         extra: str = "",
         contact: str | None = None,
-        **more: str,
+        to_tag: str = "",
+        via: str = "",
     ) -> Message:
         """Send a SUBSCRIBE, within the dialog where there is one; return its answer."""
         uri = target if ":" in target else f"sip:{target}@{DOMAIN}" if target else REGISTRAR
@@ -82,9 +83,9 @@ class Watcher:
             call_id=self.call_id,
             cseq=self.cseq,
             from_tag="w",
-            to_tag=more.pop("to_tag", self.to_tag),
+            to_tag=to_tag or self.to_tag,
             extra=lines + extra,
-            **more,
+            via=via,
         )
         sent = self.proxy.receive(data, self.flow)
         answers = [Message(data) for to, data in sent if data.startswith(b"SIP/2.0")]
