@@ -87,9 +87,9 @@ class Watcher:
             call_id=self.call_id,
             cseq=self.cseq,
             from_tag="w",
-            to_tag=more.pop("to_tag", self.to_tag),
+            to_tag=to_tag or self.to_tag,
             extra=lines + extra,
-            **more,
+            via=via,
         )
         sent = self.proxy.receive(data, self.flow)
         answers = [Message(data) for to, data in sent if data.startswith(b"SIP/2.0")]
