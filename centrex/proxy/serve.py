@@ -45,7 +45,7 @@ def serve(core: "Core", ctx: Context, now: Instant) -> Outcome:
         return _register(core, ctx, now)
     if ctx.dialog:
         return None
-    if ctx.method == b"SUBSCRIBE" and ctx.ours:
+    if ctx.method == b"SUBSCRIBE" and ctx.ours and not ctx.routed:
         return subscribe(core, ctx, now)
     if not ctx.for_us:
         return None

@@ -206,8 +206,15 @@ def _contact(message: Message) -> bytes:
 
 
 def _way_back(message: Message) -> tuple[bytes, bytes]:
-    """Return the target and the Route line of the dialog."""
-    recorded = message.values(RECORD_ROUTE)
+    """Return the target and the Route line of the dialog.
+
+    Raises:
+        PeerError: A value is malformed, or they are too long.
+    """
+    recorded = [value for line in message.values(RECORD_ROUTE) for value in split_values(line)]
+    for value in recorded:
+        if not isinstance(parse_uri(parse_name_addr(value).uri), SipUri):
+            raise PeerError("a Record-Route is no SIP URI", rule="RFC 3261 §20.30")
     if sum(map(len, recorded)) > _MAX_OCTETS:
         raise PeerError(f"Record-Route has more than {_MAX_OCTETS} octets", rule="local bound")
     routes = b"Route: %b\r\n" % b", ".join(recorded) if recorded else b""

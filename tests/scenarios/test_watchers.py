@@ -1,11 +1,14 @@
 """Watchers of registrations: SUBSCRIBE, NOTIFY, and everything that may come between (RFC 6665, 3680)."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from centrex.base import Transport
 from centrex.events import Kind
 from centrex.proxy.subscribe import ALLOW_EVENTS
 from centrex.registrar.register import Options
+from centrex.sip.message import parse
 from centrex.trace import Rule
 from centrex.watching.notifier import Notifier
 from centrex.watching.roll import Standing
@@ -68,6 +71,23 @@ def test_record_routes_are_answered_and_followed() -> None:
     answer = watcher.subscribe("bob", extra=routes)
     assert answer.all("record-route") == ["<sip:192.0.2.77;lr>", "<sip:10.1.1.1;lr>"]
     assert watcher.last.all("route") == ["<sip:192.0.2.77;lr>", "<sip:10.1.1.1;lr>"]
+
+
+@pytest.mark.parametrize("value", ["", ",", "<>", "x", "<tel:1>", "<sip:[::1>", "<sip:x;lr>,"])
+def test_record_routes_that_lead_nowhere_are_refused(value: str) -> None:
+    proxy = office()
+    assert Watcher(proxy).subscribe("bob", extra=f"Record-Route: {value}\n").status == 400
+    assert len(proxy.core.watchers) == 0
+
+
+def test_a_route_that_is_not_ours_is_not_passed_by() -> None:
+    proxy = office()
+    flow = proxy.flows.get("192.0.2.77", 5060)
+    lines = "Event: reg\nContact: <sip:wanda@192.0.2.77>\nRoute: <sip:192.0.2.200;lr>"
+    ((to, data),) = proxy.receive(
+        request("SUBSCRIBE", BOB, flow, sender="wanda", extra=lines), flow
+    )
+    assert (to.host, start(data)) == ("192.0.2.200", "SUBSCRIBE")
 
 
 def test_a_watcher_behind_nat_is_told_by_the_way_it_came() -> None:
@@ -528,3 +548,37 @@ def test_options_tell_the_events() -> None:
     flow = proxy.flows.get("192.0.2.8", 5060)
     ((_, data),) = proxy.receive(request("OPTIONS", f"sip:{DOMAIN}", flow), flow)
     assert ALLOW_EVENTS in data
+
+
+odd = st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=40) | st.sampled_from(
+    ["", ",", "<>", "<sip:>", "<sip:x;lr>", "<sip:x>,", "sip:[::1", "0", "-1", "4294967296", "reg;id=",
+     "dialog;id=\"", "*", "*/*", "<sip:a@192.0.2.9:0>", "<sips:a@b>", "<tel:1>"]
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    odd,
+    odd | st.just("<sip:wanda@192.0.2.77>"),
+    odd | st.none(),
+    odd,
+    st.sampled_from(["bob", ""]),
+    st.booleans(),
+)
+def test_whatever_a_subscribe_holds_it_gets_an_answer(
+    event: str, contact: str, route: str | None, other: str, target: str, known: bool
+) -> None:
+    proxy = office()
+    flow = proxy.flows.get("192.0.2.77", 5060)
+    lines = f"Event: {'reg' if known else event}\nContact: {contact}\n"
+    lines += "" if route is None else f"Record-Route: {route}\n"
+    lines += f"Expires: {other}\nAccept: {other}\n"
+    uri = f"sip:{target}@{DOMAIN}" if target else REGISTRAR
+    data = request("SUBSCRIBE", uri, flow, sender="wanda", extra=lines)
+    sent = proxy.receive(data, flow)
+    assert sent[0][1].startswith(b"SIP/2.0 ")
+    for to, notify in sent[1:]:
+        assert notify.startswith(b"NOTIFY ")
+        assert to.host
+        assert parse(notify).fault is None
+    proxy.advance(50)
