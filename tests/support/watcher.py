@@ -1,15 +1,10 @@
 """Watchers that talk to a core without sockets, and the view they build of what they are told.
 
 The documents are read by Python's own XML parser, and the view is built as RFC 3680 §5.3 says, apart
-from typing import Any
-
-from typing import Any
-
 from the code under test.
 """
 
 from collections.abc import Iterable
-from typing import Any
 from xml.etree import ElementTree as ET
 
 from centrex.base import Flow, Transport
@@ -68,7 +63,8 @@ class Watcher:
         expires: int | None = 3600,
         extra: str = "",
         contact: str | None = None,
-        **more: Any,
+        to_tag: str = "",
+        via: str = "",
     ) -> Message:
         """Send a SUBSCRIBE, within the dialog where there is one; return its answer."""
         uri = target if ":" in target else f"sip:{target}@{DOMAIN}" if target else REGISTRAR

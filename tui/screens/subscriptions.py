@@ -41,7 +41,5 @@ class SubscriptionsScreen(LiveScreen):
     def rows_of(self, answer: Mapping[str, Any]) -> Sequence[Row]:
         """Return the rows, and tell where there can be none yet."""
         if not answer.get("available", True):
-            self.table.nothing = (
-                "this server is of an older version, which serves no watchers"
-            )
+            self.table.nothing = "this server is of an older version, which serves no watchers"
         return super().rows_of(answer)
