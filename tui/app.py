@@ -40,7 +40,7 @@ from tui.widgets.settings_area import in_force
 from tui.widgets.topline import PLACES
 from tui.work import begin
 
-DARK, OWN = "textual-dark", "ansi-dark"
+DARK: Final = "textual-dark"
 _ALIASES: Final = {
     "home": "main", "log": "main", "phones": "registrations", "watch": "subscriptions",
 }  # fmt: skip
@@ -159,7 +159,7 @@ class Dashboard(App[int]):
         return None
 
     def _views(self) -> list[View]:
-        return [screen for screen in self.screen_stack if isinstance(screen, View)]
+        return [one for one in self.screen_stack if isinstance(one, View) and one.is_made]
 
     def on_connected(self, event: Connected) -> None:
         """The instance answers."""
@@ -252,7 +252,7 @@ class Dashboard(App[int]):
         return float(at(self.snapshot, "uptime_s", self.status.get("uptime_s", 0)))
 
     @property
-    def is_attached(self) -> bool:
+    def is_remote(self) -> bool:
         """Whether the engine is another process's."""
         instance = self.feed.instance
         return instance is None or instance.mode == "attached"
@@ -260,7 +260,7 @@ class Dashboard(App[int]):
     @property
     def mode_words(self) -> str:
         """In-process or attached, and whether read-only."""
-        words = "attached" if self.is_attached else "in-process"
+        words = "attached" if self.is_remote else "in-process"
         return f"{words}, read-only" if self.read_only else words
 
     def marks(self) -> tuple[tuple[str, str], ...]:
@@ -273,7 +273,7 @@ class Dashboard(App[int]):
         if self.read_only:
             found.append(("read-only", "warn"))
         if self.online and self.size.width >= 110:
-            found.append(("● " + ("attached" if self.is_attached else "in-process"), "good"))
+            found.append(("● " + ("attached" if self.is_remote else "in-process"), "good"))
         return tuple(found)
 
     # -- leading about -----------------------------------------------------------------------
@@ -359,7 +359,7 @@ class Dashboard(App[int]):
         """Close; ask first where that would end an engine with calls."""
         calls = at(self.snapshot, "calls.now", 0)
         asks = bool(in_force(self.config, "basic.confirm_exit", True))
-        if self.online and not self.is_attached and calls and asks:
+        if self.online and not self.is_remote and calls and asks:
             one = calls == 1
             text = (
                 f"The server runs inside this dashboard and stops with it. {calls} "

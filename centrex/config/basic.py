@@ -45,6 +45,6 @@ class BasicSettings(BaseModel, frozen=True, extra="forbid"):
     theme: str = Field(
         "",
         title="Theme",
-        description="Colours of the dashboard; empty for the terminal's own.",
+        description="Colours of the dashboard, such as nord, gruvbox or textual-light; empty for dark ones.",
         json_schema_extra={"effect": "live"},
     )

@@ -194,7 +194,7 @@ async def test_a_service_that_ends_is_not_replaced_and_found_again_when_it_is_ba
             await operator.sees("✗ away")
             await asyncio.to_thread(server.start)
             await operator.sees_no_more("✗ away", patience_s=20)
-            assert operator.app.is_attached
+            assert operator.app.is_remote
             await leave(operator)
 
 

@@ -169,7 +169,7 @@ class CallScreen(View):
                 self.call = {"headline": str(error), "advice": [f"known: {one}" for one in nearest]}
         finally:
             self._busy = False
-        if not self.is_attached:
+        if not self.is_made:
             return
         self.rows.take(self.call)
         self._say()

@@ -138,7 +138,7 @@ class ConfigScreen(ListEditing, View):
             self._why = str(error)
             self._banner()
             return
-        if not self.is_attached:
+        if not self.is_made:
             return
         self._why = ""
         self._loaded = True

@@ -101,7 +101,7 @@ class LiveScreen(View):
 
     def look(self) -> None:
         """Ask for the rows, unless that is being done."""
-        if self._asking is None or self._asking.is_finished:
+        if self.is_made and (self._asking is None or self._asking.is_finished):
             self._asking = begin(self, self._list)
 
     async def _list(self) -> None:
@@ -112,11 +112,13 @@ class LiveScreen(View):
             self._why = str(error)
         else:
             self._why = ""
-            if not self.is_attached:
+            if not self.is_made:
                 return  # the screen has gone meanwhile
             self.table.fill(rows)
         self._took_s = time.monotonic() - began
         self._asked_at = time.monotonic()
+        if not self.is_made:
+            return
         self.name_frame()
         self.refresh_bindings()
 

@@ -48,10 +48,20 @@ class View(Screen[None]):
         """Make what is between head and foot."""
         raise NotImplementedError
 
+    @property
+    def is_made(self) -> bool:
+        """Whether all parts of the screen are there; it may come into sight before that."""
+        return self.is_attached and bool(self.query(KeyLine))
+
+    def on_mount(self) -> None:
+        """Show how things are."""
+        self.call_after_refresh(self.on_screen_resume)
+
     def on_screen_resume(self) -> None:
         """Show what has happened meanwhile."""
-        self.show_state()
-        self.resumed()
+        if self.is_made:
+            self.show_state()
+            self.resumed()
 
     def resumed(self) -> None:
         """Come back into sight."""
