@@ -12,6 +12,7 @@ from tui.draft import CREDENTIALS, Draft
 from tui.filter import Filter
 from tui.history import History, at
 from tui.ladder import Ladder, label, raw_lines, style_of
+from tui.screens.help import unfolded
 from tui.values import Objection, as_shown, as_text, bounds, explained, parse
 from tui.widgets.lines import clean, fit, wrap
 from tui.words import bars, clock, figure, listeners, person, span, tall_bars
@@ -233,3 +234,12 @@ def test_a_raw_message_keeps_its_lines() -> None:
     lines = ["".join(text for text, _ in line) for line in raw_lines(CALL["entries"][0])]
     assert "Call-ID: call-1@192.0.2.7" in lines
     assert "m=audio 4000 RTP/AVP 0" in lines
+
+
+def test_paragraphs_of_a_help_page_are_unfolded() -> None:
+    text = (
+        "One line\nand its end.\n\nExamples:\n  9(.*)  to  x\n  1..    to  y\n# Head\nmore\nof it"
+    )
+    assert unfolded(text) == (
+        "One line and its end.\n\nExamples:\n  9(.*)  to  x\n  1..    to  y\n# Head\nmore of it"
+    )

@@ -94,6 +94,18 @@ class HelpScreen(ModalScreen[None]):
         self.dismiss(None)
 
 
+def unfolded(text: str) -> str:
+    """Return a text whose paragraphs are a line each, so that they fit any width; what is indented stays."""
+    lines: list[str] = []
+    for line in text.split("\n"):
+        plain = bool(line) and not line.startswith((" ", "# "))
+        if plain and lines and lines[-1] and not lines[-1].startswith((" ", "# ")):
+            lines[-1] += f" {line}"
+        else:
+            lines.append(line)
+    return "\n".join(lines)
+
+
 def _of_settings(described: Mapping[str, Mapping[str, Any]]) -> dict[str, Page]:
     """Return a page for each tab: what its table's page says, then each of its keys."""
     pages = {}
@@ -104,6 +116,7 @@ def _of_settings(described: Mapping[str, Mapping[str, Any]]) -> dict[str, Page]:
             if told is None:
                 continue
             title, _, text = str(told.get("help", "")).partition("\n")
+            text = unfolded(text)
             texts.append(text if table == dialog.name else f"# {title}\n{text}")
             texts.append("# Its settings")
             texts += [
