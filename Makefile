@@ -31,7 +31,7 @@ run: $(VENV)/installed  ## Install into .venv and start Centrex.
 test: lint peers  ## Everything: format, lint, types, imports, all tests with real peers.
 	@$(PYTEST)
 
-check: lint  ## The gate: as `test`, without the slow tests and the real peers. Under a minute.
+check: lint  ## The gate: as `test`, without the slow tests and the real peers. Under two minutes.
 	@$(PYTEST) -q -m "not slow and not peer"
 
 lint: $(VENV)/tested

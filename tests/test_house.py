@@ -41,7 +41,6 @@ TESTED_ELSEWHERE: Final = {
     "centrex/runtime/route_test.py": "wire/test_routes.py",
     "centrex/proxy/ends.py": "proxy/test_relaying.py and test_delegating.py",
     "centrex/proxy/media_path.py": "proxy/test_relaying.py and test_delegating.py",
-    "centrex/runtime/rtpengine.py": "peer/test_rtpengine.py",
     "centrex/media/terms.py": "farm/ and runtime/relay/",
     "centrex/runtime/relay/kernel.py": "runtime/relay/test_ebpf.py and test_nftables.py",
     # one machine, seen through the whole it belongs to

@@ -63,7 +63,6 @@ class Rtpengine:
         name: Its control address, as it was configured.
         state: How it is.
         draining: Whether it is to get no new calls.
-        sessions: The Call-IDs it serves for us.
         figures: What it last said of itself.
         heard: When it was heard last.
         since: Since when its state is what it is.
@@ -72,7 +71,6 @@ class Rtpengine:
     def __init__(self, name: str, now: Instant) -> None:
         self.name = name
         self.state, self.draining = State.UNKNOWN, False
-        self.sessions: set[bytes] = set()
         self.figures: Mapping[bytes, Value] = {}
         self.heard = self.since = now
         self.pinged = -math.inf
@@ -204,7 +202,7 @@ class Rtpengines:
         self._heard(instance, now)
         if question.number == 0:
             instance.figures = _figures(fields) or instance.figures
-        elif fields.get(b"result") == b"load limit" and len(question.left) > 1:
+        elif _is_full(fields) and len(question.left) > 1:
             question.left.pop(0)
             self._send_first(question, now)
         else:
@@ -268,6 +266,13 @@ class Rtpengines:
 
 _HOW: Final = encode({"command": "statistics"})
 """How an instance is asked whether it is there; what it says of itself is shown."""
+
+
+def _is_full(fields: Mapping[bytes, Value]) -> bool:
+    """Whether an instance takes no more calls: by its own limit, or because its ports are used up."""
+    reason = fields.get(b"error-reason")
+    used_up = isinstance(reason, bytes) and b"out of ports" in reason.lower()
+    return fields.get(b"result") == b"load limit" or used_up
 
 
 def _figures(fields: Mapping[bytes, Value]) -> Mapping[bytes, Value]:

@@ -4,19 +4,17 @@ A pure function of the plan, the gateways and a view of who is registered; the p
 says, and `centrex route test` shows it.
 """
 
+import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 from centrex.base import PeerError
 from centrex.routing.plans import Match, Plans
 from centrex.routing.settings import Gateway, Step
 from centrex.routing.target import Target
 from centrex.sip.uri import SipUri, escape_user, parse_uri, unescape_user
-
-if TYPE_CHECKING:
-    import datetime as dt
 
 _DEEPEST: Final = 8
 """Plans within plans that are followed."""
@@ -65,7 +63,7 @@ def hunt(
     plans: Plans,
     gateways: Mapping[str, Gateway],
     view: View,
-    when: "dt.datetime | None",
+    when: dt.datetime,
     *,
     may_leave: bool,
 ) -> list[Stop]:
@@ -76,7 +74,7 @@ def hunt(
         plans: All plans, for destinations whose own plan is followed.
         gateways: The gateways by name.
         view: Who can be reached here.
-        when: The local time; None where no plan has times.
+        when: The local time.
         may_leave: Whether the caller may be led to other servers by a pattern.
     """
     stops: list[Stop] = []
@@ -89,7 +87,7 @@ def _walk(
     plans: Plans,
     gateways: Mapping[str, Gateway],
     view: View,
-    when: "dt.datetime | None",
+    when: dt.datetime,
     stops: list[Stop],
     path: list[int],
     *,
@@ -101,7 +99,7 @@ def _walk(
         if len(stops) >= MOST_STOPS:
             return
         inner = None
-        if step.expand and when is not None and not _IS_URI.match(step.to):
+        if step.expand and not _IS_URI.match(step.to):
             inner = plans.find(match.filled(step.to), lambda: when)
         if inner is None:
             stops.append(_stop(match, step, gateways, view, leaves=leaves))

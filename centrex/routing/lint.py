@@ -12,7 +12,7 @@ from centrex.routing.settings import GROUP, Plan, RoutingSettings, Step
 Finding = tuple[str, str]
 """The dotted key and what is odd about it."""
 
-_PROBES = ("", "0", "1001", "911", "+4930123456", "sales", "alice.smith", "9" * 15, "*97", "a" * 40)
+_PROBES = ("0", "1001", "911", "+4930123456", "sales", "alice.smith", "9" * 15, "*97", "a" * 40)
 """Numbers of all sorts: a pattern that matches each of them matches everything."""
 _IS_URI = re.compile(r"sips?:", re.IGNORECASE)
 
@@ -66,7 +66,7 @@ def _unreachable(
             continue
         if not plan.times:
             seen[key] = number
-            if plan.pattern and all(map(compile_pattern(plan.pattern).fullmatch, _PROBES[1:])):
+            if plan.pattern and all(map(compile_pattern(plan.pattern).fullmatch, _PROBES)):
                 everything = number
                 yield f"{where}.pattern", "matches every number, also misdialled ones"
 

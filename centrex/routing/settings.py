@@ -77,7 +77,7 @@ def _address(text: str) -> str:
     return text
 
 
-def _unique_groups(value: str) -> str:
+def _gateway_name(value: str) -> str:
     if value and not _GATEWAY_NAME.fullmatch(value):
         raise ValueError("may have letters, digits, - and _")
     return value
@@ -220,7 +220,7 @@ class Plan(_Table, frozen=True):
 class Gateway(_Table, frozen=True):
     """`[[routing.gateways]]`: a way out, such as to the telephone network."""
 
-    name: Annotated[str, AfterValidator(_unique_groups)] = Field(
+    name: Annotated[str, AfterValidator(_gateway_name)] = Field(
         min_length=1,
         title="Name",
         description='What destinations call it: "\\1@NAME".',

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
+from centrex.base import Unavailable
 from centrex.events import Event, Field, Kind, Severity
 from centrex.farm.farm import Farm
 from centrex.farm.relay import Relay, RelayState
@@ -127,7 +128,14 @@ class Media:
         self.relaying.mode = settings.mode
         self.relaying.refuse = settings.without_relay == "refuse"
         if settings.mode != "never" and not self._began:
-            tasks.start_soon(self.start, tasks)
+            tasks.start_soon(self._start_late, tasks)
+
+    async def _start_late(self, tasks: TaskGroup) -> None:
+        """Start while the engine runs, which goes on if that fails."""
+        try:
+            await self.start(tasks)
+        except Unavailable as error:
+            self._tell("media.unavailable", Severity.ERROR, why=str(error))
 
     async def _tick(self) -> None:
         while True:

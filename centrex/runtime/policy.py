@@ -136,7 +136,7 @@ def make_routes(config: Config) -> Routes:
         plans=Plans(routing.plans, fold),
         gateways={gateway.name: gateway for gateway in routing.gateways},
         fixed={
-            fold(row.name).encode(): row.contact.encode()
+            _canonical(row.name, config): row.contact.encode()
             for row in config.directory.entries
             if row.enabled and row.contact
         },
@@ -144,6 +144,12 @@ def make_routes(config: Config) -> Routes:
         decline_ends=routing.decline_ends,
         local_time=lambda _: dt.datetime.now(zone),
     )
+
+
+def _canonical(name: str, config: Config) -> bytes:
+    """Return a user's name as the registry spells it."""
+    raw = name.encode()
+    return raw if config.registrar.case_sensitive else raw.lower()
 
 
 def without(networks: Iterable[str], outside: str) -> list[str]:

@@ -7,7 +7,6 @@ call is relayed, and what is asked, is decided there.
 import os
 import socket
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -92,7 +91,15 @@ class RtpengineMedia:
         self.relaying.mode = settings.mode
         self.relaying.refuse = settings.without_relay == "refuse"
         if settings.mode != "never" and not self._began:
-            tasks.start_soon(self.start, tasks)
+            tasks.start_soon(self._start_late, tasks)
+
+    async def _start_late(self, tasks: TaskGroup) -> None:
+        """Start while the engine runs, which goes on if that fails."""
+        try:
+            await self.start(tasks)
+        except Unavailable as error:
+            self._began = False
+            self._tell("media.unavailable", Severity.ERROR, {"why": str(error)})
 
     # questions and answers
 
@@ -123,14 +130,15 @@ class RtpengineMedia:
             except anyio.ClosedResourceError:
                 return
             now = time.monotonic()
-            with suppress(BlockingIOError):
-                for _ in range(_BATCH):
-                    try:
-                        data = sock.recv(_ROOM)
-                    except ConnectionRefusedError:
-                        self.rtpengines.failed(name, now)
-                        continue
-                    self._receive(name, data, now)
+            for _ in range(_BATCH):
+                try:
+                    data = sock.recv(_ROOM)
+                except BlockingIOError:
+                    break
+                except OSError:  # nobody listens there, or no way leads there (ICMP)
+                    self.rtpengines.failed(name, now)
+                    break
+                self._receive(name, data, now)
             self._perform(now)
 
     def _receive(self, name: str, data: bytes, now: float) -> None:

@@ -138,14 +138,21 @@ def test_the_one_that_serves_a_call_is_asked_first(world: World) -> None:
     assert reply.name == last
 
 
-def test_one_that_is_full_is_passed_over(world: World) -> None:
+@pytest.mark.parametrize(
+    "says",
+    [
+        {"result": "load limit"},
+        {"result": "error", "error-reason": "Ran out of ports"},
+    ],
+)
+def test_one_that_is_full_is_passed_over(world: World, says: dict[str, str]) -> None:
     first, second, _ = (one.name for one in world.all.ranked(b"call"))
     world.all.ask(7, b"call", {"command": "offer"}, world.now)
     ((name, data),) = world.all.sends
     assert name == first
     world.all.sends = []
     cookie = data.partition(b" ")[0]
-    world.all.receive(name, cookie + b" " + encode({"result": "load limit"}), world.now)
+    world.all.receive(name, cookie + b" " + encode(says), world.now)
     assert [name for name, _ in world.all.sends] == [second]
     assert not world.all.results
 

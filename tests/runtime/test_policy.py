@@ -122,3 +122,11 @@ def test_what_the_router_sends_is_neither_trusted_nor_spared() -> None:
     guard = Guard(**made.guard | {"burst": 1, "requests_per_second": 1})
     assert all(guard.admit("10.0.0.2", 5.0) for _ in range(9))
     assert [guard.admit("10.0.0.1", 5.0) for _ in range(3)] == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("name", "spelled"), [("Door", b"door"), ("T\u00dcR", "t\u00dcr".encode())]
+)
+def test_a_fixed_contact_is_found_as_the_registry_spells_names(name: str, spelled: bytes) -> None:
+    rows = f'[[directory.entries]]\nname = "{name}"\ncontact = "sip:door@192.0.2.9"'
+    assert policy(rows).routes.fixed == {spelled: b"sip:door@192.0.2.9"}
