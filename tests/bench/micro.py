@@ -19,8 +19,14 @@ _HEADERS = "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS\nContent-Type: application/
 Step = tuple[bytes, bool]
 
 
-def call_script(proxy: Proxy, number: int) -> list[Step]:
-    """Play one call slowly and return what its ends sent: (message, whether the callee sent it)."""
+def call_script(proxy: Proxy, number: int, *, described: bool = False) -> list[Step]:
+    """Play one call slowly and return what its ends sent: (message, whether the callee sent it).
+
+    Args:
+        proxy: A proxy that knows bob.
+        number: Makes the call one of its own.
+        described: Whether the answer describes the callee's media too.
+    """
     alice, bob = proxy.flows.get("192.0.2.7", 5060), proxy.flows.get("192.0.2.8", 5060)
     steps: list[Step] = []
     call_id, tag = f"bench-{number}@192.0.2.7", f"a{number}"
@@ -37,7 +43,15 @@ def call_script(proxy: Proxy, number: int) -> list[Step]:
     sent = proxy.receive(invite, alice)[-1][1]
     contact = "Contact: <sip:bob@192.0.2.8:5060>"
     for status in (180, 200):
-        answer = respond(sent, status, extra=contact)
+        if described and status == 200:
+            answer = respond(
+                sent,
+                status,
+                extra=f"{contact}\nContent-Type: application/sdp",
+                body=_SDP.replace("192.0.2.7", "192.0.2.8"),
+            )
+        else:
+            answer = respond(sent, status, extra=contact)
         steps.append((answer, True))
         proxy.receive(answer, bob)
     message = parse(sent)
