@@ -31,8 +31,8 @@ run: $(VENV)/installed  ## Install into .venv and start Centrex.
 test: lint peers  ## Everything: format, lint, types, imports, all tests with real peers.
 	@$(PYTEST)
 
-check: lint  ## The gate: as `test`, without the slow tests and the real peers. Under two minutes.
-	@$(PYTEST) -q -m "not slow and not peer"
+check: lint  ## The gate: as `test`, without the slow tests and the real peers; on all cores.
+	@$(PYTEST) -q -n auto -m "not slow and not peer"
 
 lint: $(VENV)/tested
 	@$(BIN)/ruff format --check .
