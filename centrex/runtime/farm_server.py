@@ -26,9 +26,9 @@ _CONNECTIONS: Final = 512
 _STRANGERS: Final = 16
 """Connections of one source that are not logged in."""
 _ASK_S: Final = 2.0
-_GATHER_S: Final = 0.005
-"""How long what a relay is told waits for more: each message wakes its process, at the price of a
-call's tenth. Packets that come before are kept by the relay."""
+_GATHER_S: Final = 0.02
+"""How long what a relay is told waits for more, since waking its process costs more than a message:
+a packet's time. Those that come before are kept by the relay."""
 
 
 class FarmServer:
