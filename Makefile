@@ -49,8 +49,9 @@ deep: $(VENV)/tested  ## The property tests by night: 5,000 examples each.
 bench-watchers: $(VENV)/tested  ## 10,000 watched phones register anew in 30 s: CPU, NOTIFYs, memory.
 	@$(BIN)/python -m tests.bench.watch_storm
 
-bench-micro: $(VENV)/tested  ## Microseconds per call, OPTIONS and REGISTER in the core.
+bench-micro: $(VENV)/tested  ## Microseconds per call, OPTIONS and REGISTER in the core; what relaying adds.
 	@$(BIN)/python -m tests.bench.micro
+	$(BIN)/python -m tests.bench.relayed
 
 BPF := centrex/runtime/relay/ebpf/relay.bpf
 BPF_FLAGS := -O2 -g0 -target bpf -mcpu=v3 -Wall -Wextra -Werror

@@ -5,53 +5,20 @@ media passes; sockets, threads and data path of the relay are real, the link bet
 """
 
 import cProfile
-import gc
 import pstats
 import sys
-import time
-from collections.abc import Callable
 
 from centrex.farm.farm import Farm
 from centrex.farm.relay_side import Custody
 from centrex.media.terms import Slot
 from centrex.proxy.relaying import Relaying
 from centrex.runtime.relay.plane import Plane
-from tests.bench.micro import Step, call_script, fresh
+from tests.bench.micro import call_script, fresh, spent, talks
 from tests.support.farmlink import FakePlane, Joined, Watcher
 from tests.support.proxy import Proxy
 
 HOST = "127.0.0.1"
 _CALLS = 2000
-
-
-def _talks(
-    proxy: Proxy, scripts: list[list[Step]], between: Callable[[], None]
-) -> Callable[[], None]:
-    core = proxy.core
-    alice, bob = proxy.flows.get("192.0.2.7", 5060), proxy.flows.get("192.0.2.8", 5060)
-
-    def calls() -> None:
-        now = 1000.0
-        for steps in scripts:
-            now += 0.005
-            for data, from_callee in steps:
-                core.receive(data, bob if from_callee else alice, now)
-                core.sends.clear()
-            core.events.clear()
-            core.expire(now)
-            between()
-
-    return calls
-
-
-def _timed(work: Callable[[], None]) -> float:
-    """Return the CPU time of a call, µs."""
-    gc.collect()
-    gc.freeze()
-    gc.disable()  # as the engine has it
-    began = time.process_time()
-    work()
-    return (time.process_time() - began) / _CALLS * 1e6
 
 
 def _with_media(proxy: Proxy, plane: object) -> Joined:
@@ -84,24 +51,24 @@ def main() -> None:
         _supply(joined)
     joined = _with_media(players[2], FakePlane(HOST))
     lines: list[bytes] = []
-    work = _talks(players[2], relayed, lambda: lines.extend(_supply(joined)))
+    work = talks(players[2], relayed, lambda: lines.extend(_supply(joined)))
     if "-p" in sys.argv:
         profile = cProfile.Profile()
         profile.runcall(work)
         pstats.Stats(profile).sort_stats("tottime").print_stats(50)
         return
-    told = {"core, direct": _timed(_talks(players[3], scripts, lambda: None))}
-    told["core, relayed"] = _timed(work)
+    told = {"core, direct": spent(talks(players[3], scripts), _CALLS)}
+    told["core, relayed"] = spent(work, _CALLS)
     assert players[2].core.statistics.calls_total == _CALLS
     assert not len(players[2].core.calls)
     plane = Plane(hosts=[(HOST, HOST)], ports=(20000, 59999), kernel=None, silence_s=60)
     plane.start()
     joined = _with_media(players[4], plane)
-    told["core and relay"] = _timed(_talks(players[4], relayed, joined.run))
+    told["core and relay"] = spent(talks(players[4], relayed, joined.run), _CALLS)
     assert plane.total == _CALLS, plane.total
     plane.close()
-    for name, spent in told.items():
-        print(f"{name:16}{spent:7.1f} us")  # noqa: T201
+    for name, cost in told.items():
+        print(f"{name:16}{cost:7.1f} us")  # noqa: T201
     count, octets = len(lines) / _CALLS, sum(map(len, lines)) / _CALLS
     print(f"{count:.1f} lines to the relay for each call, {octets:.0f} octets")  # noqa: T201
 
