@@ -192,7 +192,11 @@ class Plane:
                 return
             if held is None:
                 held = Held(session, now)
-            fresh = self._joined(held, session)
+            try:
+                fresh = self._joined(held, session)
+            except Unavailable:
+                self._let_go(held, session)
+                raise
             self.total += session.id not in self._held
             self._held[session.id] = held
             held.session, held.streams = session, fresh
@@ -224,6 +228,15 @@ class Plane:
             if gone is not None and gone not in kept:
                 self._close(gone.pairs)
         return fresh
+
+    def _let_go(self, held: Held, session: Session) -> None:
+        """Close what was opened for a session that cannot be served as it is."""
+        kept = set(held.pairs())
+        for stream in session.streams:
+            for slot in stream.slots if stream is not None else ():
+                pair = self._pairs.get((slot.host, slot.port))
+                if pair is not None and pair not in kept and pair.rtp.owner in (None, held):
+                    self._leave(pair)
 
     def _pair(self, slot: Slot) -> Pair:
         pair = self._pairs.get((slot.host, slot.port))
