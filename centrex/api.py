@@ -337,10 +337,9 @@ def serve_relay(file: Path, *, ready_fd: int | None = None) -> int:
         ConfigError: The configuration cannot be used.
         Unavailable: An address or the lock cannot be had.
     """
-    from centrex.config.relay import load_relay  # noqa: PLC0415 - see `serve`
     from centrex.runtime.relay import process  # noqa: PLC0415 - see `serve`
 
-    return process.serve(load_relay(file), ready_fd=ready_fd)
+    return process.serve(file, ready_fd=ready_fd)
 
 
 def is_lock_free(paths: InstancePaths) -> bool:

@@ -32,7 +32,7 @@ class Relay:
         room: Namespace | None = None,
     ) -> None:
         self.name, self._through = name, through
-        self._file = folder / f"{name}.toml"
+        self.file = folder / f"{name}.toml"
         settings = {
             "name": name,
             "address": host or loopback(),
@@ -40,18 +40,19 @@ class Relay:
             "offload": offload,
             "proxies": [{"address": proxy, "port": port, "secret": secret}],
         }
-        self._file.write_text(tomlkit.dumps(settings))
+        self.file.write_text(tomlkit.dumps(settings))
         self.log = folder / f"{name}.log"
         self._room = room
         self.start()
 
-    def start(self) -> None:
+    def start(self, *more: str, pass_fds: Sequence[int] = ()) -> None:
         with self.log.open("ab") as log, self._room.inside() if self._room else nullcontext():
             self.process = subprocess.Popen(
-                [*self._through, *COMMAND, "relay", "start", "--config", str(self._file)],
+                [*self._through, *COMMAND, "relay", "start", "--config", str(self.file), *more],
                 stdout=log,
                 stderr=log,
                 cwd=ROOT,
+                pass_fds=pass_fds,
             )
 
     def __enter__(self) -> Self:

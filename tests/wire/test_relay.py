@@ -264,3 +264,47 @@ def test_a_relay_that_cannot_start_says_why(tmp_path: Path) -> None:
         relay = Relay(tmp_path, f"r{words[:2]}", 1, host=address)
         assert relay.process.wait(10) in (1, 2)
         assert words in relay.log.read_text()
+
+
+def test_a_relay_is_started_anew_only_if_it_could_begin(tmp_path: Path) -> None:
+    """Its file is read first; whoever waited for it to be ready is not told again."""
+    with CentrexServer(
+        tmp_path,
+        users=["alice", "bob"],
+        overrides={
+            "media.mode": "always",
+            "media.embedded": False,
+            "media.secret": SECRET,
+            "media.control_port": (port := free_port("127.0.0.1")),
+            "media.heartbeat": 1,
+        },
+    ) as server:
+        relay = Relay(tmp_path, "one", port)
+        relay.process.terminate()
+        relay.process.wait(10)
+        read, write = os.pipe()
+        relay.start("--ready-fd", str(write), pass_fds=[write])
+        os.close(write)
+        with relay, SipClient("alice", server) as alice, SipClient("bob", server) as bob:
+            assert os.read(read, 100) == b"ready\n"
+            os.close(read)
+            assert bob.register().status == 200
+            assert until(lambda: relays(server).get("one", {}).get("state") == "available")
+            time.sleep(0.2)  # leases are under way
+            talk = Talk(alice, bob)
+            assert talk.relayed
+            talk.settle()
+            good = relay.file.read_text()
+            relay.file.write_text(f'max_sesions = 77\nsilence_timeout = "long"\n{good}')
+            relay.process.send_signal(signal.SIGHUP)
+            assert until(lambda: "it goes on as before" in relay.log.read_text())
+            said = relay.log.read_text()
+            assert "max_sesions: unknown key (did you mean max_sessions?)" in said
+            assert "silence_timeout: must be a whole number" in said
+            talk.hear()
+            relay.file.write_text(f"max_sessions = 77\n{good}")
+            relay.process.send_signal(signal.SIGHUP)
+            assert until(lambda: relays(server)["one"]["capacity"] == 77, timeout=10)
+            assert relay.process.poll() is None
+            talk.hear(within=5.0)
+            talk.end()

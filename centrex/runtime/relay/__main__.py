@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 from centrex.base import CentrexError
-from centrex.config.relay import load_relay
 from centrex.runtime.relay.process import ORPHAN_S, serve
 
 
@@ -16,7 +15,7 @@ def main() -> int:
     parser.add_argument("--lock", type=Path, required=True)
     given = parser.parse_args()
     try:
-        return serve(load_relay(given.config), lock=given.lock, orphan_s=ORPHAN_S)
+        return serve(given.config, lock=given.lock, orphan_s=ORPHAN_S)
     except CentrexError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -18,13 +18,14 @@ import anyio
 from anyio.abc import TaskGroup
 
 from centrex.base import LocalError, Unavailable
-from centrex.config.relay import RelayConfig
+from centrex.config.relay import load_relay
 from centrex.farm.relay_side import Custody, RelaySide
 from centrex.runtime.garbage import Collector
 from centrex.runtime.lock import InstanceLock
 from centrex.runtime.monitor import interface_addresses
 from centrex.runtime.notify import Notifier, tell_ready
 from centrex.runtime.relay.addresses import EVERY_S, AddressKeeper, all_addresses
+from centrex.runtime.relay.anew import again, objections
 from centrex.runtime.relay.link import ProxyLink
 from centrex.runtime.relay.offload import Offload, open_offload
 from centrex.runtime.relay.plane import Plane
@@ -41,15 +42,14 @@ class RelayProcess:
     """One relay.
 
     Args:
-        config: Its configuration.
+        file: Its configuration.
         lock: The lock it holds; None for none.
         orphan_s: After how long without a proxy and without a call it ends by itself; 0 for never.
     """
 
-    def __init__(
-        self, config: RelayConfig, *, lock: Path | None = None, orphan_s: float = 0.0
-    ) -> None:
-        self._config, self._lock, self._orphan_s = config, lock, orphan_s
+    def __init__(self, file: Path, *, lock: Path | None = None, orphan_s: float = 0.0) -> None:
+        self._file, self._config = file, load_relay(file)
+        self._lock, self._orphan_s = lock, orphan_s
         self._custody = Custody()
         self._boot = os.urandom(8).hex()
         self._again = False
@@ -126,9 +126,29 @@ class RelayProcess:
                 if ready_fd is not None:
                     tell_ready(ready_fd)
                 async for number in signals:
-                    self._again = number == signal.SIGHUP
-                    break
+                    if number != signal.SIGHUP:
+                        break
+                    notifier.reloading()
+                    self._again = self._may_begin_anew()
+                    if self._again:
+                        break
+                    notifier.ready(f"relaying by {self._offload.name}, as before")
+            if (
+                self._again
+            ):  # another one now would be the end: it is left out until the next begins
+                signal.signal(signal.SIGHUP, signal.SIG_IGN)
             tasks.cancel_scope.cancel()
+
+    def _may_begin_anew(self) -> bool:
+        """Whether the next process of this relay could start; says why not."""
+        found = objections(
+            lambda: load_relay(self._file), self._config, self._offload, self._machine_name()
+        )
+        for one in found:
+            _say(one)
+        if found:
+            _say("not started anew: it goes on as before")
+        return not found
 
     async def _tell_notices(self) -> None:
         """Hand what the plane noticed to the proxy whose session it is."""
@@ -213,7 +233,7 @@ def _say(words: str) -> None:
 
 
 def serve(
-    config: RelayConfig,
+    file: Path,
     *,
     lock: Path | None = None,
     ready_fd: int | None = None,
@@ -221,25 +241,33 @@ def serve(
 ) -> int:
     """Run a relay until it is told to end; return its exit code.
 
+    Args:
+        file: Its configuration.
+        lock: The lock it holds; None for none.
+        ready_fd: A descriptor that is written to once its ports are open.
+        orphan_s: See `RelayProcess`.
+
     Raises:
+        ConfigError: The configuration cannot be used.
         Unavailable: An address or the lock cannot be had.
     """
+    relay = RelayProcess(file, lock=lock, orphan_s=orphan_s)
     sys.setswitchinterval(_SWITCH_S)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(_DESCRIPTORS, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
     async def main() -> bool:
-        return await RelayProcess(config, lock=lock, orphan_s=orphan_s).run(ready_fd)
+        return await relay.run(ready_fd)
 
     fast = importlib.util.find_spec("uvloop") is not None
     try:
-        again = anyio.run(main, backend_options={"use_uvloop": fast})
+        anew = anyio.run(main, backend_options={"use_uvloop": fast})
     except BaseExceptionGroup as group:
         expected = group.subgroup(Unavailable)
         if expected is None:
             raise
         raise Unavailable(str(expected.exceptions[0])) from None
-    if again:
-        os.execv(sys.executable, sys.orig_argv)
+    if anew:
+        os.execv(sys.executable, again(sys.orig_argv))
     return 0
