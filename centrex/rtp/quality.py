@@ -1,48 +1,117 @@
 """What sequence numbers and arrival times tell of a stream: loss and jitter (RFC 3550 §A.1, A.3, A.8).
 
 Made to cost little: the usual packet, the next one in sequence, needs one comparison, which the
-caller makes; jitter is taken from two neighbouring packets in sixteen.
+caller makes; jitter is taken from two neighbouring packets in sixteen. So the source of a packet is
+looked at only where its number is not the next one, as it is not when another source begins.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
-_HALF: Final = 1 << 15
 _MAX_DROPOUT: Final = 3000
 _MAX_MISORDER: Final = 100
+_SOURCES: Final = 4
+"""Sources of one end whose numbers are followed; of one that goes its loss is kept."""
+
+
+class _Source(NamedTuple):
+    """How far a source that is not heard just now has come."""
+
+    next: int
+    lost: int
+    jitter_s: float
 
 
 class Quality:
-    """The figures of one synchronization source at a time.
+    """The figures of one end: of the source that is heard, and the loss of those before it.
 
     Attributes:
         next: The sequence number that would be next; -1 before the first packet.
-        lost: Packets that were missed, less those that came late or twice.
-        jitter_s: Interarrival jitter in seconds.
+        jitter_s: Interarrival jitter of the source that is heard, in seconds.
     """
 
-    __slots__ = ("_arrival", "_rate", "_timestamp", "jitter_s", "lost", "next")
+    __slots__ = (
+        "_arrival",
+        "_bad",
+        "_lost",
+        "_others",
+        "_past",
+        "_rate",
+        "_source",
+        "_timestamp",
+        "jitter_s",
+        "next",
+    )
 
     def __init__(self) -> None:
         self.next = -1
-        self.lost = 0
         self.jitter_s = 0.0
+        self._source = self._bad = -1
+        self._lost = self._past = 0
+        self._others: dict[int, _Source] | None = None
         self._arrival = -1.0
         self._timestamp = self._rate = 0
 
-    def out_of_order(self, sequence: int) -> None:
-        """Take in a packet that is not the next one."""
-        expected = self.next
-        self.next = (sequence + 1) & 0xFFFF
+    @property
+    def lost(self) -> int:
+        """Packets missed, of all sources: of each, less those that came late or twice; never below 0."""
+        others = self._others.values() if self._others else ()
+        missed = max(self._lost, 0) + sum(max(one.lost, 0) for one in others)
+        return max(self._past + missed, 0)
+
+    def out_of_order(self, sequence: int, source: int) -> None:
+        """Take in a packet that is not the next one.
+
+        Args:
+            sequence: Its sequence number.
+            source: Its synchronization source.
+        """
         self._arrival = -1.0
-        if expected < 0:
-            return
+        if source != self._source:
+            self._change(source)
+        expected = self.next
         gap = (sequence - expected) & 0xFFFF
-        if gap < _MAX_DROPOUT:
-            self.lost += gap
+        if expected < 0 or sequence == self._bad:
+            pass  # it begins, or began anew with the packet before
+        elif gap < _MAX_DROPOUT:
+            self._lost += gap
         elif gap > 0x10000 - _MAX_MISORDER:
-            self.next = expected  # late, or twice
-            self.lost -= 1
-        # else the source began anew
+            self._lost -= 1  # late, or twice
+            return
+        else:
+            self._bad = (sequence + 1) & 0xFFFF
+            return
+        self._bad = -1
+        self.next = (sequence + 1) & 0xFFFF
+
+    def _change(self, source: int) -> None:
+        """Another source is heard: one from before, or a new one."""
+        before, self._source, self._bad = self._source, source, -1
+        if before < 0:
+            return
+        if self._others is None:
+            self._others = {}
+        others = self._others
+        others[before] = _Source(self.next, self._lost, self.jitter_s)
+        known = others.pop(source, None)
+        if len(others) >= _SOURCES:
+            self._past += max(others.pop(next(iter(others))).lost, 0)
+        self.next, self._lost, self.jitter_s = known or (-1, 0, 0.0)
+
+    def carried(self, lost: int, jitter_s: float) -> None:
+        """Take over what somebody else has counted of the stream since the last time.
+
+        Args:
+            lost: How much more was missed.
+            jitter_s: The jitter now; 0 where it is not known.
+        """
+        self._past += lost
+        if jitter_s:
+            self.jitter_s = jitter_s
+
+    def resume(self) -> None:
+        """The packets since the last one passed elsewhere: the next one leaves no gap."""
+        self.next = self._bad = -1
+        self._arrival = -1.0
 
     def sample(self, timestamp: int, arrival: float, rate: int) -> None:
         """Take in the first of two neighbouring packets."""

@@ -1,5 +1,7 @@
 """Loss and jitter of a stream (RFC 3550 §A.1, A.3, A.8)."""
 
+from collections.abc import Iterable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,11 +9,11 @@ from hypothesis import strategies as st
 from centrex.rtp.quality import Quality
 
 
-def feed(quality: Quality, sequences: list[int]) -> None:
+def feed(quality: Quality, sequences: Iterable[int], source: int = 1) -> None:
     """Take packets in as the relay does: what is not the next one is told."""
     for sequence in sequences:
         if sequence != quality.next:
-            quality.out_of_order(sequence)
+            quality.out_of_order(sequence, source)
         else:
             quality.next = (sequence + 1) & 0xFFFF
 
@@ -22,15 +24,22 @@ def feed(quality: Quality, sequences: list[int]) -> None:
         ([5, 6, 7], 0),
         ([5, 7, 8], 1),
         ([5, 7, 6, 8], 0),
-        ([5, 6, 6, 7], -1),
+        ([5, 6, 6, 7], 0),
+        ([5, 6, 6, 7, 9, 10], 0),
+        ([5, 6, 9, 9, 9, 9, 9], 0),
         ([65534, 65535, 0, 1], 0),
         ([65535, 2], 2),
-        ([5, 40000, 40001], 0),
-        ([100, 3, 4], -2),
+        ([5, 40000, 40001, 40003], 1),
+        ([5, 40000, 6, 7], 0),
+        ([5, 40000, 6, 8], 1),
+        ([100, 3, 4], 0),
     ],
 )
 def test_loss(sequences: list[int], lost: int) -> None:
-    """A gap counts, what comes late or twice is taken off, a new beginning is none (§A.1, §A.3)."""
+    """A gap counts, what comes late or twice is taken off, a new beginning is none (§A.1, §A.3).
+
+    A lone packet from far off is no beginning, and there is no less than no loss.
+    """
     quality = Quality()
     feed(quality, sequences)
     assert quality.lost == lost
@@ -42,6 +51,53 @@ def test_what_is_missing_between_first_and_last_is_lost(first: int, came: list[b
     quality = Quality()
     feed(quality, [(first + n) & 0xFFFF for n, there in enumerate(came) if there])
     assert quality.lost == came.count(False)
+
+
+@given(st.lists(st.tuples(st.integers(0, 0xFFFF), st.integers(1, 20)), max_size=12))
+def test_a_source_that_begins_has_lost_nothing(sources: list[tuple[int, int]]) -> None:
+    quality = Quality()
+    for number, (first, count) in enumerate(sources):
+        feed(quality, [(first + n) & 0xFFFF for n in range(count)], 100 + number)
+        assert quality.next == (first + count) & 0xFFFF
+    assert quality.lost == 0
+
+
+def test_what_each_source_has_lost_adds_up() -> None:
+    quality = Quality()
+    for source in range(1, 9):  # more than are remembered
+        feed(quality, [source * 7000, source * 7000 + 2], source)
+    feed(quality, [5, 5, 5], 20)
+    assert quality.lost == 8
+
+
+def test_two_sources_in_turn_are_followed_each() -> None:
+    quality = Quality()
+    for step in range(50):
+        feed(quality, [100 + step], 1)
+        if step not in (7, 8):
+            feed(quality, [60000 + step], 2)
+    assert quality.lost == 2
+
+
+def test_jitter_is_that_of_the_source_that_is_heard() -> None:
+    quality = Quality()
+    feed(quality, [16], 1)
+    quality.jitter_s = 0.5
+    feed(quality, [900], 2)
+    assert quality.jitter_s == 0.0
+    feed(quality, [17], 1)
+    assert quality.jitter_s == 0.5
+
+
+def test_what_passed_elsewhere_leaves_no_gap() -> None:
+    quality = Quality()
+    feed(quality, [1, 2])
+    quality.carried(3, 0.002)
+    quality.resume()
+    feed(quality, [900, 901])
+    assert (quality.lost, quality.jitter_s) == (3, 0.002)
+    quality.carried(-5, 0.0)
+    assert (quality.lost, quality.jitter_s) == (0, 0.002)
 
 
 def test_jitter_is_what_arrives_otherwise_than_it_was_sent() -> None:

@@ -9,7 +9,7 @@ from typing import Final
 
 from centrex.base import Instant, Unavailable
 from centrex.media.terms import Address
-from centrex.runtime.relay.kernel import Entry, KernelPath, Key
+from centrex.runtime.relay.kernel import Carried, Entry, KernelPath, Key
 from centrex.runtime.relay.ports import Port
 
 _READ_S: Final = 0.98
@@ -17,6 +17,7 @@ _READ_PER_S: Final = 5000
 """Figures read from the kernel in a second; where there are more, they are read less often."""
 _CLAIM_S: Final = 30.0
 """How long what a former process left in the kernel waits for its session."""
+_NOTHING: Final = Carried(0, 0)
 
 
 class Carrier:
@@ -38,7 +39,7 @@ class Carrier:
         left = kernel.entries() if kernel is not None else ()
         self._unclaimed: dict[Address, Entry] = {entry.arrives: entry for entry in left}
         self._claim_until = now + _CLAIM_S
-        self._seen: dict[Port, tuple[int, int]] = {}
+        self._seen: dict[Port, Carried] = {}
         self._read_at: Instant = 0.0
         self.failures = 0
 
@@ -84,8 +85,10 @@ class Carrier:
             last = {}
         for key, port in keys.items():
             port.carried = False
+            port.quality.resume()
             if key in last:
-                self._note(port, last[key].packets, last[key].octets, None)
+                self._note(port, last[key], None)
+            self._seen.pop(port, None)
 
     def read(self, ports: Iterable[Port], now: Instant) -> None:
         """Take over what the kernel has counted, if it is time; let go of what nobody claims."""
@@ -102,9 +105,7 @@ class Carrier:
             told = carried.get(_key(port)) if port.carried else None
             if told is None:
                 continue
-            self._note(port, told.packets, told.octets, now)
-            if told.lost or told.jitter_s:
-                port.quality.lost, port.quality.jitter_s = told.lost, told.jitter_s
+            self._note(port, told, now)
         if self._unclaimed and now >= self._claim_until:
             with suppress(Unavailable):  # a kernel that is gone has nothing left either
                 self._kernel.remove([entry.key for entry in self._unclaimed.values()])
@@ -115,16 +116,18 @@ class Carrier:
         if self._kernel is not None:
             self._kernel.close(keep=keep)
 
-    def _note(self, port: Port, packets: int, octets: int, now: Instant | None) -> None:
+    def _note(self, port: Port, told: Carried, now: Instant | None) -> None:
         """Add to a port's figures what the kernel has carried since they were last looked at."""
-        before = self._seen.pop(port, (0, 0))
-        port.packets += packets - before[0]
-        port.octets += octets - before[1]
+        before = self._seen.pop(port, _NOTHING)
+        packets = told.packets - before.packets
+        port.packets += packets
+        port.octets += told.octets - before.octets
+        port.quality.carried(told.lost - before.lost, told.jitter_s)
         if port.peer is not None:
-            port.peer.sent += packets - before[0]
+            port.peer.sent += packets
         if now is not None:
-            self._seen[port] = (packets, octets)
-            if packets != before[0]:
+            self._seen[port] = told
+            if packets:
                 port.heard = port.latch.heard = now
 
 

@@ -373,6 +373,27 @@ def test_what_the_kernel_counted_is_told(world: World) -> None:
     assert (caller["lost"], caller["jitter_ms"]) == (3, 2.0)
 
 
+def test_what_comes_back_from_the_kernel_leaves_no_gap(world: World) -> None:
+    kernel, call = settled(world)
+    kernel.counts[call.caller.address, call.slots[0].rtp] = Carried(500, 86000, 3, 0.002)
+    call.put(callee=world.end(stream=9).end())
+    assert any(what == "remove" for what, _ in kernel.log)
+    call.caller.sequence += 500
+    call.caller.send(call.slots[0], 5)
+    until(lambda: call.figures()[0]["packets"] >= 505)
+    assert call.figures()[0]["lost"] == 3
+
+
+def test_another_source_at_the_same_address_has_lost_nothing(world: World) -> None:
+    call = world.call()
+    call.talk()
+    before = call.figures()[0]["packets"]
+    call.caller.stream, call.caller.sequence = 77, 2500
+    call.caller.send(call.slots[0], 5)
+    until(lambda: call.figures()[0]["packets"] == before + 5)
+    assert call.figures()[0]["lost"] == 0
+
+
 def test_silence_is_what_the_kernel_does_not_carry_either(world: World) -> None:
     kernel, call = settled(world)
     for count in range(1, 9):

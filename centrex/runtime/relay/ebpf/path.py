@@ -27,7 +27,7 @@ from centrex.runtime.relay.ebpf.elf import BadObject, read_program
 from centrex.runtime.relay.kernel import Carried, Entry, Key
 from centrex.runtime.relay.routes import Routes
 
-LAYOUT: Final = "v1"
+LAYOUT: Final = "v2"
 """Names the map's layout and the program's meaning: what another one has pinned is not taken up."""
 _KEY: Final = struct.Struct("=16s16s2s2s")
 _VALUE: Final = struct.Struct("=36sIIIQQqQQII")

@@ -49,7 +49,7 @@ struct stream {
 	__u64 jitter_ns;
 	__u64 heard_ns;   // when the last packet came
 	__u32 timestamp;  // its RTP timestamp
-	__u32 unused;
+	__u32 source;     // its synchronization source
 };
 
 struct {
@@ -60,13 +60,21 @@ struct {
 
 enum { NEXT = -1, ETHER = sizeof(struct ethhdr), HALF = 1 << 15, DROPOUT = 3000, MISORDER = 100 };
 
-// RFC 3550 §A.1, §A.3 and §A.8, as centrex/rtp/quality.py has them.
+// RFC 3550 §A.1, §A.3 and §A.8, as centrex/rtp/quality.py has them; but of the sources of a stream
+// only the one heard last is remembered, and the loss is that of all of them.
 INLINE void measure(struct stream *stream, const __u8 *rtp, __u64 now)
 {
 	if (rtp[0] >> 6 != 2 || (rtp[1] >= 192 && rtp[1] <= 223))
 		return;
 	__u32 sequence = (__u32)rtp[2] << 8 | rtp[3];
 	__u32 timestamp = (__u32)rtp[4] << 24 | (__u32)rtp[5] << 16 | (__u32)rtp[6] << 8 | rtp[7];
+	__u32 source;
+	__builtin_memcpy(&source, rtp + 8, sizeof source);
+	if (source != stream->source) {
+		stream->source = source;
+		stream->next = 0; // its numbers have nothing to do with those before
+		stream->jitter_ns = 0;
+	}
 	__u32 next = stream->next;
 	if (next == 0x10000 + sequence) {
 		__s64 passed = (__s64)(now - stream->heard_ns);
@@ -96,7 +104,7 @@ INLINE void count(struct __sk_buff *skb, struct stream *stream, __u32 payload, _
 	__sync_fetch_and_add(&stream->packets, 1);
 	__sync_fetch_and_add(&stream->octets, octets);
 	if (stream->clock_rate && octets >= 12) {
-		__u8 rtp[8];
+		__u8 rtp[12];
 		if (!skb_load_bytes(skb, payload, rtp, sizeof rtp))
 			measure(stream, rtp, now);
 	}

@@ -191,6 +191,10 @@ def test_loss_and_jitter(path: EbpfPath, ends: Ends) -> None:
     carried = path.carried()[THERE.key]
     assert (carried.packets, carried.lost) == (7, 2)
     assert 0 < carried.jitter_s < 0.05
+    for sequence in (2000, 2001, 2003):  # another source begins, and misses one
+        ends.caller.sendto(primer(8, sequence, 160 * sequence, 8), ARRIVES)
+        received(ends.callee)
+    assert path.carried()[THERE.key].lost == 3
 
 
 def test_rtcp_among_rtp_is_ours_to_read(path: EbpfPath, ends: Ends) -> None:
@@ -297,7 +301,7 @@ def test_what_another_version_left_is_removed(rooms: Lab, monkeypatch: pytest.Mo
             pytest.skip("no bpf file system to keep it in")
         old.install([THERE])
         old.close(keep=True)
-    monkeypatch.setattr(path_module, "LAYOUT", "v2")
+    monkeypatch.setattr(path_module, "LAYOUT", "another")
     with opened(rooms, "versions") as fresh:
         assert fresh.entries() == ()
 
