@@ -3,6 +3,7 @@
 It knows names, sessions and slots, and neither sockets nor links.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -57,6 +58,10 @@ class Custody:
     def of(self, owner: str) -> list[tuple[Session, str]]:
         """Return a proxy's sessions, with the run of it that told each last."""
         return [(session, boot) for who, boot, session in self._by_name.values() if who == owner]
+
+    def counts(self) -> Counter[str]:
+        """Return how many sessions each proxy has."""
+        return Counter(who for who, _, _ in self._by_name.values())
 
     def __len__(self) -> int:
         return len(self._by_name)

@@ -4,6 +4,7 @@ A machine fed with lines; it answers by its link. Whoever has not logged in may 
 for long.
 """
 
+import itertools
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -203,17 +204,33 @@ def _hosts(message: wire.Message) -> dict[str, str]:
 
 
 _BEAT: Final = (
-    "sessions", "peak", "total", "packets", "octets", "packets_per_s", "octets_per_s", "dropped",
-    "unlearned", "carried", "ports_used", "ports_free", "refused", "cpu_ms", "kernel_failures",
+    "sessions", "peak", "total", "packets", "octets", "packets_per_s", "octets_per_s",
+    "packets_out", "octets_out", "packets_out_per_s", "octets_out_per_s", "dropped", "relearned",
+    "unlearned", "unlearned_one", "unlearned_both", "carried", "ports_used", "ports_leased",
+    "ports_spare", "ports_free", "refused", "leases_short", "cpu_ms", "kernel_failures",
 )  # fmt: skip
+_MAX_REASONS: Final = 64
+_MAX_PROXIES: Final = 64
 
 
 def _beat(message: wire.Message) -> dict[str, Any]:
+    """Return what a heartbeat tells; what an older relay does not tell is 0."""
     beat: dict[str, Any] = {name: wire.number(message, name, default=0) for name in _BEAT}
     drops = message.get("drops")
+    counted = drops.items() if isinstance(drops, dict) else ()
     beat["drops"] = {
-        name[:64]: count
-        for name, count in (drops.items() if isinstance(drops, dict) else ())
-        if type(count) is int
+        reason[:64]: count
+        for reason, count in itertools.islice(counted, _MAX_REASONS)
+        if type(count) is int and count >= 0
     }
+    proxies = wire.rows(message, "proxies", most=4096) if "proxies" in message else []
+    beat["proxies"] = [_proxy(row) for row in proxies[:_MAX_PROXIES]]
     return beat
+
+
+def _proxy(row: Any) -> dict[str, Any]:
+    """Return what a relay says of one of its proxies."""
+    if not isinstance(row, list) or [type(value) for value in row] != [str, bool, int]:
+        raise PeerError("what a relay says of its proxies is malformed", rule="media relay link")
+    name, connected, sessions = row
+    return {"name": name[:256], "connected": connected, "sessions": max(sessions, 0)}

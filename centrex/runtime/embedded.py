@@ -20,6 +20,7 @@ import tomlkit
 
 from centrex.events import Event, Kind, Severity
 from centrex.runtime.lock import holder_of, is_free
+from centrex.runtime.relay.spoken import last_words
 
 _LOOK_S: Final = 0.25
 _FIRST_S: Final = 0.1
@@ -28,7 +29,8 @@ _LONGEST_S: Final = 5.0
 _YOUNG_S: Final = 10.0
 _FAREWELL_S: Final = 2.0
 """How long a relay that is told to end may take."""
-_WORDS_OCTETS: Final = 400
+_WORDS_OCTETS: Final = 16_384
+"""Octets at the end of what it wrote that are looked at for its last words."""
 _COMMAND: Final = (sys.executable, "-m", "centrex.runtime.relay")
 
 
@@ -76,7 +78,7 @@ class EmbeddedRelay:
             if self._ending:
                 return
             young = time.monotonic() - began < _YOUNG_S
-            self._tell("relay.died", Severity.ERROR, code=code, why=self._last_words())
+            self._tell("relay.died", Severity.ERROR, code=code, why=self._why(code))
             wait_s = min(wait_s * 2, _LONGEST_S) if young and self.starts > 1 else _FIRST_S
             await anyio.sleep(wait_s)
 
@@ -106,13 +108,17 @@ class EmbeddedRelay:
             setsid=True,
         )
 
-    def _last_words(self) -> str:
-        """Return the end of what it wrote to its standard error, in one line."""
+    def _why(self, code: int) -> str:
+        """Return the error it wrote last; where it wrote none, what its exit code tells."""
         try:
-            words = self._words.read_bytes()[-_WORDS_OCTETS:]
+            with self._words.open("rb") as file:
+                file.seek(max(os.fstat(file.fileno()).st_size - _WORDS_OCTETS, 0))
+                said = last_words(file.read().decode("utf-8", "backslashreplace"))
         except OSError as error:
             return str(error)
-        return " ".join(words.decode("utf-8", "backslashreplace").split())
+        if said or code >= 0:
+            return said or "it did not say why"
+        return f"killed by {signal.Signals(-code).name}"
 
     async def end(self) -> None:
         """Tell the relay to end, whoever started it, and see to it that it does."""

@@ -141,3 +141,31 @@ def test_asked_for_figures_come_back(farm: Farm) -> None:
     link.relay.send("sessions", ids=["unknown", 5], ask=7)
     link.run()
     assert link.answers == [(7, [])]
+
+
+def test_a_heartbeat_is_read_with_bounds(farm: Farm) -> None:
+    joined = Joined(farm, FakePlane())
+    joined.run()
+    relay = joined.relay
+    joined.relay_side.beat({"sessions": 3, "peak": 9})
+    joined.run()
+    assert (relay.beat["sessions"], relay.beat["ports_spare"]) == (3, 0)
+    assert (relay.beat["drops"], relay.beat["proxies"]) == ({}, []), "an older relay tells neither"
+    joined.relay_side.beat(
+        {
+            "drops": {**{f"reason-{n}": n for n in range(99)}, "bad": -1, "worse": "x"},
+            "proxies": [[f"p{n}", n % 2 == 0, n] for n in range(99)],
+        }
+    )
+    joined.run()
+    assert len(relay.beat["drops"]) == len(relay.beat["proxies"]) == 64
+    assert relay.beat["proxies"][1] == {"name": "p1", "connected": False, "sessions": 1}
+
+
+@pytest.mark.parametrize("row", [7, ["a"], ["a", 1, 1], ["a", True, "1"], ["a", True, True]])
+def test_a_relay_that_tells_nonsense_of_its_proxies(farm: Farm, row: object) -> None:
+    joined = Joined(farm, FakePlane())
+    joined.run()
+    joined.relay_side.beat({"proxies": [row]})
+    with pytest.raises(PeerError, match="malformed"):
+        joined.run()

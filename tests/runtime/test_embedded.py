@@ -25,6 +25,8 @@ from centrex.runtime.lock import InstanceLock
 config, lock = sys.argv[2], sys.argv[4]
 if config.endswith("broken.toml"):
     sys.exit("no such address\\n here")
+sys.stderr.write("2026-11-22T17:34:23.123Z unix:/x: logged in at one\\n")
+sys.stderr.flush()
 with InstanceLock(Path(lock)):
     time.sleep(60)
 """
@@ -62,6 +64,7 @@ async def test_one_that_dies_is_started_again(tmp_path: Path) -> None:
         await until(lambda: holder_of(tmp_path / "lock") not in (0, first))
         (died,) = named(events, "relay.died")
         assert died.fields["code"] == -signal.SIGKILL
+        assert died.fields["why"] == "killed by SIGKILL"
         await relay.end()
         tasks.cancel_scope.cancel()
     assert is_free(tmp_path / "lock")

@@ -102,6 +102,16 @@ class Held:
                 latest[side] = max(latest[side], pair.rtp.heard)
         return latest[0], latest[1]
 
+    def unlearned_sides(self) -> int:
+        """Return on how many sides an end is not learned: 0, 1 or 2."""
+        waits = [False, False]
+        for stream in self.streams:
+            if stream is None:
+                continue
+            for side, pair in enumerate(stream.pairs):
+                waits[side] |= pair.rtp.latch.source is None
+        return sum(waits)
+
     def is_alive(self) -> Instant:
         """Return when anything at all was last heard, RTCP included; 0 for never."""
         return max((port.heard for port in self.ports()), default=0.0)

@@ -17,7 +17,9 @@ from centrex.base import PeerError
 from centrex.farm import wire
 from centrex.farm.custody import Custody
 from centrex.farm.relay_side import LinkState, Plane, RelaySide
+from centrex.media.terms import Address
 from centrex.runtime.lines import LineLink, LineTooLong
+from centrex.runtime.relay.held import shown
 
 _FIRST_S: Final = 0.1
 """A proxy that was started anew is found again within this time."""
@@ -62,10 +64,17 @@ class ProxyLink:
         self._name, self._plane, self._custody = name, plane, custody
         self._told, self._beat, self._report = told, beat, report
         self._again = again if address.startswith("unix:") else None
+        self._where = address if address.startswith("unix:") else shown(Address(address, port))
+        self._proxy = ""
         self.side: RelaySide | None = None
         self.lost_at = time.monotonic()
         """When it was lost, or tried first; what is up now is in `is_up`."""
         self._said = ""
+
+    @property
+    def name(self) -> str:
+        """The proxy's name; where it is, as long as that is not known."""
+        return self._proxy or self._where
 
     @property
     def is_up(self) -> bool:
@@ -87,7 +96,7 @@ class ProxyLink:
         """Report what is new, and not a hundred times the same."""
         if why and why != self._said:
             self._said = why
-            self._report(f"{self._address}: {why}")
+            self._report(f"{self._where}: {why}")
 
     async def _once(self) -> str:
         """Connect, and talk until the connection ends; return why it did."""
@@ -144,7 +153,8 @@ class ProxyLink:
                 if side.state is LinkState.REFUSED:
                     return f"refused: {side.why}"
                 if side.state is LinkState.UP:
-                    self._say("logged in")
+                    self._proxy = side.proxy
+                    self._say(f"logged in at {side.proxy}")
         except PeerError as error:
             return error.what
         except LineTooLong:

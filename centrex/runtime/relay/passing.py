@@ -172,6 +172,7 @@ class Passing:
             peer = port.peer
             if peer is None or peer.send is None:
                 port.drop("no-target")
+                port.unsent += length
                 return
             try:
                 peer.send(view[:length])
@@ -199,6 +200,7 @@ class Passing:
             peer.send(self._view[:length])
         except OSError:
             port.drop("not-sent")
+            port.unsent += length
         else:
             peer.sent += 1
 

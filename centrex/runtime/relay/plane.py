@@ -10,7 +10,7 @@ import os
 import select
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from heapq import heappop, heappush
@@ -26,6 +26,7 @@ from centrex.runtime.relay.kernel import KernelPath
 from centrex.runtime.relay.passing import Passing
 from centrex.runtime.relay.ports import Opener, Pair, Port
 from centrex.runtime.relay.spares import Spares
+from centrex.runtime.relay.totals import Totals
 
 _TICK_S: Final = 0.02
 _LOOK_S: Final = 1.0
@@ -94,8 +95,7 @@ class Plane:
         self._ending = False
         self.fault: Exception | None = None
         """What ended the thread of the packets; None while all is well."""
-        self._counts: Counter[str] = Counter()
-        self.peak = self.total = self.refused = 0
+        self._totals = Totals()
         self._thread = threading.Thread(target=self._run, name="media", daemon=True)
 
     def start(self) -> None:
@@ -151,8 +151,13 @@ class Plane:
         except OSError as error:
             if not leased:
                 raise Unavailable(f"no port at {host}: {error.strerror or error}") from error
-        self.refused += count - len(leased)
+        self._totals.short += count - len(leased)
         return leased
+
+    @property
+    def total(self) -> int:
+        """How many sessions have begun."""
+        return self._totals.sessions
 
     @property
     def pairs(self) -> int:
@@ -178,7 +183,7 @@ class Plane:
                 if pair is None:
                     break
                 for port in (pair.rtp, pair.rtcp):
-                    self._take_counts(port)
+                    self._totals.take(port)
                     port.drops.clear()
                 shown = self._opener.shown[host]
                 pair.slot = pair.slot._replace(shown=shown)
@@ -210,11 +215,12 @@ class Plane:
                 fresh = self._joined(held, session)
             except Unavailable:
                 self._let_go(held, session)
+                self._totals.refused += 1
                 raise
-            self.total += session.id not in self._held
+            self._totals.sessions += session.id not in self._held
             self._held[session.id] = held
             held.session, held.streams = session, fresh
-            self.peak = max(self.peak, len(self._held))
+            self._totals.peak = max(self._totals.peak, len(self._held))
             changed = [
                 port
                 for stream, told in zip(fresh, session.streams, strict=True)
@@ -309,35 +315,11 @@ class Plane:
     def figures(self) -> dict[str, Any]:
         """Return what was counted in all."""
         with self._lock:
-            counts, ports, pairs = self._counts.copy(), list(self._ports.values()), len(self._pairs)
-            pairs -= len(self._spares)
-        drops: Counter[str] = Counter(
-            {key[5:]: count for key, count in counts.items() if key.startswith("drop:")}
-        )
-        unlearned = carried = 0
-        for port in ports:
-            counts["packets"] += port.packets
-            counts["octets"] += port.octets
-            if port.drops:
-                drops.update(port.drops.copy())
-            if port.owner is not None and not port.rtcp:
-                unlearned += port.latch.source is None
-                carried += port.carried
-        hosts = max(len(self._opener.shown), 1)
-        return {
-            "sessions": len(self._held),
-            "peak": self.peak,
-            "total": self.total,
-            "packets": counts["packets"],
-            "octets": counts["octets"],
-            "drops": dict(drops),
-            "unlearned": unlearned,
-            "carried": carried,
-            "ports_used": 2 * pairs,
-            "ports_free": max(2 * (self._opener.pairs * hosts - pairs), 0),
-            "refused": self.refused,
-            "kernel_failures": self._carrier.failures,
-        }
+            totals = self._totals.copy()
+            pairs, held = list(self._pairs.values()), list(self._held.values())
+        everything = self._opener.pairs * max(len(self._opener.shown), 1)
+        told = totals.figures(pairs, held, everything)
+        return {**told, "kernel_failures": self._carrier.failures}
 
     def _enter(self, pair: Pair) -> None:
         with self._lock:
@@ -363,7 +345,7 @@ class Plane:
         fresh = self._pairs[_name(pair)] = pair.renewed()
         for old, new in ((pair.rtp, fresh.rtp), (pair.rtcp, fresh.rtcp)):
             self._passing.renew(old, new)
-            self._take_counts(old)
+            self._totals.take(old)
             self._ports[new.sock.fileno()] = new
         self._spares.put(fresh, now)
 
@@ -374,14 +356,8 @@ class Plane:
         for port in (pair.rtp, pair.rtcp):
             del self._ports[port.sock.fileno()]
             self._passing.leave(port)
-            self._take_counts(port)
+            self._totals.take(port)
         pair.close()
-
-    def _take_counts(self, port: Port) -> None:
-        self._counts["packets"] += port.packets
-        self._counts["octets"] += port.octets
-        for reason, count in port.drops.items():
-            self._counts[f"drop:{reason}"] += count
 
     # the loop
 

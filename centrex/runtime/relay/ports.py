@@ -45,6 +45,7 @@ class Port:
         packets: Packets taken in.
         octets: Octets in them.
         sent: Packets sent to the end.
+        unsent: Octets among those taken in that could not be sent on.
         heard: When the end was last heard.
         drops: Packets dropped, by reason.
         carried: Whether the kernel carries what comes from the end.
@@ -55,7 +56,7 @@ class Port:
     __slots__ = (
         "address", "carried", "connected", "drops", "early", "heard", "latch", "octets", "onward",
         "owner", "packets", "pair", "peer", "quality", "rate", "reported", "rtcp", "send", "sent", "sock",
-        "source", "target",
+        "source", "target", "unsent",
     )  # fmt: skip
 
     onward: Callable[[int, Instant], None]
@@ -73,7 +74,7 @@ class Port:
         self.quality = Quality()
         self.reported = Reported()
         self.rate = 8000
-        self.packets = self.octets = self.sent = 0
+        self.packets = self.octets = self.sent = self.unsent = 0
         self.heard = 0.0
         self.drops: dict[str, int] = {}
         self.carried = False

@@ -28,9 +28,11 @@ from centrex.runtime.monitor import interface_addresses
 from centrex.runtime.notify import Notifier, tell_ready
 from centrex.runtime.relay.addresses import EVERY_S, AddressKeeper, all_addresses
 from centrex.runtime.relay.anew import again, objections
+from centrex.runtime.relay.beats import Beats
 from centrex.runtime.relay.link import ProxyLink
 from centrex.runtime.relay.offload import Offload, open_offload
 from centrex.runtime.relay.plane import Plane
+from centrex.runtime.relay.spoken import say
 
 _DESCRIPTORS: Final = 200_000
 _SWITCH_S: Final = 0.0001
@@ -63,9 +65,8 @@ class RelayProcess:
         self._boot = os.urandom(8).hex()
         self._again = False
         self._links: list[ProxyLink] = []
-        self._before: tuple[float, Mapping[str, Any]] = (0.0, {})
-        self._rates: dict[str, int] = {"packets_per_s": 0, "octets_per_s": 0}
         self._plane: Plane
+        self._beats: Beats
         self._offload: Offload
 
     async def run(self, ready_fd: int | None) -> bool:
@@ -86,6 +87,7 @@ class RelayProcess:
                 kernel=self._offload.kernel,
                 silence_s=config.silence_timeout,
             )
+            self._beats = Beats(self._plane.figures, self._custody.counts, self._links)
             _check(self._plane, hosts)
             self._plane.start()
             try:
@@ -120,8 +122,8 @@ class RelayProcess:
                     plane=self._plane,
                     custody=self._custody,
                     told=self._told,
-                    beat=self._beat,
-                    report=_say,
+                    beat=self._beats.beat,
+                    report=say,
                     again=self._anew,
                 )
                 self._links.append(link)
@@ -159,9 +161,9 @@ class RelayProcess:
             lambda: load_relay(self._file), self._config, self._offload, self._machine_name()
         )
         for one in found:
-            _say(one)
+            say(one)
         if found:
-            _say("not started anew: it goes on as before")
+            say("not started anew: it goes on as before")
         return not found
 
     async def _tell_notices(self) -> None:
@@ -191,7 +193,7 @@ class RelayProcess:
             interface_addresses,
             advertise=self._config.advertise,
             told=self._sides,
-            report=_say,
+            report=say,
         )
         for second in itertools.count(1):
             await anyio.sleep(1.0)
@@ -199,9 +201,11 @@ class RelayProcess:
                 keeper.look()
             self._plane.free(self._custody.overdue(time.monotonic()))
             if len(self._custody) > _CROWDED * self._config.max_sessions:
-                beat = self._beat()
+                beat = self._beats.beat()
                 for side in self._sides():
                     side.beat(beat)
+            if self._lock is None and (words := self._beats.summary()):
+                say(words)  # what belongs to an engine is told by that
             collector.each_second(self._plane.total * _MESSAGES_A_CALL)
             if self._orphan_s and not len(self._custody) and self._is_alone():
                 tasks.cancel_scope.cancel()
@@ -235,20 +239,6 @@ class RelayProcess:
             "config": fingerprint(self._config),
         }
 
-    def _beat(self) -> Mapping[str, Any]:
-        """Return the figures of a heartbeat; rates are over the time since the one before."""
-        figures, now = self._plane.figures(), time.monotonic()
-        then, before = self._before
-        if now - then >= 0.9:
-            passed = max(now - then, 0.001)
-            for name in ("packets", "octets"):
-                grown = figures[name] - before.get(name, figures[name])
-                self._rates[f"{name}_per_s"] = max(int(grown / passed), 0)
-            self._before = (now, figures)
-        dropped = sum(figures["drops"].values())
-        cpu_ms = int(time.process_time() * 1000)
-        return {**figures, **self._rates, "dropped": dropped, "cpu_ms": cpu_ms}
-
 
 def fingerprint(config: RelayConfig) -> str:
     """Return what is the same for the same configuration, secrets aside."""
@@ -266,10 +256,6 @@ def _version() -> str:
         return importlib.metadata.version("centrex")
     except importlib.metadata.PackageNotFoundError:
         return "(not installed)"
-
-
-def _say(words: str) -> None:
-    sys.stderr.write(f"{words}\n")
 
 
 def serve(

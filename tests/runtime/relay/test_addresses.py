@@ -71,9 +71,9 @@ def test_an_address_goes_and_what_is_open_there_stays(machine: Machine) -> None:
     assert machine.told == [{machine.hosts[0]: machine.hosts[0]}]
     with pytest.raises(Unavailable, match="no address of this relay"):
         machine.plane.lease(old, 1)
-    assert machine.plane.figures()["ports_used"] == 2
+    assert machine.plane.figures()["ports_leased"] == 2
     machine.plane.free([slot])
-    assert machine.plane.figures()["ports_used"] == 0
+    assert machine.plane.figures()["ports_leased"] == 0
 
 
 def test_an_address_that_cannot_be_used_yet_is_tried_again(machine: Machine) -> None:
