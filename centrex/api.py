@@ -39,6 +39,7 @@ from centrex.config.users import (
     generate_password,
 )
 from centrex.config.values import effective, flatten
+from centrex.farm.in_words import in_words as relay_in_words
 
 __all__ = [
     "BadArchive",
@@ -90,6 +91,7 @@ __all__ = [
     "preview_changes",
     "problem_data",
     "ready_source",
+    "relay_in_words",
     "restore",
     "route_test",
     "run_inside",

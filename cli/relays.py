@@ -19,12 +19,25 @@ relay_app = typer.Typer(
 
 
 _RELAYS = Table(
-    headers=("RELAY", "STATE", "CALLS", "CAPACITY", "PACKETS/S", "PATH", "FROM", "WHY"),
+    headers=(
+        "RELAY",
+        "STATE",
+        "CALLS",
+        "CAPACITY",
+        "PORTS",
+        "FREE",
+        "PACKETS/S",
+        "PATH",
+        "FROM",
+        "WHY",
+    ),
     cells=lambda row: (
         row["name"],
         row["state"],
         row["sessions"],
         _known(row["capacity"]),
+        _known(row["figures"].get("ports_used")),
+        _known(_free(row["figures"])),
         row["packets_per_s"],
         row["path"],
         row["source"],
@@ -44,7 +57,10 @@ def relays(
     instance: InstanceOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """List the media relays: state, load, and which way packets take through them."""
+    """List the media relays: state, load, and which way packets take through them.
+
+    PORTS are those of calls; FREE are those that a call could have, leased ahead or not.
+    """
     if ctx.invoked_subcommand:
         return
     aim = target(ctx)
@@ -52,10 +68,40 @@ def relays(
         output.emit_json(aim.call("relays"))
         return
 
+    answer: dict[str, Any] = {}
+
     def rows() -> list[dict[str, Any]]:
-        return list(aim.call("relays")["relays"])
+        answer.update(aim.call("relays"))
+        return list(answer["relays"])
 
     show(_RELAYS, rows, follow=follow, as_json=aim.as_json)
+    if not follow and answer.get("unrelayed"):
+        output.say(f"{answer['unrelayed']} times there was no relay for a call")
+
+
+@relays_app.command("show")
+def relays_show(
+    ctx: typer.Context,
+    *,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The relay.")],
+    config: ConfigOption = None,
+    instance: InstanceOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Show all that is known of a relay: ports, packets, drops by reason, its proxies.
+
+    Example: centrex relays show local
+    """
+    aim = target(ctx)
+    known = {str(row["name"]): row for row in aim.call("relays")["relays"]}
+    row = known.get(name)
+    if row is None:
+        raise api.Refused("not-found", f"there is no relay {name}", {"nearest": sorted(known)})
+    if aim.as_json:
+        output.emit_json(row)
+        return
+    for about, words in api.relay_in_words(row):
+        output.say(f"{about + ':':<16} {words}")
 
 
 @relays_app.command("drain")
@@ -132,6 +178,13 @@ def relays_calls(
         ),
         empty="it carries no call",
     )
+
+
+def _free(figures: dict[str, Any]) -> int | None:
+    """Return how many ports a call could have; None where that is not known."""
+    if "ports_free" not in figures:
+        return None
+    return sum(int(figures.get(f"ports_{kind}", 0)) for kind in ("leased", "spare", "free"))
 
 
 def _known(value: object, unit: str = "") -> str:

@@ -22,6 +22,7 @@ from centrex.runtime.live_commands import LiveCommands
 from centrex.runtime.route_test import of_engine
 from centrex.runtime.stories import find_story
 from centrex.sip.uri import SipUri, parse_uri, unescape_user
+from centrex.trace import Rule
 from centrex.trace.explain import explain
 
 if TYPE_CHECKING:
@@ -216,8 +217,12 @@ class Commands:
         }
 
     def relays(self, params: dict[str, Any]) -> dict[str, Any]:
-        """The media relays: how they are, and what they carry."""
-        return {"relays": self._engine.media.listing()}
+        """The media relays: how they are, and what they carry; the calls that found none."""
+        drops = self._engine.statistics.drops
+        return {
+            "relays": self._engine.media.listing(),
+            "unrelayed": drops.get(Rule.MEDIA_UNRELAYED.value, 0),
+        }
 
     def drain_relay(self, params: dict[str, Any]) -> dict[str, Any]:
         """Give a relay no new calls, or (`on` false) some again."""

@@ -296,6 +296,7 @@ def _row(relay: Relay, now: float) -> dict[str, Any]:
         "capacity": relay.capacity,
         "path": told.get("path", ""),
         "path_why": told.get("path_why", ""),
+        "version": told.get("version", ""),
         "addresses": dict(told.get("hosts", {})),
         "packets_per_s": beat.get("packets_per_s", 0),
         "octets_per_s": beat.get("octets_per_s", 0),

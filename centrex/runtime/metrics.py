@@ -10,8 +10,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from centrex.farm.relay import RelayState
 from centrex.runtime.http_server import Page, Pages, plain
+from centrex.runtime.relay_metrics import families
 
 if TYPE_CHECKING:
     from centrex.runtime.engine import Engine
@@ -66,7 +66,7 @@ class Figures(Collector):
         for kind, count in engine.bus.counts.items():
             events.add_metric([kind.value], count)
         yield events
-        yield from self._relays()
+        yield from families(engine.media.listing())
 
     def _traffic(self) -> Iterator[Metric]:
         figures = self._engine.statistics
@@ -92,40 +92,6 @@ class Figures(Collector):
         transactions.add_metric(["server"], len(layer.servers))
         transactions.add_metric(["client"], len(layer.clients))
         yield transactions
-
-    def _relays(self) -> Iterator[Metric]:
-        labels = ["relay", "path"]
-        up = GaugeMetricFamily(
-            "centrex_relay_up",
-            "Whether a media relay takes calls, by its data path.",
-            labels=labels,
-        )
-        state = GaugeMetricFamily(
-            "centrex_relay_state", "1 for the state a relay is in.", labels=["relay", "state"]
-        )
-        sessions = GaugeMetricFamily(
-            "centrex_relay_sessions", "Calls that a relay carries for us.", labels=labels
-        )
-        capacity = GaugeMetricFamily(
-            "centrex_relay_capacity", "Calls that a relay takes at most.", labels=labels
-        )
-        packets = GaugeMetricFamily(
-            "centrex_relay_packets_per_second", "Packets a relay passed on.", labels=labels
-        )
-        heard = GaugeMetricFamily(
-            "centrex_relay_heartbeat_age_seconds", "Time since a relay was heard.", labels=labels
-        )
-        for row in self._engine.media.listing():
-            whose = [row["name"], row["path"]]
-            up.add_metric(whose, int(row["state"] == RelayState.AVAILABLE.value))
-            for each in RelayState:
-                state.add_metric([row["name"], each.value], int(each.value == row["state"]))
-            sessions.add_metric(whose, row["sessions"])
-            if row["capacity"] is not None:
-                capacity.add_metric(whose, row["capacity"])
-            packets.add_metric(whose, float(row["packets_per_s"]))
-            heard.add_metric(whose, row["heard_s"])
-        yield from (up, state, sessions, capacity, packets, heard)
 
 
 def _gauge(name: str, words: str, value: float) -> Metric:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Final
 
 from textual.binding import Binding, BindingType
 
+from centrex import api
 from tui.screens.live import LiveScreen
 from tui.screens.questions import Tell
 from tui.widgets.lines import Line
@@ -24,6 +25,14 @@ _MARKS: Final[Mapping[str, tuple[str, str]]] = {
 
 def _load(row: Row) -> float:
     return float(row["sessions"]) / row["capacity"] if row.get("capacity") else 0.0
+
+
+def _free_ports(row: Row) -> str:
+    """Return how many ports a call could have, leased ahead or not."""
+    figures = row["figures"]
+    if "ports_free" not in figures:
+        return "–"
+    return figure(sum(figures.get(f"ports_{kind}", 0) for kind in ("leased", "spare", "free")))
 
 
 class RelaysScreen(LiveScreen):
@@ -54,6 +63,20 @@ class RelaysScreen(LiveScreen):
             name="packets", title="Packets/s", text=lambda row: figure(row["packets_per_s"]),
             sort=lambda row: row["packets_per_s"], right=True, least=6, weight=0,
         ),
+        Column(
+            name="ports", title="Ports free", shown=False, right=True, least=6, weight=0,
+            text=_free_ports, sort=lambda row: row["figures"].get("ports_free", 0),
+        ),
+        Column(
+            name="refused", title="Refused", shown=False, right=True, least=6, weight=0,
+            text=lambda row: figure(row["figures"].get("refused", 0)),
+            sort=lambda row: row["figures"].get("refused", 0),
+        ),
+        Column(
+            name="dropped", title="Dropped", shown=False, right=True, least=6, weight=0,
+            text=lambda row: figure(row["figures"].get("dropped", 0)),
+            sort=lambda row: row["figures"].get("dropped", 0),
+        ),
         Column(name="path", title="Path", text=lambda row: row["path"] or "–", weight=0),
         Column(
             name="address", title="Address", weight=3, most=46,
@@ -69,23 +92,27 @@ class RelaysScreen(LiveScreen):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("d", "drain", "drain/undrain")]
 
     def open(self, row: Row) -> None:
-        """Show the calls it carries."""
-        begin(self, partial(self._open, str(row["name"])), only="open")
+        """Show its figures, and the calls it carries."""
+        begin(self, partial(self._open, row), only="open")
 
-    async def _open(self, name: str) -> None:
+    async def _open(self, row: Row) -> None:
+        name = str(row["name"])
         answer = await self.dashboard.ask("relays.calls", {"name": name, "offset": 0, "limit": 200})
         if answer is None:
             return
-        lines: list[Line] = []
-        for row in answer.get("relays.calls", answer.get("calls", ())):
-            lines += _call_lines(row)
+        lines: list[Line] = [
+            [(f"{about}: ", "dim"), (words, "")] for about, words in api.relay_in_words(row)
+        ]
+        calls = answer.get("relays.calls", answer.get("calls", ()))
+        if not calls:
+            lines.append([("it carries no call", "dim")])
+        for call in calls:
+            lines += _call_lines(call)
         more = int(answer.get("total", 0)) - len(answer.get("relays.calls", ()))
         if more > 0:
             lines.append([(f"and {more} more: centrex relays calls {name}", "dim")])
         text = "\n".join("".join(part for part, _ in line) for line in lines)
-        self.app.push_screen(
-            Tell(f"Streams of {name}", lines or [[("it carries no call", "dim")]], copied=text)
-        )
+        self.app.push_screen(Tell(f"Figures and streams of {name}", lines, copied=text))
 
     def action_drain(self) -> None:
         """Give a relay no new calls, or some again."""
