@@ -52,6 +52,47 @@ def _several(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _family(text: str) -> str:
+    """Return `4` or `6`; raises `ValueError` where it is no address."""
+    return str(ipaddress.ip_address(text).version)
+
+
+def _advertised(value: Any) -> Any:
+    """Return what is told in place of an address: by `4` and `6` for all of a family, or by address.
+
+    One text holds for the addresses of its own family, a list of two for both; a table says it for
+    each address.
+    """
+    if isinstance(value, dict):
+        return {_spelled(host): _told(told, host) for host, told in value.items()}
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list):
+        raise ValueError("must be an address, a list of them, or a table")
+    told = [_told(text) for text in texts if text != ""]
+    families = {_family(text): text for text in told}
+    if len(families) != len(told):
+        raise ValueError("names two addresses of one family; a table says which is whose")
+    return families
+
+
+def _told(value: Any, host: str = "") -> str:
+    if value == "auto":
+        raise ValueError('"auto" comes with a later version; write the address')
+    try:
+        spelled = _spelled(value)
+    except ValueError:
+        raise ValueError(f"{value!r} is no IP address") from None
+    if host and _family(host) != _family(spelled):
+        raise ValueError(f"{spelled} and {host} are not of one family")
+    return spelled
+
+
+def _spelled(text: Any) -> str:
+    if not isinstance(text, str):
+        raise ValueError(f"{text!r} is no IP address")
+    return str(ipaddress.ip_address(text))
+
+
 def _range(value: tuple[int, int]) -> tuple[int, int]:
     first, last = value
     if last - first + 1 < _PORTS_LEAST:
@@ -80,8 +121,10 @@ class RelayConfig(BaseModel, frozen=True, extra="forbid"):
     address: Annotated[tuple[str, ...], BeforeValidator(_several), AfterValidator(_addresses)] = (
         Field((), description="Addresses for media; none for all of this machine's.")
     )
-    advertise: str = Field(
-        "", description="The address phones are told, where a router stands before this machine."
+    advertise: Annotated[dict[str, str], BeforeValidator(_advertised)] = Field(
+        default_factory=dict,
+        description="What phones are told in place of an address of its family, where a router "
+        "stands before this machine; or a table that says it for each address.",
     )
     port_range: Annotated[tuple[Port, Port], AfterValidator(_range)] = Field(
         (30000, 39999), description="First and last UDP port for media."
@@ -94,18 +137,19 @@ class RelayConfig(BaseModel, frozen=True, extra="forbid"):
         60, ge=5, le=86_400, description="Seconds without any packet after which a call's ports go."
     )
 
+    def shown(self, host: str) -> str:
+        """Return what phones are told in place of an address of this machine."""
+        family = _family(host)
+        return self.advertise.get(_spelled(host)) or self.advertise.get(family) or host
 
-def _advertised(config: RelayConfig) -> str:
-    """Return what is wrong with `advertise`, or nothing."""
-    if config.advertise == "auto":
-        return '"auto" comes with a later version; write the address'
-    if not config.advertise:
-        return ""
-    try:
-        ipaddress.ip_address(config.advertise)
-    except ValueError:
-        return f"{config.advertise!r} is no IP address"
-    return ""
+
+def _unused(config: RelayConfig) -> str:
+    """Return what of `advertise` no address of the relay has use for, or nothing."""
+    if not config.address:
+        return ""  # those of the machine, which may change
+    hosts = {_spelled(host) for host in config.address} | {_family(host) for host in config.address}
+    idle = [config.advertise[key] for key in config.advertise if key not in hosts]
+    return f"{idle[0]} stands for no address of the relay (address)" if idle else ""
 
 
 def load_relay(path: Path) -> RelayConfig:
@@ -143,7 +187,7 @@ def relay_of(text: str, file: str) -> RelayConfig:
         config = RelayConfig.model_validate_json(json.dumps(data, default=str), strict=True)
     except ValidationError as error:
         raise ConfigError(tuple(_problems(error, blame))) from None
-    if wrong := _advertised(config):
+    if wrong := _unused(config):
         raise ConfigError((blame.problem("advertise", ("advertise",), wrong),))
     return config
 

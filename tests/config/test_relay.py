@@ -33,6 +33,25 @@ def test_one_address_or_several(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("advertise", "four", "other", "six"),
+    [
+        ('""', "192.0.2.9", "192.0.2.8", "2001:db8::9"),
+        ('"203.0.113.5"', "203.0.113.5", "203.0.113.5", "2001:db8::9"),
+        ('"2001:DB8:0::5"', "192.0.2.9", "192.0.2.8", "2001:db8::5"),
+        ('["203.0.113.5", "2001:db8::5"]', "203.0.113.5", "203.0.113.5", "2001:db8::5"),
+        ('{"192.0.2.9" = "203.0.113.5"}', "203.0.113.5", "192.0.2.8", "2001:db8::9"),
+    ],
+)
+def test_what_is_advertised_stands_for_addresses_of_its_own_family(
+    file: Path, advertise: str, four: str, other: str, six: str
+) -> None:
+    file.write_text(f"advertise = {advertise}\n{LEAST}")
+    config = load_relay(file)
+    hosts = ("192.0.2.9", "192.0.2.8", "2001:db8::9")
+    assert [config.shown(host) for host in hosts] == [four, other, six]
+
+
+@pytest.mark.parametrize(
     ("text", "key", "words"),
     [
         ("", "proxies", "must be set"),
@@ -46,6 +65,16 @@ def test_one_address_or_several(file: Path) -> None:
         (f"port_range = [40000]\n{LEAST}", "port_range.1", "must be set"),
         (f'advertise = "auto"\n{LEAST}', "advertise", "later version"),
         (f'advertise = "me"\n{LEAST}', "advertise", "no IP address"),
+        (f"advertise = 7\n{LEAST}", "advertise", "must be an address"),
+        (f"advertise = [7]\n{LEAST}", "advertise", "no IP address"),
+        (f'advertise = ["192.0.2.1", "192.0.2.2"]\n{LEAST}', "advertise", "two addresses of one"),
+        (f'advertise = {{"192.0.2.1" = "2001:db8::1"}}\n{LEAST}', "advertise", "not of one family"),
+        (f'advertise = {{"me" = "192.0.2.1"}}\n{LEAST}', "advertise", "IPv4 or IPv6"),
+        (
+            f'address = "192.0.2.9"\nadvertise = "2001:db8::1"\n{LEAST}',
+            "advertise",
+            "2001:db8::1 stands for no address",
+        ),
         (f'offload = "fast"\n{LEAST}', "offload", "auto"),
         ('[[proxies]]\naddress = "192.0.2.1"', "proxies.0.secret", "must be set"),
         (f"{LEAST}prt = 1", "proxies.0.prt", "unknown key"),

@@ -40,7 +40,7 @@ class AddressKeeper:
     Args:
         plane: The plane.
         read: Returns the machine's addresses.
-        advertise: What is told in place of each of them; empty for the address itself.
+        shown: Returns what is told in place of an address.
         told: Returns who is to be told.
         report: Told in words what has changed.
     """
@@ -50,11 +50,11 @@ class AddressKeeper:
         plane: Plane,
         read: Read,
         *,
-        advertise: str,
+        shown: Callable[[str], str],
         told: Callable[[], Iterable[Told]],
         report: Callable[[str], None],
     ) -> None:
-        self._plane, self._read, self._advertise = plane, read, advertise
+        self._plane, self._read, self._shown = plane, read, shown
         self._told, self._report = told, report
         self._said = ""
 
@@ -69,11 +69,11 @@ class AddressKeeper:
         if set(now) == set(before):
             return
         fresh = [host for host in now if host not in before]
-        self._plane.offer((host, self._advertise or host) for host in now)
+        self._plane.offer((host, self._shown(host)) for host in now)
         for host in fresh:
             if not self._is_usable(host):
                 now = [other for other in now if other != host]
-        self._plane.offer((host, self._advertise or host) for host in now)
+        self._plane.offer((host, self._shown(host)) for host in now)
         if self._plane.hosts == before:
             return
         for side in self._told():

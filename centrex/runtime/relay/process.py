@@ -79,7 +79,7 @@ class RelayProcess:
         with ExitStack() as stack:
             if self._lock is not None:
                 stack.enter_context(InstanceLock(self._lock))
-            hosts = [(host, config.advertise or host) for host in self._hosts()]
+            hosts = [(host, config.shown(host)) for host in self._hosts()]
             self._offload = open_offload(config, self._machine_name())
             self._plane = Plane(
                 hosts=hosts,
@@ -191,7 +191,7 @@ class RelayProcess:
         keeper = AddressKeeper(
             self._plane,
             interface_addresses,
-            advertise=self._config.advertise,
+            shown=self._config.shown,
             told=self._sides,
             report=say,
         )

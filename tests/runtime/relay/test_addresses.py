@@ -29,7 +29,7 @@ class Machine:
         self.keeper = AddressKeeper(
             self.plane,
             self.read,
-            advertise=advertise,
+            shown=lambda host: advertise or host,
             told=lambda: [self],
             report=self.words.append,
         )
