@@ -302,9 +302,12 @@ def test_a_relay_is_started_anew_only_if_it_could_begin(tmp_path: Path) -> None:
             assert "max_sesions: unknown key (did you mean max_sessions?)" in said
             assert "silence_timeout: must be a whole number" in said
             talk.hear()
-            relay.file.write_text(f"max_sessions = 77\n{good}")
+            assert relays(server)["one"]["capacity"] == 3000
+            relay.file.write_text(f"max_sessions = 9000\n{good}")
             relay.process.send_signal(signal.SIGHUP)
-            assert until(lambda: relays(server)["one"]["capacity"] == 77, timeout=10)
+            assert until(lambda: relays(server)["one"]["capacity"] == 4500, timeout=10)
+            said = relay.log.read_text()
+            assert said.count("are enough for 4500 calls: it takes no more") == 1
             assert relay.process.poll() is None
             talk.hear(within=5.0)
             talk.end()

@@ -4,6 +4,7 @@ It tells the plane and the proxies what there is now. Calls at an address that h
 business: signalling leads them elsewhere, or silence ends them.
 """
 
+import ipaddress
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol
 
@@ -32,6 +33,18 @@ def all_addresses(read: Read) -> Sequence[str]:
     """
     held = dict.fromkeys(one.address for one in read())
     return [host for host in held if not host.startswith("fe80:")][:MOST]
+
+
+def most_calls(hosts: Iterable[str], pairs: int) -> int:
+    """Return how many calls of one stream the ports can serve at most: each needs two pairs.
+
+    Args:
+        hosts: The relay's addresses; those of this machine alone count only where there are no others.
+        pairs: How many pairs of ports each has.
+    """
+    own = [ipaddress.ip_address(host.partition("%")[0]).is_loopback for host in hosts]
+    usable = own.count(False) or len(own)
+    return max(usable * pairs // 2, 1)
 
 
 class AddressKeeper:

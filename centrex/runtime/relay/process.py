@@ -26,7 +26,7 @@ from centrex.runtime.garbage import Collector
 from centrex.runtime.lock import InstanceLock
 from centrex.runtime.monitor import interface_addresses
 from centrex.runtime.notify import Notifier, tell_ready
-from centrex.runtime.relay.addresses import EVERY_S, AddressKeeper, all_addresses
+from centrex.runtime.relay.addresses import EVERY_S, AddressKeeper, all_addresses, most_calls
 from centrex.runtime.relay.anew import again, objections
 from centrex.runtime.relay.beats import Beats
 from centrex.runtime.relay.link import ProxyLink
@@ -64,6 +64,7 @@ class RelayProcess:
         self._end = anyio.Event()
         self._boot = os.urandom(8).hex()
         self._again = False
+        self._possible = 0
         self._links: list[ProxyLink] = []
         self._plane: Plane
         self._beats: Beats
@@ -200,7 +201,7 @@ class RelayProcess:
             if not self._config.address and second % EVERY_S == 0:
                 keeper.look()
             self._plane.free(self._custody.overdue(time.monotonic()))
-            if len(self._custody) > _CROWDED * self._config.max_sessions:
+            if len(self._custody) > _CROWDED * self._capacity():
                 beat = self._beats.beat()
                 for side in self._sides():
                     side.beat(beat)
@@ -229,9 +230,23 @@ class RelayProcess:
         now = time.monotonic()
         return all(not one.is_up and now - one.lost_at > self._orphan_s for one in self._links)
 
+    def _capacity(self) -> int:
+        """Return how many calls it takes: as many as are wanted, and as there are ports for."""
+        config, hosts = self._config, self._plane.hosts
+        possible = most_calls(hosts, self._plane.pairs)
+        if possible < config.max_sessions and possible != self._possible:
+            first, last = config.port_range
+            say(
+                f"max_sessions is {config.max_sessions}, but the ports {first} to {last} at the "
+                f"addresses there are ({len(hosts)}) are enough for {possible} calls: "
+                "it takes no more"
+            )
+        self._possible = possible
+        return min(config.max_sessions, possible)
+
     def _told(self) -> Mapping[str, Any]:
         return {
-            "capacity": self._config.max_sessions,
+            "capacity": self._capacity(),
             "path": self._offload.name,
             "path_why": self._offload.why,
             "version": _version(),

@@ -6,7 +6,7 @@ import pytest
 
 from centrex.base import Unavailable
 from centrex.runtime.monitor import Held
-from centrex.runtime.relay.addresses import MOST, AddressKeeper, all_addresses
+from centrex.runtime.relay.addresses import MOST, AddressKeeper, all_addresses, most_calls
 from centrex.runtime.relay.plane import Plane
 from tests.support.ports import loopback
 
@@ -107,3 +107,18 @@ def test_addresses_of_one_link_are_left_out_and_there_is_a_bound() -> None:
     found = all_addresses(lambda: [Held("eth0", 4, 0, host) for host in hosts])
     assert found[:2] == ["192.0.2.1", "2001:db8::1"]
     assert len(found) == MOST
+
+
+@pytest.mark.parametrize(
+    ("hosts", "calls"),
+    [
+        (["192.0.2.1"], 2500),
+        (["192.0.2.1", "2001:db8::1"], 5000),
+        (["127.0.0.1", "::1", "192.0.2.1"], 2500),
+        (["127.0.0.1", "127.0.0.2"], 5000),
+        (["fe80::1%eth0"], 2500),
+        ([], 1),
+    ],
+)
+def test_the_calls_that_the_ports_are_enough_for(hosts: list[str], calls: int) -> None:
+    assert most_calls(hosts, 5000) == calls
