@@ -8,10 +8,13 @@ import ipaddress
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from centrex.config.model import Config
 from centrex.routing.lint import lint
+
+SHORT_SECRET: Final = 16
+"""Characters; a shared secret of fewer ones is warned of."""
 
 Finding: TypeAlias = tuple[str, str]
 """The dotted key and what is wrong with it."""
@@ -174,6 +177,21 @@ def _routing_warnings(config: Config) -> Iterator[Finding]:
     yield from lint(config.routing, users, canonical)
 
 
+def _media_warnings(config: Config) -> Iterator[Finding]:
+    media = config.media
+    secret = media.secret.get_secret_value()
+    if media.mode == "never" or media.backend != "relay":
+        return
+    if not media.embedded and not secret:
+        yield (
+            "media.secret",
+            "is empty, and media.embedded is off: no relay can log in, so no call is relayed",
+        )
+    if 0 < len(secret) < SHORT_SECRET:
+        yield "media.secret", f"is short and may be guessed; use {SHORT_SECRET} characters or more"
+
+
 def warnings(config: Config) -> tuple[Finding, ...]:
     """Return what works but is hardly meant so."""
-    return (*_auth_warnings(config), *_trust_warnings(config), *_routing_warnings(config))
+    rules = (_auth_warnings, _trust_warnings, _media_warnings, _routing_warnings)
+    return tuple(finding for rule in rules for finding in rule(config))

@@ -52,9 +52,19 @@ class ConfigSource:
             ConfigError: With every problem found.
         """
         loaded = load_text(read_text(self.path), file=self.path, overrides=self.overrides)
-        if not loaded.config.auth.credentials or not self.path.stat().st_mode & 0o077:
+        config = loaded.config
+        held = [
+            what
+            for what, there in (
+                ("password hashes", config.auth.credentials),
+                ("media.secret", config.media.secret.get_secret_value()),
+            )
+            if there
+        ]
+        if not held or not self.path.stat().st_mode & 0o077:
             return loaded
-        message = "holds password hashes that others on this machine can read; chmod 600"
+        what = " and ".join(held)
+        message = f"holds {what} that others on this machine can read; chmod 600"
         return replace(loaded, warnings=(*loaded.warnings, nowhere(str(self.path), message)))
 
     def load(self) -> Config:

@@ -9,12 +9,15 @@ import ipaddress
 import json
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, ValidationError
 
 from centrex.base import ConfigError, Problem
+from centrex.config.checks import SHORT_SECRET
+from centrex.config.later import WanSettings
 from centrex.config.problems import Blame, from_syntax, nowhere
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
@@ -137,10 +140,15 @@ class RelayConfig(BaseModel, frozen=True, extra="forbid"):
         60, ge=5, le=86_400, description="Seconds without any packet after which a call's ports go."
     )
 
+    wan: WanSettings = Field(WanSettings(), description="Comes with a later version.")
+
     def shown(self, host: str) -> str:
         """Return what phones are told in place of an address of this machine."""
         family = _family(host)
         return self.advertise.get(_spelled(host)) or self.advertise.get(family) or host
+
+
+_TABLES: Final[Mapping[object, type[BaseModel]]] = {"proxies": ProxyLink, "wan": WanSettings}
 
 
 def _unused(config: RelayConfig) -> str:
@@ -187,9 +195,37 @@ def relay_of(text: str, file: str) -> RelayConfig:
         config = RelayConfig.model_validate_json(json.dumps(data, default=str), strict=True)
     except ValidationError as error:
         raise ConfigError(tuple(_problems(error, blame))) from None
-    if wrong := _unused(config):
-        raise ConfigError((blame.problem("advertise", ("advertise",), wrong),))
+    wrong = []
+    if words := _unused(config):
+        wrong.append(blame.problem("advertise", ("advertise",), words))
+    if config.wan.enabled:
+        words = "[wan] comes with a later version; write the address to tell into advertise"
+        wrong.append(blame.problem("wan.enabled", ("wan", "enabled"), words))
+    if wrong:
+        raise ConfigError(tuple(wrong))
     return config
+
+
+def relay_warnings(path: Path, config: RelayConfig) -> tuple[Problem, ...]:
+    """Return what works but is hardly meant so."""
+    file = str(path)
+    found = []
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise ConfigError((nowhere(file, f"cannot be read: {error}"),)) from error
+    if mode & 0o077:
+        found.append(
+            nowhere(file, "holds a secret that others on this machine can read; chmod 600")
+        )
+    if config.wan != WanSettings():
+        message = "comes with a later version, and is not acted upon"
+        found.append(Problem(file=file, key="wan", message=message))
+    for row, proxy in enumerate(config.proxies):
+        if len(proxy.secret.get_secret_value()) < SHORT_SECRET:
+            message = f"is short and may be guessed; use {SHORT_SECRET} characters or more"
+            found.append(Problem(file=file, key=f"proxies.{row}.secret", message=message))
+    return tuple(found)
 
 
 def _problems(failure: ValidationError, blame: Blame) -> list[Problem]:
@@ -204,7 +240,7 @@ def _problems(failure: ValidationError, blame: Blame) -> list[Problem]:
         message = _MESSAGES.get(error["type"]) or error["msg"].removeprefix("Value error, ")
         nearest = ""
         if error["type"] == "extra_forbidden":
-            model = ProxyLink if location[0] == "proxies" else RelayConfig
+            model = _TABLES.get(location[0], RelayConfig) if len(location) > 1 else RelayConfig
             close = difflib.get_close_matches(str(location[-1]), model.model_fields, n=1)
             nearest = close[0] if close else ""
         found.append(blame.problem(dotted, location, message, nearest))

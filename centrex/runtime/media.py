@@ -25,6 +25,7 @@ from centrex.proxy.carried import Relay as CoreRelay
 from centrex.proxy.relaying import Relaying
 from centrex.runtime.embedded import EmbeddedRelay, write_config
 from centrex.runtime.farm_server import FarmServer
+from centrex.runtime.refusals import Refusals
 from centrex.trace import Rule
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Media:
             mode=settings.mode,
             refuse=settings.without_relay == "refuse",
         )
+        self._refusals = Refusals()
         self._embedded: EmbeddedRelay | None = None
         self._began = False
         self._arrived = anyio.Event()
@@ -152,6 +154,7 @@ class Media:
     def relay_came(self, relay: Relay) -> None:
         """See `centrex.farm.farm.Observer`."""
         told = relay.told
+        self._refusals.forget(told["source"])
         self._tell(
             "relay.came",
             Severity.NOTICE,
@@ -177,7 +180,11 @@ class Media:
 
     def relay_refused(self, name: str, source: str, why: str) -> None:
         """See `centrex.farm.farm.Observer`."""
-        self._tell("relay.refused", Severity.WARNING, relay=name, src=source, why=why)
+        times = self._refusals.tell(name, source, why, time.monotonic())
+        if times:
+            self._tell(
+                "relay.refused", Severity.WARNING, relay=name, src=source, why=why, times=times
+            )
 
     def session_ended(self, relay: Relay, name: str, why: str, figures: dict[str, Any]) -> None:
         """See `centrex.farm.farm.Observer`."""

@@ -106,3 +106,23 @@ def test_more_than_one_worker_is_refused_plainly(tmp_path: Path) -> None:
     (problem,) = caught.value.problems
     assert problem.key == "network.workers"
     assert problem.message == "more than one worker comes with a later version; use 1"
+
+
+@pytest.mark.parametrize(
+    ("media", "words"),
+    [
+        ("", ""),
+        ("embedded = false", "no relay can log in"),
+        ('embedded = false\nmode = "never"', ""),
+        ('embedded = false\nbackend = "rtpengine"\nrtpengine = ["udp:192.0.2.1:2223"]', ""),
+        ('secret = "fifteen letters"', "16 characters or more"),
+        ('embedded = false\nsecret = "sixteen letters!"', ""),
+    ],
+)
+def test_relays_that_nobody_can_bring_and_secrets_that_are_guessed(
+    media: str, words: str, tmp_path: Path
+) -> None:
+    text = f"{NETWORK}[auth]\nenabled = false\n[media]\n{media}\n"
+    found = {one.key: one.message for one in load_text(text, file=tmp_path / "x.toml").warnings}
+    assert words in found.get("media.secret", "")
+    assert ("media.secret" in found) == bool(words)

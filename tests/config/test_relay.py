@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from centrex.base import ConfigError
-from centrex.config.relay import load_relay
+from centrex.config.relay import load_relay, relay_warnings
 
 LEAST = '[[proxies]]\naddress = "192.0.2.1"\nsecret = "hush"\n'
 
@@ -78,6 +78,9 @@ def test_what_is_advertised_stands_for_addresses_of_its_own_family(
         (f'offload = "fast"\n{LEAST}', "offload", "auto"),
         ('[[proxies]]\naddress = "192.0.2.1"', "proxies.0.secret", "must be set"),
         (f"{LEAST}prt = 1", "proxies.0.prt", "unknown key"),
+        (f"{LEAST}[wan]\nenabled = true", "wan.enabled", "comes with a later version"),
+        (f"{LEAST}[wan]\nenabld = true", "wan.enabld", "unknown key"),
+        (f"{LEAST}[wan]\nmethod = 'x'", "wan.method", "dns"),
         ("=", "TOML", "cannot be read"),
     ],
 )
@@ -105,3 +108,21 @@ def test_everything_at_once_with_lines_and_nearest_names(file: Path) -> None:
 def test_a_file_that_is_not_there(file: Path) -> None:
     with pytest.raises(ConfigError, match="does not exist"):
         load_relay(file)
+
+
+def test_what_works_but_is_hardly_meant_so(file: Path) -> None:
+    file.write_text(f"{LEAST}[wan]\ninterval = 30\n")
+    file.chmod(0o644)
+    found = [str(problem) for problem in relay_warnings(file, load_relay(file))]
+    assert found == [
+        f"{file}: (file): holds a secret that others on this machine can read; chmod 600",
+        f"{file}: wan: comes with a later version, and is not acted upon",
+        f"{file}: proxies.0.secret: is short and may be guessed; use 16 characters or more",
+    ]
+    file.write_text(LEAST.replace("hush", "a secret of some length"))
+    file.chmod(0o600)
+    config = load_relay(file)
+    assert relay_warnings(file, config) == ()
+    file.unlink()
+    with pytest.raises(ConfigError, match="cannot be read"):
+        relay_warnings(file, config)

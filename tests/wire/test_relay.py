@@ -177,6 +177,7 @@ def test_relays_of_other_machines(tmp_path: Path) -> None:
         for talk in talks:
             talk.hear(within=5.0)
         until(lambda: states() == everybody, timeout=15)
+        assert server.log_tail(1_000_000).count("relay.refused") == 1, "it tries every five seconds"
         for talk in (*talks, *more):
             talk.end()
         assert two.process.poll() is None

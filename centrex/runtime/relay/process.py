@@ -19,7 +19,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from centrex.base import LocalError, Unavailable
-from centrex.config.relay import RelayConfig, load_relay
+from centrex.config.relay import RelayConfig, load_relay, relay_warnings
 from centrex.farm.custody import Custody
 from centrex.farm.relay_side import RelaySide
 from centrex.runtime.garbage import Collector
@@ -77,6 +77,8 @@ class RelayProcess:
             Unavailable: An address or the lock cannot be had.
         """
         config = self._config
+        for problem in relay_warnings(self._file, config):
+            say(f"warning: {problem}")
         with ExitStack() as stack:
             if self._lock is not None:
                 stack.enter_context(InstanceLock(self._lock))
