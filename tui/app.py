@@ -22,17 +22,11 @@ from tui import commands
 from tui.activity import Activity
 from tui.feed import Connected, Disconnected, Facts, Feed, Figures, Happened, Opener
 from tui.history import History, at
-from tui.screens.bans import BansScreen
+from tui.places import FIRST, SCREENS
 from tui.screens.call import CallScreen
-from tui.screens.calls import CallsScreen
-from tui.screens.config import ConfigScreen
 from tui.screens.first_start import FirstStart, Writer
 from tui.screens.help import HelpScreen
-from tui.screens.main import MainScreen
 from tui.screens.questions import Confirm
-from tui.screens.registrations import RegistrationsScreen
-from tui.screens.relays import RelaysScreen
-from tui.screens.subscriptions import SubscriptionsScreen
 from tui.screens.trouble import TroubleScreen
 from tui.screens.view import View
 from tui.widgets.lines import clean
@@ -62,16 +56,8 @@ class Dashboard(App[int]):
     CSS = """
     Screen { layout: vertical; }
     """
-    MODES = {  # noqa: RUF012 - Textual's own form
-        "main": MainScreen,
-        "config": ConfigScreen,
-        "registrations": RegistrationsScreen,
-        "calls": CallsScreen,
-        "relays": RelaysScreen,
-        "bans": BansScreen,
-        "subscriptions": SubscriptionsScreen,
-    }
-    DEFAULT_MODE = "main"
+    MODES = dict(SCREENS)  # noqa: RUF012 - Textual's own form
+    DEFAULT_MODE = FIRST
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(key, f"go('{mode}')", title, show=False) for key, mode, title in PLACES),
         Binding("colon", "command", "command", key_display=":"),
@@ -115,7 +101,7 @@ class Dashboard(App[int]):
         if self._writer is not None:
             self.push_screen(FirstStart(self._writer), self._configured)
         else:
-            self._begin()
+            self.call_after_refresh(self._begin)  # to start an engine is work for this process too
 
     def _configured(self, written: bool | None) -> None:
         if written:
