@@ -19,7 +19,7 @@ SECONDS_EACH := 10
 
 # Each peer the tests speak to: command:package (Debian, Ubuntu).
 PEERS := sipp:sip-tester baresip:baresip-core linphonec:linphone-cli rtpengine:rtpengine-daemon \
-    ip:iproute2 nft:nftables setpriv:util-linux tmux:tmux
+    ip:iproute2 nft:nftables setpriv:util-linux tmux:tmux tshark:tshark
 APT := DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends
 
 .PHONY: help run test check lint peers fuzz deep bench-micro bench-watchers bench-dashboard clean
