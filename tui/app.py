@@ -20,6 +20,7 @@ from textual.worker import Worker
 from centrex import api
 from tui import commands
 from tui.activity import Activity
+from tui.draft import Draft
 from tui.feed import Connected, Disconnected, Facts, Feed, Figures, Happened, Opener
 from tui.history import History, at
 from tui.places import FIRST, SCREENS
@@ -86,6 +87,8 @@ class Dashboard(App[int]):
         self.online = False
         self.described: Mapping[str, Mapping[str, Any]] = {}
         """The configuration's tables, once they have been asked for."""
+        self.draft: Draft | None = None
+        """The edits of the configuration that are not applied yet, where there are any."""
         self.feed = Feed(opener, self.post_message)
         self._writer, self._signals = writer, signals
         self._theme_chosen = ""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tui.screens.config import ConfigScreen
     from tui.screens.registrations import RegistrationsScreen
     from tui.screens.relays import RelaysScreen
+    from tui.screens.route import RouteScreen
     from tui.screens.subscriptions import SubscriptionsScreen
 
 FIRST: Final = "main"
@@ -57,6 +58,12 @@ def _subscriptions() -> "SubscriptionsScreen":
     return SubscriptionsScreen()
 
 
+def _route() -> "RouteScreen":
+    from tui.screens.route import RouteScreen  # noqa: PLC0415
+
+    return RouteScreen()
+
+
 SCREENS: Final[Mapping[str, Callable[[], Screen[Any]]]] = {
     FIRST: MainScreen,
     "config": _config,
@@ -65,4 +72,5 @@ SCREENS: Final[Mapping[str, Callable[[], Screen[Any]]]] = {
     "relays": _relays,
     "bans": _bans,
     "subscriptions": _subscriptions,
+    "route": _route,
 }

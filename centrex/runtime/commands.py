@@ -194,9 +194,14 @@ class Commands:
             "calls", params, groups=calls, rows_of=rows, count_of=lambda _: 1, total=len(calls)
         )
 
-    def test_route(self, params: dict[str, Any]) -> dict[str, Any]:
-        """What would become of a call: `number`, `from`, `at`."""
-        return of_engine(self._engine, params)
+    async def test_route(self, params: dict[str, Any]) -> dict[str, Any]:
+        """What would become of a call: `number`, `from`, `at`; with `changes` that are not applied."""
+        changes = params.get("changes")
+        if not changes:
+            return of_engine(self._engine, params)
+        fingerprint = str(params.get("fingerprint") or "")
+        edited = await self._engine.editing.tried(fingerprint, changes)
+        return of_engine(self._engine, params, edited)
 
     def gateways(self, params: dict[str, Any]) -> dict[str, Any]:
         """The gateways' addresses, and whether they answer."""

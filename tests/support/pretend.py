@@ -171,6 +171,31 @@ BANS: list[Json] = [
 ]  # fmt: skip
 
 
+ROUTE: Json = {
+    "number": "9044",
+    "at": "2026-11-26T10:15",
+    "plan": {"plan": 1, "key": r"9(\d+)", "groups": ["044"]},
+    "looked": [
+        {"plan": 0, "key": "100", "why": "another number", "decides": False},
+        {"plan": 1, "key": r"9(\d+)", "why": r"the pattern matches, \1 is 044", "decides": True},
+    ],
+    "steps": [
+        {"to": "1001", "kind": "user", "uris": ["sip:1001@10.0.0.4:5060"], "why": "",
+         "from_s": 0.0, "ring_s": 15.0},
+        {"to": "1003", "kind": "user", "uris": [], "why": "no phone is registered",
+         "from_s": 15.0, "ring_s": 0.0},
+        {"to": r"\1@office", "kind": "gateway",
+         "uris": ["sip:044@192.0.2.80:5060", "sip:044@192.0.2.81:5060"], "why": "",
+         "from_s": 15.0, "ring_s": 120.0},
+    ],
+    "seconds": 135.0,
+    "outcome": "rings until somebody answers; else the caller gets 480, or the last one's answer",
+    "live": True,
+    "edited": False,
+}  # fmt: skip
+"""An answer of the route tester."""
+
+
 def settings() -> Json:
     """The values of a configuration as `config.open` tells them."""
     values: Json = {}
@@ -282,6 +307,7 @@ class Pretend:
             "config.confirm": lambda _: {"confirmed": True},
             "config.rollback": lambda _: {"rolled_back": True},
             "subscriptions": lambda _: {"rows": [], "available": False},
+            "route.test": lambda params: {**ROUTE, "number": params["number"]},
         }
 
     def _page(self, name: str, rows: list[Json]) -> Json:
