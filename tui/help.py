@@ -42,7 +42,7 @@ Enter tells how it came to be registered. d forgets all phones of that user; the
     "calls": Page(
         title="Calls",
         text="""
-Each line is a call in progress: calling, ringing or up, since when, and which relay carries its voice; a dash means that voice passes between the phones by itself. Enter opens the ladder with all messages and decisions. e ends a call: both phones are told to hang up.
+Each line is a call in progress: calling, ringing or up, since when, and which relay carries its voice; a dash means that voice passes between the phones by itself. The codec is that of the answer; where the caller offered none before it was answered, it is not told. Enter opens the ladder with all messages and decisions. e ends a call: both phones are told to hang up.
 """,
     ),
     "call": Page(

@@ -65,6 +65,7 @@ def call_row(number: int, **values: Any) -> Json:
         "caller": "udp 198.51.100.7:40112",
         "callee": "tcp 203.0.113.9:5060",
         "relay": "embedded",
+        "codec": ("PCMU", "", "opus, H264")[number % 3],
     }
     return {**row, **values}
 

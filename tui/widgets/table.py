@@ -175,8 +175,8 @@ class Table(Rows):
             widths[column.name] -= taken
             excess -= taken
         if excess < 0 and columns:
-            widest_column = max(columns, key=lambda one: one.most)
-            widths[widest_column.name] -= excess
+            last = next((one for one in reversed(columns) if not one.right), columns[-1])
+            widths[last.name] -= excess  # what belongs together stays side by side
         self._widths = widths
 
     @staticmethod
