@@ -172,6 +172,12 @@ BANS: list[Json] = [
 ]  # fmt: skip
 
 
+WATCHER: Json = {
+    "watcher": "sip:1001@example.com", "target": "sip:1002@example.com", "package": "dialog",
+    "expires_s": 1200, "state": "active", "notified": 3, "source": "udp 198.51.100.7:40112",
+}  # fmt: skip
+"""A row of `subscriptions`."""
+
 ROUTE: Json = {
     "number": "9044",
     "at": "2026-11-26T10:15",
