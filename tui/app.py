@@ -23,6 +23,7 @@ from tui.activity import Activity
 from tui.draft import Draft
 from tui.feed import Connected, Disconnected, Facts, Feed, Figures, Happened, Opener
 from tui.history import History, at
+from tui.memory import Arranged, Memory
 from tui.places import FIRST, SCREENS
 from tui.screens.call import CallScreen
 from tui.screens.first_start import FirstStart, Writer
@@ -48,6 +49,7 @@ class Dashboard(App[int]):
         opener: Starts the engine here, or attaches to a running one.
         read_only: Whether changing anything is out of the question.
         writer: Writes a first configuration; given where there is none yet.
+        memory: What was chosen in former sessions; nothing of it is kept if not given.
         signals: Whether SIGTERM and SIGHUP close it, as they do where it owns the process.
     """
 
@@ -76,8 +78,10 @@ class Dashboard(App[int]):
         read_only: bool = False,
         writer: Writer | None = None,
         signals: bool = False,
+        memory: Memory | None = None,
     ) -> None:
         super().__init__()
+        self.memory = memory or Memory()
         self.read_only = read_only
         self.activity, self.history = Activity(), History()
         self.snapshot: dict[str, Any] = {}
@@ -376,6 +380,17 @@ class Dashboard(App[int]):
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Keep what workers do to those who started them."""
         event.stop()
+
+    def remember(self, table: str, arranged: Arranged) -> None:
+        """Keep how a table is looked at, for this session and those to come."""
+        if self.memory.keep(table, arranged):
+            begin(self, partial(self._save, table))
+
+    async def _save(self, table: str) -> None:
+        try:
+            await asyncio.to_thread(self.memory.save, table)
+        except OSError as error:
+            self.say(f"the columns are not remembered: {error}", bad=True)
 
     # -- copying and writing -----------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from typing import TypeAlias
 from centrex import api
 from tui.app import Dashboard
 from tui.feed import NotStarted
+from tui.memory import Memory, usual_file
 from tui.screens.first_start import Writer
 
 Source: TypeAlias = Callable[[], "api.ConfigSource"]
@@ -73,6 +74,8 @@ def run(
         writer: Writes a first configuration, where there is none.
     """
     opener = Opener(paths, source, read_only=read_only)
-    app = Dashboard(opener, read_only=read_only, writer=writer, signals=True)
+    app = Dashboard(
+        opener, read_only=read_only, writer=writer, signals=True, memory=Memory(usual_file())
+    )
     code = app.run()
     return app.return_code or code or 0
