@@ -36,9 +36,8 @@ def answer_lines(answer: Mapping[str, Any], width: int, edits: int = 0) -> list[
     ]
     by = "by the phones that are registered now" if answer.get("live") else "by the file alone"
     counted = f", with {edits} edit{'s' * (edits != 1)} not yet applied" if edits else ""
-    lines.append(
-        [(f"  {answer.get('number', '')} at {answer.get('at', '')}, {by}{counted}", "dim")]
-    )
+    about = f"{answer.get('number', '')} at {answer.get('at', '')}, {by}{counted}"
+    lines += [[("  ", ""), (words, "dim")] for words in wrap(about, width - 3)]
     lines += [[], [("Plans looked at", "title")], *_plans(answer, width)]
     lines += [[], *_timeline(steps, float(answer.get("seconds", 0)), width)]
     return lines
@@ -97,7 +96,7 @@ def bar(begins: float, rings: float, total: float, room: int) -> str:
 def scale(total: float, room: int) -> str:
     """Return the time-line's own line: seconds, evenly spaced, none cut."""
     if total <= 0:
-        return "0 s"
+        return ""
     most = max(1, room // _TICK_CELLS)
     every = next((one for one in _TICKS if total / one <= most), max(total, 1))
     line = ""

@@ -48,6 +48,7 @@ class RouteScreen(View):
         Binding("enter,i", "type", "type", key_display="⏎"),
         Binding("e", "edits", "edits on/off"),
         Binding("r", "again", "test again"),
+        Binding("escape", "escape", "to the keys", key_display="Esc"),
     ]
     AUTO_FOCUS: ClassVar[str | None] = "#number"
 
@@ -94,6 +95,8 @@ class RouteScreen(View):
             return False
         if action == "edits":
             return bool(self.edits)
+        if action == "escape":
+            return isinstance(self.focused, Input)
         return super().check_action(action, parameters)
 
     # -- asking ------------------------------------------------------------------------------
@@ -190,6 +193,10 @@ class RouteScreen(View):
             used = "counted in" if self.with_edits else "left out; e counts them in"
             parts.append(f"{edits} edit{'s' * (edits != 1)} not applied, {used}")
         entitle(self.query_one("#route-frame"), " – ".join(parts))
+
+    def on_descendant_focus(self) -> None:
+        """Tell which keys work now."""
+        self.refresh_bindings()
 
     def on_resize(self) -> None:
         """Draw the time-line anew."""
