@@ -213,6 +213,12 @@ def inside(folder: Path, args: argparse.Namespace) -> list[Round]:
     return rounds
 
 
+def _pooled(rounds: Sequence[Round]) -> Round:
+    """Return all calls of some rounds as one."""
+    times = [one for each in rounds for one in each.timed.setup_us]
+    return Round(mode=rounds[0].mode, timed=Timed(setup_us=times), cpu={})
+
+
 def compared(rounds: Sequence[Round]) -> dict[str, Any]:
     """Return the medians of each mode, and the ratios of the pairs."""
     told: dict[str, Any] = {}
@@ -226,6 +232,7 @@ def compared(rounds: Sequence[Round]) -> dict[str, Any]:
     for part in (50, 99) if bare else ():
         ratios = [b.at(part) / a.at(part) for a, b in zip(bare, seen, strict=True)]
         told[f"p{part}_ratio"] = (min(ratios), median(ratios), max(ratios))
+        told[f"p{part}_pooled"] = _pooled(seen).at(part) / _pooled(bare).at(part)
     return told
 
 
@@ -256,7 +263,7 @@ def main() -> None:
         least, middle, most = told[f"p{part}_ratio"]
         print(  # noqa: T201
             f"attached / headless, p{part}: {middle:.2f} (of {args.pairs} pairs {least:.2f} to "
-            f"{most:.2f})"
+            f"{most:.2f}; of all calls together {told[f'p{part}_pooled']:.2f})"
         )
 
 
