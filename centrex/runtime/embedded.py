@@ -114,6 +114,10 @@ class EmbeddedRelay:
             return str(error)
         return " ".join(words.decode("utf-8", "backslashreplace").split())
 
+    def leave(self) -> None:
+        """Leave the relay to itself: it ends when nobody talks any more and no engine has come."""
+        self._ending = True
+
     async def end(self) -> None:
         """Tell the relay to end, whoever started it, and see to it that it does."""
         self._ending = True
