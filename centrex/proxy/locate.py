@@ -64,7 +64,10 @@ def _in_dialog(core: "Core", ctx: Context, now: Instant) -> Outcome:
         words = "the server itself has no such dialog"
         return Answer(481, Rule.UNKNOWN_DIALOG, ctx.method, words=words)
     ctx.tale.append((now, _IN_DIALOG, ctx.method, flow.name if flow else "by its target"))
-    ctx.groups = [[Target(ctx.request_uri, flow)]]
+    target = Target(ctx.request_uri, flow)
+    if ctx.gateway is not None:
+        target.amendment = core.gateways.numbers.within(ctx, ctx.gateway, now)
+    ctx.groups = [[target]]
     return None
 
 

@@ -50,6 +50,7 @@ class Rule(enum.Enum):
     NOBODY_ANSWERED = "nobody-answered"
     REDIRECTED = "redirected"
     GATEWAY_ASKED = "gateway-asked"  # (gateway, status)
+    GATEWAY_REFUSED = "gateway-refused"  # (gateway, why)
     GATEWAY_SILENT = "gateway-silent"  # (uri, next uri)
     OUTSIDE_TARGET = "outside-target"  # (uri,)
     IN_DIALOG = "in-dialog"  # (method, flow name)

@@ -54,6 +54,7 @@ SAMPLES: dict[Rule, tuple[Any, ...]] = {
     Rule.NOBODY_ANSWERED: (),
     Rule.REDIRECTED: (TARGET, b"sip:1003@192.0.2.10"),
     Rule.GATEWAY_ASKED: ("pstn", 407),
+    Rule.GATEWAY_REFUSED: ("pstn", "its login is refused"),
     Rule.GATEWAY_SILENT: (TARGET, b"sip:1@gw2.example.net"),
     Rule.OUTSIDE_TARGET: (b"sip:bob@example.net",),
     Rule.IN_DIALOG: (b"BYE", FLOW),
