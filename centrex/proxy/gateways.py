@@ -9,16 +9,16 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from centrex.base import Flow, Instant, Transport
+from centrex.base import Flow, Instant
 from centrex.events import Kind, Severity
 from centrex.proxy.ask import Resolve
+from centrex.proxy.asked import Asked, ask, own_uri
 from centrex.proxy.gateway_login import Nonces
 from centrex.proxy.gateway_numbers import GatewayNumbers
 from centrex.routing.next_hop import next_hop
 from centrex.routing.rfc3263 import Target as Place
 from centrex.routing.settings import Gateway
 from centrex.routing.target import Target
-from centrex.transaction.key import MAGIC_COOKIE
 
 if TYPE_CHECKING:
     from centrex.proxy.core import Core
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _MOST_HOSTS: Final = 16
 
 
-class Probe:
+class Probe(Asked):
     """One address of a gateway.
 
     Attributes:
@@ -59,6 +59,14 @@ class Probe:
         self.works, self.status, self.why = True, 0, ""
         self.asked, self.since, self.waits = -math.inf, now, False
         self.hosts: frozenset[str] = frozenset()
+
+    def answered(self, core: "Core", status: int, now: Instant) -> None:
+        """See `Asked`."""
+        core.gateways.answered(core, self, status, now)
+
+    def failed(self, core: "Core", why: str, now: Instant) -> None:
+        """See `Asked`."""
+        core.gateways.failed(core, self, why, now)
 
 
 class Gateways:
@@ -141,21 +149,8 @@ class Gateways:
         if flow is None:
             self.failed(core, probe, "no such transport here", now)
             return
-        branch = MAGIC_COOKIE + core.ids.token()
-        here = _own_uri(flow)
-        lines = (
-            b"OPTIONS %b SIP/2.0" % probe.address.encode(),
-            flow.local.via + branch,
-            b"Max-Forwards: 70",
-            b"From: <%b>;tag=%b" % (here, core.ids.token()),
-            b"To: <%b>" % probe.address.encode(),
-            b"Call-ID: " + core.ids.token(),
-            b"CSeq: 1 OPTIONS",
-            b"Contact: <%b>" % here,
-            b"Content-Length: 0",
-        )
-        data = b"\r\n".join(lines) + b"\r\n\r\n"
-        core.layer.open_client((branch, b"OPTIONS"), data, flow, probe, now)
+        uri = probe.address.encode()
+        ask(core, probe, uri, uri, own_uri(flow), flow, now)
 
     def answered(self, core: "Core", probe: Probe, status: int, now: Instant) -> None:
         """An address has answered; with 503 it says itself that it cannot serve (§21.5.4)."""
@@ -195,10 +190,3 @@ def next_address(target: Target) -> Target | None:
     following = Target(target.others[0], ring_s=target.ring_s)
     following.others, following.gateway = target.others[1:], target.gateway
     return following
-
-
-def _own_uri(flow: Flow) -> bytes:
-    local = flow.local
-    host = f"[{local.host}]" if ":" in local.host else local.host
-    suffix = "" if flow.transport is Transport.UDP else f";transport={flow.transport.value.lower()}"
-    return f"sip:{host}:{local.port}{suffix}".encode()

@@ -212,6 +212,8 @@ def branch_failed(
         return
     branch.over = True
     core.decide(ctx, (now, rule, branch.target.uri, why))
+    if rule is Rule.TARGET_SILENT:
+        core.contacts.missed(core, branch, now)
     if ctx.server is None or ctx.answered:
         return
     words = b'Warning: 399 centrex "%b"' % _WORDS.get(rule, "the target failed").encode()

@@ -42,7 +42,7 @@ from centrex.runtime.flows import FlowTable, Locals
 from centrex.runtime.garbage import ALONE, Collector
 from centrex.runtime.hands import Hands
 from centrex.runtime.http_server import HttpServer
-from centrex.runtime.keepalive import KeepAlive
+from centrex.runtime.keepalive import Asks, KeepAlive, Wanted
 from centrex.runtime.live_commands import LiveCommands
 from centrex.runtime.local_address import LocalAddresses
 from centrex.runtime.lock import InstanceLock
@@ -225,7 +225,8 @@ class Engine:
         await tasks.start(self._run_streams)
         self.edges.start(tasks)
         self.certificate.renewed()
-        keepalive = KeepAlive(self.registry, self._keepalive_interval, self.statistics)
+        asks = Asks(self.core, self.hands.finish)
+        keepalive = KeepAlive(self.registry, self._keepalives, self.statistics, asks)
         tasks.start_soon(self.hands.keep_time)
         tasks.start_soon(Chores(self).each_second)
         tasks.start_soon(keepalive.run)
@@ -416,8 +417,10 @@ class Engine:
     def _heed(self) -> None:
         self.hands.heed()
 
-    def _keepalive_interval(self) -> float:
-        return self.config.network.keepalive_interval
+    def _keepalives(self) -> Wanted:
+        network = self.config.network
+        by_options = network.keepalive_method == "options"
+        return Wanted(network.keepalive_interval, by_options, network.check_interval)
 
     def apply(self, fresh: Fresh) -> None:
         """Take over a configuration that was read again; nothing here can fail half-way."""
