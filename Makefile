@@ -20,7 +20,7 @@ PEERS := sipp:sip-tester baresip:baresip-core linphonec:linphone-cli rtpengine:r
     ip:iproute2 nft:nftables setpriv:util-linux tmux:tmux
 APT := DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends
 
-.PHONY: help run test check lint peers fuzz deep bench-micro bench-watchers clean
+.PHONY: help run test check lint peers fuzz deep bench-micro bench-watchers bench-power-cut clean
 
 help:  ## Say what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile
@@ -48,6 +48,9 @@ deep: $(VENV)/tested  ## The property tests by night: 5,000 examples each.
 
 bench-watchers: $(VENV)/tested  ## 10,000 watched phones register anew in 30 s: CPU, NOTIFYs, memory.
 	@$(BIN)/python -m tests.bench.watch_storm
+
+bench-power-cut: $(VENV)/tested  ## The same over real sockets: a server, and 10,000 phones in another process.
+	@$(BIN)/python -m tests.bench.power_cut
 
 bench-micro: $(VENV)/tested  ## Microseconds per call, OPTIONS and REGISTER in the core.
 	@$(BIN)/python -m tests.bench.micro

@@ -52,7 +52,7 @@ _CALLS = Table(
 
 
 _WATCHERS = Table(
-    headers=("WATCHER", "WATCHES", "EVENT", "STATE", "EXPIRES", "TOLD", "FROM"),
+    headers=("WATCHER", "WATCHES", "EVENT", "STATE", "EXPIRES", "TOLD", "BEHIND", "FROM"),
     cells=lambda row: (
         row["watcher"],
         row["target"],
@@ -60,6 +60,7 @@ _WATCHERS = Table(
         row["state"],
         f"{row['expires_s']} s",
         row["notified"],
+        row.get("behind", "-"),
         row["source"],
     ),
     empty="nobody watches anything",

@@ -97,8 +97,20 @@ class Commands:
                 "realm": config.realm,
                 "logins": engine.policy.logins,
             },
+            "watchers": self._watchers(),
             "warnings": engine.all_warnings(),
             "statistics": self.statistics(params),
+        }
+
+    def _watchers(self) -> dict[str, Any]:
+        watchers = self._engine.core.watchers
+        return {
+            "subscriptions": len(watchers),
+            "of_domain": watchers.notifier.of_domain,
+            "waiting": watchers.notifier.waiting,
+            "behind_s": round(watchers.behind_s(time.monotonic()), 1),
+            "octets_under_way": watchers.notifier.under_way,
+            "domain_pause_s": watchers.notifier.domain_pause_s,
         }
 
     def statistics(self, params: dict[str, Any]) -> dict[str, Any]:

@@ -53,6 +53,7 @@ class Subscription:
         queued: Whether its turn comes.
         later: Whether it comes after a while.
         notified: How many NOTIFYs were sent.
+        octets: How many octets of its NOTIFYs are unanswered.
         more: Whether the last document did not hold everything.
         over: Whether nothing is told any more.
         due: The second at which it is looked at next.
@@ -74,6 +75,7 @@ class Subscription:
         "login",
         "more",
         "notified",
+        "octets",
         "over",
         "own_tag",
         "owner",
@@ -120,6 +122,7 @@ class Subscription:
         self.flow: Flow
         self.remote_cseq = self.cseq = self.version = self.seen = self.notified = self.due = 0
         self.expires_at: Instant = 0.0
+        self.octets = 0
         self.full = True
         self.want = NOTHING
         self.waits = self.cooling = self.queued = self.later = self.more = self.over = False
