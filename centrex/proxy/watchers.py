@@ -129,6 +129,31 @@ class Watchers:
             self._whole[sub] = None
         self.registers = bool(self._reg)
 
+    def resume(self, subs: Iterable[Subscription], now: Instant) -> int:
+        """Go on with subscriptions from before a crash: all is told anew, each in his turn.
+
+        Returns:
+            How many there are; those of logins and users that are no more are not among them.
+        """
+        count = 0
+        knows = self._core.access.gate.knows
+        for sub in subs:
+            key = sub.call_id, sub.own_tag, sub.their_tag
+            if (
+                (sub.login and not knows(sub.login))
+                or (sub.user and not self.exists(sub.user, now))
+                or self.notifier.find(*key) is not None
+                or self.notifier.room_for(sub.owner) is not None
+            ):
+                continue
+            self.begin(sub, now)
+            self.notifier.prolong(sub, sub.expires_at)
+            self.notifier.touch(sub, now)
+            count += 1
+        if count:
+            self._soon(now)
+        return count
+
     def end(self, sub: Subscription, reason: bytes, now: Instant) -> None:
         """End a subscription, for a reason that its watcher is told in his turn (RFC 6665 §4.1.3)."""
         if self.notifier.remove(sub, reason):

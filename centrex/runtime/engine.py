@@ -59,6 +59,7 @@ from centrex.runtime.rtpengine import RtpengineMedia
 from centrex.runtime.secret import load_secret
 from centrex.runtime.streams import StreamEdge
 from centrex.runtime.tls import TlsContexts
+from centrex.runtime.watch_file import WatchFile
 from centrex.trace import Journal
 from centrex.transaction import Timing
 
@@ -165,6 +166,11 @@ class Engine:
             interval_s=registrar.recovery_interval,
             report=self.bus.publish,
         )
+        self.watch_file = WatchFile(
+            paths.state / "subscriptions.json",
+            lambda: self.core.watchers,
+            report=self.bus.publish,
+        )
         self.bans = BanFile(paths.state / "bans.json", self.guard, report=self.bus.publish)
         self.reloader = Reloader(self)
         self.editing = Editing(self)
@@ -200,6 +206,7 @@ class Engine:
                     self.streams.close()
                     with anyio.CancelScope(shield=True):
                         await self.bans.flush()
+                        await self.watch_file.flush()
                         await self.recovery.close()
                 self.say("server.stopped", Severity.NOTICE)
                 writing.cancel_scope.cancel()
@@ -232,6 +239,7 @@ class Engine:
         tasks.start_soon(keepalive.run)
         tasks.start_soon(self.recovery.run)
         tasks.start_soon(self.bans.run)
+        tasks.start_soon(self.watch_file.run)
         tasks.start_soon(self.notifier.watchdog)
         if self.stay.signals:
             tasks.start_soon(self._signals, tasks)
@@ -382,9 +390,14 @@ class Engine:
                 bindings=loaded.bindings,
                 expired=loaded.expired,
             )
+        watchers, spoilt = await self.watch_file.load(self._flow_of)
+        if spoilt:
+            self.warnings += (spoilt,)
+        if watchers:
+            self.say("subscriptions.recovered", Severity.NOTICE, subscriptions=watchers)
         self.statistics.registrations_stand(self.registry.bindings)
 
-    def _flow_of(self, transport: str, host: str, port: int, local: str) -> Flow | None:
+    def _flow_of(self, transport: str, host: str, port: int, local: str = "") -> Flow | None:
         if transport != Transport.UDP.value:
             return None
         return self.flows.find(Transport.UDP, host, port)

@@ -51,6 +51,7 @@ class Notifier:
     Attributes:
         under_way: Octets of the NOTIFYs that are not answered.
         of_domain: How many watch the whole domain.
+        changes: How often subscriptions have begun, gone on or ended.
     """
 
     def __init__(self, most: int = MOST, most_of_one: int = MOST_OF_ONE) -> None:
@@ -61,7 +62,7 @@ class Notifier:
         self._far_queue: deque[Subscription] = deque()
         self._cooling: deque[tuple[Instant, Subscription]] = deque()
         self._far_cooling: deque[tuple[Instant, Subscription]] = deque()
-        self._spent = self.under_way = self.of_domain = 0
+        self._spent = self.under_way = self.of_domain = self.changes = 0
         self._later: deque[tuple[Instant, Subscription]] = deque()
         self._ends: dict[int, set[Subscription]] = {}
         self._seconds: list[int] = []
@@ -91,10 +92,12 @@ class Notifier:
         self._table[sub.call_id, sub.own_tag, sub.their_tag] = sub
         self._owners[sub.owner] = self._owners.get(sub.owner, 0) + 1
         self.of_domain += not sub.user
+        self.changes += 1
 
     def prolong(self, sub: Subscription, expires_at: Instant) -> None:
         """Have a subscription end at another time."""
         sub.expires_at = expires_at
+        self.changes += 1
         second = int(expires_at) + 1
         if sub.due != second:
             self._leave(sub)
@@ -107,6 +110,7 @@ class Notifier:
             return False
         del self._table[key]
         self.of_domain -= not sub.user
+        self.changes += 1
         left = self._owners[sub.owner] - 1
         if left:
             self._owners[sub.owner] = left

@@ -130,6 +130,12 @@ class Subscription:
     def __repr__(self) -> str:
         return f"Subscription({self.watcher!r} to {self.package.name!r} of {self.target!r})"
 
+    @property
+    def addresses(self) -> tuple[bytes, bytes]:
+        """Our address and the watcher's, as they stand in From and To of a NOTIFY."""
+        own, their, *_ = self._fixed.split(b"\r\n")
+        return own.removeprefix(b"From: "), their.removeprefix(b"To: ")
+
     def state_line(self, now: Instant) -> bytes:
         """Return the Subscription-State line (RFC 6665 §8.2.3)."""
         if self.ending:
