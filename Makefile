@@ -31,8 +31,8 @@ run: $(VENV)/installed  ## Install into .venv and start Centrex.
 test: lint peers  ## Everything: format, lint, types, imports, all tests with real peers.
 	@$(PYTEST)
 
-check: lint  ## The gate: as `test`, without the slow tests and the real peers. Under two minutes.
-	@$(PYTEST) -q -m "not slow and not peer"
+check: lint  ## The gate: as `test`, without the slow tests and the real peers; on all cores.
+	@$(PYTEST) -q -n auto -m "not slow and not peer"
 
 lint: $(VENV)/tested
 	@$(BIN)/ruff format --check .
@@ -52,8 +52,9 @@ bench-watchers: $(VENV)/tested  ## 10,000 watched phones register anew in 30 s: 
 bench-power-cut: $(VENV)/tested  ## The same over real sockets: a server, and 10,000 phones in another process.
 	@$(BIN)/python -m tests.bench.power_cut
 
-bench-micro: $(VENV)/tested  ## Microseconds per call, OPTIONS and REGISTER in the core.
+bench-micro: $(VENV)/tested  ## Microseconds per call, OPTIONS and REGISTER in the core; what relaying adds.
 	@$(BIN)/python -m tests.bench.micro
+	$(BIN)/python -m tests.bench.relayed
 
 BPF := centrex/runtime/relay/ebpf/relay.bpf
 BPF_FLAGS := -O2 -g0 -target bpf -mcpu=v3 -Wall -Wextra -Werror

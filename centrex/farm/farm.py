@@ -5,13 +5,13 @@ anew is told again, and so that the calls are shared equally. It sends by links 
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, Protocol
 
 from centrex.base import Instant
 from centrex.farm.relay import Link, Relay, RelayState
 from centrex.farm.wire import from_session
-from centrex.media.terms import Session
+from centrex.media.terms import Session, Slot
 
 _MISSED: Final = 3
 """Heartbeats missed after which a relay gets no new calls."""
@@ -85,6 +85,7 @@ class Farm:
 
     def put(self, relay: Relay, session: Session, now: Instant) -> None:
         """Have a relay carry a session, or what has changed in it."""
+        relay.expected.pop(session.id, None)
         relay.sessions[session.id] = session
         relay.send("put", session=from_session(session))
 
@@ -92,6 +93,18 @@ class Farm:
         """Have a relay end a session."""
         if relay.sessions.pop(name, None) is not None:
             relay.send("end", id=name, why=reason)
+
+    def expect(self, relay: Relay, name: str, tell: Callable[[], Session | None]) -> None:
+        """A relay is going to carry a session; it is told once there is something to carry."""
+        relay.expect(name, tell)
+
+    def forgo(self, relay: Relay, name: str, slots: Iterable[Slot]) -> None:
+        """A session that a relay expected is not going to be: its slots are free again."""
+        relay.forgo(name, slots)
+
+    def give_back(self, relay: Relay, slots: Iterable[Slot]) -> None:
+        """Take back slots that were taken just now, and are of no use."""
+        relay.give_back(slots)
 
     def drain(self, name: str, *, on: bool) -> Relay | None:
         """Give a relay no new calls, or some again; None if there is no such relay."""
@@ -145,6 +158,11 @@ class Farm:
                 relay.sessions[name] = session
             else:
                 relay.send("end", id=name, why="the call is over")
+        expected, relay.expected = relay.expected, {}
+        for name, (tell, _) in expected.items():  # their ports may be lent to others
+            unsaid = tell()
+            if unsaid is not None:
+                relay.sessions[name] = unsaid
         for name, session in relay.sessions.items():
             if name not in held or held[name][0].revision < session.revision:
                 relay.send("put", session=from_session(session))
@@ -187,7 +205,7 @@ class Farm:
         """Once a second: notice who is silent, lease again, forget who is long gone."""
         for name, relay in tuple(self._relays.items()):
             if relay.link is None:
-                if now - relay.since > _FORGET_S and not relay.sessions:
+                if now - relay.since > _FORGET_S and not relay.count:
                     del self._relays[name]
                 continue
             silent = now - relay.heard > self.heartbeat_s * _MISSED

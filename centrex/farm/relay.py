@@ -5,6 +5,7 @@ It decides which slots a call gets and when more are to be leased; whom a call g
 
 import enum
 from collections import deque
+from collections.abc import Callable, Iterable
 from typing import Any, Final, Literal, Protocol
 
 from centrex.base import Instant
@@ -69,6 +70,8 @@ class Relay:
         draining: Whether it is to get no new calls.
         capacity: How many sessions it takes.
         sessions: What it carries for us, by name.
+        expected: Sessions it was not told of yet, since there is nothing to carry before somebody
+            answers: by name, what to ask for them, and the number of the login that leased their ports.
         told: What it said of itself at its login.
         beat: What its last heartbeat said.
         heard: When it was heard last.
@@ -82,16 +85,23 @@ class Relay:
         self.draining = False
         self.capacity = 1
         self.sessions: dict[str, Session] = {}
+        self.expected: dict[str, tuple[Callable[[], Session | None], int]] = {}
         self.told: dict[str, Any] = {}
         self.beat: dict[str, Any] = {}
         self.heard = self.since = now
         self.turn = 0
         self._stocks: dict[str, _Stock] = {}
+        self._logins = 0
+
+    @property
+    def count(self) -> int:
+        """Return how many sessions it carries, or is about to carry."""
+        return len(self.sessions) + len(self.expected)
 
     @property
     def load(self) -> float:
         """Return which share of its capacity is in use."""
-        return len(self.sessions) / self.capacity
+        return self.count / self.capacity
 
     @property
     def takes_calls(self) -> bool:
@@ -106,9 +116,7 @@ class Relay:
     @property
     def _is_willing(self) -> bool:
         return (
-            self.state is RelayState.AVAILABLE
-            and not self.draining
-            and len(self.sessions) < self.capacity
+            self.state is RelayState.AVAILABLE and not self.draining and self.count < self.capacity
         )
 
     @property
@@ -120,6 +128,7 @@ class Relay:
         """It has logged in: nothing is leased yet."""
         self.link, self.state, self.why = link, RelayState.AVAILABLE, ""
         self.heard = self.since = now
+        self._logins += 1
         self._stocks.clear()
         self.rehosted(hosts)
 
@@ -158,6 +167,32 @@ class Relay:
         for host, other in self._stocks.items():
             other.rushed |= (":" in host) == (family == 6)
         return None
+
+    def expect(self, name: str, tell: Callable[[], Session | None]) -> None:
+        """It is going to carry a session, with slots that were taken just now.
+
+        Args:
+            name: The session's name.
+            tell: Returns the session as it is by then.
+        """
+        if name not in self.expected:
+            self.expected[name] = tell, self._logins
+
+    def forgo(self, name: str, slots: Iterable[Slot]) -> None:
+        """It is not going to carry a session that was expected; what it took is leased still.
+
+        Unless it has logged in again meanwhile: then nothing is.
+        """
+        _, login = self.expected.pop(name, (None, 0))
+        if login == self._logins:
+            self.give_back(slots)
+
+    def give_back(self, slots: Iterable[Slot]) -> None:
+        """Take slots back that were taken just now."""
+        for slot in slots:
+            stock = self._stocks.get(slot.host)
+            if stock is not None:
+                stock.slots.append(slot)
 
     def _take(self, stock: _Stock) -> Slot:
         slot = stock.slots.popleft()

@@ -7,6 +7,7 @@ Fields that are not known are left out, so that a newer peer may send more.
 import ipaddress
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 from centrex.base import PeerError
@@ -20,12 +21,14 @@ _RULE: Final = "media relay link"
 _MAX_STREAMS: Final = 32
 _MAX_TEXT: Final = 16_384
 
+_WRITTEN: Final = json.JSONEncoder(separators=(",", ":")).encode
+
 Message: TypeAlias = dict[str, Any]
 
 
 def encode(kind: str, /, **fields: Any) -> bytes:
     """Return a message as a line."""
-    return json.dumps({"t": kind, **fields}, separators=(",", ":")).encode() + b"\n"
+    return _WRITTEN({"t": kind, **fields}).encode() + b"\n"
 
 
 def decode(line: bytes) -> Message:
@@ -168,9 +171,14 @@ def _host(value: Any) -> str:
     if not isinstance(value, str) or len(value) > 64:
         raise PeerError("an address is malformed", rule=_RULE)
     try:
-        return str(ipaddress.ip_address(value))
+        return _spelled(value)
     except ValueError:
         raise PeerError("an address is not numeric", rule=_RULE) from None
+
+
+@lru_cache(4096)
+def _spelled(text: str) -> str:
+    return str(ipaddress.ip_address(text))
 
 
 def _pair(value: Any) -> tuple[Any, Any]:

@@ -81,6 +81,7 @@ class Exchange:
         "_lines",
         "_saved",
         "_slot",
+        "_spare",
         "answered",
         "call_id",
         "callee_tag",
@@ -101,6 +102,7 @@ class Exchange:
         self.answered = False
         self.revision = 0
         self._slot = slot
+        self._spare: list[Slot] = []
         self._lines: list[_Line | None] = []
         self._saved: list[tuple[list[End], list[bool]] | None] | None = None
         self._last: Session | None = None
@@ -131,9 +133,19 @@ class Exchange:
             PeerError: A media line makes no sense.
         """
         self._changed = True
-        fresh = [
-            self._serve(number, media, side, here, there) for number, media in enumerate(sdp.media)
-        ]
+        fresh: list[_Line | None] = []
+        try:
+            for number, media in enumerate(sdp.media):
+                fresh.append(self._serve(number, media, side, here, there))
+        except NoSlot:
+            known = self._lines
+            self._spare += [
+                slot
+                for line in fresh
+                if line is not None and line not in known
+                for slot in line.slots
+            ]
+            raise
         self._lines[: len(fresh)] = fresh
         places = [
             None if line is None else self._note(line, media, side, here)
@@ -155,6 +167,7 @@ class Exchange:
         mine = self._slot(family, here.local)
         other = self._slot(family_of(there.local), there.local)
         if mine is None or other is None:
+            self._spare += [slot for slot in (mine, other) if slot is not None]
             raise NoSlot
         return _Line((mine, other) if side == CALLER else (other, mine))
 
@@ -201,6 +214,25 @@ class Exchange:
     def is_empty(self) -> bool:
         """Whether no media line is relayed yet."""
         return not any(self._lines)
+
+    @property
+    def carries(self) -> bool:
+        """Whether there is anything for a relay to do: both ends of a line are known, or it was told."""
+        return (
+            self.revision > 0
+            or self.answered
+            or any(line is not None and all(end.rtp for end in line.ends) for line in self._lines)
+        )
+
+    @property
+    def slots(self) -> list[Slot]:
+        """The slots of all its lines."""
+        return [slot for line in self._lines if line is not None for slot in line.slots]
+
+    def spare(self) -> list[Slot]:
+        """Return slots that were taken in vain, once: the relay had not enough of them."""
+        spare, self._spare = self._spare, []
+        return spare
 
     def session(self) -> Session | None:
         """Return what the relay is to be told, or None where it has been told already."""

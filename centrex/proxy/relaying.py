@@ -7,13 +7,14 @@ calls has used all that up does the first message of a call wait, and not for lo
 """
 
 from collections import deque
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from centrex import sdp
 from centrex.base import Instant, PeerError
 from centrex.farm.rtpengines import Reply
 from centrex.media.exchange import CALLEE, CALLER, Exchange, NoSlot, Side, Where, restored
-from centrex.media.terms import Session
+from centrex.media.terms import Session, Slot
 from centrex.proxy import forward
 from centrex.proxy.carried import Carried, Relay
 from centrex.proxy.context import Branch, Context
@@ -50,6 +51,15 @@ class Farm(Protocol):
 
     def end(self, relay: Relay, name: str, reason: str, now: Instant) -> None:
         """End a session at its relay."""
+
+    def expect(self, relay: Relay, name: str, tell: Callable[[], Session | None]) -> None:
+        """A relay is going to carry a session; it is told once there is something to carry."""
+
+    def forgo(self, relay: Relay, name: str, slots: Iterable[Slot]) -> None:
+        """A session that a relay expected is not going to be: its slots are free again."""
+
+    def give_back(self, relay: Relay, slots: Iterable[Slot]) -> None:
+        """Take back slots that were taken just now, and are of no use."""
 
     @property
     def expects_ports(self) -> bool:
@@ -175,9 +185,12 @@ class Relaying:
         return carried
 
     def _drop_empty(self, branch: Branch) -> None:
-        """Nothing could be relayed of a call: it is none of ours, until it is tried again."""
+        """Where nothing could be relayed of a call, it is none of ours, until it is tried again."""
         carried = branch.carried
-        if isinstance(carried, Carried) and carried.exchange.is_empty:
+        if not isinstance(carried, Carried):
+            return
+        self._farm.give_back(carried.relay, carried.exchange.spare())
+        if carried.exchange.is_empty:
             self._carried.pop(branch.context.call_id, None)
             branch.carried = None
 
@@ -240,8 +253,13 @@ class Relaying:
     def end(self, core: "Core", call_id: bytes, reason: str, now: Instant) -> None:
         """See `MediaPath`."""
         carried = self._carried.pop(call_id, None)
-        if carried is not None and carried.exchange.revision:
-            self._farm.end(carried.relay, carried.exchange.name, reason, now)
+        if carried is None:
+            return
+        exchange = carried.exchange
+        if exchange.revision:
+            self._farm.end(carried.relay, exchange.name, reason, now)
+        else:
+            self._farm.forgo(carried.relay, exchange.name, exchange.slots)
 
     def hung_up(self, core: "Core", ctx: Context, now: Instant) -> None:
         """See `MediaPath`."""
@@ -313,8 +331,12 @@ class Relaying:
         return sdp.replace(found.content_type, found.body, changed)
 
     def _tell(self, carried: Carried, now: Instant) -> None:
-        if carried.exchange.is_empty:
+        exchange = carried.exchange
+        if exchange.is_empty:
             return
-        session = carried.exchange.session()
+        if not exchange.carries:
+            self._farm.expect(carried.relay, exchange.name, exchange.session)
+            return
+        session = exchange.session()
         if session is not None:
             self._farm.put(carried.relay, session, now)

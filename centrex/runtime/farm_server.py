@@ -26,6 +26,9 @@ _CONNECTIONS: Final = 512
 _STRANGERS: Final = 16
 """Connections of one source that are not logged in."""
 _ASK_S: Final = 2.0
+_GATHER_S: Final = 0.02
+"""How long what a relay is told waits for more, since waking its process costs more than a message:
+a packet's time. Those that come before are kept by the relay."""
 
 
 class FarmServer:
@@ -82,7 +85,7 @@ class FarmServer:
             await stream.aclose()
             return
         self._strangers[host] += 1
-        link = LineLink(stream, source, wire.LINE_LIMIT)
+        link = LineLink(stream, source, wire.LINE_LIMIT, gather_s=_GATHER_S)
         side = ProxySide(
             link,
             self._farm,

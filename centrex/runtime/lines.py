@@ -25,10 +25,14 @@ class LineLink:
         stream: The connection.
         source: The far side, for people.
         limit: Octets of the longest line.
+        gather_s: How long a line may wait for more to be sent with it.
     """
 
-    def __init__(self, stream: ByteStream, source: str, limit: int) -> None:
+    def __init__(
+        self, stream: ByteStream, source: str, limit: int, *, gather_s: float = 0.0
+    ) -> None:
         self._stream, self.source, self._limit = stream, source, limit
+        self._gather_s = gather_s
         self._queue: list[bytes] = []
         self._octets = 0
         self._wake = anyio.Event()
@@ -58,6 +62,8 @@ class LineLink:
         try:
             while not self.overrun:
                 if self._queue:
+                    if not self.closing:
+                        await anyio.sleep(self._gather_s)
                     data = b"".join(self._queue)
                     self._queue.clear()
                     self._octets = 0

@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,7 +20,7 @@ from centrex.events import Event, Field, Kind, Severity
 from centrex.farm.farm import Farm
 from centrex.farm.relay import Relay, RelayState
 from centrex.media.settings import Settings
-from centrex.media.terms import Session
+from centrex.media.terms import Session, Slot
 from centrex.proxy.carried import Relay as CoreRelay
 from centrex.proxy.relaying import Relaying
 from centrex.runtime.embedded import EmbeddedRelay, write_config
@@ -223,7 +223,7 @@ class Media:
             How many calls it carries; None if there is no such relay.
         """
         relay = self.farm.drain(name, on=on)
-        return None if relay is None else len(relay.sessions)
+        return None if relay is None else relay.count
 
     def listing(self) -> list[dict[str, Any]]:
         """Return the relays as plain data."""
@@ -269,6 +269,18 @@ class _CoreFarm:
         assert isinstance(relay, Relay)
         self._farm.end(relay, name, reason, now)
 
+    def expect(self, relay: CoreRelay, name: str, tell: Callable[[], Session | None]) -> None:
+        assert isinstance(relay, Relay)
+        self._farm.expect(relay, name, tell)
+
+    def forgo(self, relay: CoreRelay, name: str, slots: Iterable[Slot]) -> None:
+        assert isinstance(relay, Relay)
+        self._farm.forgo(relay, name, slots)
+
+    def give_back(self, relay: CoreRelay, slots: Iterable[Slot]) -> None:
+        assert isinstance(relay, Relay)
+        self._farm.give_back(relay, slots)
+
 
 def _row(relay: Relay, now: float) -> dict[str, Any]:
     told: Mapping[str, Any] = relay.told
@@ -280,7 +292,7 @@ def _row(relay: Relay, now: float) -> dict[str, Any]:
         "state": state,
         "why": relay.why or told.get("path_why", ""),
         "source": told.get("source", ""),
-        "sessions": len(relay.sessions),
+        "sessions": relay.count,
         "capacity": relay.capacity,
         "path": told.get("path", ""),
         "path_why": told.get("path_why", ""),

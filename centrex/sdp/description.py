@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Final
 
 from centrex.base import PeerError
+from centrex.sdp import usual
 
 _MAX_LINES: Final = 1000
 _MAX_MEDIA: Final = 32
@@ -103,6 +104,8 @@ class Description:
     """A session description.
 
     Attributes:
+        text: The description as it came.
+        usual: What it says, where it is a usual one; its media line's indices are then not set.
         lines: Its lines as they came, split at each LF; a CR before that is still there.
         cr: What stands before the LF of a line that is added: CR, where its first line has one.
         media: Its media lines in order.
@@ -111,15 +114,24 @@ class Description:
         ice: The indices of the session's lines about ICE.
     """
 
-    __slots__ = ("connection", "cr", "host", "ice", "lines", "media")
+    __slots__ = ("_lines", "connection", "cr", "host", "ice", "media", "text", "usual")
 
-    def __init__(self, lines: list[bytes]) -> None:
-        self.lines = lines
-        self.cr = b"\r" if lines[0].endswith(b"\r") else b""
+    def __init__(self, text: bytes) -> None:
+        self.text = text
+        self.usual: usual.Usual | None = None
+        self._lines: list[bytes] | None = None
+        self.cr = b"\r" if text[text.find(b"\n") - 1 :][:1] == b"\r" else b""
         self.media: tuple[Media, ...] = ()
         self.connection = 0
         self.host = ""
         self.ice: list[int] = []
+
+    @property
+    def lines(self) -> list[bytes]:
+        """Return the lines."""
+        if self._lines is None:
+            self._lines = self.text.split(b"\n")
+        return self._lines
 
 
 class _Reader:
@@ -251,12 +263,39 @@ def parse(body: bytes) -> Description:
 
     RFC: 8866 §5, 3605 §2.1
     """
+    told = usual.read(body)
+    if told is not None:
+        return _usual(body, told)
+    return parse_lines(body)
+
+
+def parse_lines(body: bytes) -> Description:
+    """Read a session description line by line, a usual one too; see `parse`.
+
+    Raises:
+        PeerError: It is none, or more than anybody needs.
+    """
     if body[:2] != b"v=" or body.count(b"\n") > _MAX_LINES:
         raise PeerError("it is no session description, or a very long one", rule="RFC 8866 §5")
     if body.count(b"\r") != body.count(b"\r\n"):
         raise PeerError("a line holds a carriage return", rule="RFC 8866 §9")
-    description = Description(body.split(b"\n"))
+    description = Description(body)
     _Reader(description).read()
+    return description
+
+
+def _usual(body: bytes, told: usual.Usual) -> Description:
+    description = Description(body)
+    description.usual = told
+    host = description.host = _host(b"IP4", told.host)
+    media = Media(b"audio", told.port, told.proto, told.formats)
+    media.host = host
+    media.relayable = not _is_multicast(host)
+    if host in _NOWHERE:
+        media.is_held, media.receives = True, False
+    if told.clock_rate:
+        media.clock_rate = told.clock_rate
+    description.media = (media,)
     return description
 
 

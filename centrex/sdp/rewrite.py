@@ -6,7 +6,7 @@ Nothing else changes, with one exception: candidates of ICE would lead past the 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from centrex.sdp.description import Description, Media
+from centrex.sdp.description import Description, Media, parse_lines
 
 _NOWHERE: Final = {b"IP4": b"0.0.0.0", b"IP6": b"::"}
 
@@ -36,6 +36,11 @@ def rewrite(description: Description, places: Sequence[Place | None]) -> bytes:
 
     RFC: 8866 §5.7, §5.14, 3605 §2.1, 8839 §5
     """
+    if description.usual is not None:
+        short = _rewrite_usual(description, places)
+        if short is not None:
+            return short
+        description = parse_lines(description.text)
     lines: list[bytes | None] = list(description.lines)
     behind: dict[int, bytes] = {}
     """What is added, by the index of the line before it."""
@@ -53,6 +58,20 @@ def rewrite(description: Description, places: Sequence[Place | None]) -> bytes:
     if behind:
         return _joined(description, lines, behind)
     return b"\n".join([line for line in lines if line is not None])
+
+
+def _rewrite_usual(description: Description, places: Sequence[Place | None]) -> bytes | None:
+    """Return a usual description with another address and port; None where more would change."""
+    told = description.usual
+    if told is None or len(places) != 1 or description.media[0].is_held:
+        return None
+    (place,) = places
+    if place is None or place.rtcp_port != place.rtp_port + 1 or ":" in place.host:
+        return None
+    text, (first, last), (begins, ends) = description.text, told.host_at, told.port_at
+    return b"%b%b%b%d%b" % (
+        text[:first], place.host.encode(), text[last:begins], place.rtp_port, text[ends:]
+    )  # fmt: skip
 
 
 def _joined(description: Description, lines: list[bytes | None], behind: dict[int, bytes]) -> bytes:

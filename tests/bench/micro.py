@@ -19,8 +19,14 @@ _HEADERS = "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS\nContent-Type: application/
 Step = tuple[bytes, bool]
 
 
-def call_script(proxy: Proxy, number: int) -> list[Step]:
-    """Play one call slowly and return what its ends sent: (message, whether the callee sent it)."""
+def call_script(proxy: Proxy, number: int, *, described: bool = False) -> list[Step]:
+    """Play one call slowly and return what its ends sent: (message, whether the callee sent it).
+
+    Args:
+        proxy: A proxy that knows bob.
+        number: Makes the call one of its own.
+        described: Whether the answer describes the callee's media too.
+    """
     alice, bob = proxy.flows.get("192.0.2.7", 5060), proxy.flows.get("192.0.2.8", 5060)
     steps: list[Step] = []
     call_id, tag = f"bench-{number}@192.0.2.7", f"a{number}"
@@ -37,7 +43,15 @@ def call_script(proxy: Proxy, number: int) -> list[Step]:
     sent = proxy.receive(invite, alice)[-1][1]
     contact = "Contact: <sip:bob@192.0.2.8:5060>"
     for status in (180, 200):
-        answer = respond(sent, status, extra=contact)
+        if described and status == 200:
+            answer = respond(
+                sent,
+                status,
+                extra=f"{contact}\nContent-Type: application/sdp",
+                body=_SDP.replace("192.0.2.7", "192.0.2.8"),
+            )
+        else:
+            answer = respond(sent, status, extra=contact)
         steps.append((answer, True))
         proxy.receive(answer, bob)
     message = parse(sent)
@@ -70,25 +84,12 @@ def fresh() -> Proxy:
     return proxy
 
 
-def timed(name: str, work: Callable[[], None], count: int) -> None:
-    """Run once and print the CPU time per unit."""
-    gc.collect()
-    gc.freeze()
-    gc.disable()  # as the engine has it
-    began = time.process_time()
-    work()
-    print(f"{name:10} {(time.process_time() - began) / count * 1e6:7.1f} us")  # noqa: T201
-
-
-def main() -> None:
-    """Measure."""
-    count = 3000
-    proxy = fresh()
-    scripts = [call_script(proxy, number) for number in range(count)]
-    # the same seed gives the same branches, so what the ends said can be said again
-    proxy = fresh()
-    alice, bob = proxy.flows.get("192.0.2.7", 5060), proxy.flows.get("192.0.2.8", 5060)
+def talks(
+    proxy: Proxy, scripts: list[list[Step]], between: Callable[[], None] = lambda: None
+) -> Callable[[], None]:
+    """Return what plays calls, and does something after each."""
     core, sends = proxy.core, proxy.core.sends
+    alice, bob = proxy.flows.get("192.0.2.7", 5060), proxy.flows.get("192.0.2.8", 5060)
 
     def calls() -> None:
         now = 1000.0
@@ -99,7 +100,36 @@ def main() -> None:
                 sends.clear()
             core.events.clear()
             core.expire(now)
+            between()
 
+    return calls
+
+
+def spent(work: Callable[[], None], count: int) -> float:
+    """Run once and return the CPU time per unit, µs."""
+    gc.collect()
+    gc.freeze()
+    gc.disable()  # as the engine has it
+    began = time.process_time()
+    work()
+    return (time.process_time() - began) / count * 1e6
+
+
+def timed(name: str, work: Callable[[], None], count: int) -> None:
+    """Run once and print the CPU time per unit."""
+    print(f"{name:10} {spent(work, count):7.1f} us")  # noqa: T201
+
+
+def main() -> None:
+    """Measure."""
+    count = 3000
+    proxy = fresh()
+    scripts = [call_script(proxy, number) for number in range(count)]
+    # the same seed gives the same branches, so what the ends said can be said again
+    proxy = fresh()
+    alice = proxy.flows.get("192.0.2.7", 5060)
+    core, sends = proxy.core, proxy.core.sends
+    calls = talks(proxy, scripts)
     if "-p" in sys.argv:
         profile = cProfile.Profile()
         profile.runcall(calls)

@@ -202,3 +202,56 @@ def test_who_is_long_gone_is_forgotten() -> None:
     assert len(list(farm)) == 1
     farm.tick(4000.0)
     assert not list(farm)
+
+
+# calls that nobody has answered yet
+
+
+def test_expected_sessions_count() -> None:
+    farm, _, (one, other) = make(100, 100)
+    relay = one.relay
+    told = session("s", relay)
+    farm.expect(relay, "s", lambda: told)
+    assert (relay.count, other.relay.count) == (1, 0)
+    assert farm.open(0.0) is other.relay
+    farm.put(relay, told, 0.0)
+    assert relay.count == 1
+    assert not relay.expected
+
+
+def test_slots_that_served_nobody_are_used_again() -> None:
+    farm, _, (link,) = make(100)
+    relay = link.relay
+    slots = [slot for slot in (relay.slot(4), relay.slot(4)) if slot is not None]
+    told = session("s", relay)
+    farm.expect(relay, "s", lambda: told)
+    farm.forgo(relay, "s", slots)
+    link.run()
+    assert relay.count == 0
+    left = [relay.slot(4) for _ in range(512)]
+    assert set(slots) <= set(left)
+    assert not link.plane.held
+
+
+def test_slots_of_an_earlier_login_are_not() -> None:
+    farm, _, (link,) = make(100)
+    relay = link.relay
+    slots = [slot for slot in (relay.slot(4), relay.slot(4)) if slot is not None]
+    farm.expect(relay, "s", lambda: None)
+    link.cut()
+    relay.came(link.to_relay, ["198.51.100.1"], 1.0)
+    farm.forgo(relay, "s", slots)
+    assert relay.slot(4) is None
+    farm.give_back(relay, slots)
+    assert relay.slot(4) == slots[0]
+
+
+def test_a_relay_that_logs_in_again_is_told_what_is_expected() -> None:
+    farm, _, (link,) = make(100)
+    told = session("s", link.relay)
+    farm.expect(link.relay, "s", lambda: told)
+    link.cut()
+    again = Joined(farm, FakePlane(), name="r0")
+    again.run()
+    assert list(again.plane.held) == ["s"]
+    assert not again.relay.expected

@@ -85,3 +85,18 @@ async def test_a_writer_that_waits_is_woken() -> None:
         await anyio.wait_all_tasks_blocked()
         assert stream.sent == [b"a\n"]
         link.close()
+
+
+async def test_lines_that_follow_soon_go_out_with_the_first() -> None:
+    stream = FakeStream()
+    link = LineLink(stream, "x", 100, gather_s=0.05)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(link.write)
+        await anyio.wait_all_tasks_blocked()
+        link.send(b"a\n")
+        await anyio.sleep(0.01)
+        link.send(b"b\n")
+        assert not stream.sent
+        await anyio.sleep(0.1)
+        assert stream.sent == [b"a\nb\n"]
+        link.close()

@@ -1,5 +1,6 @@
 """A farm of relays without a network: what the core asks of it, and descriptions to be relayed."""
 
+from collections.abc import Callable, Iterable
 from itertools import count
 
 from centrex.media.exchange import Family
@@ -35,12 +36,15 @@ class FakeFarm:
         self.sessions: dict[str, Session] = {}
         self.told: list[Session] = []
         self.ended: list[tuple[str, str]] = []
+        self.expected: dict[str, Callable[[], Session | None]] = {}
+        self.returned: list[Slot] = []
         self.expects_ports = False
 
     def open(self, now: float) -> FakeRelay | None:
         return self.relays[0] if self.relays else None
 
     def put(self, relay: object, session: Session, now: float) -> None:
+        self.expected.pop(session.id, None)
         self.sessions[session.id] = session
         self.told.append(session)
 
@@ -48,8 +52,24 @@ class FakeFarm:
         del self.sessions[name]
         self.ended.append((name, reason))
 
+    def expect(self, relay: object, name: str, tell: Callable[[], Session | None]) -> None:
+        self.expected.setdefault(name, tell)
+
+    def forgo(self, relay: object, name: str, slots: Iterable[Slot]) -> None:
+        if self.expected.pop(name, None) is not None:
+            self.returned += slots
+
+    def give_back(self, relay: object, slots: Iterable[Slot]) -> None:
+        self.returned += slots
+
     @property
     def only(self) -> Session:
+        """The only session; one that is only expected is asked for, as after a login."""
+        for name, tell in self.expected.items():
+            session = tell()
+            assert session is not None
+            self.sessions[name] = session
+        self.expected.clear()
         (session,) = self.sessions.values()
         return session
 

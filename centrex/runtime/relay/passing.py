@@ -51,6 +51,8 @@ class Passing:
         self._epoll = epoll
         self.carrier: Carrier
         self.takes: dict[int, Take] = {}
+        self.waiting: set[Port] = set()
+        """Ports that serve nobody yet, and hold packets that came early."""
         self._buffer = bytearray(_LONGEST)
         self._view = memoryview(self._buffer)
         self._most = int(resource.getrlimit(resource.RLIMIT_NOFILE)[0] * _CONNECTED_SHARE)
@@ -62,8 +64,19 @@ class Passing:
 
     def leave(self, port: Port) -> None:
         """Read a port no longer."""
-        self._loosen(port)
+        self._part(port)
         self._deafen(port.sock)
+
+    def renew(self, old: Port, new: Port) -> None:
+        """Read the same socket for another port."""
+        self._part(old)
+        new.onward = self._control(new) if new.rtcp else self._media(new)
+        self.takes[new.sock.fileno()] = self._open(new, new.sock)
+
+    def _part(self, port: Port) -> None:
+        """A port serves its call no longer."""
+        self._loosen(port)
+        self.waiting.discard(port)
         if port.peer is not None:
             port.peer.peer = None
             port.peer = None
@@ -74,9 +87,8 @@ class Passing:
         self._epoll.register(number, select.EPOLLIN)
 
     def _deafen(self, sock: socket.socket) -> None:
-        number = sock.fileno()
-        del self.takes[number]
-        self._epoll.unregister(number)
+        """Read a socket no longer that is about to be closed."""
+        del self.takes[sock.fileno()]  # closing it takes it out of the epoll
 
     # reading
 
@@ -192,11 +204,11 @@ class Passing:
 
     def _judge(self, port: Port, length: int, source: Any, now: Instant) -> None:
         """Decide about a packet whose source is not known, or not certain yet."""
-        if port.owner is None:
-            port.drop("no-session")
-            return
         if length < 1:
             port.drop("empty")
+            return
+        if port.owner is None:
+            self._unserved(port, length, source, now)
             return
         if not (port.latch.expects or port.rtcp):
             self._keep(port, length, source, now)
@@ -221,6 +233,14 @@ class Passing:
             if not self.carrier.has_kernel:
                 self.settle(port, now)
 
+    def _unserved(self, port: Port, length: int, source: Any, now: Instant) -> None:
+        """Deal with a packet at a port without a call: one that is over, or was answered just now."""
+        if port.pair.spare:
+            port.drop("no-session")
+        else:
+            self._keep(port, length, source, now)
+            self.waiting.add(port)
+
     # packets that come before it is known where they go, or from whom they are
 
     def _keep(self, port: Port, length: int, source: Any, at: Instant) -> None:
@@ -233,6 +253,9 @@ class Passing:
         port.early.append((at, source, self._buffer[:length]))
 
     def _forgo(self, port: Port, source: Any) -> None:
+        if port.owner is None:
+            port.drop("no-session")
+            return
         port.drop("no-target" if source is None else Verdict.STRANGER.value)
 
     def release(self, port: Port, now: Instant) -> None:
@@ -250,6 +273,13 @@ class Passing:
         """Give up what was kept for too long."""
         while port.early and now - port.early[0][0] > _EARLY_S:
             self._forgo(port, port.early.popleft()[1])
+
+    def expire_waiting(self, now: Instant) -> None:
+        """Give up what was kept for too long at ports that serve nobody."""
+        if self.waiting:
+            for port in self.waiting:
+                self.expire(port, now)
+            self.waiting = {port for port in self.waiting if port.early and port.owner is None}
 
     # where packets go
 

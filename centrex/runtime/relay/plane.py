@@ -25,6 +25,7 @@ from centrex.runtime.relay.held import Held, HeldStream, figures
 from centrex.runtime.relay.kernel import KernelPath
 from centrex.runtime.relay.passing import Passing
 from centrex.runtime.relay.ports import Opener, Pair, Port
+from centrex.runtime.relay.spares import Spares
 
 _TICK_S: Final = 0.02
 _LOOK_S: Final = 1.0
@@ -36,8 +37,10 @@ _AT_ONCE: Final = 64
 """Packets taken in before anybody else may have a word."""
 _PRIMES: Final = 9
 """How often an end that is not learned is sent something: within some 20 seconds."""
-_RTCP_PRIMES: Final = 3
-_PRIME_FIRST_S: Final = 0.05
+_RTCP_PRIMES: Final = (2, 4)
+"""From which to which time ports for RTCP are among them: phones send their first report later."""
+_PRIME_FIRST_S: Final = 0.15
+"""Later than a phone's first packet, that is: nothing is sent to whoever is heard before."""
 _PRIME_LONGEST_S: Final = 5.0
 _KEEPALIVE_S: Final = 15.0
 _NOTICES: Final = 4096
@@ -67,6 +70,7 @@ class Plane:
         clock: Callable[[], Instant] = time.monotonic,
     ) -> None:
         self._opener = Opener(hosts, ports, draw)
+        self._spares = Spares(draw)
         self._silence_s, self._draw, self._clock = silence_s, draw, clock
         self._epoll = select.epoll()
         self._passing = Passing(self._epoll)
@@ -135,11 +139,12 @@ class Plane:
         """
         if host not in self._opener.shown:
             raise Unavailable(f"{host} is no address of this relay")
-        leased: list[Slot] = []
+        leased = self._from_spares(host, count)
         try:
-            for _ in range(count):
+            for _ in range(count - len(leased)):
                 pair = self._opener.any(host)
                 if pair is None:
+                    leased += self._from_spares(host, count - len(leased), hurry=True)
                     break
                 self._enter(pair)
                 leased.append(pair.slot)
@@ -147,6 +152,23 @@ class Plane:
             if not leased:
                 raise Unavailable(f"no port at {host}: {error.strerror or error}") from error
         self.refused += count - len(leased)
+        return leased
+
+    def _from_spares(self, host: str, count: int, *, hurry: bool = False) -> list[Slot]:
+        """Lend ports that are open; fewer than asked for where there are no more."""
+        leased: list[Slot] = []
+        with self._lock:
+            now = self._clock()
+            while len(leased) < count:
+                pair = self._spares.take(host, now, hurry=hurry)
+                if pair is None:
+                    break
+                for port in (pair.rtp, pair.rtcp):
+                    self._take_counts(port)
+                    port.drops.clear()
+                shown = self._opener.shown[host]
+                pair.slot = pair.slot._replace(shown=shown)
+                leased.append(pair.slot)
         return leased
 
     def free(self, slots: Iterable[Slot]) -> None:
@@ -170,7 +192,11 @@ class Plane:
                 return
             if held is None:
                 held = Held(session, now)
-            fresh = self._joined(held, session)
+            try:
+                fresh = self._joined(held, session)
+            except Unavailable:
+                self._let_go(held, session)
+                raise
             self.total += session.id not in self._held
             self._held[session.id] = held
             held.session, held.streams = session, fresh
@@ -183,7 +209,9 @@ class Plane:
             ]
             self._reopened(changed, now)
             self._prime_from(held, now)
-        self._wake()
+            may_sleep = len(self._held) == 1
+        if may_sleep:
+            self._wake()
 
     def _joined(self, held: Held, session: Session) -> list[HeldStream | None]:
         """Return the streams of a session with their sockets, opened where they are not."""
@@ -201,8 +229,19 @@ class Plane:
                 self._close(gone.pairs)
         return fresh
 
+    def _let_go(self, held: Held, session: Session) -> None:
+        """Close what was opened for a session that cannot be served as it is."""
+        kept = set(held.pairs())
+        for stream in session.streams:
+            for slot in stream.slots if stream is not None else ():
+                pair = self._pairs.get((slot.host, slot.port))
+                if pair is not None and pair not in kept and pair.rtp.owner in (None, held):
+                    self._leave(pair)
+
     def _pair(self, slot: Slot) -> Pair:
         pair = self._pairs.get((slot.host, slot.port))
+        if pair is not None and pair.spare:
+            self._spares.claim(pair)
         if pair is None:
             try:
                 pair = self._opener.at(slot.host, slot.port)
@@ -223,11 +262,13 @@ class Plane:
         if held is None:
             return None
         held.primed = _PRIMES
-        for port in held.ports():
-            self._passing.expire(port, math.inf)
-        self._carrier.take_back(held.ports())
+        ports = list(held.ports())
+        for port in ports:
+            if port.early:
+                self._passing.expire(port, math.inf)
+        self._carrier.take_back(ports)
         told = figures(held, now)
-        for port in held.ports():
+        for port in ports:
             port.owner = None  # so that nothing is left for the collector
         self._close(held.pairs())
         return told
@@ -248,6 +289,7 @@ class Plane:
         """Return what was counted in all."""
         with self._lock:
             counts, ports, pairs = self._counts.copy(), list(self._ports.values()), len(self._pairs)
+            pairs -= len(self._spares)
         drops: Counter[str] = Counter(
             {key[5:]: count for key, count in counts.items() if key.startswith("drop:")}
         )
@@ -287,21 +329,38 @@ class Plane:
             self._passing.enter(port)
 
     def _close(self, pairs: Iterable[Pair]) -> None:
+        """A call needs these no longer; they are kept for others."""
+        now = self._clock()
         for pair in pairs:
-            self._leave(pair)
+            if self._spares.is_full or self._pairs.get(_name(pair)) is not pair:
+                self._leave(pair)
+            else:
+                self._renew(pair, now)
+
+    def _renew(self, pair: Pair, now: Instant) -> None:
+        self._carrier.take_back((pair.rtp, pair.rtcp))
+        fresh = self._pairs[_name(pair)] = pair.renewed()
+        for old, new in ((pair.rtp, fresh.rtp), (pair.rtcp, fresh.rtcp)):
+            self._passing.renew(old, new)
+            self._take_counts(old)
+            self._ports[new.sock.fileno()] = new
+        self._spares.put(fresh, now)
 
     def _leave(self, pair: Pair) -> None:
-        if self._pairs.pop((pair.slot.host, pair.slot.port), None) is None:
+        if self._pairs.pop(_name(pair), None) is None:
             return
         self._carrier.take_back((pair.rtp, pair.rtcp))
         for port in (pair.rtp, pair.rtcp):
             del self._ports[port.sock.fileno()]
             self._passing.leave(port)
-            self._counts["packets"] += port.packets
-            self._counts["octets"] += port.octets
-            for reason, count in port.drops.items():
-                self._counts[f"drop:{reason}"] += count
+            self._take_counts(port)
         pair.close()
+
+    def _take_counts(self, port: Port) -> None:
+        self._counts["packets"] += port.packets
+        self._counts["octets"] += port.octets
+        for reason, count in port.drops.items():
+            self._counts[f"drop:{reason}"] += count
 
     # the loop
 
@@ -370,7 +429,9 @@ class Plane:
         if held.primed >= _PRIMES or held.session.id not in self._held:
             return
         for port in held.described():
-            if port.latch.source is None and (not port.rtcp or held.primed < _RTCP_PRIMES):
+            if port.latch.source is None and (
+                not port.rtcp or _RTCP_PRIMES[0] <= held.primed < _RTCP_PRIMES[1]
+            ):
                 self._send_primer(port, held, port.latch.targets)
         held.primed += 1
         if held.primed < _PRIMES:
@@ -408,6 +469,9 @@ class Plane:
         self._round = list(self._held)
         self._round_size, self._round_done, self._round_began = len(self._round), 0, now
         self._look_at = now + _LOOK_S
+        self._passing.expire_waiting(now)
+        for pair in self._spares.overdue(now):
+            self._leave(pair)
 
     def _look_after(self, name: str, held: Held, now: Instant) -> None:
         heard = held.heard()
@@ -441,6 +505,10 @@ class Plane:
                 other = stream.pairs[1 - side].rtp
                 if told.ends[side].natted and now - other.heard > _KEEPALIVE_S:
                     self._send_primer(pair.rtp, held, pair.rtp.latch.targets)
+
+
+def _name(pair: Pair) -> tuple[str, int]:
+    return pair.slot.host, pair.slot.port
 
 
 def _payload(port: Port, held: Held) -> int:

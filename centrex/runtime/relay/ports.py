@@ -49,15 +49,17 @@ class Port:
         drops: Packets dropped, by reason.
         carried: Whether the kernel carries what comes from the end.
         owner: The session it serves.
+        pair: The pair it is one of.
     """
 
     __slots__ = (
         "address", "carried", "connected", "drops", "early", "heard", "latch", "octets", "onward",
-        "owner", "packets", "peer", "quality", "rate", "reported", "rtcp", "send", "sent", "sock",
+        "owner", "packets", "pair", "peer", "quality", "rate", "reported", "rtcp", "send", "sent", "sock",
         "source", "target",
     )  # fmt: skip
 
     onward: Callable[[int, Instant], None]
+    pair: "Pair"
 
     def __init__(self, sock: socket.socket, address: Address, *, rtcp: bool) -> None:
         self.sock, self.address, self.rtcp = sock, address, rtcp
@@ -88,13 +90,31 @@ class Port:
 
 
 class Pair:
-    """A slot with its two sockets."""
+    """A slot with its two sockets.
 
-    __slots__ = ("rtcp", "rtp", "slot")
+    Attributes:
+        slot: The slot.
+        rtp: The port for RTP.
+        rtcp: The port for RTCP.
+        spare: Whether it serves no call, nor is lent for one.
+    """
+
+    __slots__ = ("rtcp", "rtp", "slot", "spare")
 
     def __init__(self, slot: Slot, rtp: Port, rtcp: Port) -> None:
         self.slot, self.rtp, self.rtcp = slot, rtp, rtcp
         rtcp.reported = rtp.reported
+        self.spare = False
+        rtp.pair = rtcp.pair = self
+
+    def renewed(self) -> "Pair":
+        """Return a pair on the same sockets that knows nothing of what passed there."""
+        slot = self.slot
+        return Pair(
+            slot,
+            Port(self.rtp.sock, slot.rtp, rtcp=False),
+            Port(self.rtcp.sock, slot.rtcp, rtcp=True),
+        )
 
     def close(self) -> None:
         """Close all their sockets."""

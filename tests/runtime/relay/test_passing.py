@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from centrex.media.terms import End
+from centrex.media.terms import End, Session, Stream
 from tests.support.fake_kernel import FakeKernel
 from tests.support.planes import World
 from tests.support.ports import loopback
@@ -55,6 +55,34 @@ def test_an_end_that_sends_before_its_answer_is_seen(world: World) -> None:
         assert caller.receive()[0] == data
     assert call.figures()[1]["drops"] == {"unexpected-source": 3}
     assert call.figures()[1]["packets"] == 3
+
+
+def test_what_comes_before_the_relay_is_told_of_a_call_is_kept_too(world: World) -> None:
+    """The answer and the first packets leave the callee together; the relay is told a moment later."""
+    plane = world.plane()
+    caller, callee, stranger = world.end(stream=1), world.end(stream=2), world.end(stream=6)
+    slots = plane.lease(next(iter(plane.hosts)), 2)
+    sent = [callee.send(slots[1]) for _ in range(5)]
+    stranger.send(slots[1])
+    port = plane._pairs[slots[1].host, slots[1].port].rtp
+    until(lambda: len(port.early) == 6)
+    told = Stream((slots[0], slots[1]), (caller.end(), callee.end()))
+    plane.put(Session("s1", "call", 1, True, (told,)))
+    assert [caller.receive()[0] for _ in range(5)] == sent
+    assert plane.figures()["drops"] == {"unexpected-source": 1}
+    assert not plane._passing.waiting or not port.early
+
+
+def test_what_comes_to_a_port_that_never_gets_a_call_is_counted(world: World) -> None:
+    plane = world.plane()
+    (slot,) = plane.lease(next(iter(plane.hosts)), 1)
+    world.end().send(slot, 30)
+    port = plane._pairs[slot.host, slot.port].rtp
+    until(lambda: plane.figures()["drops"].get("no-session", 0) == 20)
+    assert len(port.early) == 10
+    world.passes(1.1)
+    until(lambda: plane.figures()["drops"]["no-session"] == 30)
+    assert not plane._passing.waiting
 
 
 def test_no_more_is_kept_than_a_moment_s_speech(world: World) -> None:
@@ -193,6 +221,7 @@ def test_a_port_with_two_sockets_is_nobody_else_s(world: World) -> None:
         with pytest.raises(OSError, match="in use"):
             thief.bind(tuple(call.slots[0].rtp))
     call.plane.end("s1")
+    world.passes(61)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
         free.bind(tuple(call.slots[0].rtp))
 

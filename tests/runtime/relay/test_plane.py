@@ -80,10 +80,14 @@ def test_a_stranger_s_packets_are_counted_and_go_nowhere(world: World) -> None:
     """No injection, before the end was learned or after; nothing goes to who sends first."""
     call = world.call()
     stranger = world.end(stream=666)
-    for _ in range(2):
+    for dropped in (20, 40):
         data = stranger.send(call.slots[0], 20)
         call.talk()
-        until(lambda: call.figures()[0]["drops"].get("unexpected-source", 0) >= 20)
+        until(
+            lambda dropped=dropped: (  # type: ignore[misc]
+                call.figures()[0]["drops"].get("unexpected-source", 0) == dropped
+            )
+        )
         assert data not in call.callee.drained()
     assert not stranger.drained()
     assert call.plane.figures()["drops"]["unexpected-source"] == 40
@@ -287,6 +291,24 @@ def test_a_port_that_is_taken_meanwhile(world: World) -> None:
     with pytest.raises(Unavailable, match="in use"):
         other.put(held)
     assert other.figures()["sessions"] == 0
+    assert other.figures()["ports_used"] == 0
+
+
+def test_a_session_that_cannot_be_served_leaves_no_port_open(world: World) -> None:
+    """The first ports of it are to be had, a later one is somebody else's; what it had stays."""
+    call = world.call()
+    other = world.plane(next(iter(call.plane.hosts)))
+    leased = other.lease(next(iter(other.hosts)), 2)
+    ends = (call.caller.end(), call.callee.end())
+    good = Stream((leased[0], leased[1]), ends)
+    bad = Stream((leased[0], call.slots[0]), ends)
+    with pytest.raises(Unavailable, match="in use"):
+        other.put(Session("s2", "call", 1, True, (bad,)))
+    assert other.figures()["ports_used"] == 2, "the other one is lent still"
+    other.put(Session("s3", "call", 1, True, (good,)))
+    with pytest.raises(Unavailable, match="in use"):
+        other.put(Session("s3", "call", 2, True, (good, bad)))
+    assert other.figures()["ports_used"] == 4
 
 
 # with a kernel that carries
