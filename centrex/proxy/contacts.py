@@ -27,7 +27,7 @@ MOST_OPEN: Final = 5_000
 """Questions open at once."""
 _NO_ANSWER: Final = "asked by OPTIONS"
 _CALLED: Final = "called"
-_AT_ONCE: Final = 500
+_AT_ONCE: Final = 100
 
 Address: TypeAlias = tuple[str, int]
 """Numeric host and port."""
