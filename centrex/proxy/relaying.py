@@ -7,11 +7,12 @@ calls has used all that up does the first message of a call wait, and not for lo
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from centrex import sdp
 from centrex.base import Instant, PeerError
+from centrex.farm.relay import Unsaid
 from centrex.farm.rtpengines import Reply
 from centrex.media.exchange import CALLEE, CALLER, Exchange, NoSlot, Side, Where, restored
 from centrex.media.terms import Session, Slot
@@ -52,10 +53,10 @@ class Farm(Protocol):
     def end(self, relay: Relay, name: str, reason: str, now: Instant) -> None:
         """End a session at its relay."""
 
-    def expect(self, relay: Relay, name: str, tell: Callable[[], Session | None]) -> None:
+    def expect(self, relay: Relay, name: str, unsaid: Unsaid) -> None:
         """A relay is going to carry a session; it is told once there is something to carry."""
 
-    def forgo(self, relay: Relay, name: str, slots: Iterable[Slot]) -> None:
+    def forgo(self, relay: Relay, name: str) -> None:
         """A session that a relay expected is not going to be: its slots are free again."""
 
     def give_back(self, relay: Relay, slots: Iterable[Slot]) -> None:
@@ -259,7 +260,7 @@ class Relaying:
         if exchange.revision:
             self._farm.end(carried.relay, exchange.name, reason, now)
         else:
-            self._farm.forgo(carried.relay, exchange.name, exchange.slots)
+            self._farm.forgo(carried.relay, exchange.name)
 
     def hung_up(self, core: "Core", ctx: Context, now: Instant) -> None:
         """See `MediaPath`."""
@@ -335,7 +336,7 @@ class Relaying:
         if exchange.is_empty:
             return
         if not exchange.carries:
-            self._farm.expect(carried.relay, exchange.name, exchange.session)
+            self._farm.expect(carried.relay, exchange.name, exchange)
             return
         session = exchange.session()
         if session is not None:
