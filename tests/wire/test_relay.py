@@ -134,7 +134,7 @@ def test_a_relay_of_a_former_engine_takes_over_new_settings(
     talk = Talk(*phones)
     talk.settle()
     server.kill9()
-    change(server, {"media.port_range": [22000, 22999]})
+    change(server, media__port_range=[22000, 22999])
     server.start()
     assert until(lambda: "relay.renewed" in server.log_tail())
     assert until(lambda: relays(server).get("local", {}).get("sessions") == 1)
