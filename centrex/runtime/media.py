@@ -83,8 +83,8 @@ class Media:
         tasks.start_soon(self._tick)
         if settings.embedded:
             path = self._engine.paths.run / "relay.sock"
-            await tasks.start(self._serve_own, path)
             self._embedded = self._own_relay(settings, path)
+            await tasks.start(self._serve_own, path)
             tasks.start_soon(self._embedded.run)
             with anyio.move_on_after(_ARRIVAL_S):
                 await self._arrived.wait()
