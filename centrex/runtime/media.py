@@ -168,10 +168,13 @@ class Media:
             path=told["path"],
             why=told["path_why"],
         )
-        if relay.name != OWN:
-            return
-        self._arrived.set()
-        if self._own_config and told["config"] not in ("", self._own_config):
+        if relay.name == OWN:
+            self._arrived.set()
+
+    def relay_settled(self, relay: Relay) -> None:
+        """See `centrex.farm.farm.Observer`."""
+        wanted, has = self._own_config, relay.told["config"]
+        if relay.name == OWN and wanted and has not in ("", wanted):
             # one that outlived a former engine, with what was set then; asked once, whatever it does
             self._own_config = ""
             self._tell("relay.renewed", Severity.NOTICE, relay=OWN, why="its settings have changed")

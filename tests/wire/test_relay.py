@@ -139,6 +139,7 @@ def test_a_relay_of_a_former_engine_takes_over_new_settings(
     assert until(lambda: "relay.renewed" in server.log_tail())
     assert until(lambda: relays(server).get("local", {}).get("sessions") == 1)
     talk.hear(within=5.0)
+    assert phones[1].register().status == 200
     other = Talk(*phones)
     assert 22000 <= other.places[0].port < 23000
     for one in (other, talk):
