@@ -5,6 +5,7 @@ of it is for whoever opens the ports.
 """
 
 import difflib
+import hashlib
 import ipaddress
 import json
 import re
@@ -158,6 +159,11 @@ def _unused(config: RelayConfig) -> str:
     hosts = {_spelled(host) for host in config.address} | {_family(host) for host in config.address}
     idle = [config.advertise[key] for key in config.advertise if key not in hosts]
     return f"{idle[0]} stands for no address of the relay (address)" if idle else ""
+
+
+def fingerprint(config: RelayConfig) -> str:
+    """Return what is the same for the same configuration, secrets aside."""
+    return hashlib.sha256(config.model_dump_json().encode()).hexdigest()[:16]
 
 
 def load_relay(path: Path) -> RelayConfig:

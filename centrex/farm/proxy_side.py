@@ -143,8 +143,8 @@ class ProxySide:
                 host,
                 slots,
                 wire.number(message, "wanted"),
-                most=wire.number(message, "most"),
-                why=wire.text(message, "why"),
+                most=wire.number(message, "most", default=len(slots)),
+                why=wire.text(message, "why", default=""),
             )
         elif kind == "hosts":
             relay.told["hosts"] = _hosts(message)
@@ -188,7 +188,7 @@ def _told(message: wire.Message, source: str) -> dict[str, Any]:
         "path_why": wire.text(message, "path_why", longest=1024),
         "version": wire.text(message, "version"),
         "boot": wire.text(message, "boot"),
-        "config": wire.text(message, "config"),
+        "config": wire.text(message, "config", default=""),
         "draining": message.get("draining") is True,
         "source": source,
     }

@@ -67,16 +67,17 @@ class _Stock:
         most: How many the relay lends.
         asked: How many were asked for, and have not come yet.
         rushed: Whether there was none when one was wanted.
+        again: Whether ports became free after they were asked for.
         why: Why the last lease brought nothing.
     """
 
-    __slots__ = ("asked", "batch", "host", "most", "rushed", "slots", "why")
+    __slots__ = ("again", "asked", "batch", "host", "most", "rushed", "slots", "why")
 
     def __init__(self, host: str, batch: int) -> None:
         self.host = host
         self.slots: deque[Slot] = deque()
         self.batch, self.most, self.asked = batch, _MOST, 0
-        self.rushed = False
+        self.rushed = self.again = False
         self.why = ""
 
     @property
@@ -240,8 +241,9 @@ class Relay:
         return slot
 
     def top_up(self) -> None:
-        """Lease what lacks."""
+        """Lease what lacks: now, and once more if what is on its way was too little."""
         for stock in self._stocks.values():
+            stock.again = stock.asked > 0
             self._refill(stock)
 
     def _refill(self, stock: _Stock) -> None:
@@ -272,6 +274,9 @@ class Relay:
             stock.batch = min(stock.batch * 2, _MOST)
         stock.rushed = False
         stock.slots += slots
+        if stock.again and not stock.asked:
+            stock.again = False
+            self._refill(stock)
 
     def settle(self) -> None:
         """Once a second: ask again where a lease brought nothing, and want less after a rush."""

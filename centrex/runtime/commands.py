@@ -21,6 +21,7 @@ from centrex.runtime.listing import page
 from centrex.runtime.live_commands import LiveCommands
 from centrex.runtime.route_test import of_engine
 from centrex.runtime.stories import find_story
+from centrex.sdp.codecs import codecs, describes_media
 from centrex.sip.uri import SipUri, parse_uri, unescape_user
 from centrex.trace import Rule
 from centrex.trace.explain import explain
@@ -91,14 +92,27 @@ class Commands:
                 "store": config.registrar.store,
                 "users": engine.registry.users,
                 "bindings": engine.registry.bindings,
+                "silent": len(engine.core.contacts.marked),
             },
             "auth": {
                 "enabled": config.auth.enabled,
                 "realm": config.realm,
                 "logins": engine.policy.logins,
             },
+            "watchers": self._watchers(),
             "warnings": engine.all_warnings(),
             "statistics": self.statistics(params),
+        }
+
+    def _watchers(self) -> dict[str, Any]:
+        watchers = self._engine.core.watchers
+        return {
+            "subscriptions": len(watchers),
+            "of_domain": watchers.notifier.of_domain,
+            "waiting": watchers.notifier.waiting,
+            "behind_s": round(watchers.behind_s(time.monotonic()), 1),
+            "octets_under_way": watchers.notifier.under_way,
+            "domain_pause_s": watchers.notifier.domain_pause_s,
         }
 
     def statistics(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -147,6 +161,7 @@ class Commands:
 
     def _row(self, user: bytes, binding: "Binding", now: float) -> dict[str, Any]:
         flow = binding.flow
+        answers, silent_since, why = self._answers(binding)
         domain = self._engine.config.network.domain
         return {
             "aor": f"sip:{_text(user)}@{domain}",
@@ -156,9 +171,22 @@ class Commands:
             "q": binding.q / 1000,
             "expires_s": max(0, round(binding.expires_at - now)),
             "user_agent": _text(binding.user_agent),
+            "answers": answers,
+            "silent_since": silent_since,
+            "silent_why": why,
             "path": [_text(value) for value in binding.path],
             "call_id": _text(binding.call_id),
         }
+
+    def _answers(self, binding: "Binding") -> tuple[bool | None, str | None, str]:
+        """Whether a phone answers (None for unknown), since when not, and how that was noticed."""
+        flow = binding.flow
+        if flow is not None and flow.reliable and not flow.open:
+            return False, None, "its connection is gone"
+        known = self._engine.core.contacts.of(binding)
+        if known is not None and known.silent_since:
+            return False, self._wall(known.silent_since), known.why
+        return (True if known is not None and known.answers else None), None, ""
 
     def remove_registrations(self, params: dict[str, Any]) -> dict[str, Any]:
         """Forget all bindings of a user."""
@@ -187,6 +215,7 @@ class Commands:
                 "caller": call.caller_flow.name,
                 "callee": call.callee_flow.name if call.callee_flow else "",
                 "relay": engine_media.relay_of(call.call_id),
+                "codec": _codec(call),
             }
             return (row,)
 
@@ -195,9 +224,14 @@ class Commands:
             "calls", params, groups=calls, rows_of=rows, count_of=lambda _: 1, total=len(calls)
         )
 
-    def test_route(self, params: dict[str, Any]) -> dict[str, Any]:
-        """What would become of a call: `number`, `from`, `at`."""
-        return of_engine(self._engine, params)
+    async def test_route(self, params: dict[str, Any]) -> dict[str, Any]:
+        """What would become of a call: `number`, `from`, `at`; with `changes` that are not applied."""
+        changes = params.get("changes")
+        if not changes:
+            return of_engine(self._engine, params)
+        fingerprint = str(params.get("fingerprint") or "")
+        edited = await self._engine.editing.tried(fingerprint, changes)
+        return of_engine(self._engine, params, edited)
 
     def gateways(self, params: dict[str, Any]) -> dict[str, Any]:
         """The gateways' addresses, and whether they answer."""
@@ -306,6 +340,15 @@ class Commands:
 def _iso(seconds: float) -> str:
     moment = datetime.fromtimestamp(seconds, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _codec(call: "Call") -> str:
+    """Return the codecs that were agreed upon, read from the answer; nothing where it was an offer."""
+    invite = call.invite
+    offer = invite if isinstance(invite, bytes) else invite.body
+    if not call.answer or not describes_media(offer):
+        return ""
+    return ", ".join(codecs(call.answer))
 
 
 def _text(raw: bytes) -> str:

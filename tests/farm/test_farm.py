@@ -251,6 +251,23 @@ def test_ports_are_leased_again_when_a_call_ends() -> None:
     assert [line.split(b'"')[3] for line in link.to_relay.lines] == [b"end", b"lease"]
 
 
+def test_a_lease_that_was_too_early_is_asked_for_once_more() -> None:
+    """The relay was asked before it heard that a call has ended."""
+    farm, _, (link,) = make(100)
+    relay = link.relay
+    farm.put(relay, session("s", relay), 0.0)
+    while relay.slot(4) is not None:
+        pass
+    link.to_relay.lines.clear()
+    farm.end(relay, "s", "hung up", 1.0)
+    assert [line.split(b'"')[3] for line in link.to_relay.lines] == [b"end"]
+    host = next(iter(link.plane.hosts))
+    relay.leased(host, [], 512, most=512)
+    assert [line.split(b'"')[3] for line in link.to_relay.lines] == [b"end", b"lease"]
+    relay.leased(host, [], 512, most=512)
+    assert len(link.to_relay.lines) == 2, "after that, once a second"
+
+
 def test_a_session_of_a_former_run_that_nobody_answered_is_over() -> None:
     farm, _, (link,) = make(100)
     one = replace(session("rings", link.relay), answered=False)

@@ -1,6 +1,5 @@
 """A media relay, wired on one screen: its plane, its data path, its links, from start to last word."""
 
-import hashlib
 import importlib.metadata
 import importlib.util
 import itertools
@@ -19,7 +18,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from centrex.base import LocalError, Unavailable
-from centrex.config.relay import RelayConfig, load_relay, relay_warnings
+from centrex.config.relay import fingerprint, load_relay, relay_warnings
 from centrex.farm.custody import Custody
 from centrex.farm.relay_side import RelaySide
 from centrex.runtime.garbage import Collector
@@ -255,11 +254,6 @@ class RelayProcess:
             "boot": self._boot,
             "config": fingerprint(self._config),
         }
-
-
-def fingerprint(config: RelayConfig) -> str:
-    """Return what is the same for the same configuration, secrets aside."""
-    return hashlib.sha256(config.model_dump_json().encode()).hexdigest()[:16]
 
 
 def _check(plane: Plane, hosts: Sequence[tuple[str, str]]) -> None:
