@@ -47,8 +47,6 @@ def _told(figures: Mapping[str, Any]) -> Iterator[Words]:
         f"{of('ports_used')} used by calls, {of('ports_leased')} leased ahead, "
         f"{of('ports_spare')} open for the next calls, {of('ports_free')} free",
     )
-    if of("leases_short"):
-        yield "ports lacking", f"{of('leases_short')} could not be leased ahead"
     for words, name in (("in", ""), ("out", "_out")):
         yield (
             words,

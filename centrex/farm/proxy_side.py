@@ -207,7 +207,7 @@ _BEAT: Final = (
     "sessions", "peak", "total", "packets", "octets", "packets_per_s", "octets_per_s",
     "packets_out", "octets_out", "packets_out_per_s", "octets_out_per_s", "dropped", "relearned",
     "unlearned", "unlearned_one", "unlearned_both", "carried", "ports_used", "ports_leased",
-    "ports_spare", "ports_free", "refused", "leases_short", "cpu_ms", "kernel_failures",
+    "ports_spare", "ports_free", "refused", "cpu_ms", "kernel_failures",
 )  # fmt: skip
 _MAX_REASONS: Final = 64
 _MAX_PROXIES: Final = 64

@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 
 from centrex.runtime.http_server import Page, Pages, plain
 from centrex.runtime.relay_metrics import families
+from centrex.trace import Rule
 
 if TYPE_CHECKING:
     from centrex.runtime.engine import Engine
@@ -53,6 +54,11 @@ class Figures(Collector):
         yield _gauge("calls_peak", "The most that were in progress at once.", figures.calls_peak)
         yield _counter("calls", "Calls begun.", figures.calls_total)
         yield _counter("calls_failed", "Calls that ended unanswered.", figures.calls_failed)
+        yield _counter(
+            "calls_unrelayed",
+            "Times that no relay could be had for a call.",
+            figures.drops.get(Rule.MEDIA_UNRELAYED.value, 0),
+        )
         yield _counter("challenges", "401 and 407 responses sent.", figures.challenges_sent)
         yield _counter(
             "challenges_refused",

@@ -13,7 +13,6 @@ from centrex.farm.relay import RelayState
 _COUNTERS: Final = (
     ("sessions_begun", "total", "Calls a relay has taken on, of all its proxies."),
     ("refused", "refused", "Calls a relay could not serve."),
-    ("leases_short", "leases_short", "Ports a relay could not lease ahead, since it had no more."),
     ("relearned", "relearned", "Times an end was found to send from elsewhere."),
     ("kernel_failures", "kernel_failures", "Times the kernel did not do what a relay asked for."),
 )

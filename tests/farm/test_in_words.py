@@ -53,9 +53,6 @@ def test_all_that_a_relay_of_ours_tells() -> None:
     assert told["processor"] == "1.2 s"
     assert told["proxy office"] == "connected, 2 calls"
     assert told["proxy 192.0.2.9:5090"] == "not connected, 1 calls"
-    assert "ports lacking" not in told
-    short = {**ROW, "figures": {**ROW["figures"], "leases_short": 6}}
-    assert dict(in_words(short))["ports lacking"] == "6 could not be leased ahead"
 
 
 def test_one_that_tells_little() -> None:

@@ -91,6 +91,7 @@ async def test_the_figures_of_an_engine_are_served(made: Instance) -> None:
         async with made.running() as engine:
             await phone.register()
             engine.statistics.drop("too-large")
+            engine.statistics.drop("media-unrelayed")
             relay = Relay('frank"furt\n', 0.0)
             relay.state = RelayState.AVAILABLE
             relay.told, relay.beat = {"path": "ebpf"}, {"packets_per_s": 50}
@@ -101,6 +102,7 @@ async def test_the_figures_of_an_engine_are_served(made: Instance) -> None:
     assert found["centrex_registrations_total"] == 1
     assert (found["centrex_messages_total in"], found["centrex_messages_total out"]) == (1, 1)
     assert found["centrex_drops_total too-large"] == 1
+    assert found["centrex_calls_unrelayed_total"] == 1
     assert found["centrex_events_total registrations"] == 1
     assert found["centrex_calls_active"] == found["centrex_calls_total"] == 0
     assert found['centrex_relay_up ebpf frank"furt\n'] == 1

@@ -151,7 +151,6 @@ class Plane:
         except OSError as error:
             if not leased:
                 raise Unavailable(f"no port at {host}: {error.strerror or error}") from error
-        self._totals.short += count - len(leased)
         return leased
 
     @property

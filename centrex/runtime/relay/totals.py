@@ -20,15 +20,14 @@ class Totals:
         sessions: Sessions that began.
         peak: The most there were at once.
         refused: Sessions that could not be served.
-        short: Ports that could not be leased, since there were no more.
     """
 
-    __slots__ = ("_counts", "_drops", "peak", "refused", "sessions", "short")
+    __slots__ = ("_counts", "_drops", "peak", "refused", "sessions")
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
         self._drops: Counter[str] = Counter()
-        self.sessions = self.peak = self.refused = self.short = 0
+        self.sessions = self.peak = self.refused = 0
 
     def take(self, port: Port) -> None:
         """Keep what was counted of a port that is closed, or serves another call from now on."""
@@ -39,7 +38,7 @@ class Totals:
         other = Totals()
         other._counts, other._drops = self._counts.copy(), self._drops.copy()
         other.sessions, other.peak = self.sessions, self.peak
-        other.refused, other.short = self.refused, self.short
+        other.refused = self.refused
         return other
 
     def figures(
@@ -80,7 +79,6 @@ class Totals:
             "ports_spare": 2 * spare,
             "ports_free": max(2 * (everything - used - leased - spare), 0),
             "refused": self.refused,
-            "leases_short": self.short,
         }
 
 
