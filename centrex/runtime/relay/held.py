@@ -162,7 +162,7 @@ def _reported(told: Reported) -> dict[str, Any] | None:
     if not told.count:
         return None
     return {
-        "lost": told.lost,
+        "lost": max(told.lost, 0),  # what came twice may outweigh what did not come
         "lost_percent": round(told.fraction * 100, 1),
         "jitter_ms": round(told.jitter_s * 1000, 3),
         "round_trip_ms": round(told.round_trip_s * 1000, 3) if told.round_trip_s else None,

@@ -262,6 +262,10 @@ def test_what_an_end_reports_is_told(world: World) -> None:
     assert caller is None
     assert (callee["lost"], callee["jitter_ms"], callee["lost_percent"]) == (9, 5.0, 0.0)
     assert 0 < callee["round_trip_ms"] < 1000
+    report = receiver_report(77, lost=0xFFFFFB, jitter=40)  # five came twice
+    other.sock.sendto(report, tuple(call.slots[1].rtcp))
+    one.gets(report)
+    assert call.figures()[1]["reported"]["lost"] == 0
 
 
 def test_reports_on_the_port_of_rtp_are_told_too(world: World) -> None:
