@@ -1,9 +1,11 @@
 """A call whose media go through somebody: through whom, and what was described so far."""
 
-from typing import Protocol
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Final, Protocol
 
+from centrex.base import Instant
 from centrex.media.exchange import Exchange, Family
-from centrex.media.terms import Slot
+from centrex.media.terms import Session, Slot
 
 
 class Relay(Protocol):
@@ -15,6 +17,46 @@ class Relay(Protocol):
 
     def slot(self, family: Family, near: str = "") -> Slot | None:
         """Take a slot that was leased ahead; one at the address `near`, if it has one."""
+
+    def is_lost(self, now: Instant) -> bool:
+        """Whether it has been gone for so long that nobody waits for it any more."""
+
+
+class Farm(Protocol):
+    """The relays, as far as calls need them."""
+
+    def open(
+        self, now: Instant, families: Sequence[Family] = (), tried: Collection[str] = ()
+    ) -> Relay | None:
+        """Return the relay for the next session, or None while none is available.
+
+        Args:
+            now: The time.
+            families: The IP versions of which it must have ports.
+            tried: The names of relays that could not serve the session.
+        """
+
+    def lacks(self, families: Sequence[Family]) -> Family | None:
+        """Return an IP version of which no relay that takes calls has an address; None for none."""
+
+    def put(self, relay: Relay, session: Session, now: Instant) -> None:
+        """Tell a relay of a session, or of its change."""
+
+    def end(self, relay: Relay, name: str, reason: str, now: Instant) -> None:
+        """End a session at its relay."""
+
+    def expect(self, relay: Relay, name: str, tell: Callable[[], Session | None]) -> None:
+        """A relay is going to carry a session; it is told once there is something to carry."""
+
+    def forgo(self, relay: Relay, name: str, slots: Iterable[Slot]) -> None:
+        """A session that a relay expected is not going to be: its slots are free again."""
+
+    def give_back(self, relay: Relay, slots: Iterable[Slot]) -> None:
+        """Take back slots that were taken just now, and are of no use."""
+
+    @property
+    def expects_ports(self) -> bool:
+        """Whether ports are being leased at a relay that would take calls."""
 
 
 class Carried:
@@ -36,6 +78,23 @@ class Carried:
     def by(self) -> str:
         """Return the name of the relay."""
         return self.relay.name
+
+    def move(self, relay: Relay) -> None:
+        """Have another relay serve it, before any slot was taken."""
+        self.relay = relay
+        self.exchange.take_from(relay.slot)
+
+
+class Undecided:
+    """What is noted at a branch of a call that may have to be relayed: that is seen by a description.
+
+    The first one comes with a response, where the request has none (RFC 3264 §4).
+    """
+
+    __slots__ = ()
+
+
+UNDECIDED: Final = Undecided()
 
 
 class Delegated:
