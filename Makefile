@@ -14,16 +14,18 @@ PYTEST := $(BIN)/python -m pytest
 
 MESSAGES := 200000
 SEED := 1
+PAIRS := 6
+SECONDS_EACH := 10
 
 # Each peer the tests speak to: command:package (Debian, Ubuntu).
 PEERS := sipp:sip-tester baresip:baresip-core linphonec:linphone-cli rtpengine:rtpengine-daemon \
-    ip:iproute2 nft:nftables setpriv:util-linux tmux:tmux
+    ip:iproute2 nft:nftables setpriv:util-linux tmux:tmux tshark:tshark
 APT := DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends
 
-.PHONY: help run test check lint peers fuzz deep bench-micro bench-watchers clean
+.PHONY: help run test check lint peers fuzz deep bench-micro bench-watchers bench-dashboard clean
 
 help:  ## Say what can be made.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' Makefile
 
 run: $(VENV)/installed  ## Install into .venv and start Centrex.
 	@exec $(BIN)/centrex
@@ -48,6 +50,9 @@ deep: $(VENV)/tested  ## The property tests by night: 5,000 examples each.
 
 bench-watchers: $(VENV)/tested  ## 10,000 watched phones register anew in 30 s: CPU, NOTIFYs, memory.
 	@$(BIN)/python -m tests.bench.watch_storm
+
+bench-dashboard: $(VENV)/tested  ## Call set-up times with a dashboard open and without; PAIRS=n, SECONDS_EACH=n.
+	@$(BIN)/python -m tests.bench.dashboard --pairs $(PAIRS) --seconds $(SECONDS_EACH)
 
 bench-micro: $(VENV)/tested  ## Microseconds per call, OPTIONS and REGISTER in the core; what relaying adds.
 	@$(BIN)/python -m tests.bench.micro

@@ -1,44 +1,38 @@
 """What the faces (`cli`, `tui`) may use: configuration, places, and a running instance.
 
 Everything that goes through here is plain data, so that a face works the same on this machine's
-engine and on another process's. What only a running engine needs is imported when it is asked for,
-so that `centrex config check` starts fast.
+engine and on another process's. What only some need is imported when it is asked for, so that commands
+and the dashboard's first screen are there at once.
 """
 
-import importlib.metadata
+import dataclasses
+import importlib
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from centrex.base import CentrexError, ConfigError, Problem, Refused, Unavailable
 from centrex.base.untrusted import shown
-from centrex.config import first
-from centrex.config.archive import BadArchive
-from centrex.config.defaults import default_text
-from centrex.config.describe import describe
-from centrex.config.diff import Change, diff, diff_values
-from centrex.config.edit import Changed, Document, write_atomically
-from centrex.config.htdigest import logins as credentials_file_logins
-from centrex.config.keys import Key, catalogue, find, nearest_key, split, tables
-from centrex.config.load import ConfigSource, Loaded, load_text, parse_value
-from centrex.config.model import Config
-from centrex.config.pages import page as help_page
 from centrex.config.paths import InstancePaths, instance_paths
-from centrex.config.pending import Waiting
-from centrex.config.review import apply as apply_changes
-from centrex.config.review import opened as open_config
-from centrex.config.review import review
-from centrex.config.schema import json_schema
-from centrex.config.users import (
-    User,
-    UserError,
-    Users,
-    credential,
-    generate_password,
-)
-from centrex.config.values import effective, flatten
+
+if TYPE_CHECKING:
+    from centrex.config.archive import BadArchive
+    from centrex.config.defaults import default_text
+    from centrex.config.describe import describe
+    from centrex.config.diff import Change, diff, diff_values
+    from centrex.config.edit import Changed, Document, write_atomically
+    from centrex.config.htdigest import logins as credentials_file_logins
+    from centrex.config.keys import Key, catalogue, find, nearest_key, split, tables
+    from centrex.config.load import ConfigSource, Loaded, load_text, parse_value
+    from centrex.config.model import Config
+    from centrex.config.pages import page as help_page
+    from centrex.config.pending import Waiting
+    from centrex.config.review import apply as apply_changes
+    from centrex.config.review import opened as open_config
+    from centrex.config.schema import json_schema
+    from centrex.config.users import User, UserError, Users, credential, generate_password
+    from centrex.config.values import effective, flatten
 
 __all__ = [
     "BadArchive",
@@ -105,6 +99,55 @@ __all__ = [
 ]
 
 
+_LATER: Final[Mapping[str, tuple[str, str]]] = {
+    "BadArchive": ("archive", "BadArchive"),
+    "Change": ("diff", "Change"),
+    "Changed": ("edit", "Changed"),
+    "Config": ("model", "Config"),
+    "ConfigSource": ("load", "ConfigSource"),
+    "Document": ("edit", "Document"),
+    "Key": ("keys", "Key"),
+    "Loaded": ("load", "Loaded"),
+    "User": ("users", "User"),
+    "UserError": ("users", "UserError"),
+    "Users": ("users", "Users"),
+    "Waiting": ("pending", "Waiting"),
+    "apply_changes": ("review", "apply"),
+    "catalogue": ("keys", "catalogue"),
+    "credential": ("users", "credential"),
+    "credentials_file_logins": ("htdigest", "logins"),
+    "default_text": ("defaults", "default_text"),
+    "describe": ("describe", "describe"),
+    "diff": ("diff", "diff"),
+    "diff_values": ("diff", "diff_values"),
+    "effective": ("values", "effective"),
+    "find": ("keys", "find"),
+    "flatten": ("values", "flatten"),
+    "generate_password": ("users", "generate_password"),
+    "help_page": ("pages", "page"),
+    "json_schema": ("schema", "json_schema"),
+    "load_text": ("load", "load_text"),
+    "nearest_key": ("keys", "nearest_key"),
+    "open_config": ("review", "opened"),
+    "parse_value": ("load", "parse_value"),
+    "split": ("keys", "split"),
+    "tables": ("keys", "tables"),
+    "write_atomically": ("edit", "write_atomically"),
+}
+"""What `config` offers, by the module there and its name in it: imported when it is asked for, since the
+models of all settings take longer than all that a face needs to show its first screen."""
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for the first time."""
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, original = _LATER[name]
+    value = getattr(importlib.import_module(f"centrex.config.{module}"), original)
+    globals()[name] = value
+    return value
+
+
 class Instance(Protocol):
     """A running instance, of this process or another; all that passes is plain data.
 
@@ -142,9 +185,11 @@ class Instance(Protocol):
 
 def version() -> str:
     """Return the version installed."""
+    from importlib import metadata  # noqa: PLC0415 - who asks for no version loads no mail parser
+
     try:
-        return importlib.metadata.version("centrex")
-    except importlib.metadata.PackageNotFoundError:
+        return metadata.version("centrex")
+    except metadata.PackageNotFoundError:
         return "(not installed)"
 
 
@@ -160,7 +205,7 @@ def problem_data(problem: Problem) -> dict[str, Any]:
 
 
 def preview_changes(
-    source: ConfigSource, changes: Sequence[Mapping[str, Any]], fingerprint: str = ""
+    source: "ConfigSource", changes: Sequence[Mapping[str, Any]], fingerprint: str = ""
 ) -> dict[str, Any]:
     """Return what changes of a file would do, as the command `config.preview` does.
 
@@ -173,7 +218,9 @@ def preview_changes(
         ConfigError: The file cannot be used as it is, or a change has no sound form.
         Changed: It is not what the editor saw.
     """
-    return review(source, fingerprint, changes).told()
+    from centrex.config.review import review as room  # noqa: PLC0415 - as all of `_LATER`
+
+    return room(source, fingerprint, changes).told()
 
 
 def call(
@@ -235,7 +282,7 @@ def all_rows(
     return listing.all_rows(ask, command, dict(params or {}))
 
 
-def serve(source: ConfigSource, *, instance: str = "", ready_fd: int | None = None) -> int:
+def serve(source: "ConfigSource", *, instance: str = "", ready_fd: int | None = None) -> int:
     """Run an instance in this process until it is told to stop; return its exit code.
 
     Args:
@@ -255,7 +302,7 @@ def serve(source: ConfigSource, *, instance: str = "", ready_fd: int | None = No
     return engine.serve(config, source, paths, ready_fd=ready_fd, instance=paths.instance)
 
 
-def ready_source(source: ConfigSource, instance: str = "") -> ConfigSource:
+def ready_source(source: "ConfigSource", instance: str = "") -> "ConfigSource":
     """Return what an instance starts from: a change that was never confirmed is rolled back first.
 
     Args:
@@ -269,10 +316,10 @@ def ready_source(source: ConfigSource, instance: str = "") -> ConfigSource:
     from centrex.runtime import editing  # noqa: PLC0415 - see `serve`
 
     note = editing.before_start(source, instance_paths(instance, source.path).lock)
-    return replace(source, notes=(*source.notes, note)) if note else source
+    return dataclasses.replace(source, notes=(*source.notes, note)) if note else source
 
 
-def route_test(config: Config, params: Mapping[str, Any]) -> dict[str, Any]:
+def route_test(config: "Config", params: Mapping[str, Any]) -> dict[str, Any]:
     """Return what would become of a call by a configuration alone, where no instance runs.
 
     Args:
@@ -305,7 +352,7 @@ async def attach(paths: InstancePaths, *, read_only: bool = False) -> Instance:
     return await client.attach(paths, read_only=read_only)
 
 
-def run_inside(source: ConfigSource, instance: str = "") -> Instance:
+def run_inside(source: "ConfigSource", instance: str = "") -> Instance:
     """Run an instance in this process, in a thread of its own; return once it answers.
 
     It may be asked from any one event loop. It takes no signals, and writes nothing to the terminal.
@@ -365,7 +412,7 @@ def own_address() -> str:
 
 
 def back_up(
-    source: ConfigSource,
+    source: "ConfigSource",
     paths: InstancePaths,
     target: Path | None = None,
     *,
@@ -428,6 +475,8 @@ def restore(file: Path, paths: InstancePaths, *, dry_run: bool = False) -> dict[
 
 def setup_questions() -> list[dict[str, Any]]:
     """Return what a first configuration has to be asked for: name, label, help, type, default."""
+    from centrex.config import first  # noqa: PLC0415 - as all of `_LATER`
+
     return first.questions(own_address())
 
 
@@ -451,6 +500,9 @@ def setup(
         Refused: There is a file already.
         OSError: It cannot be written.
     """
+    from centrex.config import first  # noqa: PLC0415 - as all of `_LATER`
+    from centrex.config.edit import write_atomically  # noqa: PLC0415
+
     made = first.compose(first.answered(answers), file, own_address())
     if file.exists() and not force:
         raise Refused("refused", f"{file} is there already; --force overwrites it", {})

@@ -97,13 +97,13 @@ def check(
     output.say(f"{file}: no problems")
 
 
-def _credentials_file_problems(config: api.Config) -> tuple[api.Problem, ...]:
+def _credentials_file_problems(config: "api.Config") -> tuple[api.Problem, ...]:
     if not config.auth.credentials_file:
         return ()
     return api.credentials_file_logins(Path(config.auth.credentials_file), config.realm)[1]
 
 
-def _changes(aim: Target, file: Path | None) -> tuple[api.Change, ...]:
+def _changes(aim: Target, file: Path | None) -> "tuple[api.Change, ...]":
     own = aim.source().load()
     if file is not None:
         return api.diff(own, api.ConfigSource(path=file).load())

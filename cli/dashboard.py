@@ -1,5 +1,6 @@
 """The dashboard's two doors: bare `centrex`, and `attach` to an instance that runs."""
 
+import gc
 import sys
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -18,12 +19,15 @@ def show(aim: Target) -> int:
         return init.write(aim, dict(answers))
 
     is_new = not aim.paths.config.exists() and not _runs(aim)
-    return _open(aim.paths, source=aim.source(), writer=write if is_new else None)
+    return _open(aim.paths, source=aim.source, writer=write if is_new else None)
 
 
 def _open(paths: api.InstancePaths, **wishes: Any) -> int:
+    gc.disable()  # what is loaded now stays, and is not to be walked over again and again
     from tui.run import run  # noqa: PLC0415 - who opens no dashboard loads none
 
+    gc.freeze()
+    gc.enable()
     return run(paths, **wishes)
 
 

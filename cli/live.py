@@ -34,13 +34,14 @@ _REGISTRATIONS = Table(
     news=("aor", "contact", "transport", "source", "user_agent"),
 )
 _CALLS = Table(
-    headers=("FROM", "TO", "STATE", "SECONDS", "RELAY", "STARTED", "CALL-ID"),
+    headers=("FROM", "TO", "STATE", "SECONDS", "RELAY", "CODEC", "STARTED", "CALL-ID"),
     cells=lambda row: (
         row["from"],
         row["to"],
         row["state"],
         int(row["duration_s"] or 0),
         row.get("relay", "") or "-",
+        row.get("codec", "") or "-",
         row["started_at"],
         row["id"],
     ),

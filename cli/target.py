@@ -66,7 +66,7 @@ class Target:
     paths: api.InstancePaths
     as_json: bool
 
-    def source(self, overrides: list[str] | None = None) -> api.ConfigSource:
+    def source(self, overrides: list[str] | None = None) -> "api.ConfigSource":
         """Return where its configuration comes from."""
         return api.ConfigSource(path=self.paths.config, overrides=tuple(overrides or ()))
 

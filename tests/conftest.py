@@ -17,6 +17,7 @@ PACKAGES = {
     "setpriv": "util-linux",
     "sipp": "sip-tester",
     "tmux": "tmux",
+    "tshark": "tshark",
 }
 """The Debian package of each peer that a test may ask for with `pytest.mark.peer(NAME)`."""
 

@@ -20,19 +20,15 @@ from textual.worker import Worker
 from centrex import api
 from tui import commands
 from tui.activity import Activity
+from tui.draft import Draft
 from tui.feed import Connected, Disconnected, Facts, Feed, Figures, Happened, Opener
 from tui.history import History, at
-from tui.screens.bans import BansScreen
+from tui.memory import Arranged, Memory
+from tui.places import FIRST, SCREENS
 from tui.screens.call import CallScreen
-from tui.screens.calls import CallsScreen
-from tui.screens.config import ConfigScreen
 from tui.screens.first_start import FirstStart, Writer
 from tui.screens.help import HelpScreen
-from tui.screens.main import MainScreen
 from tui.screens.questions import Confirm
-from tui.screens.registrations import RegistrationsScreen
-from tui.screens.relays import RelaysScreen
-from tui.screens.subscriptions import SubscriptionsScreen
 from tui.screens.trouble import TroubleScreen
 from tui.screens.view import View
 from tui.widgets.lines import clean
@@ -53,6 +49,7 @@ class Dashboard(App[int]):
         opener: Starts the engine here, or attaches to a running one.
         read_only: Whether changing anything is out of the question.
         writer: Writes a first configuration; given where there is none yet.
+        memory: What was chosen in former sessions; nothing of it is kept if not given.
         signals: Whether SIGTERM and SIGHUP close it, as they do where it owns the process.
     """
 
@@ -62,16 +59,8 @@ class Dashboard(App[int]):
     CSS = """
     Screen { layout: vertical; }
     """
-    MODES = {  # noqa: RUF012 - Textual's own form
-        "main": MainScreen,
-        "config": ConfigScreen,
-        "registrations": RegistrationsScreen,
-        "calls": CallsScreen,
-        "relays": RelaysScreen,
-        "bans": BansScreen,
-        "subscriptions": SubscriptionsScreen,
-    }
-    DEFAULT_MODE = "main"
+    MODES = dict(SCREENS)  # noqa: RUF012 - Textual's own form
+    DEFAULT_MODE = FIRST
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(key, f"go('{mode}')", title, show=False) for key, mode, title in PLACES),
         Binding("colon", "command", "command", key_display=":"),
@@ -89,8 +78,10 @@ class Dashboard(App[int]):
         read_only: bool = False,
         writer: Writer | None = None,
         signals: bool = False,
+        memory: Memory | None = None,
     ) -> None:
         super().__init__()
+        self.memory = memory or Memory()
         self.read_only = read_only
         self.activity, self.history = Activity(), History()
         self.snapshot: dict[str, Any] = {}
@@ -100,6 +91,8 @@ class Dashboard(App[int]):
         self.online = False
         self.described: Mapping[str, Mapping[str, Any]] = {}
         """The configuration's tables, once they have been asked for."""
+        self.draft: Draft | None = None
+        """The edits of the configuration that are not applied yet, where there are any."""
         self.feed = Feed(opener, self.post_message)
         self._writer, self._signals = writer, signals
         self._theme_chosen = ""
@@ -115,7 +108,7 @@ class Dashboard(App[int]):
         if self._writer is not None:
             self.push_screen(FirstStart(self._writer), self._configured)
         else:
-            self._begin()
+            self.call_after_refresh(self._begin)  # to start an engine is work for this process too
 
     def _configured(self, written: bool | None) -> None:
         if written:
@@ -387,6 +380,17 @@ class Dashboard(App[int]):
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Keep what workers do to those who started them."""
         event.stop()
+
+    def remember(self, table: str, arranged: Arranged) -> None:
+        """Keep how a table is looked at, for this session and those to come."""
+        if self.memory.keep(table, arranged):
+            begin(self, partial(self._save, table))
+
+    async def _save(self, table: str) -> None:
+        try:
+            await asyncio.to_thread(self.memory.save, table)
+        except OSError as error:
+            self.say(f"the columns are not remembered: {error}", bad=True)
 
     # -- copying and writing -----------------------------------------------------------------
 

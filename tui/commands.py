@@ -46,6 +46,10 @@ COMMANDS: Final = (
         name="watch", words="who watches the directory", takes="[FILTER]",
         aliases=("subscriptions", "subs"),
     ),
+    Command(
+        name="route", words="what would become of a call to a number", takes="[NUMBER]",
+        aliases=("test",),
+    ),
     Command(name="theme", words="other colours, until it is closed", takes="[NAME]"),
     Command(name="help", words="all keys and this screen's page", takes="[PAGE]", aliases=("?",)),
     Command(name="quit", words="close the dashboard", aliases=("q", "q!", "exit", "detach")),

@@ -36,13 +36,13 @@ Without a running server the dashboard runs one inside, which ends with it. Else
         text="""
 Each line is a phone that is registered: its user, the contact it gave, the address it was really heard from, the transport, how long the registration lives, what the phone calls itself. A real address that differs from the contact's is a phone behind NAT.
 
-Enter tells how it came to be registered. d forgets all phones of that user; they come back when they next register. o sorts by the next column, O turns the order around, c chooses columns. Of very many phones the first five thousand are listed; /sip:user@domain asks the server for any.
+Enter tells how it came to be registered. d forgets all phones of that user; they come back when they next register. o sorts by the next column, O turns the order around, c chooses columns; both are remembered for the next time. Of very many phones the first five thousand are listed; /sip:user@domain asks the server for any.
 """,
     ),
     "calls": Page(
         title="Calls",
         text="""
-Each line is a call in progress: calling, ringing or up, since when, and which relay carries its voice; a dash means that voice passes between the phones by itself. Enter opens the ladder with all messages and decisions. e ends a call: both phones are told to hang up.
+Each line is a call in progress: calling, ringing or up, since when, and which relay carries its voice; a dash means that voice passes between the phones by itself. The codec is that of the answer; where the caller offered none before it was answered, it is not told. Enter opens the ladder with all messages and decisions. e ends a call: both phones are told to hang up.
 """,
     ),
     "call": Page(
@@ -71,6 +71,17 @@ Sources that are not heard, because they guessed passwords or flooded the server
 Phones that watch who is registered (reg) or who is talking (dialog, for busy lamps): who watches, whom, for how long yet, and how often it was told.
 """,
     ),
+    "route": Page(
+        title="The route tester",
+        text="""
+Type a number, and see what would become of a call to it: nobody is called. Below it may stand who calls, a user of this server (a stranger is led to no gateway), and when, for plans that count at certain times. The answer follows while you type; Enter goes to it, so that keys are commands again, and Enter once more goes back to the number. The arrows lead from field to field.
+
+The first line is the outcome. Then come the plans that were looked at, in their order, with the reason for each; › marks the one that decides. The time-line shows who rings from when to when, and under which addresses; a destination that would be passed over tells why.
+
+# Before you apply
+Edits of the configuration that are not applied yet are counted in: change a plan on the Call Routing tab, press t there, and see what it would do. e leaves them out, so that you see both. centrex route test NUMBER tells the same without a dashboard, by what is in force.
+""",
+    ),
     "config": Page(
         title="Changing the configuration",
         text="""
@@ -80,7 +91,7 @@ Nothing is changed until you apply: edits are collected and marked with ●. u t
 
 If somebody else changed the file meanwhile nothing is overwritten: you are asked whether to keep your edits upon the new file or to drop them.
 
-In lists a adds, e or Enter edits, x deletes, c duplicates, J and K move down and up, Space enables or disables, / searches.
+In lists a adds, e or Enter edits, x deletes, c duplicates, J and K move down and up, Space enables or disables, / searches. On the Call Routing tab t tests the chosen plan, your edits counted in.
 
 Settings marked with ◌ are kept and take effect with a later version.
 """,

@@ -1,11 +1,17 @@
 """Opens the dashboard: on the instance that runs, or on one that it runs itself."""
 
 import asyncio
+from collections.abc import Callable
+from typing import TypeAlias
 
 from centrex import api
 from tui.app import Dashboard
 from tui.feed import NotStarted
+from tui.memory import Memory, usual_file
 from tui.screens.first_start import Writer
+
+Source: TypeAlias = Callable[[], "api.ConfigSource"]
+"""Finds a configuration; asked once something is to be seen, as it loads what knows all settings."""
 
 
 class Opener:
@@ -15,12 +21,12 @@ class Opener:
 
     Args:
         paths: Which instance.
-        source: Its configuration, if it may be run here; nothing for attaching only.
+        source: Finds its configuration, if it may be run here; nothing for attaching only.
         read_only: Whether to change nothing.
     """
 
     def __init__(
-        self, paths: api.InstancePaths, source: api.ConfigSource | None, *, read_only: bool = False
+        self, paths: api.InstancePaths, source: Source | None, *, read_only: bool = False
     ) -> None:
         self._paths, self._source, self._read_only = paths, source, read_only
         self._may_run = source is not None
@@ -44,7 +50,8 @@ class Opener:
             return instance
         return await asyncio.to_thread(self._run, source)
 
-    def _run(self, source: api.ConfigSource) -> api.Instance:
+    def _run(self, find: Source) -> api.Instance:
+        source = find()
         if not self._asked and not source.load().basic.start_engine:
             self._asked = True
             raise NotStarted("The server is not started, as basic.start_engine says.")
@@ -54,7 +61,7 @@ class Opener:
 def run(
     paths: api.InstancePaths,
     *,
-    source: api.ConfigSource | None = None,
+    source: Source | None = None,
     read_only: bool = False,
     writer: Writer | None = None,
 ) -> int:
@@ -62,11 +69,13 @@ def run(
 
     Args:
         paths: Which instance.
-        source: Its configuration, if it may be run here where none runs.
+        source: Finds its configuration, if it may be run here where none runs.
         read_only: Whether to change nothing.
         writer: Writes a first configuration, where there is none.
     """
     opener = Opener(paths, source, read_only=read_only)
-    app = Dashboard(opener, read_only=read_only, writer=writer, signals=True)
+    app = Dashboard(
+        opener, read_only=read_only, writer=writer, signals=True, memory=Memory(usual_file())
+    )
     code = app.run()
     return app.return_code or code or 0

@@ -41,6 +41,8 @@ def as_shown(value: Any, spec: Spec) -> str:
     """Return a value as it stands in a form, its unit behind it, a secret never."""
     if spec.get("secret"):
         return "•••••• (set)" if value else "(none)"
+    if isinstance(value, Mapping):
+        return ", ".join(map(str, value)) or "–"
     text = as_text(value)
     if isinstance(value, bool):
         return ("✓ " if value else "✗ ") + text

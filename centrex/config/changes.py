@@ -8,6 +8,7 @@ What the values mean is for the models.
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, time
 from typing import Any, Final, TypeAlias
 
 from centrex.base import ConfigError, Problem
@@ -335,7 +336,9 @@ def steps(edit: Edit, data: Mapping[str, Any]) -> Iterator[Step]:
         case SetKey():
             _check_row(edit.key, edit.path, data)
             known = find(edit.key)
-            if not (known and known.kind == "secret" and edit.value == MASK):
+            if known and known.kind == "map":
+                yield from _map_steps(edit.path, _stands_at(edit.path, data), edit.value, edit.key)
+            elif not (known and known.kind == "secret" and edit.value == MASK):
                 yield Step("set", edit.path, edit.value)
         case UnsetKey():
             _check_row(edit.key, edit.path, data)
@@ -347,6 +350,44 @@ def steps(edit: Edit, data: Mapping[str, Any]) -> Iterator[Step]:
             raise Wrong("auth.credentials", "a password is set when its realm is known")
         case _:
             yield from _row_steps(edit, data)
+
+
+def _stands_at(path: Path, data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the table at a place; an empty one where there is none."""
+    node: Any = data
+    for part in path:
+        node = node.get(part) if isinstance(node, Mapping) else None
+    return node if isinstance(node, Mapping) else {}
+
+
+def _map_steps(path: Path, was: Mapping[str, Any], wanted: Any, key: str) -> Iterator[Step]:
+    """Yield what turns one table into another: only keys that differ, so that remarks stay."""
+    if not isinstance(wanted, Mapping):
+        raise Wrong(key, "must be a table")
+    for name in was:
+        if name not in wanted:
+            yield Step("unset", (*path, name))
+    for name, value in wanted.items():
+        before = was.get(name)
+        if isinstance(value, Mapping) and value and isinstance(before, Mapping | None):
+            yield from _map_steps((*path, name), before or {}, value, key)
+        elif not _is_same(value, before):
+            yield Step("set", (*path, name), value)
+
+
+def _is_same(value: Any, before: Any) -> bool:
+    """Whether an editor gives back what it was shown; 1, 1.0 and true are three values."""
+    shown = shown_in_map(before)
+    return type(value) is type(shown) and repr(value) == repr(shown)
+
+
+def shown_in_map(value: Any) -> Any:
+    """Return what an editor is shown of a value of a free table: JSON holds no dates and times."""
+    if isinstance(value, Mapping):
+        return {name: shown_in_map(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [shown_in_map(one) for one in value]
+    return value.isoformat() if isinstance(value, date | time) else value
 
 
 def _row_steps(edit: AddRow | DeleteRow | MoveRow, data: Mapping[str, Any]) -> Iterator[Step]:

@@ -24,6 +24,7 @@ from centrex.config.changes import (
     UpdateRow,
     Wrong,
     settled,
+    shown_in_map,
 )
 from centrex.config.changes import held as rows_of
 from centrex.config.changes import read as read_changes
@@ -94,6 +95,8 @@ def _shown(name: str, value: Any) -> Any:
     key = catalogue()[name]
     if key.kind == "secret":
         return MASK if value else ""
+    if key.kind == "map":
+        return shown_in_map(value)
     if key.kind == "list" and isinstance(value, str):
         return [value]  # one text may stand for a list of one
     return value

@@ -5,11 +5,11 @@ anew is told again, and so that the calls are shared equally. It sends by links 
 """
 
 import itertools
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, Final, Literal, Protocol
 
 from centrex.base import Instant
-from centrex.farm.relay import Link, Relay, RelayState
+from centrex.farm.relay import Link, Relay, RelayState, Unsaid
 from centrex.farm.wire import from_session
 from centrex.media.terms import Session, Slot
 
@@ -18,6 +18,8 @@ _MISSED: Final = 3
 _FORGET_S: Final = 3600.0
 """How long a relay that is gone, or was refused, stays in the list."""
 _MAX_RELAYS: Final = 256
+_MAX_REFUSED: Final = 16
+"""Names that were refused and are listed: anybody may try any name."""
 
 
 class Observer(Protocol):
@@ -113,14 +115,15 @@ class Farm:
         """Have a relay end a session."""
         if relay.sessions.pop(name, None) is not None:
             relay.send("end", id=name, why=reason)
+            relay.top_up()
 
-    def expect(self, relay: Relay, name: str, tell: Callable[[], Session | None]) -> None:
+    def expect(self, relay: Relay, name: str, unsaid: Unsaid) -> None:
         """A relay is going to carry a session; it is told once there is something to carry."""
-        relay.expect(name, tell)
+        relay.expected[name] = unsaid
 
-    def forgo(self, relay: Relay, name: str, slots: Iterable[Slot]) -> None:
+    def forgo(self, relay: Relay, name: str) -> None:
         """A session that a relay expected is not going to be: its slots are free again."""
-        relay.forgo(name, slots)
+        relay.forgo(name)
 
     def give_back(self, relay: Relay, slots: Iterable[Slot]) -> None:
         """Take back slots that were taken just now, and are of no use."""
@@ -141,7 +144,8 @@ class Farm:
         """Return why a relay of that name may not log in; empty where it may."""
         relay = self._relays.get(name)
         if relay is None:
-            return "there are too many relays" if len(self._relays) >= _MAX_RELAYS else ""
+            known = sum(one.state is not RelayState.REFUSED for one in self._relays.values())
+            return "there are too many relays" if known >= _MAX_RELAYS else ""
         there = relay.link is not None and relay.state is RelayState.AVAILABLE
         if there and now - relay.heard < self.heartbeat_s * _MISSED:
             return f"a relay named {name} is logged in already"
@@ -152,14 +156,15 @@ class Farm:
         relay = self._relays.get(name)
         if relay is None:
             relay = self._relays[name] = Relay(name, now)
+            relay.draining = bool(told["draining"])
         if relay.link is not None:
             old, relay.link = relay.link, None
             old.close()
-        relay.told, relay.beat = told, {}
+        anew = relay.told.get("boot") != told["boot"]
+        relay.told, relay.beat, relay.foreign = told, {}, 0
         relay.capacity = max(int(told["capacity"]), 1)
-        relay.came(link, list(told["hosts"]), now)
-        if relay.draining:
-            relay.send("drain", on=True)
+        relay.came(link, list(told["hosts"]), now, anew=anew)
+        relay.send("drain", on=relay.draining)
         self.observer.relay_came(relay)
         return relay
 
@@ -174,18 +179,16 @@ class Farm:
         for name, (session, boot) in held.items():
             if name in relay.sessions:
                 continue
-            if boot != self.boot and self.observer.adopt(relay, session):
+            ours = boot == self.boot
+            # nobody can answer a call that was begun by a former run of ours
+            if not ours and session.answered and self.observer.adopt(relay, session):
                 relay.sessions[name] = session
             else:
                 relay.send("end", id=name, why="the call is over")
-        expected, relay.expected = relay.expected, {}
-        for name, (tell, _) in expected.items():  # their ports may be lent to others
-            unsaid = tell()
-            if unsaid is not None:
-                relay.sessions[name] = unsaid
         for name, session in relay.sessions.items():
             if name not in held or held[name][0].revision < session.revision:
                 relay.send("put", session=from_session(session))
+        relay.keep()
 
     def left(self, relay: Relay, link: Link, why: str, now: Instant) -> None:
         """A connection is gone."""
@@ -196,16 +199,21 @@ class Farm:
     def refused(self, name: str, source: str, why: str, now: Instant) -> None:
         """Somebody could not log in; is listed unless a relay of that name is there."""
         relay = self._relays.get(name)
-        if relay is None and len(self._relays) < _MAX_RELAYS:
+        if relay is None:
+            refused = [one for one in self if one.state is RelayState.REFUSED]
+            if len(refused) >= _MAX_REFUSED:
+                del self._relays[min(refused, key=lambda one: one.since).name]
             relay = self._relays[name] = Relay(name, now)
-        if relay is not None and relay.link is None:
+        if relay.link is None:
             relay.state, relay.why, relay.since = RelayState.REFUSED, why, now
             relay.told = {**relay.told, "source": source}
         self.observer.relay_refused(name, source, why)
 
     def ended(self, relay: Relay, name: str, why: str, figures: dict[str, Any]) -> None:
         """A relay has ended a session by itself."""
-        if relay.sessions.pop(name, None) is not None:
+        session = relay.sessions.pop(name, None)
+        if session is not None:
+            figures = {**figures, "call_id": session.call_id}
             self.observer.session_ended(relay, name, why, figures)
 
     def noticed(self, relay: Relay, name: str, kind: str, words: str) -> None:
@@ -217,6 +225,7 @@ class Farm:
     def heard(self, relay: Relay, beat: dict[str, Any], now: Instant) -> None:
         """A relay gives a sign of life."""
         relay.heard, relay.beat = now, beat
+        relay.foreign = max(beat["sessions"] - len(relay.sessions), 0)
         if relay.state is RelayState.SILENT:
             relay.state, relay.since = RelayState.AVAILABLE, now
             self.observer.relay_silent(relay, False)

@@ -138,7 +138,13 @@ class ProxySide:
             ports = wire.rows(message, "ports", most=4096)
             shown = relay.told["hosts"].get(host, "")
             slots = [wire.to_slot([host, shown, port]) for port in ports] if shown else []
-            relay.leased(host, slots, wire.number(message, "wanted"))
+            relay.leased(
+                host,
+                slots,
+                wire.number(message, "wanted"),
+                most=wire.number(message, "most", default=len(slots)),
+                why=wire.text(message, "why", default=""),
+            )
         elif kind == "hosts":
             relay.told["hosts"] = _hosts(message)
             relay.rehosted(list(relay.told["hosts"]))
@@ -181,6 +187,8 @@ def _told(message: wire.Message, source: str) -> dict[str, Any]:
         "path_why": wire.text(message, "path_why", longest=1024),
         "version": wire.text(message, "version"),
         "boot": wire.text(message, "boot"),
+        "config": wire.text(message, "config", default=""),
+        "draining": message.get("draining") is True,
         "source": source,
     }
 

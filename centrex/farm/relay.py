@@ -5,7 +5,7 @@ It decides which slots a call gets and when more are to be leased; whom a call g
 
 import enum
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Final, Literal, Protocol
 
 from centrex.base import Instant
@@ -21,6 +21,8 @@ _MANY: Final = 2
 _LOST_S: Final = 30.0
 """Seconds without a connection after which calls do not wait for a relay to come back."""
 _MOST: Final = 2048
+_FEW: Final = 4
+"""Slots of a call with voice and video: with fewer, more are leased at once."""
 
 
 class Link(Protocol):
@@ -37,6 +39,14 @@ class Link(Protocol):
         """End the connection once what is queued has been sent."""
 
 
+class Unsaid(Protocol):
+    """A session that a relay was not told of yet."""
+
+    @property
+    def slots(self) -> list[Slot]:
+        """The slots it has taken."""
+
+
 class RelayState(enum.Enum):
     """How a relay is."""
 
@@ -50,15 +60,34 @@ class RelayState(enum.Enum):
 
 
 class _Stock:
-    """Slots at one address of a relay, leased ahead."""
+    """Slots at one address of a relay, leased ahead.
 
-    __slots__ = ("asked", "batch", "host", "rushed", "slots")
+    Attributes:
+        host: The address.
+        slots: The slots.
+        batch: How many there are to be.
+        most: How many the relay lends.
+        asked: How many were asked for, and have not come yet.
+        rushed: Whether there was none when one was wanted.
+        again: Whether ports became free after they were asked for.
+        why: Why the last lease brought nothing.
+    """
+
+    __slots__ = ("again", "asked", "batch", "host", "most", "rushed", "slots", "why")
 
     def __init__(self, host: str, batch: int) -> None:
         self.host = host
         self.slots: deque[Slot] = deque()
-        self.batch, self.asked = batch, 0
-        self.rushed = False
+        self.batch, self.most, self.asked = batch, _MOST, 0
+        self.rushed = self.again = False
+        self.why = ""
+
+    @property
+    def lacks(self) -> int:
+        """Return how many are to be leased; 0 while there are enough."""
+        whole = min(self.batch, self.most)
+        there = len(self.slots) + self.asked
+        return whole - there if there < max(whole // 2, min(_FEW, whole)) else 0
 
 
 class Relay:
@@ -73,7 +102,8 @@ class Relay:
         capacity: How many sessions it takes.
         sessions: What it carries for us, by name.
         expected: Sessions it was not told of yet, since there is nothing to carry before somebody
-            answers: by name, what to ask for them, and the number of the login that leased their ports.
+            answers.
+        foreign: Sessions it carries for other proxies, as far as its heartbeats tell.
         told: What it said of itself at its login.
         beat: What its last heartbeat said.
         heard: When it was heard last.
@@ -87,13 +117,13 @@ class Relay:
         self.draining = False
         self.capacity = 1
         self.sessions: dict[str, Session] = {}
-        self.expected: dict[str, tuple[Callable[[], Session | None], int]] = {}
+        self.expected: dict[str, Unsaid] = {}
+        self.foreign = 0
         self.told: dict[str, Any] = {}
         self.beat: dict[str, Any] = {}
         self.heard = self.since = now
         self.turn = 0
         self._stocks: dict[str, _Stock] = {}
-        self._logins = 0
 
     @property
     def count(self) -> int:
@@ -103,7 +133,7 @@ class Relay:
     @property
     def load(self) -> float:
         """Return which share of its capacity is in use."""
-        return self.count / self.capacity
+        return (self.count + self.foreign) / self.capacity
 
     @property
     def takes_calls(self) -> bool:
@@ -131,36 +161,59 @@ class Relay:
 
     @property
     def _is_willing(self) -> bool:
-        return (
-            self.state is RelayState.AVAILABLE and not self.draining and self.count < self.capacity
-        )
+        return self.state is RelayState.AVAILABLE and not self.draining and self.load < 1
 
     @property
     def is_stocked(self) -> bool:
         """Whether any port of it is leased ahead."""
         return any(stock.slots for stock in self._stocks.values())
 
-    def came(self, link: Link, hosts: list[str], now: Instant) -> None:
-        """It has logged in: nothing is leased yet."""
+    @property
+    def shortage(self) -> str:
+        """Return why there is no port for a call; empty while there is one, or one is to come."""
+        if self.is_stocked or self.link is None:
+            return ""
+        stocks = self._stocks.values()
+        if any(stock.asked for stock in stocks):
+            return ""
+        return next((stock.why for stock in stocks if stock.why), "no port is left")
+
+    def came(self, link: Link, hosts: list[str], now: Instant, *, anew: bool) -> None:
+        """It has logged in; what was leased before is leased still, unless it was started anew."""
         self.link, self.state, self.why = link, RelayState.AVAILABLE, ""
         self.heard = self.since = now
-        self._logins += 1
-        self._stocks.clear()
-        self.rehosted(hosts)
+        if anew:
+            self._stocks.clear()
+        for stock in self._stocks.values():
+            stock.asked = 0
+        self._settle_at(hosts)
+
+    def keep(self) -> None:
+        """Tell it what is to stay leased, now that it knows its sessions, and lease what lacks.
+
+        Before, other calls might get the ports of those that it is not told of yet.
+        """
+        held = [slot for stock in self._stocks.values() for slot in stock.slots]
+        held += [slot for unsaid in self.expected.values() for slot in unsaid.slots]
+        ports: dict[str, list[int]] = {}
+        for slot in held:
+            ports.setdefault(slot.host, []).append(slot.port)
+        self.send("keep", ports=ports)
+        self.top_up()
 
     def rehosted(self, hosts: list[str]) -> None:
         """It has these addresses now; what was leased at others is gone."""
+        self._settle_at(hosts)
+        self.top_up()
+
+    def _settle_at(self, hosts: list[str]) -> None:
         batch = _LEAST if len(hosts) <= _MANY else _UNUSED
         before = self._stocks
         self._stocks = {host: before.get(host) or _Stock(host, batch) for host in hosts}
-        for host, stock in self._stocks.items():
-            if host not in before:
-                self._refill(stock)
 
     def left(self, why: str, now: Instant) -> None:
-        """Its connection is gone, and with it what was leased."""
+        """Its connection is gone; whether what was leased is gone, too, its next login tells."""
         self.link, self.state, self.why, self.since = None, RelayState.GONE, why, now
-        self._stocks.clear()
 
     def send(self, kind: str, **fields: Any) -> None:
         """Send it a message, if it is there."""
@@ -184,27 +237,14 @@ class Relay:
             other.rushed |= (":" in host) == (family == 6)
         return None
 
-    def expect(self, name: str, tell: Callable[[], Session | None]) -> None:
-        """It is going to carry a session, with slots that were taken just now.
-
-        Args:
-            name: The session's name.
-            tell: Returns the session as it is by then.
-        """
-        if name not in self.expected:
-            self.expected[name] = tell, self._logins
-
-    def forgo(self, name: str, slots: Iterable[Slot]) -> None:
-        """It is not going to carry a session that was expected; what it took is leased still.
-
-        Unless it has logged in again meanwhile: then nothing is.
-        """
-        _, login = self.expected.pop(name, (None, 0))
-        if login == self._logins:
-            self.give_back(slots)
+    def forgo(self, name: str) -> None:
+        """It is not going to carry a session that was expected; what it took is leased still."""
+        unsaid = self.expected.pop(name, None)
+        if unsaid is not None:
+            self.give_back(unsaid.slots)
 
     def give_back(self, slots: Iterable[Slot]) -> None:
-        """Take slots back that were taken just now."""
+        """Take slots back that are leased still."""
         for slot in slots:
             stock = self._stocks.get(slot.host)
             if stock is not None:
@@ -213,32 +253,51 @@ class Relay:
     def _take(self, stock: _Stock) -> Slot:
         slot = stock.slots.popleft()
         stock.batch = max(stock.batch, _LEAST)
-        if len(stock.slots) + stock.asked < stock.batch // 2:
-            self._refill(stock)
+        self._refill(stock)
         return slot
 
+    def top_up(self) -> None:
+        """Lease what lacks: now, and once more if what is on its way was too little."""
+        for stock in self._stocks.values():
+            stock.again = stock.asked > 0
+            self._refill(stock)
+
     def _refill(self, stock: _Stock) -> None:
-        """Lease as many as make the batch full."""
-        count = stock.batch - len(stock.slots) - stock.asked
-        if count > 0:
+        """Lease as many as make the batch full, if it is less than half full."""
+        count = stock.lacks
+        if count > 0 and self.link is not None:
             stock.asked += count
             self.send("lease", host=stock.host, count=count)
 
-    def leased(self, host: str, slots: list[Slot], wanted: int) -> None:
-        """What was asked for has come, or less of it."""
+    def leased(
+        self, host: str, slots: list[Slot], wanted: int, *, most: int = _MOST, why: str = ""
+    ) -> None:
+        """What was asked for has come, or less of it.
+
+        Args:
+            host: At which address.
+            slots: What has come.
+            wanted: How many were asked for.
+            most: How many it lends at that address.
+            why: Why nothing has come.
+        """
         stock = self._stocks.get(host)
         if stock is None:
             return
         stock.asked = max(stock.asked - wanted, 0)
+        stock.most, stock.why = min(most, _MOST), why
         if stock.rushed and len(slots) == wanted:
             stock.batch = min(stock.batch * 2, _MOST)
         stock.rushed = False
         stock.slots += slots
+        if stock.again and not stock.asked:
+            stock.again = False
+            self._refill(stock)
 
     def settle(self) -> None:
         """Once a second: ask again where a lease brought nothing, and want less after a rush."""
         for stock in self._stocks.values():
             if stock.batch > _LEAST and len(stock.slots) >= stock.batch:
                 stock.batch = max(stock.batch // 2, _LEAST)
-            if not stock.asked and len(stock.slots) < stock.batch // 2:
+            if not stock.asked:
                 self._refill(stock)

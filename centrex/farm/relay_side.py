@@ -5,11 +5,12 @@ has one of these for each, and one `Custody` that knows whose session is whose.
 """
 
 import enum
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from centrex.base import Instant, PeerError, Unavailable
 from centrex.farm import wire
+from centrex.farm.custody import Custody
 from centrex.farm.login import check_name, check_nonce, is_proof, proof
 from centrex.farm.relay import Link
 from centrex.media.terms import Session, Slot
@@ -30,6 +31,13 @@ class Plane(Protocol):
     def lease(self, host: str, count: int) -> Sequence[Slot]:
         """Open ports; raises `Unavailable` where none can be had."""
 
+    @property
+    def pairs(self) -> int:
+        """How many pairs of ports each address has."""
+
+    def reserve(self, host: str, port: int) -> Slot | None:
+        """Open a certain pair of ports; None where it cannot be had."""
+
     def free(self, slots: Iterable[Slot]) -> None:
         """Close ports that serve no session."""
 
@@ -41,40 +49,6 @@ class Plane(Protocol):
 
     def sessions(self, names: Sequence[str] | None = None) -> list[dict[str, Any]]:
         """Return the figures of sessions."""
-
-
-class Custody:
-    """Whose sessions a relay carries: each proxy sees and ends only its own."""
-
-    __slots__ = ("_by_name",)
-
-    def __init__(self) -> None:
-        self._by_name: dict[str, tuple[str, str, Session]] = {}
-
-    def take(self, owner: str, boot: str, session: Session) -> bool:
-        """Note a session; False where the name is another proxy's."""
-        known = self._by_name.get(session.id)
-        if known is not None and known[0] != owner:
-            return False
-        self._by_name[session.id] = (owner, boot, session)
-        return True
-
-    def forget(self, name: str) -> str:
-        """Forget a session; return whose it was, empty for nobody's."""
-        known = self._by_name.pop(name, None)
-        return known[0] if known is not None else ""
-
-    def owner(self, name: str) -> str:
-        """Return whose session it is; empty for nobody's."""
-        known = self._by_name.get(name)
-        return known[0] if known is not None else ""
-
-    def of(self, owner: str) -> list[tuple[Session, str]]:
-        """Return a proxy's sessions, with the run of it that told each last."""
-        return [(session, boot) for who, boot, session in self._by_name.values() if who == owner]
-
-    def __len__(self) -> int:
-        return len(self._by_name)
 
 
 class LinkState(enum.Enum):
@@ -98,13 +72,14 @@ class RelaySide:
         nonce: Fresh for this connection.
         told: What the relay says of itself: `capacity`, `path`, `path_why`, `version`, `boot`.
         now: The time.
+        again: Has the relay started anew, with its configuration as it is by then; None where this
+            proxy has no say in that.
 
     Attributes:
         state: How far it has come.
         why: Why it was refused.
         proxy: The proxy's name, once it has proved itself.
         heartbeat_s: Seconds between signs of life.
-        draining: Whether the proxy gives it no new calls.
         heard: When the proxy was heard last.
     """
 
@@ -119,14 +94,14 @@ class RelaySide:
         nonce: str,
         told: Mapping[str, Any],
         now: Instant,
+        again: Callable[[], None] | None = None,
     ) -> None:
         self._link, self._plane, self._custody = link, plane, custody
         self._name, self._secret, self._nonce, self._told = name, secret, nonce, told
+        self._again = again
         self._boot = ""
-        self._leased: dict[tuple[str, int], Slot] = {}
         self.state, self.why, self.proxy = LinkState.GREETING, "", ""
         self.heartbeat_s = 5.0
-        self.draining = False
         self.heard = now
         link.send(wire.encode("hello", v=wire.VERSION, name=name, nonce=nonce))
 
@@ -147,16 +122,22 @@ class RelaySide:
         elif self.state is LinkState.PROVING:
             self._welcome(message)
         elif self.state is LinkState.UP:
-            self._handle(message)
+            self._handle(message, now)
+
+    @property
+    def draining(self) -> bool:
+        """Whether the proxy gives the relay no new calls."""
+        return self._custody.is_draining(self.proxy)
 
     def is_dead(self, now: Instant) -> bool:
         """Whether the proxy has been silent for too long."""
         return now - self.heard > self.heartbeat_s * _MISSED
 
-    def closed(self) -> None:
-        """The connection is gone: ports that were leased and not used are free again."""
-        self._plane.free(self._leased.values())
-        self._leased.clear()
+    def closed(self, now: Instant) -> None:
+        """The connection is gone; what was leased stays so for a while, in case the proxy comes back."""
+        if self.state is LinkState.UP:
+            self.state = LinkState.GREETING
+            self._custody.left(self.proxy, now)
 
     def beat(self, figures: Mapping[str, Any]) -> None:
         """Give a sign of life, with figures."""
@@ -166,10 +147,8 @@ class RelaySide:
     def rehosted(self) -> None:
         """Tell that the plane has other addresses; what was leased at those that went is free."""
         hosts = self._plane.hosts
-        gone = [slot for slot in self._leased.values() if slot.host not in hosts]
-        for slot in gone:
-            del self._leased[slot.host, slot.port]
-        self._plane.free(gone)
+        lent = self._custody.lent(self.proxy)
+        self._give_up([slot for slot in lent if slot.host not in hosts])
         if self.state is LinkState.UP:
             self._link.send(wire.encode("hosts", hosts=_rows(hosts)))
 
@@ -198,7 +177,8 @@ class RelaySide:
         self.state = LinkState.PROVING
         said = proof(self._secret, "relay", proxy, relay)
         hosts = _rows(self._plane.hosts)
-        self._link.send(wire.encode("login", proof=said, hosts=hosts, **self._told))
+        told = {**self._told, "draining": self.draining}
+        self._link.send(wire.encode("login", proof=said, hosts=hosts, **told))
 
     def _welcome(self, message: wire.Message) -> None:
         if message["t"] != "welcome":
@@ -206,22 +186,31 @@ class RelaySide:
         self.heartbeat_s = float(wire.number(message, "heartbeat", most=300)) or 5.0
         self._boot = wire.text(message, "boot")
         self.state = LinkState.UP
+        self._custody.came(self.proxy)
         held = self._custody.of(self.proxy)
         batches = [held[at : at + _HELD_ROWS] for at in range(0, len(held), _HELD_ROWS)] or [[]]
         for number, batch in enumerate(batches, 1):
             rows = [[wire.from_session(session), boot] for session, boot in batch]
             self._link.send(wire.encode("held", rows=rows, last=number == len(batches)))
 
-    def _handle(self, message: wire.Message) -> None:
+    def _handle(self, message: wire.Message, now: Instant) -> None:
         kind = message["t"]
         if kind == "put":
             self._put(wire.to_session(message.get("session")))
         elif kind == "end":
             self._end(wire.text(message, "id"))
         elif kind == "lease":
-            self._lease(wire.text(message, "host"), wire.number(message, "count", most=_LEASE_MOST))
+            host, count = (
+                wire.text(message, "host"),
+                wire.number(message, "count", most=_LEASE_MOST),
+            )
+            self._custody.when_settled(lambda: self._lease(host, count), now)
+        elif kind == "keep":
+            self._keep(message.get("ports"), now)
         elif kind == "drain":
-            self.draining = message.get("on") is True
+            self._custody.drain(self.proxy, on=message.get("on") is True)
+        elif kind == "again" and self._again is not None:
+            self._again()
         elif kind == "sessions":
             names = [name for name in wire.rows(message, "ids", most=_FIGURES_MOST)]
             mine = [name for name in names if self._custody.owner(str(name)) == self.proxy]
@@ -231,12 +220,15 @@ class RelaySide:
     def _put(self, session: Session) -> None:
         if not self._custody.take(self.proxy, self._boot, session):
             raise PeerError("that session is another proxy's", rule="media relay link")
-        for stream in session.streams:
-            for slot in stream.slots if stream is not None else ():
-                self._leased.pop((slot.host, slot.port), None)
+        slots = [slot for stream in session.streams if stream is not None for slot in stream.slots]
         try:
+            for slot in slots:
+                if not self._custody.use(self.proxy, slot):
+                    raise Unavailable(f"port {slot.port} of {slot.host} is lent to another proxy")
             self._plane.put(session)
         except Unavailable as error:
+            mine = [slot for slot in slots if not self._custody.lender(slot.host, slot.port)]
+            self._plane.free(mine)
             self._custody.forget(session.id)
             self._link.send(wire.encode("ended", id=session.id, why=str(error), figures={}))
 
@@ -246,14 +238,45 @@ class RelaySide:
             self._plane.end(name)
 
     def _lease(self, host: str, count: int) -> None:
+        """Lend ports: no more than leaves as many to others, and to the calls that begin."""
+        most = self._custody.share(self._plane.pairs)
+        lent = sum(slot.host == host for slot in self._custody.lent(self.proxy))
+        slots: Sequence[Slot] = ()
+        why = ""
         try:
-            slots = self._plane.lease(host, count)
-        except Unavailable:
-            slots = ()
-        for slot in slots:
-            self._leased[slot.host, slot.port] = slot
+            if count and lent < most:
+                slots = self._plane.lease(host, min(count, most - lent))
+                why = "" if slots else f"the relay has no port left at {host}"
+        except Unavailable as error:
+            why = str(error)
+        self._custody.lend(self.proxy, slots)
         ports = [slot.port for slot in slots]
-        self._link.send(wire.encode("leased", host=host, ports=ports, wanted=count))
+        self._link.send(
+            wire.encode("leased", host=host, ports=ports, wanted=count, most=most, why=why[:200])
+        )
+
+    def _keep(self, ports: object, now: Instant) -> None:
+        """What the proxy holds of what was lent to it stays lent; what it does not is free again."""
+        if not isinstance(ports, dict):
+            raise PeerError("what is to be kept is malformed", rule="media relay link")
+        wanted = {
+            (slot.host, slot.port)
+            for host in ports
+            for port in wire.rows(ports, host, most=_LEASE_MOST)
+            for slot in (wire.to_slot([host, host, port]),)
+        }
+        lent = self._custody.lent(self.proxy)
+        self._give_up([slot for slot in lent if (slot.host, slot.port) not in wanted])
+        for host, port in wanted - {(slot.host, slot.port) for slot in lent}:
+            if not self._custody.lender(host, port):
+                slot = self._plane.reserve(host, port)
+                self._custody.lend(self.proxy, [slot] if slot is not None else [])
+        self._custody.told(self.proxy, now)
+
+    def _give_up(self, slots: Sequence[Slot]) -> None:
+        for slot in slots:
+            self._custody.use(self.proxy, slot)
+        self._plane.free(slots)
 
 
 def _rows(hosts: Mapping[str, str]) -> list[list[str]]:

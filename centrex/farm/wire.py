@@ -48,13 +48,13 @@ def decode(line: bytes) -> Message:
     return message
 
 
-def text(message: Message, name: str, *, longest: int = 256) -> str:
+def text(message: Message, name: str, *, longest: int = 256, default: str | None = None) -> str:
     """Return a field that holds text.
 
     Raises:
         PeerError: It is missing, no text, or too long.
     """
-    value = message.get(name)
+    value = message.get(name, default)
     if not isinstance(value, str) or len(value) > longest:
         raise PeerError(f"{name} is no text, or too long", rule=_RULE)
     return value

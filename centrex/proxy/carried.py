@@ -1,9 +1,10 @@
 """A call whose media go through somebody: through whom, and what was described so far."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final, Protocol
 
 from centrex.base import Instant
+from centrex.farm.relay import Unsaid
 from centrex.media.exchange import Exchange, Family
 from centrex.media.terms import Session, Slot
 
@@ -45,10 +46,10 @@ class Farm(Protocol):
     def end(self, relay: Relay, name: str, reason: str, now: Instant) -> None:
         """End a session at its relay."""
 
-    def expect(self, relay: Relay, name: str, tell: Callable[[], Session | None]) -> None:
+    def expect(self, relay: Relay, name: str, unsaid: Unsaid) -> None:
         """A relay is going to carry a session; it is told once there is something to carry."""
 
-    def forgo(self, relay: Relay, name: str, slots: Iterable[Slot]) -> None:
+    def forgo(self, relay: Relay, name: str) -> None:
         """A session that a relay expected is not going to be: its slots are free again."""
 
     def give_back(self, relay: Relay, slots: Iterable[Slot]) -> None:

@@ -455,7 +455,7 @@ class Relaying:
         if exchange.revision:
             self._farm.end(carried.relay, exchange.name, reason, now)
         else:
-            self._farm.forgo(carried.relay, exchange.name, exchange.slots)
+            self._farm.forgo(carried.relay, exchange.name)
 
     def hung_up(self, core: "Core", ctx: Context, now: Instant) -> None:
         """See `MediaPath`."""
@@ -544,7 +544,7 @@ class Relaying:
         if exchange.is_empty or self._carried.get(exchange.call_id) is not carried:
             return  # there is nothing to tell, or the call is over
         if not exchange.carries:
-            self._farm.expect(carried.relay, exchange.name, exchange.session)
+            self._farm.expect(carried.relay, exchange.name, exchange)
             return
         session = exchange.session()
         if session is not None:

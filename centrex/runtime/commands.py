@@ -21,6 +21,7 @@ from centrex.runtime.listing import page
 from centrex.runtime.live_commands import LiveCommands
 from centrex.runtime.route_test import of_engine
 from centrex.runtime.stories import find_story
+from centrex.sdp.codecs import codecs, describes_media
 from centrex.sip.uri import SipUri, parse_uri, unescape_user
 from centrex.trace.explain import explain
 
@@ -186,6 +187,7 @@ class Commands:
                 "caller": call.caller_flow.name,
                 "callee": call.callee_flow.name if call.callee_flow else "",
                 "relay": engine_media.relay_of(call.call_id),
+                "codec": _codec(call),
             }
             return (row,)
 
@@ -194,9 +196,14 @@ class Commands:
             "calls", params, groups=calls, rows_of=rows, count_of=lambda _: 1, total=len(calls)
         )
 
-    def test_route(self, params: dict[str, Any]) -> dict[str, Any]:
-        """What would become of a call: `number`, `from`, `at`."""
-        return of_engine(self._engine, params)
+    async def test_route(self, params: dict[str, Any]) -> dict[str, Any]:
+        """What would become of a call: `number`, `from`, `at`; with `changes` that are not applied."""
+        changes = params.get("changes")
+        if not changes:
+            return of_engine(self._engine, params)
+        fingerprint = str(params.get("fingerprint") or "")
+        edited = await self._engine.editing.tried(fingerprint, changes)
+        return of_engine(self._engine, params, edited)
 
     def gateways(self, params: dict[str, Any]) -> dict[str, Any]:
         """The gateways' addresses, and whether they answer."""
@@ -301,6 +308,15 @@ class Commands:
 def _iso(seconds: float) -> str:
     moment = datetime.fromtimestamp(seconds, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _codec(call: "Call") -> str:
+    """Return the codecs that were agreed upon, read from the answer; nothing where it was an offer."""
+    invite = call.invite
+    offer = invite if isinstance(invite, bytes) else invite.body
+    if not call.answer or not describes_media(offer):
+        return ""
+    return ", ".join(codecs(call.answer))
 
 
 def _text(raw: bytes) -> str:

@@ -18,6 +18,7 @@ from centrex.base import NEVER, ConfigError, Unavailable
 from centrex.config import pending
 from centrex.config.edit import Changed, fingerprint_of, locked, write_atomically
 from centrex.config.load import ConfigSource, read_text
+from centrex.config.model import Config
 from centrex.config.review import Reviewed, changed_at, opened, review
 from centrex.events import Severity
 from centrex.runtime import restore
@@ -58,6 +59,18 @@ class Editing:
             CommandRefused: `conflict`: the file is not what the editor saw.
         """
         return (await self._review(fingerprint, changes)).told()
+
+    async def tried(self, fingerprint: str, changes: object) -> Config:
+        """Return what the configuration would be with changes that nobody has applied.
+
+        Raises:
+            ConfigError: With every problem they have.
+            CommandRefused: `conflict`: the file is not what the editor saw.
+        """
+        reviewed = await self._review(fingerprint, changes)
+        if reviewed.after is None:
+            raise ConfigError(reviewed.problems)
+        return reviewed.after.config
 
     async def _review(self, fingerprint: str, changes: object) -> Reviewed:
         try:

@@ -39,7 +39,7 @@ from centrex.runtime.edges import Edges
 from centrex.runtime.editing import Editing
 from centrex.runtime.eventlog import EventLog
 from centrex.runtime.flows import FlowTable, Locals
-from centrex.runtime.garbage import ALONE, Collector
+from centrex.runtime.garbage import Collector
 from centrex.runtime.hands import Hands
 from centrex.runtime.http_server import HttpServer
 from centrex.runtime.keepalive import KeepAlive
@@ -81,8 +81,8 @@ class Stay:
     """Whether the process's signals are for it; only in the main thread."""
     console: bool = True
     """Whether standard error is its own."""
-    too_many: int = ALONE
-    """Young objects after which garbage is collected, whatever goes on."""
+    garbage_step: int = 0
+    """Young objects after which garbage is collected, whatever goes on; 0 in a process of its own."""
 
 
 class Engine:
@@ -238,7 +238,7 @@ class Engine:
         await self.media.start(tasks)
         await self._open_pages(tasks)
         self._tasks = tasks
-        collector = Collector(too_many=self.stay.too_many)
+        collector = Collector(step=self.stay.garbage_step)
         tasks.start_soon(collector.run, self.statistics)
         self.say("server.started", Severity.NOTICE, listens=", ".join(self.edges.names()))
         for warning in self.warnings + self.policy.warnings:

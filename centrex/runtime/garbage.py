@@ -3,8 +3,9 @@
 Nearly everything the engine makes is freed as soon as nobody refers to it; the collector is needed
 only for the few cycles that failures leave behind. Left to itself it would walk over every young
 object of every call, again and again. So it is switched off, and looks around when little is going
-on, or when it has waited for too long. What a busy time has left in the C library's hands is given back
-to the system when it is over.
+on, or when it has waited for too long. Where others share the process and leave their cycles, too, it
+looks at what is young in steps too small to be felt. What a busy time has left in the C library's hands
+is given back to the system when it is over.
 """
 
 import ctypes
@@ -23,8 +24,11 @@ _SOME: Final = 20_000
 """Young objects worth a look."""
 ALONE: Final = 4_000_000
 """Young objects that must be looked at whatever goes on, in a process of the engine's own."""
-SHARED: Final = 150_000
-"""The same where others leave their cycles, too: some ten milliseconds at a time."""
+SHARED: Final = 2_000
+"""Young objects in one step where others leave their cycles, too: a millisecond at a time."""
+_NEVER: Final = 2**31 - 1
+_AGES: Final = 20
+"""Steps after which what outlived them is worth a look when it is quiet."""
 _EVERY_S: Final = 10
 """Seconds between two looks at what is young."""
 _WHOLE_S: Final = 600
@@ -48,18 +52,23 @@ class Collector:
 
     Args:
         too_many: Young objects that must be looked at whatever goes on.
+        step: Young objects that are looked at as soon as there are so many; 0 for no steps.
         trim: Gives free memory back to the system, all but so many octets; some milliseconds.
     """
 
-    def __init__(self, trim: Trim | None = None, *, too_many: int = ALONE) -> None:
-        self._too_many = too_many
+    def __init__(self, trim: Trim | None = None, *, too_many: int = ALONE, step: int = 0) -> None:
+        self._too_many, self._step = too_many, step
+        self._thresholds = gc.get_threshold()
         self._trim = trim or _trimmer()
         self._messages = self._seconds = 0
         self._quiet_s = _OVER_S
         self._whole_due = False
         gc.collect()
         gc.freeze()
-        gc.disable()
+        if step:
+            gc.set_threshold(step, _NEVER, _NEVER)
+        else:
+            gc.disable()
 
     def each_second(self, messages: int) -> None:
         """Look around if it is time.
@@ -81,6 +90,8 @@ class Collector:
             gc.collect()
         elif young > self._too_many or (quiet and young > _SOME and self._seconds % _EVERY_S == 0):
             gc.collect(0)
+        elif quiet and self._step and gc.get_count()[1] > _AGES and self._seconds % _EVERY_S == 0:
+            gc.collect(1)
 
     async def run(self, statistics: Statistics) -> None:
         """Look each second whether there is time, until cancelled; leave the process as it was."""
@@ -90,6 +101,7 @@ class Collector:
                 self.each_second(statistics.messages_in)
         finally:
             gc.unfreeze()
+            gc.set_threshold(*self._thresholds)
             gc.enable()
 
 

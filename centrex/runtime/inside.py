@@ -128,7 +128,7 @@ class Inside(Client):
                 ready=lambda: self._begun.set_result(None),
                 signals=False,
                 console=False,
-                too_many=SHARED,
+                garbage_step=SHARED,
             )
             instance = self.paths.instance
             engine = Engine(self._config, self._source, self.paths, instance, stay=stay)

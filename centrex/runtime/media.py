@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import os
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +18,7 @@ from anyio.abc import TaskGroup, TaskStatus
 from centrex.base import Unavailable
 from centrex.events import Event, Field, Kind, Severity
 from centrex.farm.farm import Farm
-from centrex.farm.relay import Relay, RelayState
+from centrex.farm.relay import Relay, RelayState, Unsaid
 from centrex.media.exchange import Family
 from centrex.media.settings import Settings
 from centrex.media.terms import Session, Slot
@@ -275,13 +275,13 @@ class _CoreFarm:
         assert isinstance(relay, Relay)
         self._farm.end(relay, name, reason, now)
 
-    def expect(self, relay: CoreRelay, name: str, tell: Callable[[], Session | None]) -> None:
+    def expect(self, relay: CoreRelay, name: str, unsaid: Unsaid) -> None:
         assert isinstance(relay, Relay)
-        self._farm.expect(relay, name, tell)
+        self._farm.expect(relay, name, unsaid)
 
-    def forgo(self, relay: CoreRelay, name: str, slots: Iterable[Slot]) -> None:
+    def forgo(self, relay: CoreRelay, name: str) -> None:
         assert isinstance(relay, Relay)
-        self._farm.forgo(relay, name, slots)
+        self._farm.forgo(relay, name)
 
     def give_back(self, relay: CoreRelay, slots: Iterable[Slot]) -> None:
         assert isinstance(relay, Relay)
@@ -296,7 +296,7 @@ def _row(relay: Relay, now: float) -> dict[str, Any]:
     return {
         "name": relay.name,
         "state": state,
-        "why": relay.why or told.get("path_why", ""),
+        "why": relay.why or relay.shortage or told.get("path_why", ""),
         "source": told.get("source", ""),
         "sessions": relay.count,
         "capacity": relay.capacity,

@@ -3,36 +3,75 @@
 import datetime as dt
 import time
 import zoneinfo
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from centrex.base import Instant
 from centrex.config.model import Config
 from centrex.proxy.hunting import CoreView
+from centrex.routing.target import Target
 from centrex.routing.tester import Limits, Question, StandingView, try_route
 from centrex.runtime.control import CommandRefused
 from centrex.runtime.policy import make_routes
 
 if TYPE_CHECKING:
+    from centrex.proxy.core import Core
     from centrex.runtime.engine import Engine
 
 _LONGEST = 256
 
 
-def of_engine(engine: "Engine", params: dict[str, Any]) -> dict[str, Any]:
-    """Answer by the plans in force and the phones that are registered.
+class EditedView(CoreView):
+    """Who can be reached now, were a configuration in force that is not yet.
+
+    Args:
+        core: The core.
+        now: The time.
+        config: That configuration.
+    """
+
+    def __init__(self, core: "Core", now: Instant, config: Config) -> None:
+        super().__init__(core, now)
+        self._fixed_now, self._canonical = core.routes.fixed, core.registry.canonical
+        self._fixed = make_routes(config).fixed
+        self._users = {name.encode() for name in _users(config)}
+
+    def contacts(self, user: bytes) -> Sequence[Target]:
+        """Return the phones that are registered, and the fixed contact there would be."""
+        name = self._canonical(user)
+        now, then = self._fixed_now.get(name), self._fixed.get(name)
+        found = list(super().contacts(user))
+        if now == then:
+            return found
+        found = [target for target in found if target.uri != now]
+        return [*found, Target(then)] if then else found
+
+    def knows(self, user: bytes) -> bool:
+        """Whether a user exists, or would."""
+        return self._canonical(user) in self._users or super().knows(user)
+
+
+def of_engine(
+    engine: "Engine", params: dict[str, Any], edited: Config | None = None
+) -> dict[str, Any]:
+    """Answer by the plans in force, or by those there would be, and the phones that are registered.
 
     Args:
         engine: The engine.
         params: `number`; `from` ("" for a stranger), `at` (ISO 8601, local where no zone is given).
+        edited: A configuration to be tested before it is applied.
 
     Raises:
         CommandRefused: A parameter makes no sense.
     """
-    core = engine.core
-    view = CoreView(core, time.monotonic())
-    question = _question(engine.config, params, is_known=core.knows_user)
-    routes = core.routes
-    answer = try_route(question, routes.plans, routes.gateways, view, _limits(engine.config))
-    return {**answer, "live": True}
+    core, now = engine.core, time.monotonic()
+    view = CoreView(core, now) if edited is None else EditedView(core, now, edited)
+    config, routes = (
+        (engine.config, core.routes) if edited is None else (edited, make_routes(edited))
+    )
+    question = _question(config, params, is_known=view.knows)
+    answer = try_route(question, routes.plans, routes.gateways, view, _limits(config))
+    return {**answer, "live": True, "edited": edited is not None}
 
 
 def of_config(config: Config, params: dict[str, Any]) -> dict[str, Any]:
@@ -46,15 +85,21 @@ def of_config(config: Config, params: dict[str, Any]) -> dict[str, Any]:
     def canonical(name: str) -> str:
         return name if config.registrar.case_sensitive else name.lower()
 
-    users = {canonical(row.name) for row in config.directory.entries if row.enabled}
-    for row in config.auth.credentials:
-        users |= {canonical(user) for user in row.users or (row.login,)}
+    users = _users(config)
     fixed = {user.decode(): contact.decode() for user, contact in routes.fixed.items()}
     hosts = (config.network.domain, *config.network.aliases)
     view = StandingView(users, fixed, hosts, canonical)
     question = _question(config, params, is_known=lambda user: canonical(user.decode()) in users)
     answer = try_route(question, routes.plans, routes.gateways, view, _limits(config))
-    return {**answer, "live": False}
+    return {**answer, "live": False, "edited": False}
+
+
+def _users(config: Config) -> set[str]:
+    """Return the users a configuration knows, as the registry spells them."""
+    names = {row.name for row in config.directory.entries if row.enabled}
+    for row in config.auth.credentials:
+        names |= set(row.users or (row.login,))
+    return names if config.registrar.case_sensitive else {name.lower() for name in names}
 
 
 def _limits(config: Config) -> Limits:

@@ -8,8 +8,8 @@ import cProfile
 import pstats
 import sys
 
+from centrex.farm.custody import Custody
 from centrex.farm.farm import Farm
-from centrex.farm.relay_side import Custody
 from centrex.media.terms import Slot
 from centrex.proxy.relaying import Relaying
 from centrex.runtime.relay.plane import Plane

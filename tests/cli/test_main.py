@@ -123,13 +123,13 @@ def test_at_a_terminal_the_dashboard_opens_and_asks_for_a_first_configuration(
     opened = _opened(monkeypatch)
     assert line.run().exit_code == 0
     (wishes,) = opened
-    assert wishes["source"].path == line.paths.config
+    assert wishes["source"]().path == line.paths.config
     told = wishes["writer"](
         {"domain": "sip.example.com", "address": ["0.0.0.0"], "port": 5070, "users": ["1001"]}
     )
     assert told["phones"][0]["login"] == "1001"
     assert told["phones"][0]["password"]
-    config = wishes["source"].load()
+    config = wishes["source"]().load()
     assert (config.network.domain, config.network.port) == ("sip.example.com", 5070)
 
 

@@ -1,12 +1,14 @@
 """Which relay gets a call, and that each carries what it is to carry, whatever breaks."""
 
+from dataclasses import replace
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from centrex.farm.custody import Custody
 from centrex.farm.farm import Farm
 from centrex.farm.relay import RelayState
-from centrex.farm.relay_side import Custody
-from tests.support.farmlink import FakePlane, Joined, Watcher, session
+from tests.support.farmlink import FakePlane, Joined, Ringing, Watcher, session
 
 
 def make(*capacities: int) -> tuple[Farm, Watcher, list[Joined]]:
@@ -207,7 +209,7 @@ def test_a_relay_that_ends_a_session_and_one_that_has_something_to_say() -> None
     link.run()
     assert watcher.seen[-2:] == [
         ("notice", "r0", "s", "one-way", "caller sends, callee does not"),
-        ("ended", "r0", "s", "silent for 60 s", {"id": "s"}),
+        ("ended", "r0", "s", "silent for 60 s", {"id": "s", "call_id": "call-s"}),
     ]
     assert not relay.sessions
 
@@ -240,7 +242,7 @@ def test_expected_sessions_count() -> None:
     farm, _, (one, other) = make(100, 100)
     relay = one.relay
     told = session("s", relay)
-    farm.expect(relay, "s", lambda: told)
+    farm.expect(relay, "s", Ringing())
     assert (relay.count, other.relay.count) == (1, 0)
     assert farm.open(0.0) is other.relay
     farm.put(relay, told, 0.0)
@@ -252,35 +254,93 @@ def test_slots_that_served_nobody_are_used_again() -> None:
     farm, _, (link,) = make(100)
     relay = link.relay
     slots = [slot for slot in (relay.slot(4), relay.slot(4)) if slot is not None]
-    told = session("s", relay)
-    farm.expect(relay, "s", lambda: told)
-    farm.forgo(relay, "s", slots)
+    farm.expect(relay, "s", Ringing(*slots))
+    farm.forgo(relay, "s")
+    farm.forgo(relay, "s")
     link.run()
     assert relay.count == 0
     left = [relay.slot(4) for _ in range(512)]
     assert set(slots) <= set(left)
+    assert len(set(left)) == 512
     assert not link.plane.held
 
 
-def test_slots_of_an_earlier_login_are_not() -> None:
+def test_ports_are_leased_again_when_a_call_ends() -> None:
     farm, _, (link,) = make(100)
     relay = link.relay
-    slots = [slot for slot in (relay.slot(4), relay.slot(4)) if slot is not None]
-    farm.expect(relay, "s", lambda: None)
-    link.cut()
-    relay.came(link.to_relay, ["198.51.100.1"], 1.0)
-    farm.forgo(relay, "s", slots)
-    assert relay.slot(4) is None
-    farm.give_back(relay, slots)
-    assert relay.slot(4) == slots[0]
+    one = session("s", relay)
+    farm.put(relay, one, 0.0)
+    link.run()
+    while relay.slot(4) is not None:
+        pass
+    for stock in relay._stocks.values():
+        stock.asked = 0
+    link.to_relay.lines.clear()
+    farm.end(relay, "s", "hung up", 1.0)
+    assert [line.split(b'"')[3] for line in link.to_relay.lines] == [b"end", b"lease"]
 
 
-def test_a_relay_that_logs_in_again_is_told_what_is_expected() -> None:
+def test_a_lease_that_was_too_early_is_asked_for_once_more() -> None:
+    """The relay was asked before it heard that a call has ended."""
     farm, _, (link,) = make(100)
-    told = session("s", link.relay)
-    farm.expect(link.relay, "s", lambda: told)
+    relay = link.relay
+    farm.put(relay, session("s", relay), 0.0)
+    while relay.slot(4) is not None:
+        pass
+    link.to_relay.lines.clear()
+    farm.end(relay, "s", "hung up", 1.0)
+    assert [line.split(b'"')[3] for line in link.to_relay.lines] == [b"end"]
+    host = next(iter(link.plane.hosts))
+    relay.leased(host, [], 512, most=512)
+    assert [line.split(b'"')[3] for line in link.to_relay.lines] == [b"end", b"lease"]
+    relay.leased(host, [], 512, most=512)
+    assert len(link.to_relay.lines) == 2, "after that, once a second"
+
+
+def test_a_session_of_a_former_run_that_nobody_answered_is_over() -> None:
+    farm, _, (link,) = make(100)
+    one = replace(session("rings", link.relay), answered=False)
+    farm.put(link.relay, one, 0.0)
+    link.run()
     link.cut()
-    again = Joined(farm, FakePlane(), name="r0")
-    again.run()
-    assert list(again.plane.held) == ["s"]
-    assert not again.relay.expected
+    watcher = Watcher()
+    watcher.adopts = True
+    later = Farm(watcher, heartbeat_s=5.0, boot="later")
+    Joined(later, link.plane, link.custody, name="r0").run()
+    assert not link.plane.held
+    assert not any(event[0] == "adopt" for event in watcher.seen)
+
+
+def test_anybody_may_be_refused_and_keeps_nobody_out() -> None:
+    farm, _, (link,) = make(100)
+    for number in range(300):
+        farm.refused(
+            f"false-{number}", "192.0.2.66:1", "it does not know the secret", float(number)
+        )
+    names = [relay.name for relay in farm]
+    assert len(names) == 17
+    assert {"r0", "false-299"} <= set(names)
+    honest = Joined(farm, FakePlane(), name="honest", now=400.0)
+    honest.run()
+    assert honest.proxy_side.relay is not None
+    assert link.relay.state is RelayState.AVAILABLE
+
+
+def test_others_calls_count_where_a_relay_serves_several_proxies() -> None:
+    plane, custody = FakePlane(), Custody(proxies=2)
+    farms = []
+    for name in ("office", "branch"):
+        farm = Farm(Watcher(), heartbeat_s=5.0, boot=name)
+        link = Joined(farm, plane, custody, proxy=name, capacity=4)
+        link.run()
+        farms.append((farm, link))
+    for number in range(4):
+        relay = farms[0][0].open(0.0)
+        assert relay is not None
+        farms[0][0].put(relay, session(f"s{number}", relay), 0.0)
+        farms[0][1].run()
+    for farm, link in farms:
+        link.relay_side.beat({"sessions": 4})
+        link.run()
+        assert farm.open(0.0) is None
+    assert [link.relay.foreign for _, link in farms] == [0, 4]

@@ -3,9 +3,11 @@
 import json
 from typing import Any
 
+import pytest
+
 from centrex.farm.relay import Relay
 from centrex.media.terms import Slot
-from tests.support.farmlink import Wire
+from tests.support.farmlink import Ringing, Wire
 
 V4, OTHER, V6 = "192.0.2.1", "198.51.100.1", "2001:db8::1"
 
@@ -21,7 +23,10 @@ def slots(host: str, count: int, first: int = 30000) -> list[Slot]:
 
 def came(*hosts: str) -> tuple[Relay, Wire]:
     relay, wire = Relay("one", 0.0), Wire()
-    relay.came(wire, list(hosts), 0.0)
+    relay.came(wire, list(hosts), 0.0, anew=True)
+    assert not wire.lines, "its sessions are told first"
+    relay.keep()
+    assert json.loads(wire.lines.pop(0)) == {"t": "keep", "ports": {}}
     return relay, wire
 
 
@@ -103,11 +108,52 @@ def test_many_addresses_are_leased_at_sparingly() -> None:
     assert [one["count"] for one in asked(wire)] == [449]
 
 
-def test_what_was_leased_goes_with_the_link() -> None:
+@pytest.mark.parametrize("anew", [False, True])
+def test_what_was_leased_outlives_the_link_but_not_the_relay(anew: bool) -> None:
     relay, _ = came(V4)
-    relay.leased(V4, slots(V4, 512), 512)
+    relay.leased(V4, slots(V4, 500), 512)
     relay.left("cut", 1.0)
-    assert relay.slot(4) is None
-    relay.leased(V4, slots(V4, 1), 1)
-    assert relay.slot(4) is None
     relay.send("put", x=1)
+    taken = [slot for slot in (relay.slot(4), relay.slot(4)) if slot is not None]
+    relay.expected["s"] = Ringing(*taken)
+    wire = Wire()
+    relay.came(wire, [V4], 2.0, anew=anew)
+    relay.keep()
+    kept, *leases = asked(wire)
+    ports = kept["ports"][V4]
+    assert len(ports) == (2 if anew else 500)
+    assert {slot.port for slot in taken} <= set(ports)
+    assert [one["count"] for one in leases] == ([512] if anew else [])
+    assert relay.shortage == ""
+
+
+def test_a_relay_lends_no_more_than_a_share() -> None:
+    relay, wire = came(V4)
+    asked(wire)
+    relay.leased(V4, slots(V4, 6), 512, most=6)
+    assert not asked(wire)
+    for _ in range(3):
+        assert relay.slot(4) is not None
+    assert [one["count"] for one in asked(wire)] == [3]
+    relay.leased(V4, [], 3, most=6, why="there are too many sockets")
+    assert relay.shortage == "", "there is one yet"
+    for _ in range(3):
+        assert relay.slot(4) is not None
+    asked(wire)
+    assert relay.shortage == ""
+    relay.leased(V4, [], 6, most=6, why="there are too many sockets")
+    assert relay.shortage == "there are too many sockets"
+    relay.leased(V4, [], 0, most=6)
+    assert relay.shortage == "no port is left"
+
+
+def test_what_others_have_it_carry_counts() -> None:
+    relay, _ = came(V4)
+    relay.capacity = 10
+    relay.leased(V4, slots(V4, 512), 512)
+    assert relay.takes_calls
+    relay.foreign = 9
+    assert relay.takes_calls
+    relay.expected["s"] = Ringing()
+    assert relay.load == 1.0
+    assert not relay.takes_calls

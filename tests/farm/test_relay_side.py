@@ -6,9 +6,11 @@ from hypothesis import strategies as st
 
 from centrex.base import PeerError
 from centrex.farm import wire
+from centrex.farm.custody import Custody
 from centrex.farm.farm import Farm
-from centrex.farm.relay_side import Custody, LinkState
-from tests.support.farmlink import FakePlane, Joined, Watcher, session
+from centrex.farm.relay_side import LinkState
+from centrex.media.terms import Session, Slot
+from tests.support.farmlink import FakePlane, Joined, Ringing, Watcher, session
 
 
 def up(plane: FakePlane | None = None, custody: Custody | None = None, **more: str) -> Joined:
@@ -31,15 +33,141 @@ def test_a_proxy_that_does_not_know_the_secret_learns_nothing() -> None:
     assert link.to_proxy.closed
 
 
-def test_ports_that_were_not_used_go_with_the_link() -> None:
+def used(one: Session) -> set[Slot]:
+    return {slot for stream in one.streams if stream is not None for slot in stream.slots}
+
+
+def test_ports_that_were_not_used_are_free_when_the_proxy_stays_away() -> None:
     link = up()
     one = session("s", link.relay)
     link.farm.put(link.relay, one, 0.0)
     link.run()
     link.cut()
-    used = {slot for stream in one.streams if stream is not None for slot in stream.slots}
-    assert len(link.plane.freed) >= 100
-    assert not used & set(link.plane.freed)
+    assert not link.custody.overdue(60.0)
+    freed = link.custody.overdue(61.0)
+    assert len(freed) >= 100
+    assert not used(one) & set(freed)
+    assert not link.custody.overdue(200.0)
+
+
+def test_a_proxy_that_comes_back_has_what_it_had() -> None:
+    link = up()
+    before = set(link.custody.lent("office"))
+    link.cut()
+    again = Joined(link.farm, link.plane, link.custody)
+    again.run()
+    assert set(link.custody.lent("office")) == before
+    assert not link.custody.overdue(1000.0), "it is here"
+    assert not link.plane.freed
+
+
+def test_a_proxy_that_was_started_anew_begins_with_nothing() -> None:
+    link = up()
+    before = set(link.custody.lent("office"))
+    link.cut()
+    later = Farm(Watcher(), heartbeat_s=5.0, boot="boot-2")
+    Joined(later, link.plane, link.custody).run()
+    assert before == set(link.plane.freed)
+    assert not before & set(link.custody.lent("office"))
+
+
+def test_ports_of_calls_that_ring_are_had_again_from_a_relay_started_anew() -> None:
+    link = up()
+    one = session("s", link.relay)
+    told = used(one)
+    link.relay.expected["s"] = Ringing(*told)
+    link.cut()
+    plane = FakePlane()
+    plane.taken.add(min(slot.port for slot in told))
+    again = Joined(link.farm, plane, boot="b2")
+    again.run()
+    lent = again.custody.lent("office")
+    assert len(told & set(lent)) == 1, "the other one is somebody else's by now"
+    again.farm.put(again.relay, one, 1.0)
+    again.run()
+    assert not told & set(again.custody.lent("office"))
+
+
+def test_nobody_gets_what_is_lent_to_another() -> None:
+    plane, custody = FakePlane(), Custody(proxies=2)
+    office = up(plane, custody)
+    branch = up(plane, custody, proxy="branch")
+    one = session("s", office.relay)
+    branch.farm.put(branch.relay, one, 0.0)
+    branch.run()
+    assert not plane.held
+    assert not branch.relay.sessions
+    assert not plane.freed
+    office.farm.put(office.relay, one, 0.0)
+    office.run()
+    assert list(plane.held) == ["s"]
+
+
+def test_nothing_is_lent_before_all_proxies_have_told_what_they_hold() -> None:
+    plane, custody = FakePlane(), Custody(proxies=2, settled_at=5.0)
+    office = up(plane, custody)
+    assert not custody.lent("office")
+    assert office.relay.expects_ports
+    branch = up(plane, custody, proxy="branch")
+    office.run()
+    assert custody.lent("office")
+    assert custody.lent("branch")
+    assert {slot.port for slot in custody.lent("office")}.isdisjoint(
+        slot.port for slot in custody.lent("branch")
+    )
+    assert branch.relay.takes_calls
+
+
+def test_a_proxy_that_does_not_come_is_not_waited_for_for_long() -> None:
+    plane, custody = FakePlane(), Custody(proxies=2, settled_at=5.0)
+    office = up(plane, custody)
+    assert not custody.lent("office")
+    custody.settle()
+    office.run()
+    assert office.relay.takes_calls
+
+
+def test_proxies_share_what_there_is() -> None:
+    plane, custody = FakePlane(), Custody(proxies=2)
+    plane.pairs = 100
+    office = up(plane, custody)
+    branch = up(plane, custody, proxy="branch")
+    assert [len(custody.lent(name)) for name in ("office", "branch")] == [25, 25]
+    for number, link in enumerate((office, branch) * 8):
+        relay = link.farm.open(0.0)
+        assert relay is not None
+        link.farm.put(relay, session(f"s{number}", relay), 0.0)
+        link.run()
+    assert len(plane.held) == 16
+    assert all(12 <= len(custody.lent(name)) <= 25 for name in ("office", "branch"))
+
+
+def test_a_drained_relay_tells_a_proxy_that_was_started_anew() -> None:
+    link = up()
+    link.farm.drain("one", on=True)
+    link.run()
+    link.cut()
+    later = Farm(Watcher(), heartbeat_s=5.0, boot="boot-2")
+    again = Joined(later, link.plane, link.custody)
+    again.run()
+    assert again.relay.draining
+    later.drain("one", on=False)
+    again.run()
+    again.cut()
+    last = Joined(Farm(Watcher(), heartbeat_s=5.0, boot="boot-3"), link.plane, link.custody)
+    last.run()
+    assert not last.relay.draining
+
+
+def test_a_relay_is_started_anew_only_for_whom_it_belongs_to() -> None:
+    link = up()
+    link.relay.send("again")
+    link.run()
+    told: list[bool] = []
+    link.relay_side._again = lambda: told.append(True)
+    link.relay.send("again")
+    link.run()
+    assert told == [True]
 
 
 def test_addresses_that_come_and_go_are_told_at_once() -> None:
@@ -113,8 +241,8 @@ def test_many_sessions_are_told_in_parts() -> None:
     assert sum(b'"held"' in line for line in again.seen) == 3
 
 
-@given(st.sampled_from(["put", "end", "lease", "drain", "sessions", "beat", "refused", "x"]),
-       st.dictionaries(st.sampled_from(["session", "id", "host", "count", "on", "ids", "ask", "why"]),
+@given(st.sampled_from(["put", "end", "lease", "keep", "again", "drain", "sessions", "beat", "refused", "x"]),
+       st.dictionaries(st.sampled_from(["session", "id", "host", "count", "on", "ids", "ask", "why", "ports"]),
                        st.none() | st.integers() | st.text(max_size=5) | st.lists(st.integers())))  # fmt: skip
 def test_a_proxy_may_say_anything_and_breaks_only_its_link(
     kind: str, fields: dict[str, object]

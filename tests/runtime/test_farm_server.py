@@ -10,8 +10,8 @@ import pytest
 from anyio.abc import ByteStream
 
 from centrex.base import Unavailable
+from centrex.farm.custody import Custody
 from centrex.farm.farm import Farm
-from centrex.farm.relay_side import Custody
 from centrex.runtime.farm_server import FarmServer
 from centrex.runtime.relay.link import ProxyLink
 from tests.support.farmlink import SECRET, FakePlane, Watcher, session
@@ -75,9 +75,11 @@ def link(plane: FakePlane, address: str, port: int, custody: Custody, said: list
         custody=custody,
         told=lambda: {
             "capacity": 10, "path": "userspace", "path_why": "", "version": "1", "boot": "b",
+            "config": "c",
         },
         beat=lambda: {"sessions": len(plane.held), "cpu_ms": int(time.process_time() * 1000)},
         report=said.append,
+        again=lambda: said.append("again"),
     )  # fmt: skip
 
 

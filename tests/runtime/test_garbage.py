@@ -15,9 +15,10 @@ BUSY = 1000
 @pytest.fixture(autouse=True)
 def as_it_was() -> Iterator[None]:
     """Leave the collector as the tests that follow expect it."""
-    was = gc.isenabled()
+    was, thresholds = gc.isenabled(), gc.get_threshold()
     yield
     gc.unfreeze()
+    gc.set_threshold(*thresholds)
     (gc.enable if was else gc.disable)()
 
 
@@ -35,9 +36,9 @@ def forgotten() -> weakref.ref[Cycle]:
 class Engine:
     """What a collector sees of one: the messages of each second."""
 
-    def __init__(self, too_many: int = ALONE) -> None:
+    def __init__(self, too_many: int = ALONE, step: int = 0) -> None:
         self.trimmed = 0
-        self.collector = Collector(self.trim, too_many=too_many)
+        self.collector = Collector(self.trim, too_many=too_many, step=step)
         self.messages = 0
 
     def trim(self, kept: int) -> None:
@@ -112,6 +113,38 @@ def test_too_many_young_are_looked_at_whatever_goes_on() -> None:
     engine.seconds(1, BUSY)
     assert cycle() is None
     assert len(kept) == 600
+
+
+def test_where_others_share_the_process_the_young_are_looked_at_in_small_steps() -> None:
+    steps: list[int] = []
+    gc.enable()
+    Engine(step=500)
+    gc.callbacks.append(
+        lambda phase, told: steps.append(told["generation"]) if phase == "start" else None
+    )
+    try:
+        cycle = forgotten()
+        kept = [[number] for number in range(20_000)]
+    finally:
+        gc.callbacks.pop()
+    assert cycle() is None
+    assert len(kept) == 20_000
+    assert len(steps) >= 20
+    assert set(steps) == {0}, "nothing older is walked over in the middle of a call"
+
+
+def test_what_outlived_those_steps_is_looked_at_when_it_is_quiet() -> None:
+    gc.enable()
+    engine = Engine(step=500)
+    cycle = forgotten()
+    reference = cycle()
+    kept = [[number] for number in range(20_000)]
+    del reference
+    engine.seconds(10, BUSY)
+    assert cycle() is not None
+    engine.seconds(10)
+    assert cycle() is None
+    assert len(kept) == 20_000
 
 
 def old() -> weakref.ref[Cycle]:

@@ -1,7 +1,5 @@
 import ipaddress
-import shutil
 import struct
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +7,7 @@ from typing import Any
 import pytest
 
 from centrex.runtime.pcapng import Packet, pcapng
+from tests.support.wireshark import dissected
 
 V4 = ("192.0.2.7", 5060), ("192.0.2.1", 5062)
 V6 = ("2001:db8::7", 5060), ("2001:db8::1", 5061)
@@ -124,11 +123,30 @@ def test_nothing_is_a_file_too() -> None:
     assert read(pcapng([])) == []
 
 
-@pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
+LONG = INVITE[:-2] + b"Content-Length: 70000\r\n\r\n" + b"x" * 70_000
+
+
+@pytest.mark.peer("tshark")
 @pytest.mark.slow
 def test_wireshark_reads_it(tmp_path: Path) -> None:
+    """Whatever the ports: by datagrams, by connections, and what was TLS, in both families."""
+    hosts = ("192.0.2.7", "192.0.2.1"), ("2001:db8::7", "2001:db8::1")
+    ports = (5060, 5060), (40_000, 5070), (40_001, 5061), (5061, 40_002), (5090, 41_000)
+    packets = [
+        packet(data, ((near, here), (far, there)), stream=stream)
+        for near, far in hosts
+        for here, there in ports
+        for stream in (False, True)
+        for data in ([INVITE, LONG] if stream else [INVITE])
+    ]
     file = tmp_path / "call.pcapng"
-    file.write_bytes(pcapng([packet(), packet(ends=V6, stream=True)]))
-    command = ["tshark", "-r", str(file), "-T", "fields", "-e", "sip.Method"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=9)
-    assert done.stdout.split() == ["INVITE", "INVITE"]
+    file.write_bytes(pcapng(packets))
+    read = [
+        (source, target, "UDP" if "udp" in protocols else "TCP")
+        for source, target, protocols in dissected(file)
+    ]
+    assert read == [
+        (*(f"{host}:{port}" for host, port in (one.source, one.target)),
+         "TCP" if one.stream else "UDP")
+        for one in packets
+    ]  # fmt: skip

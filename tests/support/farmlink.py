@@ -5,10 +5,11 @@ from itertools import count
 from typing import Any
 
 from centrex.base import Unavailable
+from centrex.farm.custody import Custody
 from centrex.farm.farm import Farm
 from centrex.farm.proxy_side import ProxySide
 from centrex.farm.relay import Relay
-from centrex.farm.relay_side import Custody, RelaySide
+from centrex.farm.relay_side import RelaySide
 from centrex.media.terms import Address, End, Session, Slot, Stream
 
 SECRET = b"what both know"
@@ -24,14 +25,23 @@ class FakePlane:
         self.freed: list[Slot] = []
         self.ended: list[str] = []
         self.broken = ""
+        self.taken: set[int] = set()
+        self.pairs = 10_000
         self._ports = count(30000, 2)
+
+    def reserve(self, host: str, port: int) -> Slot | None:
+        if port in self.taken or host not in self.hosts:
+            return None
+        self.taken.add(port)
+        return Slot(host, self.hosts[host], port)
 
     def lease(self, host: str, count: int) -> list[Slot]:
         if not self.left:
             raise Unavailable("no port is left")
         got = min(count, self.left)
         self.left -= got
-        return [Slot(host, self.hosts[host], next(self._ports)) for _ in range(got)]
+        free = (port for port in self._ports if port not in self.taken)
+        return [Slot(host, self.hosts[host], next(free)) for _ in range(got)]
 
     def free(self, slots: Iterable[Slot]) -> None:
         self.freed += slots
@@ -49,6 +59,13 @@ class FakePlane:
 
     def sessions(self, names: Sequence[str] | None = None) -> list[dict[str, Any]]:
         return [{"id": name} for name in names or () if name in self.held]
+
+
+class Ringing:
+    """A call that nobody has answered yet."""
+
+    def __init__(self, *held: Slot) -> None:
+        self.slots = list(held)
 
 
 class Watcher:
@@ -113,6 +130,7 @@ class Joined:
         now: float = 0.0,
         capacity: int = 100,
         proxy: str = "office",
+        boot: str = "b1",
         nonces: tuple[str, str] = ("a" * 32, "b" * 32),
     ) -> None:
         self.farm, self.plane, self.now = farm, plane, now
@@ -123,7 +141,8 @@ class Joined:
             "path": "userspace",
             "path_why": "",
             "version": "1",
-            "boot": "b1",
+            "boot": boot,
+            "config": "c1",
         }
         self.relay_side = RelaySide(
             self.to_proxy,
@@ -164,7 +183,7 @@ class Joined:
         self.to_proxy.lines.clear()
         self.to_relay.lines.clear()
         self.proxy_side.closed(why, self.now)
-        self.relay_side.closed()
+        self.relay_side.closed(self.now)
 
     @property
     def relay(self) -> Relay:

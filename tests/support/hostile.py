@@ -9,7 +9,9 @@ from tests.support.pretend import (
     CALL,
     HOSTILE,
     RELAYS,
+    ROUTE,
     STATUS,
+    WATCHER,
     Pretend,
     call_row,
     event,
@@ -57,6 +59,19 @@ def spoiled() -> Pretend:
     instance.answers["relays"] = lambda _: {"relays": [relay]}
     streams = [{"call_id": HOSTILE, "caller": {"address": HOSTILE}, "x": [HOSTILE]}]
     instance.answers["relays.calls"] = lambda _: {"relays.calls": streams, "total": 1, "next": None}
+    watcher = dict.fromkeys(("watcher", "target", "package", "state", "source"), HOSTILE)
+    instance.answers["subscriptions"] = lambda _: {
+        "available": True,
+        "rows": [{**WATCHER, **watcher}],
+    }
+    step = {**ROUTE["steps"][0], "to": HOSTILE, "uris": [f"sip:{HOSTILE}"]}
+    instance.answers["route.test"] = lambda _: {
+        **ROUTE,
+        "number": HOSTILE,
+        "outcome": HOSTILE,
+        "steps": [step, {**step, "uris": [], "why": HOSTILE}],
+        "looked": [{**ROUTE["looked"][0], "key": HOSTILE, "why": HOSTILE}],
+    }
     ban = {**BANS[0], "source": HOSTILE, "reason": HOSTILE}
     instance.answers["bans"] = lambda _: {"bans": [ban]}
     status = {**STATUS, "description": HOSTILE, "warnings": [HOSTILE], "domain": HOSTILE}

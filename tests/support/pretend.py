@@ -65,6 +65,7 @@ def call_row(number: int, **values: Any) -> Json:
         "caller": "udp 198.51.100.7:40112",
         "callee": "tcp 203.0.113.9:5060",
         "relay": "embedded",
+        "codec": ("PCMU", "", "opus, H264")[number % 3],
     }
     return {**row, **values}
 
@@ -169,6 +170,37 @@ BANS: list[Json] = [
         "source": "198.51.100.99", "reason": "guessed passwords", "until": AT, "seconds_left": 3000
     },
 ]  # fmt: skip
+
+
+WATCHER: Json = {
+    "watcher": "sip:1001@example.com", "target": "sip:1002@example.com", "package": "dialog",
+    "expires_s": 1200, "state": "active", "notified": 3, "source": "udp 198.51.100.7:40112",
+}  # fmt: skip
+"""A row of `subscriptions`."""
+
+ROUTE: Json = {
+    "number": "9044",
+    "at": "2026-11-26T10:15",
+    "plan": {"plan": 1, "key": r"9(\d+)", "groups": ["044"]},
+    "looked": [
+        {"plan": 0, "key": "100", "why": "another number", "decides": False},
+        {"plan": 1, "key": r"9(\d+)", "why": r"the pattern matches, \1 is 044", "decides": True},
+    ],
+    "steps": [
+        {"to": "1001", "kind": "user", "uris": ["sip:1001@10.0.0.4:5060"], "why": "",
+         "from_s": 0.0, "ring_s": 15.0},
+        {"to": "1003", "kind": "user", "uris": [], "why": "no phone is registered",
+         "from_s": 15.0, "ring_s": 0.0},
+        {"to": r"\1@office", "kind": "gateway",
+         "uris": ["sip:044@192.0.2.80:5060", "sip:044@192.0.2.81:5060"], "why": "",
+         "from_s": 15.0, "ring_s": 120.0},
+    ],
+    "seconds": 135.0,
+    "outcome": "rings until somebody answers; else the caller gets 480, or the last one's answer",
+    "live": True,
+    "edited": False,
+}  # fmt: skip
+"""An answer of the route tester."""
 
 
 def settings() -> Json:
@@ -282,6 +314,7 @@ class Pretend:
             "config.confirm": lambda _: {"confirmed": True},
             "config.rollback": lambda _: {"rolled_back": True},
             "subscriptions": lambda _: {"rows": [], "available": False},
+            "route.test": lambda params: {**ROUTE, "number": params["number"]},
         }
 
     def _page(self, name: str, rows: list[Json]) -> Json:

@@ -1,9 +1,10 @@
 """A farm of relays without a network: what the core asks of it, and descriptions to be relayed."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import count
 
-from centrex.media.exchange import Family
+from centrex.farm.relay import Unsaid
+from centrex.media.exchange import Exchange, Family
 from centrex.media.terms import Session, Slot
 from centrex.proxy.carried import Farm
 from centrex.proxy.media_path import Mode
@@ -41,7 +42,7 @@ class FakeFarm:
         self.sessions: dict[str, Session] = {}
         self.told: list[Session] = []
         self.ended: list[tuple[str, str]] = []
-        self.expected: dict[str, Callable[[], Session | None]] = {}
+        self.expected: dict[str, Unsaid] = {}
         self.returned: list[Slot] = []
         self.expects_ports = False
 
@@ -67,12 +68,13 @@ class FakeFarm:
         del self.sessions[name]
         self.ended.append((name, reason))
 
-    def expect(self, relay: object, name: str, tell: Callable[[], Session | None]) -> None:
-        self.expected.setdefault(name, tell)
+    def expect(self, relay: object, name: str, unsaid: Unsaid) -> None:
+        self.expected[name] = unsaid
 
-    def forgo(self, relay: object, name: str, slots: Iterable[Slot]) -> None:
-        if self.expected.pop(name, None) is not None:
-            self.returned += slots
+    def forgo(self, relay: object, name: str) -> None:
+        unsaid = self.expected.pop(name, None)
+        if unsaid is not None:
+            self.returned += unsaid.slots
 
     def give_back(self, relay: object, slots: Iterable[Slot]) -> None:
         self.returned += slots
@@ -80,8 +82,9 @@ class FakeFarm:
     @property
     def only(self) -> Session:
         """The only session; one that is only expected is asked for, as after a login."""
-        for name, tell in self.expected.items():
-            session = tell()
+        for name, unsaid in self.expected.items():
+            assert isinstance(unsaid, Exchange)
+            session = unsaid.session()
             assert session is not None
             self.sessions[name] = session
         self.expected.clear()

@@ -41,6 +41,8 @@ def test_no_control_or_deceptive_character_of_a_stranger_leaves(size: tuple[int,
             "bans": ("6",),
             "release?": ("d",),
             "leave": ("n",),
+            "watchers": ("7",),
+            "route": ("8", "1", "enter"),
             "config": ("2",),
             "edited": ("tab", "j", "enter"),
             "review": ("v",),
@@ -64,7 +66,7 @@ def test_no_control_or_deceptive_character_of_a_stranger_leaves(size: tuple[int,
         terminal.press("y")
         assert terminal.ends() == 0
     for name in ("log line", "phones", "remove?", "calls", "ladder", "raw", "relays", "streams",
-                 "bans", "release?", "review", "logins"):  # fmt: skip
+                 "bans", "release?", "watchers", "route", "review", "logins"):  # fmt: skip
         assert SEEN in seen[name], name
     # the clipboard's sequence carries base64; everything else is what is drawn
     drawn = re.sub(rb"\x1b\]52;c;[A-Za-z0-9+/=]*\x07", b"", terminal.output)

@@ -24,6 +24,7 @@ def anyio_backend() -> str:
         ("relays", "Media relays –"),
         ("bans", "Bans –"),
         ("watch", "Watchers –"),
+        ("route 9044", "Who rings when"),
         ("config media", "Media Proxy Support"),
         ("config Call R", "Routing plans"),
         ("call call-1@192.0.2.7", "who answered"),

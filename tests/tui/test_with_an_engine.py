@@ -41,7 +41,7 @@ async def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
 
 def opener_of(server: CentrexServer) -> Opener:
     paths = api.instance_paths("", server.config)
-    return Opener(paths, api.ConfigSource(path=server.config))
+    return Opener(paths, lambda: api.ConfigSource(path=server.config))
 
 
 async def leave(operator: Operator) -> None:
@@ -187,7 +187,7 @@ async def test_a_service_that_ends_is_not_replaced_and_found_again_when_it_is_ba
 ) -> None:
     with CentrexServer(tmp_path, users=("1001",)) as server:
         paths = paths_of(server, monkeypatch)
-        opener = Opener(paths, api.ConfigSource(path=server.config))
+        opener = Opener(paths, lambda: api.ConfigSource(path=server.config))
         async with dashboard(opener=opener) as operator:
             await operator.sees("attached")
             await asyncio.to_thread(server.stop)

@@ -5,6 +5,7 @@ import contextlib
 import socket
 import struct
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +24,7 @@ from tests.support.wire import (
     meanwhile,
     ping,
 )
+from tests.support.wireshark import dissected, first_lines
 
 pytestmark = pytest.mark.wire
 
@@ -142,6 +144,28 @@ def test_a_call_by_tls_can_be_looked_at_and_exported(
     assert file["name"].endswith(".pcapng")
     frames = base64.b64decode(file["data"])
     assert frames.count(b"TLS, decrypted") == sum(one["transport"] == "tls" for one in messages)
+
+
+@pytest.mark.slow
+@pytest.mark.peer("tshark")
+@pytest.mark.parametrize(("one", "other"), PAIRS)
+def test_wireshark_sees_what_passed(
+    server: CentrexServer, phones: dict[str, SipClient], tmp_path: Path, one: str, other: str
+) -> None:
+    call, incoming = connect(phones[one], phones[other])
+    hang_up(call, incoming)
+    told = control(server, "call", id=call.call_id)
+    messages = [row for row in told["entries"] if row["kind"] == "message"]
+    file = tmp_path / "call.pcapng"
+    exported = control(server, "call.export", id=call.call_id, format="pcapng")
+    file.write_bytes(base64.b64decode(exported["data"]))
+    assert first_lines(file) == [row["raw"].partition("\r\n")[0] for row in messages]
+    seen = dissected(file)
+    for kind in (one, other):
+        end = phones[kind].sent_by.replace("[", "").replace("]", "")
+        assert [end in (row.source, row.target) for row in seen].count(True) >= 4, kind
+        wanted = "udp" if kind.startswith("udp") else "tcp"
+        assert all(wanted in row.protocols for row in seen if end in (row.source, row.target))
 
 
 def test_a_cancel_crosses_over(phones: dict[str, SipClient]) -> None:

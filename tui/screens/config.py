@@ -68,6 +68,7 @@ class ConfigScreen(ListEditing, View):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("v", "review", "review"),
+        Binding("t", "test_route", "test"),
         Binding("U", "undo_all", "undo all", show=False),
         Binding("tab", "further(1)", "next part", show=False),
         Binding("shift+tab", "further(-1)", "part before", show=False),
@@ -186,6 +187,7 @@ class ConfigScreen(ListEditing, View):
         """Show one dialog."""
         turned = dialog is not self.dialog
         self.dialog = dialog
+        self.refresh_bindings()
         self.page = dialog.name
         items = self.specs(dialog)
         self.form.set_class(not items, "-none")
@@ -224,6 +226,7 @@ class ConfigScreen(ListEditing, View):
 
     def _mark(self) -> None:
         """Put the marks at the tabs: wrong before edited before later."""
+        self.dashboard.draft = self.draft
         wrong = {str(problem.get("key", "")) for problem in self.preview.get("problems", ())}
         for dialog in DIALOGS:
             told = self.described.get(dialog.name, {})
@@ -341,6 +344,17 @@ class ConfigScreen(ListEditing, View):
         if self.list_spec:
             self.set_focus(self.table)
         super().action_filter()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer the tester where plans are."""
+        if action == "test_route":
+            return self.dialog.name == "routing"
+        return super().check_action(action, parameters)
+
+    def action_test_route(self) -> None:
+        """Test the chosen plan, or any number, with the edits there are."""
+        row = self.table.chosen if self.list_name == "routing.plans" else None
+        self.dashboard.go("route", str(row.get("name") or "") if row else "")
 
     # -- editing -----------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from textual.containers import Container
 from textual.worker import Worker
 
 from centrex import api
+from tui.memory import Arranged
 from tui.screens.questions import Choose, Confirm
 from tui.screens.view import View
 from tui.widgets.lines import entitle
@@ -73,8 +74,10 @@ class LiveScreen(View):
             )
 
     def on_mount(self) -> None:
-        """The table has the keys."""
+        """The table has the keys, and looks as it did last."""
         self.table.focus()
+        known = self.dashboard.memory.table(self.mode)
+        self.table.look_as(known.columns, known.sort, known.descending)
         self.name_frame()
 
     @property
@@ -157,6 +160,20 @@ class LiveScreen(View):
     def on_table_filtered(self) -> None:
         """Tell how many are seen now."""
         self.name_frame()
+
+    def on_table_arranged(self) -> None:
+        """Remember how the table is looked at."""
+        table = self.table
+        chosen = [column.name for column in self.columns if column.name in table.chosen_columns]
+        usual = [column.name for column in self.columns if column.shown]
+        self.dashboard.remember(
+            self.mode,
+            Arranged(
+                columns=() if chosen == usual else tuple(chosen),
+                sort=table.sorted_by,
+                descending=table.descending,
+            ),
+        )
 
     def filter_text(self) -> str:
         """Return the filter in force."""

@@ -19,6 +19,7 @@ class SubscriptionsScreen(LiveScreen):
     title_words, command, rows_key = "Watchers", "subscriptions", "rows"
     key_names: Sequence[str] = ("watcher", "target", "package", "source")
     nothing = "nobody watches"
+    paged = True
     columns: ClassVar[tuple[Column, ...]] = (
         Column(
             name="watcher", title="Watcher", text=lambda row: person(str(row.get("watcher", ""))),

@@ -15,6 +15,7 @@ from textual.containers import Container
 from textual.message import Message
 from textual.widgets import Input
 
+from tui.screens.free_table import FreeTable
 from tui.screens.questions import Choose
 from tui.values import MASK, Objection, Spec, as_shown, as_text, parse
 from tui.widgets.lines import Line, Run, fit
@@ -214,7 +215,7 @@ class Form(Container):
         key, choices = spec["key"], [str(one) for one in spec.get("choices") or ()]
         value = self._value_of(key)
         if spec.get("type") == "map":
-            self.post_message(self.Objected(key, "is edited in the file"))
+            self._ask_table(spec, value)
         elif spec.get("type") == "boolean" and not spec.get("list"):
             self.post_message(self.Changed(self, key, not value))
         elif choices:
@@ -230,6 +231,14 @@ class Form(Container):
             self.app.push_screen(question, chosen)
         else:
             self._type(spec, "" if spec.get("secret") else as_text(value))
+
+    def _ask_table(self, spec: Spec, value: Any) -> None:
+        def entered(tables: dict[str, Any] | None) -> None:
+            if tables is not None:
+                self.post_message(self.Changed(self, spec["key"], tables))
+
+        heading = str(spec.get("label") or spec["key"])
+        self.app.push_screen(FreeTable(heading, dict(value or {})), entered)
 
     def _type(self, spec: Spec, text: str) -> None:
         self._spec = spec

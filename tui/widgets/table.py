@@ -4,7 +4,7 @@ Rows come whole, as often as they like; the chosen row stays chosen by its key. 
 it refuses to know where rows come from.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
@@ -62,6 +62,9 @@ class Table(Rows):
 
     class Filtered(Message):
         """Another number of rows is seen."""
+
+    class Arranged(Message):
+        """Somebody chose other columns, or another order."""
 
     def __init__(
         self,
@@ -121,6 +124,15 @@ class Table(Rows):
         self.chosen_columns = set(names) or {self.columns[0].name}
         self._measure()
         self.changed()
+        self.post_message(self.Arranged())
+
+    def look_as(self, columns: Iterable[str], sort: str, descending: bool) -> None:
+        """Show columns and order as they were chosen before; names that are none are left out."""
+        known = {column.name for column in self.columns}
+        self.chosen_columns = known & set(columns) or self.chosen_columns
+        if sort in known:
+            self.sorted_by, self.descending = sort, descending
+        self._arrange()
 
     def texts(self, row: Row) -> dict[str, str]:
         """Return a row's text in each column."""
@@ -175,8 +187,8 @@ class Table(Rows):
             widths[column.name] -= taken
             excess -= taken
         if excess < 0 and columns:
-            widest_column = max(columns, key=lambda one: one.most)
-            widths[widest_column.name] -= excess
+            last = next((one for one in reversed(columns) if not one.right), columns[-1])
+            widths[last.name] -= excess  # what belongs together stays side by side
         self._widths = widths
 
     @staticmethod
@@ -229,6 +241,7 @@ class Table(Rows):
         """Turn the order around."""
         self.descending = not self.descending
         self._arrange()
+        self.post_message(self.Arranged())
 
     def _sort_by(self, name: str) -> None:
         if name == self.sorted_by:
@@ -236,6 +249,7 @@ class Table(Rows):
         else:
             self.sorted_by, self.descending = name, False
         self._arrange()
+        self.post_message(self.Arranged())
 
     def on_click(self, event: events.Click) -> None:
         """Sort by the column whose title was clicked, or choose the row."""

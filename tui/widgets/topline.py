@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from rich.cells import cell_len
 from textual import events
 from textual.message import Message
 
@@ -15,6 +16,7 @@ PLACES: Final = (
     ("5", "relays", "Relays"),
     ("6", "bans", "Bans"),
     ("7", "subscriptions", "Watch"),
+    ("8", "route", "Route"),
 )
 """The screens: key, mode, title."""
 
@@ -48,13 +50,17 @@ class TopLine(Panel):
         width = self.size.width
         marks: list[Run] = [(f" {text} ", style) for text, style in self._marks]
         room = width - cells(marks)
-        name = fit(self._name or "centrex", max(6, min(24, room - 60))).rstrip()
+        titles = sum(len(key) + len(title) + 2 for key, _, title in PLACES) + 2
+        # where there is little room one blank between two places must do
+        wide = room - titles - len(PLACES) >= min(24, cell_len(self._name or "")) + 2
+        name = fit(self._name or "centrex", max(6, min(24, room - titles - 2))).rstrip()
         runs: list[Run] = [(f" {name} ", "strong")]
         at = cells(runs)
         self._places = []
         for key, mode, title in PLACES:
             here = mode == self._mode
             text = f"[{key} {title}]" if here else f" {key} {title} "
+            text = text if wide else f"{text.lstrip()} ".replace("  ", " ")
             if at + len(text) > room:
                 text = text[: max(0, room - at)]
             runs.append((text, "title" if here else ""))

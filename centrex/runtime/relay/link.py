@@ -15,7 +15,8 @@ from anyio.abc import ByteStream, SocketAttribute, TaskGroup
 
 from centrex.base import PeerError
 from centrex.farm import wire
-from centrex.farm.relay_side import Custody, LinkState, Plane, RelaySide
+from centrex.farm.custody import Custody
+from centrex.farm.relay_side import LinkState, Plane, RelaySide
 from centrex.runtime.lines import LineLink, LineTooLong
 
 _FIRST_S: Final = 0.1
@@ -40,6 +41,7 @@ class ProxyLink:
         told: Returns what the relay says of itself.
         beat: Returns the figures of a heartbeat.
         report: Told in words what becomes of the link.
+        again: Has the relay started anew, if the proxy is on this machine and wants it.
     """
 
     def __init__(
@@ -54,10 +56,12 @@ class ProxyLink:
         told: Callable[[], Mapping[str, Any]],
         beat: Callable[[], Mapping[str, Any]],
         report: Callable[[str], None],
+        again: Callable[[], None],
     ) -> None:
         self._address, self._port, self._secret = address, port, secret
         self._name, self._plane, self._custody = name, plane, custody
         self._told, self._beat, self._report = told, beat, report
+        self._again = again if address.startswith("unix:") else None
         self.side: RelaySide | None = None
         self.lost_at = time.monotonic()
         """When it was lost, or tried first; what is up now is in `is_up`."""
@@ -104,14 +108,14 @@ class ProxyLink:
             nonce=secrets.token_hex(16),
             told=self._told(),
             now=time.monotonic(),
+            again=self._again,
         )
         try:
             return await self._talk(stream, link, side)
         finally:
             if side.state is LinkState.UP:
-                side.state = LinkState.GREETING
                 self.lost_at = time.monotonic()
-            side.closed()
+            side.closed(time.monotonic())
 
     async def _connect(self) -> ByteStream:
         if self._address.startswith("unix:"):

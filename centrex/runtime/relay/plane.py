@@ -154,6 +154,20 @@ class Plane:
         self.refused += count - len(leased)
         return leased
 
+    @property
+    def pairs(self) -> int:
+        """How many pairs of ports each address has."""
+        return self._opener.pairs
+
+    def reserve(self, host: str, port: int) -> Slot | None:
+        """Open a certain pair of ports; None where it cannot be had."""
+        with self._lock:
+            try:
+                pair = self._pair(Slot(host, self._opener.shown.get(host, host), port))
+            except Unavailable:
+                return None
+            return pair.slot if pair.rtp.owner is None else None
+
     def _from_spares(self, host: str, count: int, *, hurry: bool = False) -> list[Slot]:
         """Lend ports that are open; fewer than asked for where there are no more."""
         leased: list[Slot] = []
@@ -220,7 +234,7 @@ class Plane:
         for number, told in enumerate(session.streams):
             stream = old[number] if number < len(old) else None
             if told is not None and (stream is None or stream.slots != told.slots):
-                first, second = (self._pair(slot) for slot in told.slots)
+                first, second = (self._pair(slot, held) for slot in told.slots)
                 stream = HeldStream(told.slots, (first, second), held)
             fresh.append(stream if told is not None else None)
         kept = [stream for stream in fresh if stream is not None]
@@ -238,8 +252,15 @@ class Plane:
                 if pair is not None and pair not in kept and pair.rtp.owner in (None, held):
                     self._leave(pair)
 
-    def _pair(self, slot: Slot) -> Pair:
+    def _pair(self, slot: Slot, held: Held | None = None) -> Pair:
+        """Return the pair of a slot, opened if it is not.
+
+        Raises:
+            Unavailable: It is another session's, or cannot be had.
+        """
         pair = self._pairs.get((slot.host, slot.port))
+        if pair is not None and pair.rtp.owner not in (None, held):
+            raise Unavailable(f"port {slot.port} of {slot.host} is another call's")
         if pair is not None and pair.spare:
             self._spares.claim(pair)
         if pair is None:

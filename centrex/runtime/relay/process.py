@@ -1,5 +1,6 @@
 """A media relay, wired on one screen: its plane, its data path, its links, from start to last word."""
 
+import hashlib
 import importlib.metadata
 import importlib.util
 import itertools
@@ -19,7 +20,8 @@ from anyio.abc import TaskGroup
 
 from centrex.base import LocalError, Unavailable
 from centrex.config.relay import RelayConfig
-from centrex.farm.relay_side import Custody, RelaySide
+from centrex.farm.custody import Custody
+from centrex.farm.relay_side import RelaySide
 from centrex.runtime.garbage import Collector
 from centrex.runtime.lock import InstanceLock
 from centrex.runtime.monitor import interface_addresses
@@ -33,6 +35,10 @@ _DESCRIPTORS: Final = 200_000
 _SWITCH_S: Final = 0.0001
 """How long the thread of the packets may keep the one of the links waiting."""
 _MESSAGES_A_CALL: Final = 20
+_SETTLED_S: Final = 1.0
+"""How long no ports are lent after the start, if not all proxies have told yet what they hold."""
+_CROWDED: Final = 0.9
+"""The share of its capacity from which on its proxies are told each second how full it is."""
 ORPHAN_S: Final = 60.0
 """How long a relay that belongs to an engine waits for it without a call."""
 
@@ -50,7 +56,10 @@ class RelayProcess:
         self, config: RelayConfig, *, lock: Path | None = None, orphan_s: float = 0.0
     ) -> None:
         self._config, self._lock, self._orphan_s = config, lock, orphan_s
-        self._custody = Custody()
+        self._custody = Custody(
+            proxies=len(config.proxies), settled_at=time.monotonic() + _SETTLED_S
+        )
+        self._end = anyio.Event()
         self._boot = os.urandom(8).hex()
         self._again = False
         self._links: list[ProxyLink] = []
@@ -113,12 +122,15 @@ class RelayProcess:
                     told=self._told,
                     beat=self._beat,
                     report=_say,
+                    again=self._anew,
                 )
                 self._links.append(link)
                 tasks.start_soon(link.run)
             tasks.start_soon(self._tell_notices)
             tasks.start_soon(self._each_second, tasks)
             tasks.start_soon(notifier.watchdog)
+            tasks.start_soon(self._settle)
+            tasks.start_soon(self._end_with, tasks)
             with anyio.open_signal_receiver(
                 signal.SIGTERM, signal.SIGINT, signal.SIGHUP
             ) as signals:
@@ -163,9 +175,28 @@ class RelayProcess:
             await anyio.sleep(1.0)
             if not self._config.address and second % EVERY_S == 0:
                 keeper.look()
+            self._plane.free(self._custody.overdue(time.monotonic()))
+            if len(self._custody) > _CROWDED * self._config.max_sessions:
+                beat = self._beat()
+                for side in self._sides():
+                    side.beat(beat)
             collector.each_second(self._plane.total * _MESSAGES_A_CALL)
             if self._orphan_s and not len(self._custody) and self._is_alone():
                 tasks.cancel_scope.cancel()
+
+    async def _settle(self) -> None:
+        """Lend ports in the end, whatever a proxy that is not there may hold."""
+        await anyio.sleep(_SETTLED_S)
+        self._custody.settle()
+
+    def _anew(self) -> None:
+        """Be started anew, since the configuration has changed."""
+        self._again = True
+        self._end.set()
+
+    async def _end_with(self, tasks: TaskGroup) -> None:
+        await self._end.wait()
+        tasks.cancel_scope.cancel()
 
     def _is_alone(self) -> bool:
         now = time.monotonic()
@@ -178,6 +209,7 @@ class RelayProcess:
             "path_why": self._offload.why,
             "version": _version(),
             "boot": self._boot,
+            "config": fingerprint(self._config),
         }
 
     def _beat(self) -> Mapping[str, Any]:
@@ -193,6 +225,11 @@ class RelayProcess:
         dropped = sum(figures["drops"].values())
         cpu_ms = int(time.process_time() * 1000)
         return {**figures, **self._rates, "dropped": dropped, "cpu_ms": cpu_ms}
+
+
+def fingerprint(config: RelayConfig) -> str:
+    """Return what is the same for the same configuration, secrets aside."""
+    return hashlib.sha256(config.model_dump_json().encode()).hexdigest()[:16]
 
 
 def _check(plane: Plane, hosts: Sequence[tuple[str, str]]) -> None:
