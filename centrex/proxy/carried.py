@@ -1,9 +1,10 @@
 """A call whose media go through somebody: through whom, and what was described so far."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
 from centrex.base import Instant
+from centrex.farm.bencode import Encodable
 from centrex.farm.relay import Unsaid
 from centrex.media.exchange import Exchange, Family
 from centrex.media.terms import Session, Slot
@@ -105,7 +106,10 @@ class Delegated:
         call_id: Its Call-ID.
         by: Which rtpengine; empty until one has answered.
         caller_tag: The caller's tag.
+        callee_tag: That of whoever answered; empty until somebody has.
         natted: Whether caller and callee are behind NAT, as far as messages have shown.
+        told: The tag of whoever's answer to the call's offer rtpengine was told last.
+        answers: What rtpengine was told of each answer to it, and the description it gave, by tag.
         offered_by: The tag of whoever's offer has no answer yet; empty where none is open.
         known: Descriptions that were translated last, by what they were translated from.
         offers: The branches by which the call was offered, under their names for rtpengine.
@@ -114,8 +118,10 @@ class Delegated:
     """
 
     __slots__ = (
+        "answers",
         "by",
         "call_id",
+        "callee_tag",
         "caller_tag",
         "known",
         "natted",
@@ -123,14 +129,25 @@ class Delegated:
         "offered_by",
         "offers",
         "stable",
+        "told",
     )
 
     def __init__(self, call_id: bytes, caller_tag: bytes) -> None:
         self.call_id, self.caller_tag = call_id, caller_tag
         self.by = ""
+        self.callee_tag = self.told = b""
+        self.answers: dict[bytes, tuple[Mapping[str, Encodable], bytes]] = {}
         self.natted = [False, False]
         self.offered_by = b""
         self.known: dict[object, bytes] = {}
         self.offers: list[bytes] = []
         self.offer: object = None
         self.stable: list[object] = []
+
+    def is_foreign(self, tag: bytes) -> bool:
+        """Whether a dialog is of somebody who was called too, but did not get the call.
+
+        Args:
+            tag: The tag of whoever was called; empty where it is not known.
+        """
+        return bool(tag and self.callee_tag) and tag != self.callee_tag

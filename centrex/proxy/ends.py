@@ -21,9 +21,10 @@ from centrex.media.exchange import (
 )
 from centrex.proxy import upstream
 from centrex.proxy.answer import Answer
+from centrex.proxy.carried import UNDECIDED
 from centrex.proxy.context import Branch, Context
 from centrex.proxy.media_body import split_body
-from centrex.proxy.media_path import OFFERS
+from centrex.proxy.media_path import OFFERS, Mode
 from centrex.sdp import Description
 from centrex.sip import usual
 from centrex.sip.names import VIA
@@ -152,6 +153,12 @@ def far_end(flow: Flow, *, natted: bool) -> Where:
     return Where(flow.host, flow.local.host, natted)
 
 
+def caller_tag_of(core: "Core", ctx: Context) -> bytes:
+    """Return the tag of whoever began the call that a request belongs to, as far as that is known."""
+    call = core.calls.get(ctx.call_id)
+    return ctx.from_tag if call is None else call.caller_tag
+
+
 def dialog_of(branch: Branch, to_tag: bytes) -> bytes:
     """Return the callee's tag in the dialog that a response belongs to."""
     ctx = branch.context
@@ -186,6 +193,25 @@ def need(found: Described | None, caller: Where, callee: Where, side: Side = CAL
         if other.source and _apart(media.host, other.source):
             return "one phone is in a private network, the other is not"
     return ""
+
+
+def why_relayed(
+    mode: Mode, found: Described | None, caller: Where, callee: Where, side: Side
+) -> str:
+    """Return why a call is to be relayed that is not yet; empty where it is not; see `need`."""
+    if mode == "always":
+        return "always relayed"
+    return "" if mode == "never" else need(found, caller, callee, side)
+
+
+def left_alone(
+    core: "Core", branch: Branch, found: Described | None, now: Instant, mode: Mode
+) -> None:
+    """No relay is needed; where nothing was described yet, that is seen by what will be."""
+    ctx = branch.context
+    branch.carried = UNDECIDED if found is None and mode != "never" else None
+    if found is not None and mode != "never" and not ctx.to_tag:
+        core.decide(ctx, (now, Rule.MEDIA_DIRECT, "nothing stands between the phones"))
 
 
 def families(found: Described | None, here: Where, there: Where) -> list[Family]:

@@ -15,20 +15,22 @@ from centrex.farm.rtpengines import Reply
 from centrex.media.exchange import CALLEE, CALLER, Exchange, Family, NoSlot, Side, Where, restored
 from centrex.media.terms import Session
 from centrex.proxy import forward
-from centrex.proxy.carried import UNDECIDED, Carried, Farm, Relay
+from centrex.proxy.carried import Carried, Farm, Relay
 from centrex.proxy.context import Branch, Context
 from centrex.proxy.ends import (
     Described,
     callee_of,
     caller_of,
+    caller_tag_of,
     described,
     dialog_of,
     families,
     far_end,
     is_opaque,
+    left_alone,
     left_out,
-    need,
     unrelayed,
+    why_relayed,
 )
 from centrex.proxy.media_body import with_body
 from centrex.proxy.media_path import METHODS, OFFERS, Mode
@@ -39,7 +41,6 @@ if TYPE_CHECKING:
 
 _NONE_LEFT: Final = "no media relay is available"
 _NO_PORTS: Final = "the relay {} has no port left"
-_DIRECT: Final = "nothing stands between the phones"
 _ENDED: Final = "it was relayed before"
 _PATIENCE_S: Final = 0.5
 """How long the first message of a call may wait for ports to be leased."""
@@ -114,9 +115,9 @@ class Relaying:
         caller, callee = caller_of(ctx), callee_of(branch, flow)
         why = ""
         if carried is None:
-            why = self._why(found, caller, callee, CALLER)
+            why = why_relayed(self.mode, found, caller, callee, CALLER)
             if not why:
-                self._left_alone(core, branch, found, now)
+                left_alone(core, branch, found, now, self.mode)
                 return data
         elif all(other.over for other in ctx.branches if other is not branch):
             carried.exchange.forget()
@@ -145,23 +146,6 @@ class Relaying:
         return (
             lacking is None and self._farm.expects_ports and now < waiting.until and self._has_room
         )
-
-    def _why(self, found: Described | None, caller: Where, callee: Where, side: Side) -> str:
-        """Return why a call is to be relayed that is not yet; empty where it is not."""
-        if self.mode == "always":
-            return "always relayed"
-        return "" if self.mode == "never" else need(found, caller, callee, side)
-
-    def _left_alone(
-        self, core: "Core", branch: Branch, found: Described | None, now: Instant
-    ) -> None:
-        """No relay is needed; where nothing was described yet, that is seen by what will be."""
-        if self.mode == "never":
-            return
-        if found is None:
-            branch.carried = UNDECIDED
-        else:
-            core.decide(branch.context, (now, Rule.MEDIA_DIRECT, _DIRECT))
 
     @property
     def _has_room(self) -> bool:
@@ -276,8 +260,7 @@ class Relaying:
         ended = self._ended.get(ctx.call_id)
         if ended is not None:
             return ended.caller_tag
-        call = core.calls.get(ctx.call_id)
-        return ctx.from_tag if call is None else call.caller_tag
+        return caller_tag_of(core, ctx)
 
     def _ends(self, branch: Branch, carried: Carried | None) -> tuple[Where, Where]:
         """Return how both ends of a dialog are reached: its request's sender, and the other one."""
@@ -310,11 +293,11 @@ class Relaying:
         """
         ctx, side = branch.context, branch.side
         ends = (here, there) if side == CALLER else (there, here)
-        why = self._why(found, *ends, side)
+        why = why_relayed(self.mode, found, *ends, side)
         if not why and ctx.call_id in self._ended and self.mode != "never":
             why = _ENDED
         if not why:
-            branch.carried = UNDECIDED if found is None else None
+            left_alone(core, branch, found, now, self.mode)
             return False
         caller_tag = self._caller_tag(core, ctx, None)
         carried = self._begin(core, ctx.call_id, caller_tag, found, here, there, now)
@@ -388,10 +371,9 @@ class Relaying:
             side: Side = CALLEE if branch.side == CALLER else CALLER
             here, there = self._back(branch, None)
             ends = (there, here) if side == CALLEE else (here, there)
-            why = self._why(found, *ends, side)
+            why = why_relayed(self.mode, found, *ends, side)
             if not why:
-                if not ctx.to_tag:
-                    core.decide(ctx, (now, Rule.MEDIA_DIRECT, _DIRECT))
+                left_alone(core, branch, found, now, self.mode)
                 return data
             try:
                 caller_tag = self._caller_tag(core, ctx, None)
