@@ -142,9 +142,10 @@ class Relay:
 
     def has(self, family: Literal[4, 6]) -> bool:
         """Whether a port of that IP version is leased ahead."""
-        return any(
-            stock.slots and (":" in host) == (family == 6) for host, stock in self._stocks.items()
-        )
+        for host, stock in self._stocks.items():
+            if stock.slots and (":" in host) == (family == 6):
+                return True
+        return False
 
     def speaks(self, family: Literal[4, 6]) -> bool:
         """Whether it has an address of that IP version, and is there."""

@@ -22,6 +22,7 @@ Side: TypeAlias = Literal[0, 1]
 Family: TypeAlias = Literal[4, 6]
 
 _BROADCAST: Final = "255.255.255.255"
+_NONE: Final[frozenset[int]] = frozenset()
 _MOST_EARLY: Final = 16
 """Dialogs before the answer whose descriptions are kept, for whichever of them answers."""
 CALLER: Final[Side] = 0
@@ -37,6 +38,9 @@ class Where(NamedTuple):
     """Our own address on that side."""
     natted: bool
     """Whether it is behind NAT."""
+
+
+NOWHERE: Final = Where("", "", False)
 
 
 class NoSlot(Exception):
@@ -120,7 +124,7 @@ class Exchange:
         self._slot = slot
         self._spare: list[Slot] = []
         self._lines: list[_Line | None] = []
-        self._declined: frozenset[int] = frozenset()
+        self._declined = _NONE
         self._early: _Early = {}
         self._heard = b""
         self._saved: _Before | None = None
@@ -214,9 +218,11 @@ class Exchange:
                 line.ends[side] = End()
         if side == CALLEE and not self.answered:
             self._keep(tag)
-        for number in self._declined:
-            if number < len(places):
-                places[number] = DECLINED
+        if self._declined:
+            places = [
+                DECLINED if number in self._declined else place
+                for number, place in enumerate(places)
+            ]
         return rewrite(sdp, places)
 
     @property
@@ -228,31 +234,31 @@ class Exchange:
         self, sdp: Description, side: Side, here: Where, there: Where, *, answers: bool
     ) -> tuple[list[_Line | None], frozenset[int]]:
         """Return the line that serves each media line, and the numbers of those that none can."""
+        known = self._lines
         fresh: list[_Line | None] = []
-        lacking: frozenset[int] = frozenset()
+        lacking = _NONE
+        declined = self._declined if answers else _NONE
         for number, media in enumerate(sdp.media):
-            if answers and number in self._declined:
+            if number in declined:
                 fresh.append(None)
                 continue
-            try:
-                fresh.append(self._serve(number, media, side, here, there))
-            except NoSlot:
-                fresh.append(None)
-                lacking |= {number}
+            line = known[number] if number < len(known) else None
+            if line is None and media.port and media.relayable:
+                line = self._serve(media, side, here, there)
+                if line is None:
+                    lacking |= {number}
+            elif media.port and not media.relayable:
+                line = None
+            fresh.append(line)
         return fresh, lacking
 
-    def _serve(
-        self, number: int, media: Media, side: Side, here: Where, there: Where
-    ) -> _Line | None:
-        """Return the line that serves a media line; None where it is not for a relay."""
-        line = self._lines[number] if number < len(self._lines) else None
-        if line is not None or not media.relayable or not media.port:
-            return line if media.relayable or not media.port else None
+    def _serve(self, media: Media, side: Side, here: Where, there: Where) -> _Line | None:
+        """Return a line that serves a media line; None where the relay lacks ports for it."""
         mine = self._slot(family_of_media(media.host, here), here.local)
         other = self._slot(family_of(there.local), there.local)
         if mine is None or other is None:
             self._spare += [slot for slot in (mine, other) if slot is not None]
-            raise NoSlot
+            return None
         return _Line((mine, other) if side == CALLER else (other, mine))
 
     def _note(self, line: _Line, media: Media, side: Side, here: Where) -> Place | None:

@@ -6,8 +6,9 @@ from typing import Final, Protocol
 from centrex.base import Instant
 from centrex.farm.bencode import Encodable
 from centrex.farm.relay import Unsaid
-from centrex.media.exchange import Exchange, Family
+from centrex.media.exchange import NOWHERE, Exchange, Family
 from centrex.media.terms import Session, Slot
+from centrex.routing.target import Target
 
 
 class Relay(Protocol):
@@ -68,13 +69,17 @@ class Carried:
         relay: By which relay.
         exchange: What its descriptions said.
         natted: Whether caller and callee are behind NAT, as far as messages have shown.
+        towards: The target its INVITE was sent to last.
+        ends: How the caller and that target are reached.
     """
 
-    __slots__ = ("exchange", "natted", "relay")
+    __slots__ = ("ends", "exchange", "natted", "relay", "towards")
 
     def __init__(self, relay: Relay, exchange: Exchange) -> None:
         self.relay, self.exchange = relay, exchange
         self.natted = [False, False]
+        self.towards: Target | None = None
+        self.ends = (NOWHERE, NOWHERE)
 
     @property
     def by(self) -> str:

@@ -125,6 +125,7 @@ class Relaying:
             if carried is None:
                 carried = self._begin(core, ctx.call_id, ctx.from_tag, found, caller, callee, now)
             carried.natted = [caller.natted, callee.natted]
+            carried.towards, carried.ends = branch.target, (caller, callee)
             branch.carried, branch.side = carried, CALLER
             if found is not None:
                 branch.described = True
@@ -331,16 +332,16 @@ class Relaying:
         if not isinstance(carried, Carried):
             return self._inward_undecided(core, branch, status, to_tag, data, now)
         exchange = carried.exchange
-        tag = dialog_of(branch, to_tag)
-        here, there = self._back(branch, carried)
+        tag = dialog_of(branch, to_tag) if ctx.to_tag else to_tag
         if status >= 200 and not exchange.is_foreign(tag):
             exchange.settle()
             if not exchange.answered and self._is_up(core, ctx):
                 exchange.answer(tag)
                 if not ctx.to_tag:
-                    carried.natted[CALLEE] = here.natted
+                    carried.natted[CALLEE] = self._back(branch, carried)[0].natted
         found = described(core, ctx, data, now)
         if found is not None:
+            here, there = self._back(branch, carried)
             side: Side = CALLEE if branch.side == CALLER else CALLER
             answers = branch.described
             try:
@@ -392,6 +393,8 @@ class Relaying:
         ctx, flow = branch.context, branch.flow
         assert flow is not None
         if not ctx.to_tag:
+            if carried is not None and carried.towards is branch.target:
+                return carried.ends[1], carried.ends[0]
             return callee_of(branch, flow), caller_of(ctx)
         there, here = self._ends(branch, carried)
         return here, there
