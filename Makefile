@@ -22,7 +22,8 @@ PEERS := sipp:sip-tester baresip:baresip-core linphonec:linphone-cli rtpengine:r
     ip:iproute2 nft:nftables setpriv:util-linux tmux:tmux tshark:tshark
 APT := DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends
 
-.PHONY: help run test check lint peers fuzz deep bench-micro bench-watchers bench-dashboard clean
+.PHONY: help run test check lint peers fuzz deep bench-micro bench-watchers bench-dashboard \
+    bench-power-cut clean
 
 help:  ## Say what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' Makefile
@@ -53,6 +54,9 @@ bench-watchers: $(VENV)/tested  ## 10,000 watched phones register anew in 30 s: 
 
 bench-dashboard: $(VENV)/tested  ## Call set-up times with a dashboard open and without; PAIRS=n, SECONDS_EACH=n.
 	@$(BIN)/python -m tests.bench.dashboard --pairs $(PAIRS) --seconds $(SECONDS_EACH)
+
+bench-power-cut: $(VENV)/tested  ## The same over real sockets: a server, and 10,000 phones in another process.
+	@$(BIN)/python -m tests.bench.power_cut
 
 bench-micro: $(VENV)/tested  ## Microseconds per call, OPTIONS and REGISTER in the core; what relaying adds.
 	@$(BIN)/python -m tests.bench.micro

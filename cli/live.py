@@ -20,18 +20,20 @@ bans_app = typer.Typer(
 )
 
 
+_ANSWERS = {True: "yes", False: "no", None: "-"}
 _REGISTRATIONS = Table(
-    headers=("USER", "CONTACT", "FROM", "EXPIRES", "Q", "PHONE"),
+    headers=("USER", "CONTACT", "FROM", "EXPIRES", "Q", "ANSWERS", "PHONE"),
     cells=lambda row: (
         row["aor"],
         row["contact"],
         f"{row['transport']} {row['source']}",
         f"{row['expires_s']} s",
         row["q"],
+        _ANSWERS[row.get("answers")],
         row["user_agent"],
     ),
     empty="no phone is registered",
-    news=("aor", "contact", "transport", "source", "user_agent"),
+    news=("aor", "contact", "transport", "source", "answers", "user_agent"),
 )
 _CALLS = Table(
     headers=("FROM", "TO", "STATE", "SECONDS", "RELAY", "CODEC", "STARTED", "CALL-ID"),
@@ -51,7 +53,7 @@ _CALLS = Table(
 
 
 _WATCHERS = Table(
-    headers=("WATCHER", "WATCHES", "EVENT", "STATE", "EXPIRES", "TOLD", "FROM"),
+    headers=("WATCHER", "WATCHES", "EVENT", "STATE", "EXPIRES", "TOLD", "BEHIND", "FROM"),
     cells=lambda row: (
         row["watcher"],
         row["target"],
@@ -59,6 +61,7 @@ _WATCHERS = Table(
         row["state"],
         f"{row['expires_s']} s",
         row["notified"],
+        row.get("behind", "-"),
         row["source"],
     ),
     empty="nobody watches anything",

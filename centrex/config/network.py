@@ -163,6 +163,20 @@ class NetworkSettings(BaseModel, frozen=True, extra="forbid"):
         description="Time between keep-alives to phones behind NAT; 0 sends none.",
         json_schema_extra={"effect": "live", "unit": "s"},
     )
+    keepalive_method: Literal["crlf", "options"] = Field(
+        "crlf",
+        title="Keep-alive method",
+        description='What is sent: four octets ("crlf"), or a question that shows who answers ("options").',
+        json_schema_extra={"effect": "live"},
+    )
+    check_interval: int = Field(
+        0,
+        ge=0,
+        le=86_400,
+        title="Phone check interval",
+        description="Time between two OPTIONS to each registered phone; 0 asks none.",
+        json_schema_extra={"effect": "live", "unit": "s"},
+    )
     workers: int = Field(
         1,
         ge=1,

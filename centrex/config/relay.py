@@ -5,6 +5,7 @@ of it is for whoever opens the ports.
 """
 
 import difflib
+import hashlib
 import ipaddress
 import json
 import re
@@ -106,6 +107,11 @@ def _advertised(config: RelayConfig) -> str:
     except ValueError:
         return f"{config.advertise!r} is no IP address"
     return ""
+
+
+def fingerprint(config: RelayConfig) -> str:
+    """Return what is the same for the same configuration, secrets aside."""
+    return hashlib.sha256(config.model_dump_json().encode()).hexdigest()[:16]
 
 
 def load_relay(path: Path) -> RelayConfig:

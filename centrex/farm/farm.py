@@ -28,6 +28,9 @@ class Observer(Protocol):
     def relay_came(self, relay: Relay) -> None:
         """A relay has logged in."""
 
+    def relay_settled(self, relay: Relay) -> None:
+        """A relay has told what it carries, and was told what it is to carry."""
+
     def relay_left(self, relay: Relay, why: str) -> None:
         """A relay's connection is gone."""
 
@@ -189,6 +192,7 @@ class Farm:
             if name not in held or held[name][0].revision < session.revision:
                 relay.send("put", session=from_session(session))
         relay.keep()
+        self.observer.relay_settled(relay)
 
     def left(self, relay: Relay, link: Link, why: str, now: Instant) -> None:
         """A connection is gone."""

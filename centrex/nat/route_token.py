@@ -2,7 +2,8 @@
 
 It carries a keyed cookie over Call-ID and the caller's tag, so that nobody can make up a dialog to
 be let through unauthenticated, and, where an end is behind NAT or on a connection, the flow that
-leads to it. Nothing is stored: a restart, or another engine with the same key, reads it as well.
+leads to it. Of a gateway that asks who calls it says which one that is. Nothing is stored: a
+restart, or another engine with the same key, reads it as well.
 """
 
 import hashlib
@@ -13,7 +14,8 @@ from centrex.base import Flow, Local, Transport
 from centrex.sip.uri import SipUri
 
 _OWN: Final = re.compile(
-    rb"(?:;transport=[a-z]+)?;lr;cx=([0-9a-f]{16})(?:;ca=([\w.-]+))?(?:;cb=([\w.-]+))?>"
+    rb"(?:;transport=[a-z]+)?;lr;cx=([0-9a-f]{16})(?:;ca=([\w.-]+))?(?:;cb=([\w.-]+))?"
+    rb"(?:;cg=([\w.-]+))?>"
 )
 _FLOW: Final = re.compile(rb"([utl])([0-9a-f._]+)-([0-9]{1,5})")
 _LETTER: Final = {Transport.UDP: b"u", Transport.TCP: b"t", Transport.TLS: b"l"}
@@ -27,6 +29,8 @@ class Dialog(NamedTuple):
     """Whether the request comes from the dialog's caller."""
     flow: bytes
     """The token of the flow that leads to the other end; empty where its Contact does."""
+    gateway: bytes = b""
+    """Which gateway was called, where it is one that asks who calls; else empty."""
 
 
 class RouteTokens:
@@ -50,6 +54,7 @@ class RouteTokens:
         to_callee: bytes,
         *,
         secure: bool = False,
+        gateway: bytes = b"",
     ) -> bytes:
         """Return a Record-Route line.
 
@@ -61,8 +66,9 @@ class RouteTokens:
             to_callee: Flow token that leads to the callee, or empty.
             secure: Whether the Request-URI is `sips:`; then so is this, where the side has TLS
                 (RFC 3261 §16.6 step 4).
+            gateway: What to remember of the gateway that is called, or empty.
         """
-        cookie = self._cookie(call_id, caller_tag, to_caller, to_callee)
+        cookie = self._cookie(call_id, caller_tag, to_caller, to_callee, gateway)
         uri = local.uri
         if secure and local.transport is Transport.TLS:
             uri = b"sips:" + local.sent_by
@@ -71,6 +77,8 @@ class RouteTokens:
             line += b";ca=" + to_caller
         if to_callee:
             line += b";cb=" + to_callee
+        if gateway:
+            line += b";cg=" + gateway
         return line + b">"
 
     def verify(
@@ -89,21 +97,26 @@ class RouteTokens:
             found = _OWN.search(route)
             if found is None:
                 return None
-            cookie, to_caller, to_callee = found.groups(b"")
+            cookie, to_caller, to_callee, gateway = found.groups(b"")
         else:
             cookie = uri.param(b"cx") or b""
             to_caller, to_callee = uri.param(b"ca") or b"", uri.param(b"cb") or b""
+            gateway = uri.param(b"cg") or b""
         if not cookie or not to_tag:
             return None
-        if cookie == self._cookie(call_id, from_tag, to_caller, to_callee):
-            return Dialog(True, to_callee)
-        if cookie == self._cookie(call_id, to_tag, to_caller, to_callee):
-            return Dialog(False, to_caller)
+        if cookie == self._cookie(call_id, from_tag, to_caller, to_callee, gateway):
+            return Dialog(True, to_callee, gateway)
+        if cookie == self._cookie(call_id, to_tag, to_caller, to_callee, gateway):
+            return Dialog(False, to_caller, gateway)
         return None
 
-    def _cookie(self, call_id: bytes, tag: bytes, to_caller: bytes, to_callee: bytes) -> bytes:
+    def _cookie(
+        self, call_id: bytes, tag: bytes, to_caller: bytes, to_callee: bytes, gateway: bytes
+    ) -> bytes:
         keyed = self._keyed.copy()
         keyed.update(b"%b\n%b\n%b\n%b" % (call_id, tag, to_caller, to_callee))
+        if gateway:
+            keyed.update(b"\n" + gateway)
         return keyed.hexdigest().encode()
 
 

@@ -6,6 +6,7 @@ from centrex.base import Instant, PeerError
 from centrex.proxy.answer import Answer, Outcome
 from centrex.proxy.context import Context
 from centrex.proxy.forward import loop_hash
+from centrex.proxy.gateway_numbers import read
 from centrex.sip.message import Message
 from centrex.sip.nameaddr import parse_name_addr
 from centrex.sip.names import MAX_BREADTH, MAX_FORWARDS, PROXY_REQUIRE, ROUTE, VIA
@@ -123,7 +124,7 @@ def own_routes(core: "Core", ctx: Context, now: Instant) -> Outcome:
     """
     message = ctx.message
     if _is_strict_routed(core, ctx):
-        _undo_strict_routing(core, ctx)
+        _undo_strict_routing(core, ctx, now)
     index = message.at[ROUTE]
     if index:
         # the common case: one line, one value, ours as we wrote it
@@ -132,12 +133,12 @@ def own_routes(core: "Core", ctx: Context, now: Instant) -> Outcome:
             not message.repeated >> ROUTE & 1
             and line.startswith(ctx.flow.local.route_prefix)
             and b"," not in line
-            and _verify(core, ctx, line, plain=True)
+            and _verify(core, ctx, line, now, plain=True)
         ):
             ctx.dropped = index
             message.at[ROUTE] = 0
             return None
-        _take_off_own(core, ctx)
+        _take_off_own(core, ctx, now)
         ctx.routed = bool(message.at[ROUTE])
     if ctx.to_tag and not ctx.dialog and not ctx.routed:
         core.recognise_dialog(ctx)
@@ -150,11 +151,11 @@ def _is_strict_routed(core: "Core", ctx: Context) -> bool:
     return b";lr" in raw and b"@" not in raw and core.places.owns_uri(raw)
 
 
-def _undo_strict_routing(core: "Core", ctx: Context) -> None:
+def _undo_strict_routing(core: "Core", ctx: Context, now: Instant) -> None:
     """Put the last Route value back where it came from (§16.4, first paragraph)."""
     message = ctx.message
     values = [value for line in message.values(ROUTE) for value in split_values(line)]
-    _verify(core, ctx, b"<%b>" % message.uri, plain=False)
+    _verify(core, ctx, b"<%b>" % message.uri, now, plain=False)
     if values:
         ctx.request_uri = message.uri = parse_name_addr(values.pop()).uri
         ctx.uri = parse_uri(message.uri)
@@ -166,7 +167,7 @@ def _undo_strict_routing(core: "Core", ctx: Context) -> None:
     _set_routes(message, values)
 
 
-def _take_off_own(core: "Core", ctx: Context) -> None:
+def _take_off_own(core: "Core", ctx: Context, now: Instant) -> None:
     message = ctx.message
     values = [value for line in message.values(ROUTE) for value in split_values(line)]
     kept = 0
@@ -174,13 +175,13 @@ def _take_off_own(core: "Core", ctx: Context) -> None:
         if not core.places.owns_route(value):
             break
         if not ctx.dialog:
-            _verify(core, ctx, value, plain=False)
+            _verify(core, ctx, value, now, plain=False)
         kept += 1
     if kept:
         _set_routes(message, values[kept:])
 
 
-def _verify(core: "Core", ctx: Context, value: bytes, *, plain: bool) -> bool:
+def _verify(core: "Core", ctx: Context, value: bytes, now: Instant, *, plain: bool) -> bool:
     uri = None
     if not plain:
         try:
@@ -196,6 +197,11 @@ def _verify(core: "Core", ctx: Context, value: bytes, *, plain: bool) -> bool:
     ctx.dialog = True
     if dialog.flow:
         ctx.dialog_flow = core.flow_of_token(dialog.flow)
+    if dialog.gateway:
+        if dialog.from_caller:
+            ctx.gateway = read(dialog.gateway)
+        elif ctx.method == b"BYE":
+            core.gateways.numbers.ended(ctx.call_id, ctx.to_tag, now)
     return True
 
 

@@ -13,11 +13,12 @@ from centrex.calls import Call
 from centrex.media.exchange import CALLER, Side
 from centrex.nat import behind_nat
 from centrex.proxy.carried import Carried, Delegated, Undecided
+from centrex.proxy.gateway_numbers import Mark
 from centrex.proxy.patience import Patience
 from centrex.routing.target import Target
 from centrex.sip import usual
 from centrex.sip.message import Message, parse
-from centrex.sip.names import AUTHORIZATION, ROUTE, USER_AGENT, VIA
+from centrex.sip.names import AUTHORIZATION, CSEQ, ROUTE, USER_AGENT, VIA
 from centrex.sip.reading import ViaForm
 from centrex.sip.uri import Uri
 from centrex.sip.usual import Found
@@ -58,6 +59,7 @@ class Context:
         routed: Whether Route values that are not ours are left.
         dialog: Whether it belongs to a dialog that went through us.
         dialog_flow: The flow to the dialog's other end, where the Record-Route told.
+        gateway: The gateway at the dialog's other end, where it asks callers who they are.
         login: Who proved to be its sender.
         trusted: Whether its source needs no credentials.
         groups: Target groups not yet tried.
@@ -93,6 +95,7 @@ class Context:
         "for_us",
         "from_tag",
         "from_uri",
+        "gateway",
         "group_at",
         "groups",
         "hunting",
@@ -133,6 +136,7 @@ class Context:
         self.server: ServerTransaction | None = None
         self.dialog = self.trusted = self.answered = self.cancelled = False
         self.dialog_flow: Flow | None = None
+        self.gateway: Mark | None = None
         self.login: Login | None = None
         self.groups = _NO_GROUPS
         self.branches: list[Branch] = []
@@ -271,3 +275,29 @@ class Branch:
         self.cancel_reason = self.route = b""
         self.carried: Carried | Delegated | Undecided | None = None
         self.side: Side = CALLER
+
+
+class NumberedBranch(Branch):
+    """A branch whose CSeq has another number than its sender's, who gets his own back.
+
+    Attributes:
+        cseq: The sender's CSeq line.
+    """
+
+    __slots__ = ("cseq",)
+
+    def __init__(self, context: Context, target: Target, now: Instant, ring_s: float) -> None:
+        super().__init__(context, target, now, ring_s)
+        message = context.message
+        self.cseq = message.lines[message.at[CSEQ]]
+
+    def restore(self, response: Message) -> None:
+        """Put the sender's CSeq into a response to it."""
+        response.lines[response.at[CSEQ]] = self.cseq
+
+
+def open_branch(context: Context, target: Target, now: Instant, ring_s: float) -> Branch:
+    """Return a branch of a request to one target."""
+    amendment = target.amendment
+    kind = Branch if amendment is None or not amendment.number else NumberedBranch
+    return kind(context, target, now, ring_s)

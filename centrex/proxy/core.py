@@ -22,8 +22,10 @@ from centrex.proxy import call_life, forward, short_way, stateless, upstream
 from centrex.proxy.access import Access
 from centrex.proxy.answer import DONE, Answer, Done
 from centrex.proxy.ask import Ask
+from centrex.proxy.asked import Asked
 from centrex.proxy.chain import CHAIN, Step
 from centrex.proxy.checks import hops_left, own_routes, syntax
+from centrex.proxy.contacts import Contacts
 from centrex.proxy.context import Branch, Context
 from centrex.proxy.flows import Flows
 from centrex.proxy.gateways import Gateways, Probe
@@ -120,7 +122,8 @@ class Core:
         self.timing, self.patience, self.max_message = timing, patience, max_message
         self.calls = CallTable()
         self.routes = Routes()
-        self.gateways = Gateways()
+        self.gateways, self.contacts = Gateways(), Contacts()
+        self._silent = self.contacts.marked
         self.stopping = False
         self.listen(frozenset(Kind), frozenset(Kind))
         self.sends: list[tuple[Flow, bytes]] = []
@@ -152,6 +155,8 @@ class Core:
         self.statistics.messages_in += 1
         if not self.guard.admit(flow.host, now):
             return
+        if self._silent:
+            self.contacts.lift(self, (flow.host, flow.port), now)
         if len(data) <= self.max_message:
             short = short_way.response if data[:4] == b"SIP/" else short_way.request
             if short(self, data, flow, now):
@@ -398,22 +403,12 @@ class Core:
             upstream.on_response(self, user, response, now)
         elif isinstance(user, Subscription):
             self.watchers.answered(user, response.status, now)
-        elif user is not None:
-            self.gateways.answered(self, user, response.status, now)
+        elif isinstance(user, Asked):
+            user.answered(self, response.status, now)
 
     def on_timeout(self, client: ClientTransaction, now: Instant) -> None:
         """See `TransactionUser`."""
-        branch = client.user
-        if isinstance(branch, Probe):
-            self.gateways.failed(self, branch, "it does not answer", now)
-            return
-        if isinstance(branch, Subscription):
-            self.watchers.failed(branch, "it does not answer", now)
-            return
-        if branch is None or branch.over or upstream.try_elsewhere(self, branch, now):
-            return
-        silent_s = self.timing.timeout
-        upstream.branch_failed(self, branch, 408, Rule.TARGET_SILENT, silent_s, now)
+        self._came_to_nothing(client, 408, Rule.TARGET_SILENT, self.timing.timeout, now)
 
     def on_slow(self, client: ClientTransaction, now: Instant) -> None:
         """See `TransactionUser`."""
@@ -423,17 +418,22 @@ class Core:
 
     def on_failure(self, client: ClientTransaction, now: Instant) -> None:
         """See `TransactionUser`."""
-        branch = client.user
-        if isinstance(branch, Probe):
-            self.gateways.failed(self, branch, "it cannot be reached", now)
-            return
-        if isinstance(branch, Subscription):
-            self.watchers.failed(branch, "it cannot be reached", now)
-            return
-        if branch is None or branch.over or upstream.try_elsewhere(self, branch, now):
-            return
         why = f"{client.flow.name} cannot be reached"
-        upstream.branch_failed(self, branch, 480, Rule.TARGET_UNREACHABLE, why, now)
+        self._came_to_nothing(client, 480, Rule.TARGET_UNREACHABLE, why, now)
+
+    def _came_to_nothing(
+        self, client: ClientTransaction, status: int, rule: Rule, why: str | float, now: Instant
+    ) -> None:
+        user = client.user
+        if isinstance(user, Branch):
+            if not user.over and not upstream.try_elsewhere(self, user, now):
+                upstream.branch_failed(self, user, status, rule, why, now)
+            return
+        words = "it does not answer" if status == 408 else "it cannot be reached"
+        if isinstance(user, Asked):
+            user.failed(self, words, now)
+        elif isinstance(user, Subscription):
+            self.watchers.failed(user, words, now)
 
     def on_timer(self, owner: object, what: int, now: Instant) -> None:
         """See `TransactionUser`."""

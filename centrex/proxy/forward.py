@@ -13,12 +13,13 @@ from centrex import auth
 from centrex.base import Flow, Instant, PeerError
 from centrex.nat.route_token import flow_token
 from centrex.proxy.ask import Resolve
-from centrex.proxy.context import DEFAULT_BREADTH, Branch, Context
+from centrex.proxy.context import DEFAULT_BREADTH, Branch, Context, open_branch
+from centrex.proxy.gateway_numbers import mint, number_of
 from centrex.proxy.media_body import with_body
 from centrex.routing.next_hop import next_hop
 from centrex.routing.rfc3263 import Destination
 from centrex.routing.rfc3263 import Target as Place
-from centrex.routing.target import Target
+from centrex.routing.target import Amendment, Target
 from centrex.sip import usual
 from centrex.sip.message import Message
 from centrex.sip.nameaddr import parse_name_addr
@@ -188,6 +189,8 @@ def next_group(core: "Core", ctx: Context, now: Instant) -> bool:
 def pass_ack(core: "Core", ctx: Context, now: Instant) -> None:
     """Send the ACK of a 2xx on, once and without a transaction (§16.6 step 10, §13.2.2.4)."""
     target = Target(ctx.request_uri)
+    if ctx.gateway is not None:
+        target.amendment = core.gateways.numbers.of_ack(ctx, ctx.gateway)
     flow = None if ctx.routed else ctx.dialog_flow
     any_size = flow is not None
     if flow is None:
@@ -222,7 +225,7 @@ def pass_usual_ack(core: "Core", found: Found, uri: bytes, via: bytes, flow: Flo
 
 
 def _enter(core: "Core", ctx: Context, target: Target, now: Instant, *, last: bool) -> Branch:
-    branch = Branch(ctx, target, now, _ring_s(core, ctx, target, now, last=last))
+    branch = open_branch(ctx, target, now, _ring_s(core, ctx, target, now, last=last))
     ctx.branches.append(branch)
     return branch
 
@@ -242,10 +245,22 @@ def is_out_of_time(ctx: Context, now: Instant) -> bool:
     return bool(limit) and ctx.server is not None and now - ctx.server.began >= limit
 
 
-def enter_instead(core: "Core", branch: Branch, target: Target, now: Instant) -> None:
-    """Go on at another place in a branch's stead; that is a branch of its own."""
+def enter_instead(
+    core: "Core", branch: Branch, target: Target, now: Instant, flow: Flow | None = None
+) -> None:
+    """Go on at another place in a branch's stead; that is a branch of its own.
+
+    Args:
+        core: The core.
+        branch: The branch that ends.
+        target: The other place.
+        now: The time.
+        flow: The way there, where that is known.
+    """
     ctx = branch.context
-    successor = Branch(ctx, target, now, branch.ring_s)
+    successor = open_branch(ctx, target, now, branch.ring_s)
+    if flow is not None:
+        successor.flow = flow
     branch.over = True
     ctx.branches.append(successor)
     _go(core, successor, now, breadth=DEFAULT_BREADTH)
@@ -379,20 +394,33 @@ def write(
     if ctx.method in _FORMS_DIALOG and not ctx.to_tag:
         assert branch is not None
         routes = _recorded(core, branch, flow)
-    if ctx.usual is not None and not ctx.base and not target.path and not target.credentials:
+    if ctx.usual is not None and not ctx.base and not target.path and target.amendment is None:
         block = b"\r\n".join((flow.local.via + token, *routes, ctx.via_line, b""))
         return _write_usual(core, ctx.usual, ctx.method, target.uri, block)
     if not ctx.base:
         prepare(core, ctx)
     lines = ctx.base.copy()
     lines[0] = b"%b %b SIP/2.0" % (ctx.method, target.uri)
-    added = [flow.local.via + token, *routes, *target.credentials]
+    added = [flow.local.via + token, *routes]
+    if target.amendment is not None:
+        added += target.amendment.credentials.values()
+        _renumber(lines, target.amendment)
     if target.path:
         added += [b"Route: " + value for value in target.path]
     lines[ctx.insert_at : ctx.insert_at] = added
     if ctx.routed or target.path:
         _mind_strict_router(lines, ctx, target)
     return b"\r\n".join(lines) + b"\r\n\r\n" + ctx.message.body
+
+
+def _renumber(lines: list[bytes], amendment: Amendment) -> None:
+    """Put another number into a request's CSeq, and into its RAck."""
+    for index, line in enumerate(lines[1:], 1):
+        name = line[: line.find(b":")].strip().lower()
+        if name == b"cseq" and amendment.number:
+            lines[index] = b"CSeq: %d %b" % (amendment.number, line.rsplit(None, 1)[1])
+        elif name == b"rack" and amendment.rack:
+            lines[index] = amendment.rack
 
 
 def _write_usual(core: "Core", found: Found, method: bytes, uri: bytes, added: bytes) -> bytes:
@@ -446,7 +474,7 @@ def _write_usual(core: "Core", found: Found, method: bytes, uri: bytes, added: b
 def _recorded(core: "Core", branch: Branch, flow: Flow) -> list[bytes]:
     """Return our Record-Route lines; the branch gets to know the value, where it is just one."""
     routes = record_routes(core, branch.context, branch.target, flow)
-    if len(routes) == 1:
+    if len(routes) == 1 and (not branch.target.gateway or b";cg=" not in routes[0]):
         branch.route = routes[0][_RECORD_ROUTE_OCTETS:]
     return routes
 
@@ -457,13 +485,25 @@ def record_routes(core: "Core", ctx: Context, target: Target, flow: Flow) -> lis
     if ctx.natted and (ctx.usual is not None or not ctx.message.at[RECORD_ROUTE]):
         to_caller = flow_token(ctx.flow)
     to_callee = flow_token(flow) if target.flow is not None or flow.reliable else b""
-    mint = core.route_tokens.record_route
+    record = core.route_tokens.record_route
     secure = ctx.usual is None and is_secure(ctx.request_uri)
-    line = mint(flow.local, ctx.call_id, ctx.from_tag, to_caller, to_callee, secure=secure)
+    gateway = _gateway_mark(core, ctx, target, flow) if target.gateway else b""
+    call_id, tag = ctx.call_id, ctx.from_tag
+    line = record(flow.local, call_id, tag, to_caller, to_callee, secure=secure, gateway=gateway)
     if flow.local is ctx.flow.local:
         return [line]
     here = ctx.flow.local
-    return [line, mint(here, ctx.call_id, ctx.from_tag, to_caller, to_callee, secure=secure)]
+    other = record(here, call_id, tag, to_caller, to_callee, secure=secure, gateway=gateway)
+    return [line, other]
+
+
+def _gateway_mark(core: "Core", ctx: Context, target: Target, flow: Flow) -> bytes:
+    """Return what the Record-Route is to remember of a gateway: nothing where it asks nobody."""
+    gateway = core.routes.gateways.get(target.gateway)
+    if gateway is None or not gateway.login or ctx.server is None:
+        return b""
+    ahead = target.amendment.number - number_of(ctx) if target.amendment is not None else 0
+    return mint(gateway.name, flow.host, ahead, ctx.server.began)
 
 
 def _first_hop_uri(ctx: Context, target: Target) -> bytes:

@@ -1,34 +1,32 @@
-"""The gateways as they are: which addresses answer, and what is said to those that ask who calls.
+"""The gateways as they are: which addresses answer, and what is known of those that ask who calls.
 
 Addresses are asked by OPTIONS (RFC 3261 §11), and learned from calls that meet no answer. Which of them
-a call tries, in which order, is for `centrex.routing.hunt`.
+a call tries, in which order, is for `centrex.routing.hunt`; what is said to one that asks, for
+`centrex.proxy.gateway_login`.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from centrex.auth.client import answer_challenge
-from centrex.base import Flow, Instant, Transport
+from centrex.base import Flow, Instant
 from centrex.events import Kind, Severity
 from centrex.proxy.ask import Resolve
-from centrex.proxy.context import Branch
+from centrex.proxy.asked import Asked, ask, own_uri
+from centrex.proxy.gateway_login import Nonces
+from centrex.proxy.gateway_numbers import GatewayNumbers
 from centrex.routing.next_hop import next_hop
 from centrex.routing.rfc3263 import Target as Place
 from centrex.routing.settings import Gateway
 from centrex.routing.target import Target
-from centrex.sip.message import Message
-from centrex.sip.names import PROXY_AUTHENTICATE, WWW_AUTHENTICATE
-from centrex.transaction.key import MAGIC_COOKIE
 
 if TYPE_CHECKING:
     from centrex.proxy.core import Core
 
-_CHALLENGE: Final = {401: WWW_AUTHENTICATE, 407: PROXY_AUTHENTICATE}
-_ANSWER: Final = {401: b"Authorization", 407: b"Proxy-Authorization"}
+_MOST_HOSTS: Final = 16
 
 
-class Probe:
+class Probe(Asked):
     """One address of a gateway.
 
     Attributes:
@@ -40,21 +38,48 @@ class Probe:
         why: Why it does not; empty where it does.
         asked: When it was asked last.
         since: Since when it is as it is.
+        hosts: Where its name led to when it was looked up last.
     """
 
-    __slots__ = ("address", "asked", "interval", "name", "since", "status", "waits", "why", "works")
+    __slots__ = (
+        "address",
+        "asked",
+        "hosts",
+        "interval",
+        "name",
+        "since",
+        "status",
+        "waits",
+        "why",
+        "works",
+    )
 
     def __init__(self, name: str, address: str, interval: float, now: Instant) -> None:
         self.name, self.address, self.interval = name, address, interval
         self.works, self.status, self.why = True, 0, ""
         self.asked, self.since, self.waits = -math.inf, now, False
+        self.hosts: frozenset[str] = frozenset()
+
+    def answered(self, core: "Core", status: int, now: Instant) -> None:
+        """See `Asked`."""
+        core.gateways.answered(core, self, status, now)
+
+    def failed(self, core: "Core", why: str, now: Instant) -> None:
+        """See `Asked`."""
+        core.gateways.failed(core, self, why, now)
 
 
 class Gateways:
-    """All addresses of all gateways."""
+    """All addresses of all gateways.
+
+    Attributes:
+        numbers: The CSeq numbers of dialogs with those that ask who calls.
+        nonces: How often they were told what they asked for.
+    """
 
     def __init__(self) -> None:
         self._probes: dict[str, Probe] = {}
+        self.numbers, self.nonces = GatewayNumbers(), Nonces()
 
     @property
     def probes(self) -> Sequence[Probe]:
@@ -72,14 +97,26 @@ class Gateways:
                     probe.works, probe.why = True, ""
                 fresh[address] = probe
         self._probes = fresh
+        self.numbers.begin(now)
+        self.nonces.keep(frozenset(gateways))
 
     def works(self, address: str) -> bool:
         """Whether an address answers, as far as is known."""
         probe = self._probes.get(address)
         return probe is None or probe.works
 
+    def is_at(self, name: str, host: str) -> bool:
+        """Whether a host is an address of a gateway: written as one, or where its name led to."""
+        for probe in self._probes.values():
+            if probe.name == name:
+                hop = next_hop(probe.address.encode())
+                if host in probe.hosts or (isinstance(hop, tuple) and hop[1] == host):
+                    return True
+        return False
+
     def tick(self, core: "Core", now: Instant) -> None:
-        """Ask those whose time has come."""
+        """Ask those whose time has come, and forget calls that are over."""
+        self.numbers.tick(now)
         for probe in self._probes.values():
             if probe.interval and not probe.waits and now - probe.asked >= probe.interval:
                 probe.asked = now
@@ -103,6 +140,7 @@ class Gateways:
         if isinstance(places, str) or not places:
             self.failed(core, probe, places if isinstance(places, str) else "no address", now)
             return
+        probe.hosts = frozenset(place.host for place in places[:_MOST_HOSTS])
         place = places[0]
         flow = core.flows.reach(place.transport, place.host, place.port, place.server_name)
         self._send(core, probe, flow, now)
@@ -111,21 +149,8 @@ class Gateways:
         if flow is None:
             self.failed(core, probe, "no such transport here", now)
             return
-        branch = MAGIC_COOKIE + core.ids.token()
-        here = _own_uri(flow)
-        lines = (
-            b"OPTIONS %b SIP/2.0" % probe.address.encode(),
-            flow.local.via + branch,
-            b"Max-Forwards: 70",
-            b"From: <%b>;tag=%b" % (here, core.ids.token()),
-            b"To: <%b>" % probe.address.encode(),
-            b"Call-ID: " + core.ids.token(),
-            b"CSeq: 1 OPTIONS",
-            b"Contact: <%b>" % here,
-            b"Content-Length: 0",
-        )
-        data = b"\r\n".join(lines) + b"\r\n\r\n"
-        core.layer.open_client((branch, b"OPTIONS"), data, flow, probe, now)
+        uri = probe.address.encode()
+        ask(core, probe, uri, uri, own_uri(flow), flow, now)
 
     def answered(self, core: "Core", probe: Probe, status: int, now: Instant) -> None:
         """An address has answered; with 503 it says itself that it cannot serve (§21.5.4)."""
@@ -158,33 +183,6 @@ class Gateways:
         core.notify(Kind.ROUTING, severity, name, fields)
 
 
-def credentials(core: "Core", branch: Branch, response: Message) -> bytes:
-    """Return the header line that answers a gateway's challenge; empty where nothing would.
-
-    A challenge that comes again though it was answered is the gateway's refusal.
-    """
-    gateway = core.routes.gateways.get(branch.target.gateway)
-    header = _CHALLENGE.get(response.status)
-    if gateway is None or header is None or not gateway.login or branch.target.credentials:
-        return b""
-    value = answer_challenge(
-        response.values(header),
-        gateway.login.encode(),
-        gateway.password.get_secret_value().encode(),
-        method=branch.context.method,
-        uri=branch.target.uri,
-        cnonce=core.ids.token(),
-    )
-    return b"%b: %b" % (_ANSWER[response.status], value) if value else b""
-
-
-def with_credentials(target: Target, line: bytes) -> Target:
-    """Return a target to which the request goes again, now with credentials."""
-    again = Target(target.uri, target.flow, target.path, target.ring_s)
-    again.others, again.gateway, again.credentials = target.others, target.gateway, (line,)
-    return again
-
-
 def next_address(target: Target) -> Target | None:
     """Return the next address of a target that cannot be reached; None where there is none left."""
     if not target.others:
@@ -192,10 +190,3 @@ def next_address(target: Target) -> Target | None:
     following = Target(target.others[0], ring_s=target.ring_s)
     following.others, following.gateway = target.others[1:], target.gateway
     return following
-
-
-def _own_uri(flow: Flow) -> bytes:
-    local = flow.local
-    host = f"[{local.host}]" if ":" in local.host else local.host
-    suffix = "" if flow.transport is Transport.UDP else f";transport={flow.transport.value.lower()}"
-    return f"sip:{host}:{local.port}{suffix}".encode()

@@ -14,6 +14,7 @@ from centrex.nat.route_token import told
 from centrex.proxy import call_life, upstream
 from centrex.proxy.chain import WITHIN
 from centrex.proxy.context import Context
+from centrex.proxy.gateway_numbers import Mark, read
 from centrex.sip.message import Message, parse
 from centrex.sip.nameaddr import parse_name_addr
 from centrex.sip.names import CONTACT, CSEQ, FROM, RECORD_ROUTE, ROUTE, TO
@@ -70,6 +71,7 @@ def _end(core: "Core", call: Call, now: Instant) -> None:
         # what lies between us and the callee, nearest to us first (§12.1.2)
         routes=recorded[:first][::-1],
         flow=_way(core, own, call.callee_flow, from_caller=True),
+        gateway=_gateway(core, call, own),
     )
     _bye(
         core,
@@ -95,6 +97,7 @@ def _bye(
     cseq: int,
     routes: Sequence[bytes],
     flow: Flow | None,
+    gateway: Mark | None = None,
 ) -> None:
     """Send a BYE as if the other end had: it goes the way of all requests within a dialog."""
     local = call.caller_flow.local
@@ -123,6 +126,7 @@ def _bye(
         ctx.ours, ctx.for_us = core.places.of(contact, ctx.uri)
         ctx.user = unescape_user(ctx.uri.user)
     ctx.dialog, ctx.dialog_flow, ctx.routed = True, flow, bool(message.at[ROUTE])
+    ctx.gateway = gateway
     ctx.tale.append((now, Rule.REQUEST, b"BYE", contact, ctx.from_uri, source.name))
     ctx.server = core.layer.open_server(
         server_key(message, via, branch, b"BYE"), b"BYE", source, now
@@ -161,6 +165,13 @@ def _way(core: "Core", own: bytes, known: Flow | None, *, from_caller: bool) -> 
 def _is_ours(core: "Core", call: Call, value: bytes) -> bool:
     tags = call.caller_tag, call.callee_tag
     return core.route_tokens.verify(value, None, call.call_id, *tags) is not None
+
+
+def _gateway(core: "Core", call: Call, own: bytes) -> Mark | None:
+    """Return the gateway that was called, where it asks who calls."""
+    tags = call.caller_tag, call.callee_tag
+    dialog = core.route_tokens.verify(own, None, call.call_id, *tags) if own else None
+    return read(dialog.gateway) if dialog is not None and dialog.gateway else None
 
 
 def _values(message: Message, number: int) -> list[bytes]:

@@ -10,7 +10,7 @@ from centrex.proxy.answer import Answer, Outcome
 from centrex.proxy.context import Context
 from centrex.registrar.binding import Binding
 from centrex.registrar.registry import MustAsk
-from centrex.routing.located import is_by_tls, target_groups
+from centrex.routing.located import is_by_tls, target_groups, unhindered_groups
 from centrex.routing.target import Target
 from centrex.sip.names import ROUTE
 from centrex.sip.uri import is_secure
@@ -64,7 +64,10 @@ def _in_dialog(core: "Core", ctx: Context, now: Instant) -> Outcome:
         words = "the server itself has no such dialog"
         return Answer(481, Rule.UNKNOWN_DIALOG, ctx.method, words=words)
     ctx.tale.append((now, _IN_DIALOG, ctx.method, flow.name if flow else "its target"))
-    ctx.groups = [[Target(ctx.request_uri, flow)]]
+    target = Target(ctx.request_uri, flow)
+    if ctx.gateway is not None:
+        target.amendment = core.gateways.numbers.within(ctx, ctx.gateway, now)
+    ctx.groups = [[target]]
     return None
 
 
@@ -81,22 +84,44 @@ def _local(core: "Core", ctx: Context, now: Instant) -> Outcome:
     if fixed is not None:
         return _with_fixed(core, ctx, len(bindings) + 1, now)
     if not bindings:
-        if core.knows_user(user):
-            words = "the user is known, but no phone is registered"
-            return Answer(480, Rule.NOBODY_THERE, user, words=words)
-        return Answer(404, Rule.UNKNOWN_USER, user, words="there is no such user here")
+        return _nobody(core, user)
     if is_secure(ctx.request_uri):
         bindings = [one for one in bindings if is_by_tls(one)]
         if not bindings:
             words = "the call asks for TLS on all its way, and no phone of this user has it"
             return Answer(480, Rule.NOBODY_THERE, user, words=words)
     groups = target_groups(bindings)
+    if core.contacts.marked:
+        groups = _unhindered(core, ctx, bindings, groups, now)
     if not groups:
         words = "the phone's connection is gone; it must register anew"
         return Answer(480, Rule.NOBODY_THERE, user, words=words)
     ctx.tale.append((now, _LOCATED, user, len(bindings)))
     ctx.groups = groups
     return None
+
+
+def _nobody(core: "Core", user: bytes) -> Answer:
+    if core.knows_user(user):
+        words = "the user is known, but no phone is registered"
+        return Answer(480, Rule.NOBODY_THERE, user, words=words)
+    return Answer(404, Rule.UNKNOWN_USER, user, words="there is no such user here")
+
+
+def _unhindered(
+    core: "Core",
+    ctx: Context,
+    bindings: Sequence[Binding],
+    groups: list[list[Target]],
+    now: Instant,
+) -> list[list[Target]]:
+    """Note which phones do not answer, and let none of them hold up one that does."""
+    silent = core.contacts.silent_of(bindings)
+    for one in silent:
+        core.decide(ctx, (now, Rule.TARGET_IS_SILENT, one.uri, one.why, now - one.silent_since))
+    if not silent or len(groups) < 2:
+        return groups
+    return unhindered_groups(bindings, core.contacts.is_silent)
 
 
 def _with_fixed(core: "Core", ctx: Context, count: int, now: Instant) -> Outcome:

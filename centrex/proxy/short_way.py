@@ -149,8 +149,8 @@ def _other_end(
         if not (b"Route: " + route).startswith(flow.local.route_prefix):
             return None
         dialog = core.route_tokens.verify(route, None, call_id, from_tag or b"", to_tag)
-        if dialog is None:
-            return None
+        if dialog is None or dialog.gateway:
+            return None  # what is said to gateways that ask who calls may have to be renumbered
         token = dialog.flow
     return (core.flow_of_token(token) if token else None,)
 

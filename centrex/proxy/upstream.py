@@ -8,10 +8,10 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from centrex.base import Instant
-from centrex.proxy import call_life, gateways, hunting, lamp_life
+from centrex.proxy import call_life, gateway_login, gateways, hunting, lamp_life
 from centrex.proxy.answer import Answer
 from centrex.proxy.best_response import best_response, merge_challenges
-from centrex.proxy.context import Branch, Context
+from centrex.proxy.context import Branch, Context, NumberedBranch
 from centrex.proxy.forward import (
     CANCEL_UNHEARD,
     CROSSED,
@@ -49,6 +49,8 @@ _GRAIN: Final = 0.001
 def on_response(core: "Core", branch: Branch, response: Message, now: Instant) -> None:
     """A response that its transaction passed up."""
     status = response.status
+    if isinstance(branch, NumberedBranch):
+        branch.restore(response)
     if not response.repeated >> VIA & 1 and b"," not in response.lines[response.at[VIA]]:
         # no Via is left for whoever sent the request: it must not be passed on (§16.7 step 3)
         if status >= 200:
@@ -141,7 +143,8 @@ def _on_failure(core: "Core", branch: Branch, response: Message, now: Instant) -
     core.decide(ctx, (now, Rule.TARGET_REFUSED, branch.target.uri, status, reason))
     if status == 503 and try_elsewhere(core, branch, now):
         return
-    if branch.target.gateway and _answer_gateway(core, branch, response, now):
+    is_to_gateway = branch.target.gateway or ctx.gateway is not None
+    if is_to_gateway and _answer_gateway(core, branch, response, now):
         return
     if status < 400:
         hunting.redirected(core, ctx, response, now)
@@ -158,13 +161,12 @@ def _on_failure(core: "Core", branch: Branch, response: Message, now: Instant) -
 def _answer_gateway(core: "Core", branch: Branch, response: Message, now: Instant) -> bool:
     """Send a request again with the credentials that a gateway asks for; False where it asks in vain.
 
-    A proxy may not raise the CSeq (§22.3 has only the caller do so), and gateways take it as it is.
+    It goes the way the challenge came, whatever the target's name may lead to by now.
     """
-    line = gateways.credentials(core, branch, response)
-    if not line or branch.context.cancelled:
+    target = gateway_login.answer(core, branch, response, now)
+    if target is None:
         return False
-    core.decide(branch.context, (now, Rule.GATEWAY_ASKED, branch.target.gateway, response.status))
-    enter_instead(core, branch, gateways.with_credentials(branch.target, line), now)
+    enter_instead(core, branch, target, now, branch.flow)
     return True
 
 
@@ -210,6 +212,8 @@ def branch_failed(
         return
     branch.over = True
     core.decide(ctx, (now, rule, branch.target.uri, why))
+    if rule is Rule.TARGET_SILENT:
+        core.contacts.missed(core, branch, now)
     if ctx.server is None or ctx.answered:
         return
     words = b'Warning: 399 centrex "%b"' % _WORDS.get(rule, "the target failed").encode()

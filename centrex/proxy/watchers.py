@@ -17,7 +17,7 @@ from centrex.transaction.key import MAGIC_COOKIE
 from centrex.transaction.layer import USER_TIMER
 from centrex.watching import dialoginfo, reginfo
 from centrex.watching.lamps import Lamps
-from centrex.watching.notifier import TICK_S, Notifier
+from centrex.watching.notifier import MOST_UNDER_WAY, TICK_S, Notifier
 from centrex.watching.package import REG
 from centrex.watching.roll import Record, Roll, Standing
 from centrex.watching.subscription import (
@@ -37,6 +37,8 @@ TURN: Final = USER_TIMER + 5
 """Timer: somebody may be due to be told."""
 STREAM_ROOM: Final = 60_000
 """Octets of a document that goes by a connection."""
+BEHIND_S: Final = 30.0
+"""Watchers of the domain who wait for longer than this are worth a warning."""
 DATAGRAM_ROOM: Final = 800
 """The same by UDP: with the headers it stays below 1300 octets (RFC 3261 §18.1.1)."""
 _SWEEP_S: Final = 10.0
@@ -69,6 +71,8 @@ class Watchers:
         self._changed: dict[Record, int] = {}
         self._switched: dict[bytes, None] = {}
         self._domain_changed = 0
+        self._behind_since: Instant = NEVER
+        self._is_behind = False
         self._due: Instant = NEVER
         self._swept: Instant = 0.0
         self._chunks: dict[tuple[int, int, bool], tuple[bytes, int]] = {}
@@ -125,6 +129,31 @@ class Watchers:
             self._whole[sub] = None
         self.registers = bool(self._reg)
 
+    def resume(self, subs: Iterable[Subscription], now: Instant) -> int:
+        """Go on with subscriptions from before a crash: all is told anew, each in his turn.
+
+        Returns:
+            How many there are; those of logins and users that are no more are not among them.
+        """
+        count = 0
+        knows = self._core.access.gate.knows
+        for sub in subs:
+            key = sub.call_id, sub.own_tag, sub.their_tag
+            if (
+                (sub.login and not knows(sub.login))
+                or (sub.user and not self.exists(sub.user, now))
+                or self.notifier.find(*key) is not None
+                or self.notifier.room_for(sub.owner) is not None
+            ):
+                continue
+            self.begin(sub, now)
+            self.notifier.prolong(sub, sub.expires_at)
+            self.notifier.touch(sub, now)
+            count += 1
+        if count:
+            self._soon(now)
+        return count
+
     def end(self, sub: Subscription, reason: bytes, now: Instant) -> None:
         """End a subscription, for a reason that its watcher is told in his turn (RFC 6665 §4.1.3)."""
         if self.notifier.remove(sub, reason):
@@ -143,6 +172,7 @@ class Watchers:
         if sub.over:
             return
         sub.over = True
+        self.notifier.release(sub)
         if sub.package is not REG:
             others = self._of_lamp[sub.user]
             del others[sub]
@@ -261,12 +291,40 @@ class Watchers:
         self._spread(now)
         for sub in notifier.turns(now):
             self.tell(sub, now)
+        self._look_behind(now)
         if now - self._swept >= _SWEEP_S and self.registers:
             self._swept = now
             self.roll.sweep(min((sub.seen for sub in self._whole), default=None))
         pause_s = notifier.pause_s
         if pause_s is not None:
             self._soon(now, pause_s)
+
+    def behind(self, sub: Subscription) -> int:
+        """Return how many changes a watcher is still to be told of, at most."""
+        if sub in self._whole:
+            return self.roll.behind(0 if sub.full else sub.seen)
+        return int(bool(sub.want))
+
+    def behind_s(self, now: Instant) -> float:
+        """Return for how long watchers of the domain have waited without an end."""
+        return max(now - self._behind_since, 0.0)
+
+    def _look_behind(self, now: Instant) -> None:
+        """Tell when there are more watchers of the domain than can be told in time, and when not."""
+        waiting, under_way = self.notifier.waiting, self.notifier.under_way
+        behind_s, warned = self.behind_s(now), self._is_behind
+        if not waiting:
+            self._behind_since, self._is_behind = NEVER, False
+        elif self._behind_since == NEVER:
+            self._behind_since = now
+        else:
+            self._is_behind = behind_s >= BEHIND_S
+        if warned == self._is_behind:
+            return
+        fields = {"waiting": waiting, "octets": under_way, "behind_s": round(behind_s)}
+        name = "subscriptions.behind" if waiting else "subscriptions.caught-up"
+        severity = Severity.WARNING if waiting else Severity.NOTICE
+        self._core.notify(Kind.SUBSCRIPTIONS, severity, name, fields)
 
     def _spread(self, now: Instant) -> None:
         """Mark the watchers of what changed since the last turn."""
@@ -297,7 +355,7 @@ class Watchers:
         branch = MAGIC_COOKIE + core.ids.token()
         data = sub.notify(branch, flow, body, now)
         sub.full = False
-        self.notifier.sent(sub, now)
+        self.notifier.sent(sub, now, len(data))
         core.layer.open_client((branch, b"NOTIFY"), data, flow, sub, now)
         if sub.ending:
             self._release(sub)
@@ -316,6 +374,8 @@ class Watchers:
             element = roll.element(record, now, trusted=sub.trusted)
             return reginfo.document(version, element, full=sub.full)
         room = STREAM_ROOM if flow.reliable or sub.ending else DATAGRAM_ROOM
+        if sub.ending == DEACTIVATED or self.notifier.under_way >= MOST_UNDER_WAY:
+            room = DATAGRAM_ROOM  # who is to subscribe anew is told everything then
         elements, sub.seen = self._chunk(0 if sub.full else sub.seen, room, now, sub.trusted)
         sub.more = sub.seen < roll.seq
         return reginfo.document(version, elements, full=sub.full)

@@ -1,6 +1,25 @@
 """A place to try: the Request-URI it will see, and the way there as far as it is known."""
 
+from collections.abc import Mapping
+
 from centrex.base import Flow
+
+
+class Amendment:
+    """What a request to a gateway carries that its sender did not write.
+
+    Attributes:
+        number: The number in its CSeq; 0 for the sender's own.
+        rack: Its RAck value (RFC 3262 §7.2), where that has to change too; else empty.
+        credentials: Header lines that answer the gateway's challenges, by status and realm.
+        answers: How many challenges were answered.
+    """
+
+    __slots__ = ("answers", "credentials", "number", "rack")
+
+    def __init__(self, number: int = 0, rack: bytes = b"") -> None:
+        self.number, self.rack, self.answers = number, rack, 0
+        self.credentials: Mapping[tuple[int, bytes], bytes] = {}
 
 
 class Target:
@@ -14,11 +33,11 @@ class Target:
         ring_s: Seconds it may ring before the next group is tried; 0 for the general setting.
         others: Request-URIs to try in its place, one after the other, where it cannot be reached.
         gateway: The name of the gateway it is; empty for any other place.
-        credentials: Header lines that answer the gateway's challenge; empty before it made one.
+        amendment: What the request carries there beside what its sender wrote; None for nothing.
         user: The user whose phone it is, where that is not the one who was called.
     """
 
-    __slots__ = ("credentials", "flow", "gateway", "others", "path", "ring_s", "uri", "user")
+    __slots__ = ("amendment", "flow", "gateway", "others", "path", "ring_s", "uri", "user")
 
     def __init__(
         self,
@@ -29,7 +48,7 @@ class Target:
     ) -> None:
         self.uri, self.flow, self.path, self.ring_s = uri, flow, path, ring_s
         self.others: tuple[bytes, ...] = ()
-        self.credentials: tuple[bytes, ...] = ()
+        self.amendment: Amendment | None = None
         self.gateway = ""
         self.user = b""
 

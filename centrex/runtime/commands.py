@@ -91,14 +91,27 @@ class Commands:
                 "store": config.registrar.store,
                 "users": engine.registry.users,
                 "bindings": engine.registry.bindings,
+                "silent": len(engine.core.contacts.marked),
             },
             "auth": {
                 "enabled": config.auth.enabled,
                 "realm": config.realm,
                 "logins": engine.policy.logins,
             },
+            "watchers": self._watchers(),
             "warnings": engine.all_warnings(),
             "statistics": self.statistics(params),
+        }
+
+    def _watchers(self) -> dict[str, Any]:
+        watchers = self._engine.core.watchers
+        return {
+            "subscriptions": len(watchers),
+            "of_domain": watchers.notifier.of_domain,
+            "waiting": watchers.notifier.waiting,
+            "behind_s": round(watchers.behind_s(time.monotonic()), 1),
+            "octets_under_way": watchers.notifier.under_way,
+            "domain_pause_s": watchers.notifier.domain_pause_s,
         }
 
     def statistics(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -147,6 +160,7 @@ class Commands:
 
     def _row(self, user: bytes, binding: "Binding", now: float) -> dict[str, Any]:
         flow = binding.flow
+        answers, silent_since, why = self._answers(binding)
         domain = self._engine.config.network.domain
         return {
             "aor": f"sip:{_text(user)}@{domain}",
@@ -156,9 +170,22 @@ class Commands:
             "q": binding.q / 1000,
             "expires_s": max(0, round(binding.expires_at - now)),
             "user_agent": _text(binding.user_agent),
+            "answers": answers,
+            "silent_since": silent_since,
+            "silent_why": why,
             "path": [_text(value) for value in binding.path],
             "call_id": _text(binding.call_id),
         }
+
+    def _answers(self, binding: "Binding") -> tuple[bool | None, str | None, str]:
+        """Whether a phone answers (None for unknown), since when not, and how that was noticed."""
+        flow = binding.flow
+        if flow is not None and flow.reliable and not flow.open:
+            return False, None, "its connection is gone"
+        known = self._engine.core.contacts.of(binding)
+        if known is not None and known.silent_since:
+            return False, self._wall(known.silent_since), known.why
+        return (True if known is not None and known.answers else None), None, ""
 
     def remove_registrations(self, params: dict[str, Any]) -> dict[str, Any]:
         """Forget all bindings of a user."""

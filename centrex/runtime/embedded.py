@@ -26,6 +26,8 @@ _FIRST_S: Final = 0.1
 """How long the first new start is waited with; doubled each time it dies young."""
 _LONGEST_S: Final = 5.0
 _YOUNG_S: Final = 10.0
+_ANEW_S: Final = 5.0
+"""How long a relay that is started anew in place may be without its lock."""
 _FAREWELL_S: Final = 2.0
 """How long a relay that is told to end may take."""
 _WORDS_OCTETS: Final = 400
@@ -67,9 +69,15 @@ class EmbeddedRelay:
     async def run(self) -> None:
         """Keep it running until cancelled; it is left running then, see `end`."""
         wait_s = _FIRST_S
+        other = 0
         while not self._ending:
             if not is_free(self._lock):
+                other = holder_of(self._lock)
                 await anyio.sleep(_LOOK_S)  # one that outlived the engine before us
+                continue
+            if other:
+                await _ended_or_back(other, self._lock)
+                other = 0
                 continue
             began = time.monotonic()
             code = await self._once()
@@ -114,6 +122,10 @@ class EmbeddedRelay:
             return str(error)
         return " ".join(words.decode("utf-8", "backslashreplace").split())
 
+    def leave(self) -> None:
+        """Leave the relay to itself: it ends when nobody talks any more and no engine has come."""
+        self._ending = True
+
     async def end(self) -> None:
         """Tell the relay to end, whoever started it, and see to it that it does."""
         self._ending = True
@@ -129,6 +141,23 @@ class EmbeddedRelay:
 
     def _tell(self, name: str, severity: Severity, **fields: Any) -> None:
         self._report(Event(Kind.MEDIA, severity, name, fields))
+
+
+async def _ended_or_back(pid: int, lock: Path) -> None:
+    """Wait until a relay that has let go of its lock is gone, or has it again: started anew in place."""
+    with anyio.move_on_after(_ANEW_S):
+        while is_free(lock) and _is_there(pid):  # noqa: ASYNC110 - a lock has no event
+            await anyio.sleep(_FIRST_S)
+
+
+def _is_there(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 async def _ended(pid: int) -> int:

@@ -42,7 +42,7 @@ from centrex.runtime.flows import FlowTable, Locals
 from centrex.runtime.garbage import Collector
 from centrex.runtime.hands import Hands
 from centrex.runtime.http_server import HttpServer
-from centrex.runtime.keepalive import KeepAlive
+from centrex.runtime.keepalive import Asks, KeepAlive, Wanted
 from centrex.runtime.live_commands import LiveCommands
 from centrex.runtime.local_address import LocalAddresses
 from centrex.runtime.lock import InstanceLock
@@ -59,6 +59,7 @@ from centrex.runtime.rtpengine import RtpengineMedia
 from centrex.runtime.secret import load_secret
 from centrex.runtime.streams import StreamEdge
 from centrex.runtime.tls import TlsContexts
+from centrex.runtime.watch_file import WatchFile
 from centrex.trace import Journal
 from centrex.transaction import Timing
 
@@ -165,6 +166,11 @@ class Engine:
             interval_s=registrar.recovery_interval,
             report=self.bus.publish,
         )
+        self.watch_file = WatchFile(
+            paths.state / "subscriptions.json",
+            lambda: self.core.watchers,
+            report=self.bus.publish,
+        )
         self.bans = BanFile(paths.state / "bans.json", self.guard, report=self.bus.publish)
         self.reloader = Reloader(self)
         self.editing = Editing(self)
@@ -200,6 +206,7 @@ class Engine:
                     self.streams.close()
                     with anyio.CancelScope(shield=True):
                         await self.bans.flush()
+                        await self.watch_file.flush()
                         await self.recovery.close()
                 self.say("server.stopped", Severity.NOTICE)
                 writing.cancel_scope.cancel()
@@ -225,12 +232,14 @@ class Engine:
         await tasks.start(self._run_streams)
         self.edges.start(tasks)
         self.certificate.renewed()
-        keepalive = KeepAlive(self.registry, self._keepalive_interval, self.statistics)
+        asks = Asks(self.core, self.hands.finish)
+        keepalive = KeepAlive(self.registry, self._keepalives, self.statistics, asks)
         tasks.start_soon(self.hands.keep_time)
         tasks.start_soon(Chores(self).each_second)
         tasks.start_soon(keepalive.run)
         tasks.start_soon(self.recovery.run)
         tasks.start_soon(self.bans.run)
+        tasks.start_soon(self.watch_file.run)
         tasks.start_soon(self.notifier.watchdog)
         if self.stay.signals:
             tasks.start_soon(self._signals, tasks)
@@ -381,9 +390,14 @@ class Engine:
                 bindings=loaded.bindings,
                 expired=loaded.expired,
             )
+        watchers, spoilt = await self.watch_file.load(self._flow_of)
+        if spoilt:
+            self.warnings += (spoilt,)
+        if watchers:
+            self.say("subscriptions.recovered", Severity.NOTICE, subscriptions=watchers)
         self.statistics.registrations_stand(self.registry.bindings)
 
-    def _flow_of(self, transport: str, host: str, port: int, local: str) -> Flow | None:
+    def _flow_of(self, transport: str, host: str, port: int, local: str = "") -> Flow | None:
         if transport != Transport.UDP.value:
             return None
         return self.flows.find(Transport.UDP, host, port)
@@ -416,8 +430,10 @@ class Engine:
     def _heed(self) -> None:
         self.hands.heed()
 
-    def _keepalive_interval(self) -> float:
-        return self.config.network.keepalive_interval
+    def _keepalives(self) -> Wanted:
+        network = self.config.network
+        by_options = network.keepalive_method == "options"
+        return Wanted(network.keepalive_interval, by_options, network.check_interval)
 
     def apply(self, fresh: Fresh) -> None:
         """Take over a configuration that was read again; nothing here can fail half-way."""

@@ -16,6 +16,7 @@ import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
 from centrex.base import Unavailable
+from centrex.config.relay import fingerprint, load_relay
 from centrex.events import Event, Field, Kind, Severity
 from centrex.farm.farm import Farm
 from centrex.farm.relay import Relay, RelayState, Unsaid
@@ -61,6 +62,7 @@ class Media:
             refuse=settings.without_relay == "refuse",
         )
         self._embedded: EmbeddedRelay | None = None
+        self._own_config = ""
         self._began = False
         self._arrived = anyio.Event()
 
@@ -77,15 +79,14 @@ class Media:
             return
         self._began = True
         self._engine.core.relaying = self.relaying
+        if settings.secret.get_secret_value():
+            await tasks.start(self._serve_others, settings)
         tasks.start_soon(self._tick)
         if settings.embedded:
             path = self._engine.paths.run / "relay.sock"
-            await tasks.start(self._serve_own, path)
             self._embedded = self._own_relay(settings, path)
+            await tasks.start(self._serve_own, path)
             tasks.start_soon(self._embedded.run)
-        if settings.secret.get_secret_value():
-            await tasks.start(self._serve_others, settings)
-        if settings.embedded:
             with anyio.move_on_after(_ARRIVAL_S):
                 await self._arrived.wait()
                 while self.farm.open(time.monotonic()) is None:  # noqa: ASYNC110 - ports are leased
@@ -109,6 +110,7 @@ class Media:
             "proxies": [{"address": f"unix:{path}", "secret": self._own_secret.hex()}],
         }
         write_config(run / "relay.toml", config)
+        self._own_config = fingerprint(load_relay(run / "relay.toml"))
         return EmbeddedRelay(run / "relay.toml", run / "relay.lock", self._engine.bus.publish)
 
     def _hosts(self) -> list[str]:
@@ -119,8 +121,14 @@ class Media:
         return list(dict.fromkeys(hosts))
 
     async def end(self) -> None:
-        """End the engine's own relay, and with it what it carries."""
-        if self._embedded is not None:
+        """End the engine's own relay; one that carries calls goes on with them, for the next engine."""
+        if self._embedded is None:
+            return
+        own = self.farm.get(OWN)
+        if own is not None and own.sessions and own.link is not None:
+            self._tell("relay.stays", Severity.NOTICE, relay=OWN, calls=len(own.sessions))
+            self._embedded.leave()
+        else:
             await self._embedded.end()
 
     def follow(self, tasks: TaskGroup) -> None:
@@ -163,6 +171,15 @@ class Media:
         )
         if relay.name == OWN:
             self._arrived.set()
+
+    def relay_settled(self, relay: Relay) -> None:
+        """See `centrex.farm.farm.Observer`."""
+        wanted, has = self._own_config, relay.told["config"]
+        if relay.name == OWN and wanted and has not in ("", wanted):
+            # one that outlived a former engine, with what was set then; asked once, whatever it does
+            self._own_config = ""
+            self._tell("relay.renewed", Severity.NOTICE, relay=OWN, why="its settings have changed")
+            relay.send("again")
 
     def relay_left(self, relay: Relay, why: str) -> None:
         """See `centrex.farm.farm.Observer`."""

@@ -20,7 +20,7 @@ def watch_list(engine: "Engine") -> Handler:
         subs = tuple(engine.core.watchers.notifier)
 
         def rows(sub: Subscription) -> Sequence[dict[str, Any]]:
-            return (_row(sub, now),)
+            return ({**_row(sub, now), "behind": engine.core.watchers.behind(sub)},)
 
         found = await page(
             "rows", params, groups=subs, rows_of=rows, count_of=lambda _: 1, total=len(subs)

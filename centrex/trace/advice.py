@@ -385,6 +385,14 @@ REGISTRATIONS: Final[Mapping[int, Verdict]] = {
 """By the status with which the registrar refused; see `_REGISTRATION` for all others."""
 
 
+SILENT: Final = (
+    "See that the phone is on and has network; it is still tried at each call.",
+    "If it can call but not be called, a router has forgotten it: lower "
+    "`network.keepalive_interval`, or let the phone use TCP.",
+)
+"""What to do about a phone that is registered and does not answer."""
+
+
 def by_status(status: int, reason: str) -> Verdict:
     """Return the verdict for a status code, in the words of its reason phrase if it is not known.
 

@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from centrex.base.untrusted import shown
-from centrex.trace.advice import REFUSALS, TARGETS, Verdict, by_reason, by_registrar, by_status
+from centrex.trace.advice import (
+    REFUSALS,
+    SILENT,
+    TARGETS,
+    Verdict,
+    by_reason,
+    by_registrar,
+    by_status,
+)
 from centrex.trace.journal import Decision
 from centrex.trace.rules import Rule
 from centrex.trace.words import line, person, told, typable
@@ -154,7 +162,11 @@ def _registration(case: _Case) -> tuple[str, tuple[str, ...]]:
     user = person(facts[0])
     match rule:
         case Rule.REGISTERED | Rule.REFRESHED:
-            return f"{phone} is registered as {user} for {facts[2]} s: {facts[1]}.", ()
+            head = f"{phone} is registered as {user} for {facts[2]} s: {facts[1]}"
+            silent = case.last(Rule.CONTACT_SILENT)
+            if silent > max(at, case.last(Rule.CONTACT_ANSWERS)):
+                return f"{head}; it does not answer when it is {case.facts(silent)[2]}.", SILENT
+            return f"{head}.", ()
         case Rule.UNREGISTERED:
             return f"{phone} signed off; it was registered as {user}: {facts[1]}.", ()
         case Rule.EXPIRED:

@@ -35,6 +35,8 @@ class Rule(enum.Enum):
     REFRESHED = "refreshed"
     UNREGISTERED = "unregistered"
     EXPIRED = "expired"
+    CONTACT_SILENT = "contact-silent"  # (aor, contact, how that was noticed)
+    CONTACT_ANSWERS = "contact-answers"  # (aor, contact, seconds)
     FETCHED = "fetched"  # (aor, number of bindings)
     REGISTRATION_REFUSED = "registration-refused"
     # routing: (user,) / (user,) / (uri,) / (route,) / (user, number of targets)
@@ -50,11 +52,13 @@ class Rule(enum.Enum):
     NOBODY_ANSWERED = "nobody-answered"
     REDIRECTED = "redirected"
     GATEWAY_ASKED = "gateway-asked"  # (gateway, status)
+    GATEWAY_REFUSED = "gateway-refused"  # (gateway, why)
     GATEWAY_SILENT = "gateway-silent"  # (uri, next uri)
     OUTSIDE_TARGET = "outside-target"  # (uri,)
     IN_DIALOG = "in-dialog"  # (method, flow name)
     UNKNOWN_DIALOG = "unknown-dialog"  # (method,)
     # targets: (uri, flow name) / (uri, status) / (uri, status, reason phrase) / (uri,)
+    TARGET_IS_SILENT = "target-is-silent"  # (uri, how that was noticed, seconds)
     TARGET_TRIED = "target-tried"
     TARGET_PROGRESS = "target-progress"
     TARGET_ANSWERED = "target-answered"

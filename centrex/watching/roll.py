@@ -238,6 +238,10 @@ class Roll:
             seen = record.seq
         return b"".join(out), self.seq
 
+    def behind(self, seen: int) -> int:
+        """Return how many changes in the domain there are after some number, at most."""
+        return len(self._seqs) - bisect_right(self._seqs, seen)
+
     def sweep(self, seen: int | None) -> None:
         """Forget what has ended and is known to all who watch.
 

@@ -53,6 +53,7 @@ class Subscription:
         queued: Whether its turn comes.
         later: Whether it comes after a while.
         notified: How many NOTIFYs were sent.
+        octets: How many octets of its NOTIFYs are unanswered.
         more: Whether the last document did not hold everything.
         over: Whether nothing is told any more.
         due: The second at which it is looked at next.
@@ -74,6 +75,7 @@ class Subscription:
         "login",
         "more",
         "notified",
+        "octets",
         "over",
         "own_tag",
         "owner",
@@ -120,12 +122,19 @@ class Subscription:
         self.flow: Flow
         self.remote_cseq = self.cseq = self.version = self.seen = self.notified = self.due = 0
         self.expires_at: Instant = 0.0
+        self.octets = 0
         self.full = True
         self.want = NOTHING
         self.waits = self.cooling = self.queued = self.later = self.more = self.over = False
 
     def __repr__(self) -> str:
         return f"Subscription({self.watcher!r} to {self.package.name!r} of {self.target!r})"
+
+    @property
+    def addresses(self) -> tuple[bytes, bytes]:
+        """Our address and the watcher's, as they stand in From and To of a NOTIFY."""
+        own, their, *_ = self._fixed.split(b"\r\n")
+        return own.removeprefix(b"From: "), their.removeprefix(b"To: ")
 
     def state_line(self, now: Instant) -> bytes:
         """Return the Subscription-State line (RFC 6665 §8.2.3)."""

@@ -24,10 +24,11 @@ def test_our_own_gate_takes_it(names: tuple[bytes, ...]) -> None:
     answer = answer_challenge(
         values, LOGIN, PASSWORD, method=b"INVITE", uri=b"sip:1@gw.example", cnonce=CNONCE
     )
-    verdict = gate.check([answer], b"INVITE", b"sip:1@gw.example", b"192.0.2.1", 11.0)
+    assert answer is not None
+    verdict = gate.check([answer.value], b"INVITE", b"sip:1@gw.example", b"192.0.2.1", 11.0)
     assert isinstance(verdict, Authenticated)
     if len(names) == 2:
-        assert b"algorithm=SHA-256" in answer, "the stronger one"
+        assert b"algorithm=SHA-256" in answer.value, "the stronger one"
 
 
 def test_the_example_of_rfc_2617() -> None:
@@ -43,9 +44,11 @@ def test_the_example_of_rfc_2617() -> None:
         uri=b"/dir/index.html",
         cnonce=CNONCE,
     )
-    assert b'response="6629fae49393a05397450978507c4ef1"' in answer
-    assert b'opaque="5ccc069c403ebaf9f0171e9517f40e41"' in answer
-    assert b"qop=auth, nc=00000001" in answer
+    assert answer is not None
+    assert (answer.realm, answer.stale) == (b"testrealm@host.com", False)
+    assert b'response="6629fae49393a05397450978507c4ef1"' in answer.value
+    assert b'opaque="5ccc069c403ebaf9f0171e9517f40e41"' in answer.value
+    assert b"qop=auth, nc=00000001" in answer.value
 
 
 def test_without_qop() -> None:
@@ -57,7 +60,40 @@ def test_without_qop() -> None:
         uri=b"sip:x",
         cnonce=CNONCE,
     )
-    assert not re.search(rb"qop|nc=|cnonce", answer)
+    assert answer is not None
+    assert not re.search(rb"qop|nc=|cnonce", answer.value)
+
+
+def test_a_nonce_that_is_used_again_is_counted() -> None:
+    """And the challenge says whether it was the nonce alone that was wrong."""
+    answer = answer_challenge(
+        [b'Digest realm="r", nonce="n", qop="auth", stale=TRUE'],
+        LOGIN,
+        PASSWORD,
+        method=b"BYE",
+        uri=b"sip:x",
+        cnonce=CNONCE,
+        count=lambda nonce: 10 + len(nonce),
+    )
+    assert answer is not None
+    assert answer.stale
+    assert b"nc=0000000b" in answer.value
+
+
+def test_a_weaker_one_where_the_stronger_cannot_be_answered() -> None:
+    answer = answer_challenge(
+        [
+            b'Digest realm="r", nonce="n", algorithm=SHA-256, qop="auth-int"',
+            b'Digest realm="r", nonce="n", algorithm=MD5, qop="auth"',
+        ],
+        LOGIN,
+        PASSWORD,
+        method=b"BYE",
+        uri=b"sip:x",
+        cnonce=CNONCE,
+    )
+    assert answer is not None
+    assert b"algorithm=MD5" in answer.value
 
 
 @pytest.mark.parametrize(
@@ -69,7 +105,7 @@ def test_what_cannot_be_answered(challenge: bytes) -> None:
     given = answer_challenge(
         [challenge], LOGIN, PASSWORD, method=b"INVITE", uri=b"sip:x", cnonce=CNONCE
     )
-    assert given == b""
+    assert given is None
 
 
 def test_quotes_are_escaped() -> None:
@@ -81,5 +117,6 @@ def test_quotes_are_escaped() -> None:
         uri=b"sip:x",
         cnonce=CNONCE,
     )
-    assert b'username="l\\""' in answer
-    assert b'realm="a\\"b"' in answer
+    assert answer is not None
+    assert b'username="l\\""' in answer.value
+    assert b'realm="a\\"b"' in answer.value

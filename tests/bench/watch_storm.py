@@ -1,7 +1,8 @@
 """A power cut: all phones register anew within half a minute, and all of them are watched.
 
 10,000 watchers, each of one of 10,000 users, in simulated time and without sockets; beside them some
-who watch the whole domain, and busy lamps. It prints CPU time, NOTIFYs and memory.
+who watch the whole domain, and busy lamps; and then all of the phones watch the whole domain, by TCP and
+by UDP. It prints CPU time, NOTIFYs and memory. `power_cut` does the same over real sockets.
 
 Run it as `python -m tests.bench.watch_storm [USERS [WATCHERS [OF_THE_DOMAIN]]]`.
 """
@@ -31,9 +32,17 @@ class Storm:
         watchers: How many watch one user each.
         whole: How many watch the domain, by TCP.
         lamps: How many watch the calls of a user instead.
+        each: How each phone watches the domain; None where it does not.
     """
 
-    def __init__(self, users: int, watchers: int, whole: int, lamps: int = 0) -> None:
+    def __init__(
+        self,
+        users: int,
+        watchers: int,
+        whole: int,
+        lamps: int = 0,
+        each: Transport | None = None,
+    ) -> None:
         self.proxy = proxy = Proxy(trusted=["10.0.0.0/8"])
         self.users, self.notified, self.octets = users, 0, 0
         self.longest = 0.0
@@ -51,10 +60,19 @@ class Storm:
         for number in range(whole):
             flow = proxy.flows.get("10.200.0.1", 20_000 + number, Transport.TCP)
             self.subscribe(number, REGISTRAR, "reg", flow)
+        for number in range(users if each else 0):
+            assert each is not None
+            host = self.flow(number).host
+            self.subscribe(number, REGISTRAR, "reg", proxy.flows.get(host, 6000, each))
         self.run(60.0, ())
         self.notified = self.octets = 0
         self.longest = self.cpu = 0.0
         self.waits.clear()
+
+    def behind(self) -> int:
+        """Return how many watchers have not been told of everything."""
+        watchers = self.proxy.core.watchers
+        return sum(watchers.behind(sub) > 0 for sub in watchers.notifier)
 
     def flow(self, number: int) -> Flow:
         return self.proxy.flows.get(f"10.{number >> 8 & 255}.{number & 255}.9", 5060)
@@ -159,6 +177,45 @@ def storm(
     }
 
 
+def everybody(users: int, each: Transport, patience_s: float) -> dict[str, Any]:
+    """Have each of the users' phones watch the whole domain through a storm; return its figures."""
+    gc.disable()  # the engine has it run when little is going on
+    made = Storm(users, 0, 0, each=each)
+    core, proxy = made.proxy.core, made.proxy
+    first = 60.0
+    while made.behind() and first < patience_s:
+        made.run(10.0, ())
+        first += 10
+    made.notified = made.octets = 0
+    made.longest = made.cpu = 0.0
+    made.run(STORM_S, [(STORM_S * number / users, number) for number in range(users)])
+    held = [proxy.registry.held(b"u%d" % number) for number in range(users)]
+    served = sum(one.cseq == 2 for bindings in held for one in bindings)
+    cpu_s, in_storm, under_way = made.cpu, made.notified, 0
+    last = 0.0
+    while made.behind() and last < patience_s:
+        made.run(10.0, ())
+        under_way = max(under_way, core.watchers.notifier.under_way)
+        last += 10
+    gc.enable()
+    seen = [core.watchers.behind(sub) for sub in core.watchers.notifier]
+    return {
+        "served": served,
+        "first_s": first,
+        "cpu_s": cpu_s,
+        "notifies": in_storm,
+        "all_cpu_s": made.cpu,
+        "all_notifies": made.notified,
+        "octets": made.octets,
+        "longest_ms": made.longest * 1000,
+        "last_s": last,
+        "behind": max(seen),
+        "under_way_mb": under_way / 1e6,
+        "pause_s": core.watchers.notifier.domain_pause_s,
+        "subscriptions": len(seen),
+    }
+
+
 def main() -> None:
     """Measure."""
     users, watchers, whole = [int(word) for word in sys.argv[1:]] + [10_000, 10_000, 20][
@@ -183,6 +240,18 @@ def main() -> None:
         f"memory with {told['subscriptions']} subscriptions: {told['before_mb']:.0f} MB before, "
         f"{told['peak_mb']:.0f} MB at most, {told['after_mb']:.0f} MB a minute after"
     )
+    for each, patience_s in ((Transport.TCP, 1200.0), (Transport.UDP, 100.0)):
+        told = everybody(users, each, patience_s)
+        resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(  # noqa: T201
+            f"each phone watches the domain by {each.value}: {told['served']} of {users} REGISTERs "
+            f"served in {STORM_S:.0f} s with {told['cpu_s']:.2f} s CPU and {told['notifies']} "
+            f"NOTIFYs; within {told['last_s']:.0f} s more {told['all_notifies']} in all "
+            f"({told['octets'] / 1e9:.2f} GB, {told['all_cpu_s']:.2f} s CPU), then at most "
+            f"{told['behind']} changes untold; longest step {told['longest_ms']:.0f} ms, each told "
+            f"every {told['pause_s']:.0f} s at most; {told['subscriptions']} subscriptions, process "
+            f"{resident:.0f} MB"
+        )
 
 
 if __name__ == "__main__":

@@ -98,13 +98,14 @@ def test_watchers_are_listed(line: CommandLine) -> None:
         "state": "active",
         "notified": 7,
         "source": "udp 192.0.2.7:5060",
+        "behind": 12,
     }
     answer = {"available": True, "rows": [row], "total": 1, "next": None}
     with FakeInstance(line.paths.control, {"subscriptions": answer}):
         assert line.json("subscriptions") == {"subscriptions": [row]}
         assert line.run("subscriptions").stdout.splitlines()[1].split() == [
             "sip:1001@x", "sip:1002@x", "dialog", "active", "3000", "s", "7",
-            "udp", "192.0.2.7:5060",
+            "12", "udp", "192.0.2.7:5060",
         ]  # fmt: skip
     with FakeInstance(line.paths.control, {"subscriptions": {**answer, "rows": []}}):
         assert line.run("subscriptions").stdout == "nobody watches anything\n"

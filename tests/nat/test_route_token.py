@@ -108,3 +108,16 @@ def test_a_port_out_of_range_is_no_flow_token() -> None:
     assert read_flow_token(b"u192.0.2.7-65535") == (Transport.UDP, "192.0.2.7", 65535)
     for port in (b"65536", b"99999", b"0"):
         assert read_flow_token(b"u192.0.2.7-" + port) is None
+
+
+def test_a_gateway_is_remembered_and_cannot_be_changed() -> None:
+    line = TOKENS.record_route(UDP, b"c", b"a", b"", b"", gateway=b"pstn.0.3e8.198.51.100.1")
+    value = line.removeprefix(b"Record-Route: ")
+    assert verify(value, b"c", b"a", b"b") == {Dialog(True, b"", b"pstn.0.3e8.198.51.100.1")}
+    assert verify(value, b"c", b"b", b"a") == {Dialog(False, b"", b"pstn.0.3e8.198.51.100.1")}
+    forged = value.replace(b"198.51.100.1", b"203.0.113.66")
+    taken_off = value.replace(b";cg=pstn.0.3e8.198.51.100.1", b"")
+    put_on = route(b"c", b"a").replace(b">", b";cg=pstn.0.3e8.198.51.100.1>")
+    moved = value.replace(b";cg=", b";cb=")
+    for other in (forged, taken_off, put_on, moved):
+        assert verify(other, b"c", b"a", b"b") == {None}, other

@@ -1,5 +1,6 @@
-"""Routing plans with real phones: a hunt over three, a voicemail, a gateway of two with a password."""
+"""Routing plans with real phones: a hunt over three, a voicemail, gateways with a password."""
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from tests.support.phones import CLOSED, INCOMING, REGISTERED, UP, Baresip, sett
 from tests.support.ports import free_port, loopback
 from tests.support.server import CentrexServer
 from tests.support.sipclient import SipClient
-from tests.support.sipp import Sipp
+from tests.support.sipp import Sipp, login_rows
 from tests.support.wire import change, control
 
 pytestmark = [pytest.mark.peer("baresip", "sipp"), pytest.mark.slow, pytest.mark.timeout(90)]
@@ -104,5 +105,51 @@ def test_a_gateway_by_a_pattern_with_one_address_dead(tmp_path: Path) -> None:
         story = _story(server)
         assert "is tried in its place" in story
         assert "sent again with its login" in story
+        alice.hang_up()
+        gateway.finish()
+
+
+def outside(server: CentrexServer, gateway: Sipp, password: str = "its-password") -> None:
+    """Have calls to numbers with a 9 go to a gateway."""
+    row = {
+        "name": "pstn",
+        "addresses": [f"sip:{gateway.host}:{gateway.port}"],
+        "login": "our-account",
+        "password": password,
+        "check_interval": 0,
+    }
+    rows = [{"pattern": r"9(\d+)", "destinations": [r"\1@pstn"]}]
+    change(server, routing={"plans": rows, "gateways": [row]})
+    assert server.command("reload")[0] == 0
+
+
+def test_a_gateway_that_asks_at_every_request(tmp_path: Path) -> None:
+    """And takes no CSeq twice: hold and hang-up reach it, and the phone hears nothing of all that."""
+    count = 20
+    with ExitStack() as stack:
+        md5: dict[str, object] = {"auth.algorithms": ["MD5"]}  # SIPp knows no other
+        server = stack.enter_context(CentrexServer(tmp_path, users=USERS, overrides=md5))
+        gateway = stack.enter_context(Sipp("strict_gateway", server, tmp_path, count=count))
+        outside(server, gateway)
+        files: dict[str, Sequence[Sequence[str]]] = {
+            "callers.csv": login_rows(["alice"]),
+            "callees.csv": [("9030123",)],
+        }
+        with Sipp("outside_caller", server, tmp_path, count=count, rate=20, files=files) as caller:
+            assert caller.finish()["SuccessfulCall(C)"] == count
+        assert gateway.finish()["SuccessfulCall(C)"] == count
+        assert server.status()["statistics"]["calls"]["now"] == 0
+
+
+def test_hold_and_hang_up_of_a_real_phone_at_a_gateway_that_asks(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        server = stack.enter_context(CentrexServer(tmp_path, users=USERS, overrides=QUICK))
+        gateway = stack.enter_context(Sipp("asking_gateway", server, tmp_path, count=1))
+        outside(server, gateway)
+        (alice,) = baresip(stack, server, tmp_path, "alice")
+        alice.dial("9030123")
+        alice.await_(UP)
+        alice.hold()
+        settle(lambda: _story(server).count("sent again with its login") == 2, "it is held")
         alice.hang_up()
         gateway.finish()

@@ -90,3 +90,28 @@ def test_linphone_watches_a_busy_lamp_and_hears_when_the_server_stops(tmp_path: 
         call.expect(486)
         server.stop()  # which tells its watchers to subscribe anew
         watcher.await_("notify", 'version="3"')
+        watcher.await_("subscription", "terminated")
+        server.start()
+        watcher.await_("subscription", "active", timeout=40)
+        watcher.await_("notify", 'version="0"')
+        assert _watched(server) == ["active"]
+
+
+@pytest.mark.peer("linphonec")
+@pytest.mark.skipif(not linphone_watcher.available(), reason="needs liblinphone")
+def test_linphone_is_told_on_after_a_crash(tmp_path: Path) -> None:
+    """It takes a CSeq and a version that leap, and hears nothing of the crash."""
+    with (
+        CentrexServer(tmp_path, users=["wanda", "bob"], overrides=MD5_ONLY) as server,
+        LinphoneWatcher("wanda", server, tmp_path, server.uri("bob"), "reg") as watcher,
+        SipClient("bob", server) as bob,
+    ):
+        watcher.await_("notify", 'state="full"')
+        settle((tmp_path / "state" / "subscriptions.json").exists, "it is on disk")
+        server.kill9()
+        server.start()
+        watcher.await_("notify", 'state="full"')
+        assert bob.register().status == 200
+        watcher.await_("notify", bob.contact)
+        assert _watched(server) == ["active"]
+        assert not [one for one in watcher.seen if one["text"] in ("terminated", "error")]

@@ -47,10 +47,16 @@ async def test_a_watcher_is_told_and_listed(made: Instance) -> None:
             assert b"sip:1002@voip.test" in await told(phone)
             answer = await made.ask("subscriptions")
             shot = await made.ask("snapshot")
+            watchers = (await made.ask("status"))["watchers"]
             await made.ask("registrations.remove", aor="1002")
             assert b'event="deactivated"' in await told(phone)
             page = await made.ask("subscriptions", offset=0, limit=1)
         assert b"terminated;reason=deactivated" in await told(phone)
+    assert {name: watchers[name] for name in ("subscriptions", "of_domain", "waiting")} == {
+        "subscriptions": 1,
+        "of_domain": 1,
+        "waiting": 0,
+    }
     (row,) = answer["rows"]
     assert answer["available"] is True
     assert 590 < row.pop("expires_s") <= 600
@@ -61,6 +67,7 @@ async def test_a_watcher_is_told_and_listed(made: Instance) -> None:
         "state": "active",
         "notified": 2,
         "source": f"udp {phone.host}:{phone.port}",
+        "behind": 0,
     }
     assert shot["subscriptions"] == 1
     assert (page["total"], page["next"]) == (1, None)

@@ -73,10 +73,14 @@ class Watcher:
 
     def __init__(self) -> None:
         self.seen: list[tuple[Any, ...]] = []
+        self.settled: list[str] = []
         self.adopts = False
 
     def relay_came(self, relay: Relay) -> None:
         self.seen.append(("came", relay.name))
+
+    def relay_settled(self, relay: Relay) -> None:
+        self.settled.append(relay.name)
 
     def relay_left(self, relay: Relay, why: str) -> None:
         self.seen.append(("left", relay.name, why))

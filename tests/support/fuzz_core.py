@@ -148,13 +148,15 @@ class CoreFuzz:
         self.counts["pings answered"] += 1
 
     def rest(self) -> None:
-        """Let all connections break and all transactions end."""
+        """Let all connections break, and all subscriptions and transactions end."""
         flows = tuple(self.proxy.flows.known.values())
         self.proxy.flows.no_tcp |= {(flow.host, flow.port) for flow in flows}
         for flow in flows:
             if flow.reliable:
                 self.proxy.core.flow_failed(flow, self.proxy.now)
                 self._take(self.proxy.taken())
+        self.proxy.core.watchers.close(self.proxy.now)  # one may have been answered, by chance
+        self._take(self.proxy.taken())
         for _ in range(50):
             self._answer_asks()
             self._take(self.proxy.advance(20.0))

@@ -1,5 +1,8 @@
 """liblinphone as a watcher: its own SUBSCRIBE machinery, by ctypes, since no program of it has verbs for that.
 
+It refreshes by itself; when it is told that its subscription has ended, it tells that and leaves it to the
+program to subscribe anew (RFC 6665 §4.1.3), which this one does after a second.
+
 Run as a program it registers, subscribes and writes a line of JSON for each thing that happens;
 `LinphoneWatcher` runs it as a process of its own.
 """
@@ -7,6 +10,7 @@ Run as a program it registers, subscribes and writes a line of JSON for each thi
 import ctypes
 import ctypes.util
 import json
+import math
 import os
 import selectors
 import subprocess
@@ -22,6 +26,7 @@ from tests.support.server import CentrexServer
 LIBRARY: Final = "liblinphone.so.10"
 _ITERATE_S: Final = 0.02
 _REGISTERED: Final = 2
+_AGAIN_S: Final = 1.0
 _TELLS = 1
 _STATES: Final = (
     "none", "outgoing", "incoming", "pending", "active", "terminated", "error", "expiring",
@@ -116,6 +121,25 @@ def _say(what: str, text: str) -> None:
     os.write(_TELLS, json.dumps({"what": what, "text": text}).encode() + b"\n")
 
 
+class _Pause:
+    """The time between the end of a subscription and the next one."""
+
+    def __init__(self) -> None:
+        self._until = math.inf
+
+    def note(self, state: str) -> None:
+        """The subscription has come to another state."""
+        if state in ("terminated", "error"):
+            self._until = time.monotonic() + _AGAIN_S
+
+    def is_over(self) -> bool:
+        """Whether it is time to subscribe anew; true once."""
+        over = time.monotonic() >= self._until
+        if over:
+            self._until = math.inf
+        return over
+
+
 def main(settings: str, target: str, event: str) -> None:
     """Register, subscribe, and tell what comes, until standard input ends."""
     library = ctypes.CDLL(LIBRARY)
@@ -133,11 +157,13 @@ def main(settings: str, target: str, event: str) -> None:
 
     def changed(core: int, subscription: int, state: int) -> None:
         _say("subscription", _STATES[state])
+        pause.note(_STATES[state])
 
     def registration(core: int, proxy: int, state: int, message: bytes) -> None:
         registered.append(state)
 
     registered: list[int] = []
+    pause = _Pause()
     factory = function("factory_get")()
     core = function("factory_create_core_3", pointer, text, text, pointer)(
         factory, settings.encode(), None, None
@@ -167,7 +193,7 @@ def main(settings: str, target: str, event: str) -> None:
     os.set_blocking(0, False)
     while sys.stdin.buffer.read(1) is None:
         iterate(core)
-        if subscription is None and _REGISTERED in registered:
+        if pause.is_over() or (subscription is None and _REGISTERED in registered):
             subscribe = function("core_create_subscribe", pointer, pointer, text, ctypes.c_int)
             subscription = subscribe(core, address, event.encode(), 600)
             send = function("event_send_subscribe", pointer, pointer, returns=ctypes.c_int)

@@ -41,6 +41,8 @@ SAMPLES: dict[Rule, tuple[Any, ...]] = {
     Rule.REFRESHED: (AOR, CONTACT, 3600),
     Rule.UNREGISTERED: (AOR, CONTACT),
     Rule.EXPIRED: (AOR, CONTACT),
+    Rule.CONTACT_SILENT: (AOR, CONTACT, "asked by OPTIONS"),
+    Rule.CONTACT_ANSWERS: (AOR, CONTACT, 40),
     Rule.FETCHED: (AOR, 2),
     Rule.REGISTRATION_REFUSED: (AOR, 423, "the interval is too brief"),
     Rule.UNKNOWN_USER: (b"1002",),
@@ -54,10 +56,12 @@ SAMPLES: dict[Rule, tuple[Any, ...]] = {
     Rule.NOBODY_ANSWERED: (),
     Rule.REDIRECTED: (TARGET, b"sip:1003@192.0.2.10"),
     Rule.GATEWAY_ASKED: ("pstn", 407),
+    Rule.GATEWAY_REFUSED: ("pstn", "its login is refused"),
     Rule.GATEWAY_SILENT: (TARGET, b"sip:1@gw2.example.net"),
     Rule.OUTSIDE_TARGET: (b"sip:bob@example.net",),
     Rule.IN_DIALOG: (b"BYE", FLOW),
     Rule.UNKNOWN_DIALOG: (b"BYE",),
+    Rule.TARGET_IS_SILENT: (TARGET, "called", 40.0),
     Rule.TARGET_TRIED: (TARGET, FLOW),
     Rule.TARGET_PROGRESS: (TARGET, 180),
     Rule.TARGET_ANSWERED: (TARGET, 200),
@@ -191,6 +195,18 @@ def test_a_registration_that_stands_and_is_challenged_at_each_renewal() -> None:
         "<sip:1001@192.0.2.7:5060>."
     )
     assert story.advice == ()
+
+
+def test_a_registered_phone_that_does_not_answer() -> None:
+    registered = (Rule.REGISTERED, AOR, CONTACT, 3600)
+    silent = (Rule.CONTACT_SILENT, AOR, CONTACT, "asked by OPTIONS")
+    story = told(REGISTER, registered, silent)
+    assert story.headline.endswith("; it does not answer when it is asked by OPTIONS.")
+    assert "still tried" in story.advice[0]
+    answers = (Rule.CONTACT_ANSWERS, AOR, CONTACT, 40)
+    assert not told(REGISTER, registered, silent, answers).advice
+    assert not told(REGISTER, registered, silent, answers, REGISTER, registered).advice
+    assert told(REGISTER, registered, silent, answers, silent).advice
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import pytest
 
 from centrex.trace import Rule
-from centrex.watching.notifier import LAZY_S, PAUSE_S, Notifier
+from centrex.watching.notifier import LAZY_S, MOST_UNDER_WAY, PAUSE_S, Notifier
 from centrex.watching.subscription import LAZILY, Subscription
 from tests.watching.test_subscription import subscription
 
@@ -14,10 +14,21 @@ def entered(notifier: Notifier, count: int = 1, until: float = 3600.0) -> list[S
     return subs
 
 
-def told(notifier: Notifier, now: float) -> list[Subscription]:
-    subs = notifier.turns(now)
+def of_the_domain(notifier: Notifier, count: int) -> list[Subscription]:
+    """Enter watchers of the whole domain, each an owner of his own."""
+    subs = [subscription(10_000 + number, b"w%d" % number) for number in range(count)]
     for sub in subs:
-        notifier.sent(sub, now)
+        sub.user = b""
+        notifier.add(sub)
+        notifier.prolong(sub, 3600.0)
+    return subs
+
+
+def told(notifier: Notifier, now: float, octets: int = 0) -> list[Subscription]:
+    subs = []
+    for sub in notifier.turns(now):
+        notifier.sent(sub, now, octets)
+        subs.append(sub)
     return subs
 
 
@@ -76,6 +87,56 @@ def test_a_crowd_is_served_in_turn() -> None:
     assert [sub for turn in turns for sub in turn] == subs
 
 
+def test_watchers_of_the_domain_come_after_all_others() -> None:
+    notifier = Notifier()
+    subs = entered(notifier, 300)
+    far = of_the_domain(notifier, 300)
+    for sub in [*far, *subs]:
+        notifier.touch(sub, 0.0)
+    assert told(notifier, 0.1) == subs[:200]
+    assert told(notifier, 0.2) == subs[200:] + far[:100]
+    assert notifier.waiting == 200
+    assert told(notifier, 0.3) == far[100:]
+    assert notifier.waiting == 0
+
+
+def test_the_more_watch_the_domain_the_longer_each_waits() -> None:
+    notifier = Notifier(most=5000)
+    (sub, *others) = of_the_domain(notifier, 2500)
+    assert notifier.domain_pause_s == 2.5
+    notifier.touch(sub, 0.0)
+    assert told(notifier, 0.0) == [sub]
+    notifier.answered(sub, 0.01, more=False)
+    notifier.touch(sub, 0.02)
+    assert told(notifier, 2.4) == []
+    assert told(notifier, 2.5) == [sub]
+    for other in others:
+        notifier.remove(other, b"timeout")
+    assert notifier.of_domain == 1
+    assert notifier.domain_pause_s == PAUSE_S
+
+
+def test_so_many_octets_are_sent_at_once_and_so_many_are_unanswered() -> None:
+    notifier = Notifier()
+    subs, far = entered(notifier, 1), of_the_domain(notifier, 200)
+    for sub in [*far, *subs]:
+        notifier.touch(sub, 0.0)
+    octets = 1_000_000
+    out: list[Subscription] = []
+    for tick in range(1, 30):
+        now = told(notifier, tick / 10, octets)
+        assert len(now) <= 5
+        out += now
+    assert notifier.under_way == len(out) * octets == MOST_UNDER_WAY
+    assert notifier.waiting == 201 - len(out)
+    notifier.touch(subs[0], 3.0)
+    notifier.answered(subs[0], 3.0, more=False)
+    notifier.answered(out[5], 3.0, more=False)
+    assert told(notifier, 3.1, octets) == [subs[0], *far[63:64]], "others are told in any case"
+    notifier.release(out[7])
+    assert notifier.under_way == MOST_UNDER_WAY - octets
+
+
 def test_what_ends_is_told_even_in_the_pause_but_not_before_the_answer() -> None:
     notifier = Notifier()
     (sub,) = entered(notifier)
@@ -89,7 +150,7 @@ def test_what_ends_is_told_even_in_the_pause_but_not_before_the_answer() -> None
     assert told(notifier, 0.4) == [sub]
     sub.over = True
     notifier.answered(sub, 0.5, more=False)
-    notifier.turns(5.0)
+    assert not told(notifier, 5.0)
     assert notifier.pause_s is None
 
 

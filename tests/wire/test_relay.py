@@ -111,6 +111,43 @@ def test_an_engine_that_is_killed_finds_its_calls_again(
     assert until(lambda: relays(server)["local"]["sessions"] == 0)
 
 
+def test_an_engine_that_is_stopped_leaves_its_calls_to_the_next(
+    server: CentrexServer, phones: tuple[SipClient, SipClient]
+) -> None:
+    """An upgrade: stopped in order, started again; the call goes on, and what is asked of it is done."""
+    talk = Talk(*phones)
+    talk.settle()
+    relay = server.relay_pid
+    server.stop()
+    assert "relay.stays" in server.log_tail()
+    talk.settle()
+    server.start()
+    assert server.relay_pid == relay
+    assert until(lambda: relays(server).get("local", {}).get("sessions") == 1)
+    talk.settle()
+    talk.end()
+    assert until(lambda: relays(server)["local"]["sessions"] == 0)
+
+
+def test_a_relay_of_a_former_engine_takes_over_new_settings(
+    server: CentrexServer, phones: tuple[SipClient, SipClient]
+) -> None:
+    talk = Talk(*phones)
+    talk.settle()
+    server.kill9()
+    change(server, media__port_range=[22000, 22999])
+    server.start()
+    assert until(lambda: "relay.renewed" in server.log_tail())
+    assert until(lambda: relays(server).get("local", {}).get("sessions") == 1)
+    talk.hear(within=5.0)
+    assert phones[1].register().status == 200
+    other = Talk(*phones)
+    assert 22000 <= other.places[0].port < 23000
+    for one in (other, talk):
+        one.settle()
+        one.end()
+
+
 def test_the_engine_takes_its_relay_along_when_it_is_stopped(server: CentrexServer) -> None:
     assert server.relay_pid
     server.stop()

@@ -1,6 +1,5 @@
 """A media relay, wired on one screen: its plane, its data path, its links, from start to last word."""
 
-import hashlib
 import importlib.metadata
 import importlib.util
 import itertools
@@ -19,7 +18,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from centrex.base import LocalError, Unavailable
-from centrex.config.relay import RelayConfig
+from centrex.config.relay import RelayConfig, fingerprint
 from centrex.farm.custody import Custody
 from centrex.farm.relay_side import RelaySide
 from centrex.runtime.garbage import Collector
@@ -225,11 +224,6 @@ class RelayProcess:
         dropped = sum(figures["drops"].values())
         cpu_ms = int(time.process_time() * 1000)
         return {**figures, **self._rates, "dropped": dropped, "cpu_ms": cpu_ms}
-
-
-def fingerprint(config: RelayConfig) -> str:
-    """Return what is the same for the same configuration, secrets aside."""
-    return hashlib.sha256(config.model_dump_json().encode()).hexdigest()[:16]
 
 
 def _check(plane: Plane, hosts: Sequence[tuple[str, str]]) -> None:

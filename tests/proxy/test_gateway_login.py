@@ -1,0 +1,267 @@
+"""A gateway that asks who calls is answered at the call's beginning and within it, and nobody else is."""
+
+from typing import Any
+
+import pytest
+
+from centrex.base import Transport
+from centrex.proxy.gateway_login import MOST_ANSWERS, MOST_NONCES, Nonces
+from centrex.proxy.hang_up import NOWHERE, hang_up
+from centrex.routing.rfc3263 import Target as Place
+from centrex.sip.message import parse
+from centrex.sip.names import PROXY_AUTHORIZATION
+from centrex.trace import Rule
+from tests.support.calling import Phone, Sent, Talk, names, routes, rules
+from tests.support.hunting import planned
+from tests.support.proxy import Proxy
+from tests.support.strict_gateway import StrictGateway, number
+
+HOST, OTHER, STRANGER = "198.51.100.1", "198.51.100.2", "203.0.113.66"
+ROW: dict[str, Any] = {
+    "name": "pstn",
+    "addresses": (f"sip:{HOST}", f"sip:{OTHER}:5080"),
+    "login": "us",
+    "password": "secret",
+    "check_interval": 0,
+}
+PLAN: dict[str, Any] = {"pattern": r"9(\d+)", "destinations": (r"\1@pstn",)}
+
+
+@pytest.fixture
+def proxy() -> Proxy:
+    made = Proxy(users=["alice"])
+    planned(made, PLAN, gateways=[ROW])
+    return made
+
+
+@pytest.fixture
+def alice(proxy: Proxy) -> Phone:
+    return Phone(proxy, "alice", "192.0.2.7")
+
+
+class OutsideCall(Talk):
+    """A call to a gateway that asks who calls."""
+
+    def __init__(self, caller: Phone, gateway: StrictGateway, **more: Any) -> None:
+        self.caller, self.callee = caller, gateway
+        self.target = "sip:9123@example.com"
+        self.call_id = str(more.get("call_id", "call-1"))
+        self.cseq = int(more.get("cseq", 1))
+        sent = gateway.takes(caller.calls(self.target, **more), "INVITE")
+        self.invite = gateway.gets(sent, "INVITE")
+        sent = gateway.takes(sent, "INVITE", ring=True)
+        while "200" not in names(sent):
+            self.invite = gateway.gets(sent, "INVITE")
+            sent = gateway.takes(sent, "INVITE")
+        self.ok = caller.gets(sent, "200")
+        self.from_caller("ACK")
+
+    def asks(self, method: str, answer: int = 200, **more: Any) -> Sent:
+        """Send a request to the gateway and have it answered to its end; return what came of it."""
+        gateway = self.callee
+        assert isinstance(gateway, StrictGateway)
+        sent = gateway.takes(self.from_caller(method, **more), method, answer)
+        while method in names(sent):
+            sent = gateway.takes(sent, method, answer)
+        return sent
+
+
+@pytest.mark.parametrize("status", [401, 407])
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE", "INFO", "REFER", "MESSAGE", "BYE"])
+def test_each_request_of_a_call_is_answered_for(
+    proxy: Proxy, alice: Phone, method: str, status: int
+) -> None:
+    gateway = StrictGateway(proxy, HOST, status=status)
+    call = OutsideCall(alice, gateway)
+    assert gateway.log == [("INVITE", 1, status), ("INVITE", 2, 200)]
+    answer = alice.gets(call.asks(method), "200")
+    assert number(answer) == call.cseq == 2, "the phone's own number"
+    assert gateway.log[2:] == [(method, 3, status), (method, 4, 200)]
+    if method == "INVITE":
+        assert number(gateway.gets(call.from_caller("ACK"), "ACK")) == 4
+    if method != "BYE":
+        alice.gets(call.asks("BYE"), "200")
+        assert gateway.log[4:] == [("BYE", 5, status), ("BYE", 6, 200)]
+    assert rules(proxy).count(Rule.GATEWAY_ASKED) == len(gateway.log) // 2
+
+
+def test_the_answer_to_an_invite_has_the_callers_number_and_so_has_its_ack_the_gateways(
+    proxy: Proxy, alice: Phone
+) -> None:
+    gateway = StrictGateway(proxy, HOST)
+    call = OutsideCall(alice, gateway, cseq=41)
+    assert number(call.ok) == 41
+    assert [one[1] for one in gateway.log] == [41, 42]
+    call.cseq = 41
+    assert number(gateway.gets(call.from_caller("ACK"), "ACK")) == 42
+    call.cseq = 99
+    alice.gets(call.asks("BYE"), "200")
+    assert [one[1] for one in gateway.log[2:]] == [101, 102], "a caller may leave numbers out"
+
+
+def test_a_nonce_that_is_too_old(proxy: Proxy, alice: Phone) -> None:
+    gateway = StrictGateway(proxy, HOST)
+    call = OutsideCall(alice, gateway)
+    gateway.changes_nonces = 1
+    alice.gets(call.asks("INVITE"), "200")
+    assert [one[2] for one in gateway.log[2:]] == [407, 407, 200]
+    assert number(gateway.gets(call.from_caller("ACK"), "ACK")) == 5
+    gateway.changes_nonces = 100
+    alice.gets(call.asks("BYE"), "407")
+    assert len(gateway.log) == 5 + MOST_ANSWERS + 1, "no loop without an end"
+
+
+def test_a_nonce_that_is_too_old_when_the_call_begins(proxy: Proxy, alice: Phone) -> None:
+    gateway = StrictGateway(proxy, HOST)
+    gateway.changes_nonces = 1
+    call = OutsideCall(alice, gateway)
+    assert [one[1:] for one in gateway.log] == [(1, 407), (2, 407), (3, 200)]
+    assert number(gateway.gets(call.from_caller("ACK"), "ACK")) == 3 + call.cseq - 1
+    alice.gets(call.asks("BYE"), "200")
+
+
+@pytest.mark.parametrize("method", ["INVITE", "BYE"])
+def test_a_password_that_is_wrong(proxy: Proxy, alice: Phone, method: str) -> None:
+    gateway = StrictGateway(proxy, HOST)
+    call = OutsideCall(alice, gateway)
+    planned(proxy, PLAN, gateways=[{**ROW, "password": "wrong"}])
+    sent = gateway.takes(call.from_caller(method), method)
+    challenge = 'Proxy-Authenticate: Digest realm="pstn.test", nonce="n"\n'
+    proxy.core.events.clear()
+    sent = gateway.says(gateway.gets(sent, method), 407, extra=challenge)
+    assert b"\r\nProxy-Authenticate: " in alice.gets(sent, "407"), "the caller gets the answer"
+    assert method not in names(sent)
+    assert Rule.GATEWAY_REFUSED in rules(proxy)
+    assert "gateway.refused" in [event.name for event in proxy.core.events]
+
+
+def test_a_proxy_before_the_gateway_asks_too(proxy: Proxy, alice: Phone) -> None:
+    """Each realm has its own answer, and what was told the one is told again with the other."""
+    gateway = StrictGateway(proxy, HOST)
+    call = OutsideCall(alice, gateway)
+    lines = ('Proxy-Authenticate: Digest realm="edge", nonce="e"\n',
+             'WWW-Authenticate: Digest realm="inner", nonce="i"\n')  # fmt: skip
+    bye = gateway.gets(call.from_caller("BYE"), "BYE")
+    for line, status in zip(lines, (407, 401), strict=True):
+        bye = gateway.gets(gateway.says(bye, status, extra=line), "BYE")
+    assert b'\r\nProxy-Authorization: Digest username="us", realm="edge"' in bye
+    assert b'\r\nAuthorization: Digest username="us", realm="inner"' in bye
+    alice.gets(gateway.says(bye, 200), "200")
+
+
+def test_another_address_of_the_gateway_may_ask_and_no_other_host(
+    proxy: Proxy, alice: Phone
+) -> None:
+    """A caller has our Route value, and may send by it wherever he likes."""
+    challenge = 'Proxy-Authenticate: Digest realm="pstn.test", nonce="n"\n'
+    call = OutsideCall(alice, StrictGateway(proxy, HOST))
+    for host, answered in ((OTHER, True), (STRANGER, False)):
+        call.cseq += 1
+        sent = alice.sends(
+            "BYE", f"sip:gw@{host}", target=call.target, to_tag="gw", cseq=call.cseq,
+            extra=routes(call.ok, caller=True),
+        )  # fmt: skip
+        other = Phone(proxy, "other", host, register=False)
+        sent = other.says(other.gets(sent, "BYE"), 407, extra=challenge)
+        assert ("BYE" in names(sent)) is answered
+        if not answered:
+            alice.gets(sent, "407")
+    assert Rule.GATEWAY_REFUSED in rules(proxy)
+
+
+def test_where_the_names_of_a_gateway_led_to_is_the_gateway(proxy: Proxy) -> None:
+    gateways = proxy.core.gateways
+    gateways.probes[0].hosts = frozenset({STRANGER})
+    assert gateways.is_at("pstn", STRANGER)
+    assert not gateways.is_at("other", STRANGER)
+    assert not gateways.is_at("pstn", "203.0.113.67")
+
+
+def test_a_name_that_leads_elsewhere_by_now_gets_nothing(proxy: Proxy, alice: Phone) -> None:
+    """The answer goes where the challenge came from, not where the name leads the next time."""
+    call = OutsideCall(alice, StrictGateway(proxy, HOST))
+    sent = alice.sends(
+        "BYE", "sip:gw@rebound.example", target=call.target, to_tag="gw", cseq=3,
+        extra=routes(call.ok, caller=True),
+    )  # fmt: skip
+    assert "BYE" not in names(sent)
+    (ask,) = proxy.core.asks
+    proxy.core.asks.clear()
+    proxy.core.answer(ask.id, [Place(Transport.UDP, HOST, 5060, "")], proxy.now)
+    gateway = Phone(proxy, "gw", HOST, register=False)
+    challenge = 'Proxy-Authenticate: Digest realm="pstn.test", nonce="n"\n'
+    sent = gateway.says(gateway.gets(proxy.taken(), "BYE"), 407, extra=challenge)
+    gateway.gets(sent, "BYE")
+    assert not proxy.core.asks, "nobody is asked again where it leads"
+
+
+def test_our_route_begins_no_other_call_at_the_gateways_cost(proxy: Proxy, alice: Phone) -> None:
+    """It is bound to Call-ID and caller, not to who answered: a To tag may be made up."""
+    gateway = StrictGateway(proxy, HOST)
+    call = OutsideCall(alice, gateway)
+    for method, told in (("INVITE", False), ("MESSAGE", False), ("BYE", True)):
+        call.cseq += 1
+        sent = alice.sends(
+            method, f"sip:0900123@{HOST}", target=call.target, to_tag="madeup", cseq=call.cseq,
+            extra=routes(call.ok, caller=True),
+        )  # fmt: skip
+        sent = gateway.takes(sent, method)
+        assert (method in names(sent)) is told
+
+
+def test_calls_from_before_a_restart(proxy: Proxy, alice: Phone) -> None:
+    """What the Record-Route value tells is enough, and numbers go on above those that were used."""
+    gateway = StrictGateway(proxy, HOST)
+    call = OutsideCall(alice, gateway)
+    alice.gets(call.asks("UPDATE"), "200")
+    after = Proxy(users=["alice"])
+    after.now = proxy.now + 60
+    planned(after, PLAN, gateways=[ROW])
+    here = Phone(after, "alice", "192.0.2.7")
+    call.caller, gateway.proxy, gateway.flow = here, after, after.flows.get(HOST, 5060)
+    here.gets(call.asks("INVITE"), "200")
+    assert number(gateway.gets(call.from_caller("ACK"), "ACK")) == gateway.log[-1][1]
+    here.gets(call.asks("BYE"), "200")
+    assert [one[2] for one in gateway.log[2:]] == [407, 200] * 3
+
+
+def test_the_operators_bye_is_answered_for(proxy: Proxy, alice: Phone) -> None:
+    gateway = StrictGateway(proxy, HOST)
+    OutsideCall(alice, gateway)
+    (call,) = proxy.core.calls
+    hang_up(proxy.core, call, proxy.now)
+    sent = [one for one in proxy.taken() if one[0].link is not NOWHERE]
+    gateway.takes(gateway.takes(sent, "BYE"), "BYE")
+    assert [one[2] for one in gateway.log[2:]] == [407, 200]
+
+
+def test_the_gateway_hangs_up(proxy: Proxy, alice: Phone) -> None:
+    call = OutsideCall(alice, StrictGateway(proxy, HOST))
+    assert len(proxy.core.gateways.numbers) == 0, "there was nothing to remember"
+    call.asks("UPDATE")
+    assert len(proxy.core.gateways.numbers) == 1
+    bye = alice.gets(call.from_callee("BYE"), "BYE")
+    assert not parse(bye).values(PROXY_AUTHORIZATION)
+    proxy.now += 65
+    proxy.core.gateways.tick(proxy.core, proxy.now)
+    assert len(proxy.core.gateways.numbers) == 0
+
+
+def test_one_without_a_login_asks_the_caller(proxy: Proxy, alice: Phone) -> None:
+    planned(proxy, PLAN, gateways=[{**ROW, "login": "", "password": ""}])
+    gateway = StrictGateway(proxy, HOST)
+    sent = gateway.takes(alice.calls("9123"), "INVITE")
+    assert b";cg=" not in gateway.gets(
+        alice.calls("9123", branch="z9hG4bK2", call_id="c2"), "INVITE"
+    )
+    alice.gets(sent, "407")
+
+
+def test_nonces_are_counted_up_to_a_bound() -> None:
+    nonces = Nonces()
+    assert [nonces.count("a", b"n"), nonces.count("a", b"n"), nonces.count("b", b"n")] == [1, 2, 1]
+    for index in range(MOST_NONCES):
+        nonces.count("a", b"%d" % index)
+    assert nonces.count("a", b"n") == 1, "the one unused for longest was forgotten"
+    nonces.keep(frozenset("b"))
+    assert [nonces.count("a", b"0"), nonces.count("b", b"n")] == [1, 2]
