@@ -191,23 +191,13 @@ class Exchange:
         Raises:
             NoSlot: The relay cannot serve it; nothing was noted.
         """
-        if self.is_foreign(tag):
+        if self.answered and self.is_foreign(tag):
             return rewrite(sdp, [self._stand_in(*one, side) for one in enumerate(sdp.media)])
         self._changed = True
         fresh, lacking = self._serve_all(sdp, side, here, there, answers=answers)
-        if lacking and (whole or self.is_empty):
-            known = self._lines
-            self._spare += [
-                slot
-                for line in fresh
-                if line is not None and line not in known
-                for slot in line.slots
-            ]
-            raise NoSlot
-        if not answers:
-            self._declined = lacking
-        elif lacking:
-            self._declined |= lacking
+        if lacking:
+            self._lack(fresh, whole=whole)
+        self._declined = self._declined | lacking if answers else lacking
         self._lines[: len(fresh)] = fresh
         places = [
             None if line is None else self._note(line, media, side, here)
@@ -251,6 +241,20 @@ class Exchange:
                 line = None
             fresh.append(line)
         return fresh, lacking
+
+    def _lack(self, fresh: list[_Line | None], *, whole: bool) -> None:
+        """The relay lacks ports for some lines: others go on without them.
+
+        Raises:
+            NoSlot: All are wanted, or none is relayed yet.
+        """
+        if not whole and not self.is_empty:
+            return
+        known = self._lines
+        self._spare += [
+            slot for line in fresh if line is not None and line not in known for slot in line.slots
+        ]
+        raise NoSlot
 
     def _serve(self, media: Media, side: Side, here: Where, there: Where) -> _Line | None:
         """Return a line that serves a media line; None where the relay lacks ports for it."""

@@ -186,7 +186,8 @@ class Delegating:
         caller_tag = caller_tag_of(core, ctx)
         found = described(core, ctx, data, now)
         strange = caller_tag not in (ctx.from_tag, ctx.to_tag)
-        if strange or (found is None and is_opaque(ctx, data)):
+        empty = found is None and (is_opaque(ctx, data) or ctx.method == b"UPDATE")
+        if strange or empty:
             return data
         branch.side = side = CALLER if ctx.from_tag == caller_tag else CALLEE
         here, there = caller_of(ctx), far_end(flow, natted=False)

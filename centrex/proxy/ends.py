@@ -3,8 +3,8 @@
 It knows contexts, branches and descriptions; who relays, and how, is not its business.
 """
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from centrex import sdp
 from centrex.base import Flow, Instant, PeerError
@@ -33,6 +33,9 @@ from centrex.trace import Rule
 
 if TYPE_CHECKING:
     from centrex.proxy.core import Core
+
+
+_IPV4: Final[tuple[Family, ...]] = (4,)
 
 
 class Described(NamedTuple):
@@ -214,7 +217,7 @@ def left_alone(
         core.decide(ctx, (now, Rule.MEDIA_DIRECT, "nothing stands between the phones"))
 
 
-def families(found: Described | None, here: Where, there: Where) -> list[Family]:
+def families(found: Described | None, here: Where, there: Where) -> Sequence[Family]:
     """Return the IP versions at which a relay must have ports, each once.
 
     Args:
@@ -222,6 +225,8 @@ def families(found: Described | None, here: Where, there: Where) -> list[Family]
         here: How the side is reached whose it is.
         there: How the other one is.
     """
+    if found is not None and found.description.usual is not None and ":" not in there.local:
+        return _IPV4  # that is what usual descriptions are of
     needed: list[Family] = [family_of(there.local)]
     if found is None:
         needed.append(family_of(here.local))
@@ -231,7 +236,7 @@ def families(found: Described | None, here: Where, there: Where) -> list[Family]
             for media in found.description.media
             if media.port and media.relayable
         ]
-    return needed if len(needed) == 1 else list(dict.fromkeys(needed))
+    return list(dict.fromkeys(needed))
 
 
 def _is_other_family(host: str, other: str) -> bool:

@@ -211,7 +211,7 @@ class Relaying:
         if caller_tag not in (ctx.from_tag, ctx.to_tag):
             return data
         found = described(core, ctx, data, now)
-        if found is None and is_opaque(ctx, data):
+        if found is None and (is_opaque(ctx, data) or ctx.method == b"UPDATE"):
             return data
         branch.side = CALLER if ctx.from_tag == caller_tag else CALLEE
         if carried is not None and offers and carried.relay.is_lost(now):
@@ -337,13 +337,13 @@ class Relaying:
             exchange.settle()
             if not exchange.answered and self._is_up(core, ctx):
                 exchange.answer(tag)
-                if not ctx.to_tag:
+                if not ctx.to_tag and carried.towards is not branch.target:
                     carried.natted[CALLEE] = self._back(branch, carried)[0].natted
         found = described(core, ctx, data, now)
         if found is not None:
             here, there = self._back(branch, carried)
             side: Side = CALLEE if branch.side == CALLER else CALLER
-            answers = branch.described
+            answers, relay = branch.described, carried.relay
             try:
                 changed = self._describe(
                     branch, found, side, here, there, now, tag=tag, answers=answers
@@ -353,10 +353,14 @@ class Relaying:
                 lacking = self._farm.lacks(families(found, here, there))
                 unrelayed(core, branch, _words(branch, lacking), now, refuse=False)
                 return data
+            if carried.relay is not relay:
+                why = _NO_PORTS.format(relay.name)
+                core.decide(ctx, (now, Rule.MEDIA_RELAYED, carried.by, why))
             if not answers:
                 self._tell_declined(core, branch, found, now)
             data = with_body(data, changed)
-        self._tell(carried, now)
+        elif status >= 200:
+            self._tell(carried, now)
         return data
 
     def _inward_undecided(
@@ -526,8 +530,8 @@ class Relaying:
 
     def _tell(self, carried: Carried, now: Instant) -> None:
         exchange = carried.exchange
-        if exchange.is_empty or self._carried.get(exchange.call_id) is not carried:
-            return  # there is nothing to tell, or the call is over
+        if self._carried.get(exchange.call_id) is not carried or exchange.is_empty:
+            return  # the call is over, or there is nothing to tell
         if not exchange.carries:
             self._farm.expect(carried.relay, exchange.name, exchange)
             return

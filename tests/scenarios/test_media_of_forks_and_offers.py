@@ -244,6 +244,30 @@ def test_an_offer_within_a_call_that_needs_no_relay(proxy: Proxy, alice: Phone, 
     assert len(farm.sessions) == 1
 
 
+def test_an_update_that_describes_nothing_changes_nothing(
+    proxy: Proxy, alice: Phone, bob: Phone
+) -> None:
+    """As it refreshes a session (RFC 4028 §7.4), from behind NAT and with no relay there."""
+    farm = relayed(proxy, mode="auto", refuse=True)
+    talk = _talk(alice, bob)
+    farm.relays.clear()
+    alice.behind = "10.0.0.5:5060"
+    update = bob.gets(talk.from_caller("UPDATE"), "UPDATE")
+    alice.gets(bob.says(update, 200), "200")
+    assert Rule.MEDIA_REFUSED not in rules(proxy)
+
+
+def test_a_late_offer_of_another_family_finds_the_relay_that_has_it(
+    proxy: Proxy, alice: Phone, bob: Phone
+) -> None:
+    relayed(proxy, FakeRelay("four", hosts=("198.51.100.1",)), FakeRelay("both"))
+    invite = bob.gets(alice.calls("bob"), "INVITE")
+    ok = alice.gets(bob.says(invite, 200, body=offer("2001:db8::8", 5000)), "200")
+    assert line(ok).host == RELAY
+    told = [one[2:] for one in proxy.journal.story(b"call-1") if one[1] is Rule.MEDIA_RELAYED]
+    assert told == [("four", "always relayed"), ("both", "the relay four has no port left")]
+
+
 def test_an_offer_that_would_be_relayed_from_here_on_is_refused(
     proxy: Proxy, alice: Phone, bob: Phone
 ) -> None:
