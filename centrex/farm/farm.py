@@ -5,8 +5,8 @@ anew is told again, and so that the calls are shared equally. It sends by links 
 """
 
 import itertools
-from collections.abc import Iterable, Iterator
-from typing import Any, Final, Protocol
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any, Final, Literal, Protocol
 
 from centrex.base import Instant
 from centrex.farm.relay import Link, Relay, RelayState, Unsaid
@@ -71,17 +71,37 @@ class Farm:
         """Return a relay by its name."""
         return self._relays.get(name)
 
-    def open(self, now: Instant) -> Relay | None:
-        """Return the relay that gets the next call: the least loaded one; None while there is none."""
+    def open(
+        self, now: Instant, families: Sequence[Literal[4, 6]] = (), tried: Collection[str] = ()
+    ) -> Relay | None:
+        """Return the relay that gets the next call: the least loaded one; None while there is none.
+
+        Args:
+            now: The time.
+            families: The IP versions of which it must have ports.
+            tried: The names of relays that could not serve the call.
+        """
         best: Relay | None = None
         for relay in self._relays.values():
-            if relay.takes_calls and (
-                best is None or (relay.load, relay.turn) < (best.load, best.turn)
+            if (
+                relay.takes_calls
+                and (best is None or (relay.load, relay.turn) < (best.load, best.turn))
+                and relay.name not in tried
+                and all(map(relay.has, families))
             ):
                 best = relay
         if best is not None:
             best.turn = next(self._turns)
         return best
+
+    def lacks(self, families: Sequence[Literal[4, 6]]) -> Literal[4, 6] | None:
+        """Return an IP version of which no relay that takes calls has an address; None for none."""
+        there = [relay for relay in self._relays.values() if relay.speaks(4) or relay.speaks(6)]
+        if there:
+            for family in families:
+                if not any(relay.speaks(family) for relay in there):
+                    return family
+        return None
 
     @property
     def expects_ports(self) -> bool:

@@ -18,6 +18,8 @@ thousands a second."""
 _UNUSED: Final = 64
 """Slots at one of many addresses, until it is used."""
 _MANY: Final = 2
+_LOST_S: Final = 30.0
+"""Seconds without a connection after which calls do not wait for a relay to come back."""
 _MOST: Final = 2048
 _FEW: Final = 4
 """Slots of a call with voice and video: with fewer, more are leased at once."""
@@ -137,6 +139,21 @@ class Relay:
     def takes_calls(self) -> bool:
         """Whether it may get a new call."""
         return self._is_willing and self.is_stocked
+
+    def has(self, family: Literal[4, 6]) -> bool:
+        """Whether a port of that IP version is leased ahead."""
+        for host, stock in self._stocks.items():
+            if stock.slots and (":" in host) == (family == 6):
+                return True
+        return False
+
+    def speaks(self, family: Literal[4, 6]) -> bool:
+        """Whether it has an address of that IP version, and is there."""
+        return self._is_willing and any((":" in host) == (family == 6) for host in self._stocks)
+
+    def is_lost(self, now: Instant) -> bool:
+        """Whether it has been gone for so long that nobody waits for it any more."""
+        return self.link is None and now - self.since > _LOST_S
 
     @property
     def expects_ports(self) -> bool:

@@ -1,9 +1,9 @@
 """The session descriptions of one call as they pass: each side's addresses noted, ours put in their place.
 
-Whether a description is an offer or an answer does not matter here (RFC 3264): it tells where its
-side wants to receive, and leaves with the slot of the relay that faces the other side. It knows
-which slots serve which media line and what the relay is to be told; it refuses to know messages,
-relays, or whether a call needs any of this.
+A description tells where its side wants to receive, and leaves with the slot of the relay that faces
+the other side. Several who are called may describe themselves before one of them answers; from then
+on only that one counts. It knows which slots serve which media line and what the relay is to be told;
+it refuses to know messages, relays, or whether a call needs any of this.
 """
 
 import ipaddress
@@ -15,13 +15,16 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 from centrex.base import PeerError
 from centrex.media.terms import Address, End, Session, Slot, Stream
-from centrex.sdp import Description, Media, Place, rewrite
+from centrex.sdp import DECLINED, Description, Media, Place, rewrite
 
 Side: TypeAlias = Literal[0, 1]
 """`CALLER` or `CALLEE`, also the index of a side's slot and end in a `Stream`."""
 Family: TypeAlias = Literal[4, 6]
 
 _BROADCAST: Final = "255.255.255.255"
+_NONE: Final[frozenset[int]] = frozenset()
+_MOST_EARLY: Final = 16
+"""Dialogs before the answer whose descriptions are kept, for whichever of them answers."""
 CALLER: Final[Side] = 0
 CALLEE: Final[Side] = 1
 
@@ -35,6 +38,9 @@ class Where(NamedTuple):
     """Our own address on that side."""
     natted: bool
     """Whether it is behind NAT."""
+
+
+NOWHERE: Final = Where("", "", False)
 
 
 class NoSlot(Exception):
@@ -58,6 +64,17 @@ class _Line:
             ends = [replace(end, rtcp=end.rtp) for end in ends]
         return Stream(self.slots, (ends[0], ends[1]))
 
+    def hear(self, said: "_Said | None") -> None:
+        """Put what somebody else who was called has said in place of what the callee said."""
+        self.ends[CALLEE], self.muxes[CALLEE] = said or (End(), False)
+
+
+_Said: TypeAlias = tuple[End, bool]
+"""What the callee said of a line: its end, and whether it has RTCP on one port."""
+_Early: TypeAlias = dict[bytes, list[_Said | None]]
+"""What each that was called has said of each line, by its tag."""
+_Before: TypeAlias = tuple[list[tuple[list[End], list[bool]] | None], _Early, bytes]
+
 
 def family_of(host: str) -> Family:
     """Return the IP version of a numeric address."""
@@ -76,6 +93,9 @@ class Exchange:
 
     __slots__ = (
         "_changed",
+        "_declined",
+        "_early",
+        "_heard",
         "_last",
         "_last_memo",
         "_lines",
@@ -104,14 +124,37 @@ class Exchange:
         self._slot = slot
         self._spare: list[Slot] = []
         self._lines: list[_Line | None] = []
-        self._saved: list[tuple[list[End], list[bool]] | None] | None = None
+        self._declined = _NONE
+        self._early: _Early = {}
+        self._heard = b""
+        self._saved: _Before | None = None
         self._last: Session | None = None
         self._last_memo: list[object] = []
         self._changed = False
 
+    def take_from(self, slot: Callable[[Family, str], Slot | None]) -> None:
+        """Take slots of another relay from now on; only while none was taken."""
+        self._slot = slot
+
     def answer(self, callee_tag: bytes) -> None:
-        """The callee picked up."""
+        """The callee picked up: of what all who were called have said, its own counts."""
         self.answered, self.callee_tag, self._changed = True, callee_tag, True
+        if not self._early:
+            return
+        if self._heard != callee_tag:
+            said = self._early.get(callee_tag, [])
+            for number, line in enumerate(self._lines):
+                if line is not None:
+                    line.hear(said[number] if number < len(said) else None)
+        self._early = {}
+
+    def is_foreign(self, tag: bytes) -> bool:
+        """Whether a dialog is of somebody who was called too, but did not get the call.
+
+        Args:
+            tag: The tag of whoever was called; empty where it is not known.
+        """
+        return self.answered and tag != self.callee_tag and bool(tag and self.callee_tag)
 
     def side_of(self, from_tag: bytes, to_tag: bytes) -> Side | None:
         """Return which side sent a request with these tags; None where it is of another dialog."""
@@ -119,33 +162,42 @@ class Exchange:
             return CALLER
         return CALLEE if to_tag == self.caller_tag else None
 
-    def describe(self, side: Side, sdp: Description, here: Where, there: Where) -> bytes:
+    def describe(
+        self,
+        side: Side,
+        sdp: Description,
+        here: Where,
+        there: Where,
+        *,
+        tag: bytes = b"",
+        answers: bool = False,
+        whole: bool = False,
+    ) -> bytes:
         """Note what a side says, and return its description as the other side is to see it.
+
+        A line that the relay has no ports for is declined, once others are relayed: the far side
+        sees port 0, and its answer gets port 0 too (RFC 3264 §6, §8.2). What somebody says who was
+        called, but did not get the call, is rewritten and not noted.
 
         Args:
             side: Whose description it is.
             sdp: The description.
             here: How that side is reached.
             there: How the other one is.
+            tag: The tag of the dialog's callee; empty while there is none.
+            answers: Whether it answers an offer, rather than being one.
+            whole: Whether it is refused if the relay cannot serve all of its lines.
 
         Raises:
             NoSlot: The relay cannot serve it; nothing was noted.
-            PeerError: A media line makes no sense.
         """
+        if self.answered and self.is_foreign(tag):
+            return rewrite(sdp, [self._stand_in(*one, side) for one in enumerate(sdp.media)])
         self._changed = True
-        fresh: list[_Line | None] = []
-        try:
-            for number, media in enumerate(sdp.media):
-                fresh.append(self._serve(number, media, side, here, there))
-        except NoSlot:
-            known = self._lines
-            self._spare += [
-                slot
-                for line in fresh
-                if line is not None and line not in known
-                for slot in line.slots
-            ]
-            raise
+        fresh, lacking = self._serve_all(sdp, side, here, there, answers=answers)
+        if lacking:
+            self._lack(fresh, whole=whole)
+        self._declined = self._declined | lacking if answers else lacking
         self._lines[: len(fresh)] = fresh
         places = [
             None if line is None else self._note(line, media, side, here)
@@ -154,21 +206,63 @@ class Exchange:
         for line in self._lines[len(fresh) :]:
             if line is not None:
                 line.ends[side] = End()
+        if side == CALLEE and not self.answered:
+            self._keep(tag)
+        if self._declined:
+            places = [
+                DECLINED if number in self._declined else place
+                for number, place in enumerate(places)
+            ]
         return rewrite(sdp, places)
 
-    def _serve(
-        self, number: int, media: Media, side: Side, here: Where, there: Where
-    ) -> _Line | None:
-        """Return the line that serves a media line; None where it is not for a relay."""
-        line = self._lines[number] if number < len(self._lines) else None
-        if line is not None or not media.relayable or not media.port:
-            return line if media.relayable else None
-        family = family_of(media.host) if _is_numeric(media.host) else family_of(here.local)
-        mine = self._slot(family, here.local)
+    @property
+    def declined(self) -> frozenset[int]:
+        """The numbers of lines of the last offer that the relay had no ports for."""
+        return self._declined
+
+    def _serve_all(
+        self, sdp: Description, side: Side, here: Where, there: Where, *, answers: bool
+    ) -> tuple[list[_Line | None], frozenset[int]]:
+        """Return the line that serves each media line, and the numbers of those that none can."""
+        known = self._lines
+        fresh: list[_Line | None] = []
+        lacking = _NONE
+        declined = self._declined if answers else _NONE
+        for number, media in enumerate(sdp.media):
+            if number in declined:
+                fresh.append(None)
+                continue
+            line = known[number] if number < len(known) else None
+            if line is None and media.port and media.relayable:
+                line = self._serve(media, side, here, there)
+                if line is None:
+                    lacking |= {number}
+            elif media.port and not media.relayable:
+                line = None
+            fresh.append(line)
+        return fresh, lacking
+
+    def _lack(self, fresh: list[_Line | None], *, whole: bool) -> None:
+        """The relay lacks ports for some lines: others go on without them.
+
+        Raises:
+            NoSlot: All are wanted, or none is relayed yet.
+        """
+        if not whole and not self.is_empty:
+            return
+        known = self._lines
+        self._spare += [
+            slot for line in fresh if line is not None and line not in known for slot in line.slots
+        ]
+        raise NoSlot
+
+    def _serve(self, media: Media, side: Side, here: Where, there: Where) -> _Line | None:
+        """Return a line that serves a media line; None where the relay lacks ports for it."""
+        mine = self._slot(family_of_media(media.host, here), here.local)
         other = self._slot(family_of(there.local), there.local)
         if mine is None or other is None:
             self._spare += [slot for slot in (mine, other) if slot is not None]
-            raise NoSlot
+            return None
         return _Line((mine, other) if side == CALLER else (other, mine))
 
     def _note(self, line: _Line, media: Media, side: Side, here: Where) -> Place | None:
@@ -178,24 +272,44 @@ class Exchange:
             line.ends[side] = End(sends=False, receives=False)
             return None
         line.ends[side] = _end(media, here)
-        facing = line.slots[1 - side]
-        together = media.rtcp_mux and media.rtcp_port == media.port
-        return Place(facing.shown, facing.port, facing.port + (not together))
+        return _place(line, media, side)
 
-    def forget(self, side: Side) -> None:
-        """Forget what a side said: another target is tried in its place."""
-        self._changed = True
+    def _stand_in(self, number: int, media: Media, side: Side) -> Place | None:
+        """Return what stands in a line's place of which nothing is noted."""
+        if not media.relayable:
+            return None
+        line = self._lines[number] if number < len(self._lines) else None
+        return DECLINED if line is None else _place(line, media, side)
+
+    def _keep(self, tag: bytes) -> None:
+        """Keep what somebody who was called says, in case it is the one who answers."""
+        early = self._early
+        if tag not in early and len(early) >= _MOST_EARLY:
+            del early[next(iter(early))]
+        early[tag] = [
+            None if line is None else (line.ends[CALLEE], line.muxes[CALLEE])
+            for line in self._lines
+        ]
+        self._heard = tag
+
+    def forget(self) -> None:
+        """Forget what the callee said: another target is tried in its place.
+
+        Whoever was given up may still answer; what each has said is kept for that.
+        """
+        self._changed, self._heard = True, b""
         for line in self._lines:
             if line is not None:
-                line.ends[side], line.muxes[side] = End(), False
+                line.hear(None)
 
     def save(self) -> None:
         """Remember how things stand, in case the offer that comes now is refused (RFC 3264 §8)."""
         if self._saved is None:
-            self._saved = [
+            lines = [
                 None if line is None else (line.ends.copy(), line.muxes.copy())
                 for line in self._lines
             ]
+            self._saved = lines, self._early.copy(), self._heard
 
     def settle(self) -> None:
         """The offer was accepted: what it said is how things stand."""
@@ -203,12 +317,20 @@ class Exchange:
 
     def revert(self) -> None:
         """The offer was refused: things stand as before."""
-        saved, self._saved, self._changed = self._saved, None, True
+        saved, self._saved = self._saved, None
+        if saved is None:
+            return
+        self._changed = True
+        before, self._early, self._heard = saved
         for number, line in enumerate(self._lines):
-            if line is None or saved is None:
-                continue
-            before = saved[number] if number < len(saved) else None
-            line.ends, line.muxes = before or ([End(), End()], [False, False])
+            if line is not None:
+                said = before[number] if number < len(before) else None
+                line.ends, line.muxes = said or ([End(), End()], [False, False])
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether neither side has described anything that holds."""
+        return not any(end.rtp or end.source for line in self._lines if line for end in line.ends)
 
     @property
     def is_empty(self) -> bool:
@@ -291,6 +413,18 @@ def _line(stream: Stream, muxes: object) -> _Line:
         raise TypeError(muxes)
     line.ends, line.muxes = list(stream.ends), muxes
     return line
+
+
+def _place(line: _Line, media: Media, side: Side) -> Place:
+    """Return what a line of one side says to the other: the slot that faces it."""
+    facing = line.slots[1 - side]
+    together = media.rtcp_mux and media.rtcp_port == media.port
+    return Place(facing.shown, facing.port, facing.port + (not together))
+
+
+def family_of_media(host: str, here: Where) -> Family:
+    """Return the IP version of a media line's address; where that is a name, its side's own."""
+    return family_of(host if _is_numeric(host) else here.local)
 
 
 def _end(media: Media, here: Where) -> End:

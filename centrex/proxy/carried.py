@@ -1,9 +1,14 @@
 """A call whose media go through somebody: through whom, and what was described so far."""
 
-from typing import Protocol
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Final, Protocol
 
-from centrex.media.exchange import Exchange, Family
-from centrex.media.terms import Slot
+from centrex.base import Instant
+from centrex.farm.bencode import Encodable
+from centrex.farm.relay import Unsaid
+from centrex.media.exchange import NOWHERE, Exchange, Family
+from centrex.media.terms import Session, Slot
+from centrex.routing.target import Target
 
 
 class Relay(Protocol):
@@ -16,6 +21,46 @@ class Relay(Protocol):
     def slot(self, family: Family, near: str = "") -> Slot | None:
         """Take a slot that was leased ahead; one at the address `near`, if it has one."""
 
+    def is_lost(self, now: Instant) -> bool:
+        """Whether it has been gone for so long that nobody waits for it any more."""
+
+
+class Farm(Protocol):
+    """The relays, as far as calls need them."""
+
+    def open(
+        self, now: Instant, families: Sequence[Family] = (), tried: Collection[str] = ()
+    ) -> Relay | None:
+        """Return the relay for the next session, or None while none is available.
+
+        Args:
+            now: The time.
+            families: The IP versions of which it must have ports.
+            tried: The names of relays that could not serve the session.
+        """
+
+    def lacks(self, families: Sequence[Family]) -> Family | None:
+        """Return an IP version of which no relay that takes calls has an address; None for none."""
+
+    def put(self, relay: Relay, session: Session, now: Instant) -> None:
+        """Tell a relay of a session, or of its change."""
+
+    def end(self, relay: Relay, name: str, reason: str, now: Instant) -> None:
+        """End a session at its relay."""
+
+    def expect(self, relay: Relay, name: str, unsaid: Unsaid) -> None:
+        """A relay is going to carry a session; it is told once there is something to carry."""
+
+    def forgo(self, relay: Relay, name: str) -> None:
+        """A session that a relay expected is not going to be: its slots are free again."""
+
+    def give_back(self, relay: Relay, slots: Iterable[Slot]) -> None:
+        """Take back slots that were taken just now, and are of no use."""
+
+    @property
+    def expects_ports(self) -> bool:
+        """Whether ports are being leased at a relay that would take calls."""
+
 
 class Carried:
     """How one call's media are relayed.
@@ -24,18 +69,39 @@ class Carried:
         relay: By which relay.
         exchange: What its descriptions said.
         natted: Whether caller and callee are behind NAT, as far as messages have shown.
+        towards: The target its INVITE was sent to last.
+        ends: How the caller and that target are reached.
     """
 
-    __slots__ = ("exchange", "natted", "relay")
+    __slots__ = ("ends", "exchange", "natted", "relay", "towards")
 
     def __init__(self, relay: Relay, exchange: Exchange) -> None:
         self.relay, self.exchange = relay, exchange
         self.natted = [False, False]
+        self.towards: Target | None = None
+        self.ends = (NOWHERE, NOWHERE)
 
     @property
     def by(self) -> str:
         """Return the name of the relay."""
         return self.relay.name
+
+    def move(self, relay: Relay) -> None:
+        """Have another relay serve it, before any slot was taken."""
+        self.relay = relay
+        self.exchange.take_from(relay.slot)
+
+
+class Undecided:
+    """What is noted at a branch of a call that may have to be relayed: that is seen by a description.
+
+    The first one comes with a response, where the request has none (RFC 3264 §4).
+    """
+
+    __slots__ = ()
+
+
+UNDECIDED: Final = Undecided()
 
 
 class Delegated:
@@ -45,7 +111,10 @@ class Delegated:
         call_id: Its Call-ID.
         by: Which rtpengine; empty until one has answered.
         caller_tag: The caller's tag.
+        callee_tag: That of whoever answered; empty until somebody has.
         natted: Whether caller and callee are behind NAT, as far as messages have shown.
+        told: The tag of whoever's answer to the call's offer rtpengine was told last.
+        answers: What rtpengine was told of each answer to it, and the description it gave, by tag.
         offered_by: The tag of whoever's offer has no answer yet; empty where none is open.
         known: Descriptions that were translated last, by what they were translated from.
         offers: The branches by which the call was offered, under their names for rtpengine.
@@ -54,8 +123,10 @@ class Delegated:
     """
 
     __slots__ = (
+        "answers",
         "by",
         "call_id",
+        "callee_tag",
         "caller_tag",
         "known",
         "natted",
@@ -63,14 +134,25 @@ class Delegated:
         "offered_by",
         "offers",
         "stable",
+        "told",
     )
 
     def __init__(self, call_id: bytes, caller_tag: bytes) -> None:
         self.call_id, self.caller_tag = call_id, caller_tag
         self.by = ""
+        self.callee_tag = self.told = b""
+        self.answers: dict[bytes, tuple[Mapping[str, Encodable], bytes]] = {}
         self.natted = [False, False]
         self.offered_by = b""
         self.known: dict[object, bytes] = {}
         self.offers: list[bytes] = []
         self.offer: object = None
         self.stable: list[object] = []
+
+    def is_foreign(self, tag: bytes) -> bool:
+        """Whether a dialog is of somebody who was called too, but did not get the call.
+
+        Args:
+            tag: The tag of whoever was called; empty where it is not known.
+        """
+        return bool(tag and self.callee_tag) and tag != self.callee_tag

@@ -14,22 +14,27 @@ from centrex import sdp
 from centrex.base import Instant
 from centrex.farm.bencode import Encodable
 from centrex.farm.rtpengines import Reply, failure
-from centrex.media.exchange import CALLEE, CALLER, Where, is_hidden
+from centrex.media.exchange import CALLEE, CALLER, Side, Where
 from centrex.proxy import forward, upstream
 from centrex.proxy.ask import Consult
-from centrex.proxy.carried import Delegated
+from centrex.proxy.carried import UNDECIDED, Delegated
 from centrex.proxy.context import Branch, Context
 from centrex.proxy.ends import (
     Described,
     callee_of,
     caller_of,
+    caller_tag_of,
     described,
+    dialog_of,
     far_end,
-    need,
+    is_opaque,
+    left_alone,
     unrelayed,
+    why_relayed,
 )
 from centrex.proxy.media_body import with_body
-from centrex.proxy.media_path import METHODS, Mode
+from centrex.proxy.media_path import METHODS, OFFERS, Mode
+from centrex.proxy.ng_question import Fields, common, key, stand_in
 from centrex.trace import Rule
 
 if TYPE_CHECKING:
@@ -40,7 +45,7 @@ _MOST_WAITING: Final = 8
 _MOST_KNOWN: Final = 8
 """Translations kept for each call: repeated messages need no question."""
 
-Fields: TypeAlias = Mapping[str, Encodable]
+_PING: Final[Fields] = {"command": "ping"}
 
 
 @dataclass(slots=True)
@@ -83,7 +88,16 @@ class _Restore:
     left: deque[Fields]
 
 
-_Waiting: TypeAlias = _Request | _Response | _Search | _Restore
+@dataclass(slots=True)
+class _Probe:
+    """An INVITE that describes nothing, of a call that is refused where no rtpengine is there."""
+
+    branch: Branch
+    token: bytes
+    data: bytes
+
+
+_Waiting: TypeAlias = _Request | _Response | _Search | _Restore | _Probe
 
 
 class Delegating:
@@ -120,36 +134,71 @@ class Delegating:
         ctx = branch.context
         if ctx.method not in METHODS or branch.flow is None:
             return data
-        carried = self._carried.get(ctx.call_id)
         if ctx.to_tag:
-            if carried is not None:
-                return self._within(core, carried, branch, token, data, now)
-            if not self._may_be_old(core, ctx):
-                return data
-            query: Fields = {"command": "query", "call-id": ctx.call_id}
-            self._ask(core, ctx.call_id, query, _Search(branch, token, data))
-            return None
+            return self._in_dialog(core, branch, token, data, now)
         if ctx.method != b"INVITE" or ctx.call is None:
             return data
         found = described(core, ctx, data, now)
+        if found is None and is_opaque(ctx, data):
+            return data
+        carried = self._carried.get(ctx.call_id)
         caller, callee = caller_of(ctx), callee_of(branch, branch.flow)
         if carried is None:
-            if self.mode == "never":
-                return data
-            why = "always relayed" if self.mode == "always" else need(found, caller, callee)
+            why = why_relayed(self.mode, found, caller, callee, CALLER)
             if not why:
-                core.decide(ctx, (now, Rule.MEDIA_DIRECT, "nothing stands between the phones"))
+                left_alone(core, branch, found, now, self.mode)
                 return data
-            core.decide(ctx, (now, Rule.MEDIA_RELAYED, "rtpengine", why))
-            carried = self._carried[ctx.call_id] = Delegated(ctx.call_id, ctx.from_tag)
+            carried = self._take_on(core, ctx, ctx.from_tag, why, now)
         carried.natted = [caller.natted, callee.natted]
         branch.carried, branch.side = carried, CALLER
         carried.offers.append(token)
         if found is None:
-            return data
+            if not self.refuse or carried.by:
+                return data
+            self._ask(core, ctx.call_id, _PING, _Probe(branch, token, data))
+            return None
         fields = self._offer(carried, ctx.from_tag, b"", found, caller, callee)
         fields["via-branch"] = token
         return self._translate_request(core, branch, token, data, found, fields)
+
+    def _take_on(
+        self, core: "Core", ctx: Context, caller_tag: bytes, why: str, now: Instant
+    ) -> Delegated:
+        core.decide(ctx, (now, Rule.MEDIA_RELAYED, "rtpengine", why))
+        carried = self._carried[ctx.call_id] = Delegated(ctx.call_id, caller_tag)
+        return carried
+
+    def _in_dialog(
+        self, core: "Core", branch: Branch, token: bytes, data: bytes, now: Instant
+    ) -> bytes | None:
+        """A request within a dialog; an offer in a call that is not relayed is looked at anew."""
+        ctx, flow = branch.context, branch.flow
+        assert flow is not None
+        carried = self._carried.get(ctx.call_id)
+        if carried is not None:
+            return self._within(core, carried, branch, token, data, now)
+        if self._may_be_old(core, ctx):
+            query: Fields = {"command": "query", "call-id": ctx.call_id}
+            self._ask(core, ctx.call_id, query, _Search(branch, token, data))
+            return None
+        if self.mode == "never" or ctx.method not in OFFERS:
+            return data
+        caller_tag = caller_tag_of(core, ctx)
+        found = described(core, ctx, data, now)
+        strange = caller_tag not in (ctx.from_tag, ctx.to_tag)
+        empty = found is None and (is_opaque(ctx, data) or ctx.method == b"UPDATE")
+        if strange or empty:
+            return data
+        branch.side = side = CALLER if ctx.from_tag == caller_tag else CALLEE
+        here, there = caller_of(ctx), far_end(flow, natted=False)
+        why = why_relayed(
+            self.mode, found, *((here, there) if side == CALLER else (there, here)), side
+        )
+        if not why:
+            left_alone(core, branch, found, now, self.mode)
+            return data
+        carried = self._take_on(core, ctx, caller_tag, why, now)
+        return self._within(core, carried, branch, token, data, now)
 
     def _may_be_old(self, core: "Core", ctx: Context) -> bool:
         """Whether a request within a dialog may be of a call that began before we were started."""
@@ -168,10 +217,14 @@ class Delegating:
         ctx, flow = branch.context, branch.flow
         assert flow is not None
         side = CALLER if ctx.from_tag == carried.caller_tag else CALLEE
-        branch.carried, branch.side = carried, side
         found = described(core, ctx, data, now)
+        if found is None and is_opaque(ctx, data):
+            return data
+        branch.carried, branch.side = carried, side
         if found is None:
             return data
+        if carried.is_foreign(ctx.to_tag if side == CALLER else ctx.from_tag):
+            return with_body(data, stand_in(found, None))
         carried.natted[side] |= caller_of(ctx).natted
         here = Where(ctx.flow.host, ctx.flow.local.host, carried.natted[side])
         there = far_end(flow, natted=carried.natted[1 - side])
@@ -196,7 +249,7 @@ class Delegating:
         carried = branch.carried
         assert isinstance(carried, Delegated)
         branch.described = fields["command"] == "offer"
-        known = carried.known.get(_key(fields))
+        known = carried.known.get(key(fields))
         if known is not None:
             return with_body(data, sdp.replace(found.content_type, found.body, known))
         waiting = _Request(branch, token, data, found, fields)
@@ -209,6 +262,10 @@ class Delegating:
         self, core: "Core", branch: Branch, status: int, to_tag: bytes, data: bytes, now: Instant
     ) -> bytes | None:
         """See `MediaPath`."""
+        if branch.carried is UNDECIDED:
+            self._decide(core, branch, data, now)
+        if not isinstance(branch.carried, Delegated):
+            return data
         response = _Response(branch, status, to_tag, data)
         queue = self._queues.get(branch)
         if queue is not None:
@@ -227,32 +284,75 @@ class Delegating:
         branch, data = response.branch, response.data
         ctx, carried = branch.context, branch.carried
         assert isinstance(carried, Delegated)
-        if response.status >= 200 and ctx.method == b"INVITE":
-            self._settle(core, carried, branch)
+        settled = response.status >= 200 and ctx.method == b"INVITE"
+        if settled:
+            self._settle(core, carried, branch, response.to_tag)
         found = described(core, ctx, data, now)
         if found is None or branch.flow is None:
+            if settled:
+                self._hear(core, carried)
             return data
-        side = CALLEE if branch.side == CALLER else CALLER
-        here = far_end(branch.flow, natted=carried.natted[side])
-        there = Where(ctx.flow.host, ctx.flow.local.host, carried.natted[branch.side])
         theirs = ctx.to_tag or response.to_tag
+        tag = dialog_of(branch, response.to_tag)
+        if carried.is_foreign(tag):
+            _, shown = carried.answers.get(carried.callee_tag, ({}, None))
+            return with_body(data, stand_in(found, shown if branch.described else None))
+        here, there = _back(branch, carried)
         if branch.described:
             fields = self._answer(carried, ctx.from_tag, theirs, found, here, there)
         elif ctx.method == b"INVITE":
             fields = self._offer(carried, theirs, ctx.to_tag and ctx.from_tag, found, here, there)
         else:
             return data  # neither an offer nor an answer (RFC 6337 §2.2)
-        if not ctx.to_tag and branch.described and branch.client is not None:
+        first = not ctx.to_tag and branch.described
+        if first and branch.client is not None:
             fields["via-branch"] = branch.client.key[0]
-        known = carried.known.get(_key(fields))
-        if known is not None:
+        known = carried.known.get(key(fields))
+        if known is not None and (not first or carried.told == tag):
             return with_body(data, sdp.replace(found.content_type, found.body, known))
+        if first:
+            carried.told = tag
         response.found, response.fields = found, fields
         self._ask(core, carried.call_id, fields, response, at=carried.by)
         return None
 
-    def _settle(self, core: "Core", carried: Delegated, branch: Branch) -> None:
+    def _decide(self, core: "Core", branch: Branch, data: bytes, now: Instant) -> None:
+        """A response in a call of which nothing was described before: see whether it is relayed."""
+        ctx, flow = branch.context, branch.flow
+        found = described(core, ctx, data, now)
+        if found is None or flow is None:
+            return
+        branch.carried = self._carried.get(ctx.call_id)
+        if branch.carried is not None:
+            return
+        there = caller_of(ctx)
+        here = far_end(flow, natted=False) if ctx.to_tag else callee_of(branch, flow)
+        side: Side = CALLEE if branch.side == CALLER else CALLER
+        ends = (there, here) if side == CALLEE else (here, there)
+        why = why_relayed(self.mode, found, *ends, side)
+        if why:
+            carried = self._take_on(core, ctx, caller_tag_of(core, ctx), why, now)
+            carried.natted = [end.natted for end in ends]
+            branch.carried = carried
+        else:
+            left_alone(core, branch, found, now, self.mode)
+
+    def _hear(self, core: "Core", carried: Delegated) -> None:
+        """Who picked up has answered the offer before, and others since: theirs must not hold."""
+        if carried.told in (b"", carried.callee_tag):
+            return
+        carried.told = carried.callee_tag
+        fields, _ = carried.answers.get(carried.callee_tag, (None, b""))
+        if fields is not None:
+            self._restore(core, _Restore(carried, deque((fields,))))
+
+    def _settle(self, core: "Core", carried: Delegated, branch: Branch, to_tag: bytes) -> None:
         """A call was answered by this branch: what was opened for others is given back."""
+        if not branch.context.to_tag:
+            if carried.callee_tag or branch.context.answered:
+                return  # it was by another one
+            carried.callee_tag = to_tag
+            carried.natted[CALLEE] = _back(branch, carried)[0].natted
         won = branch.client.key[0] if branch.client is not None else b""
         for token in carried.offers:
             if token != won and not branch.context.to_tag:
@@ -288,7 +388,7 @@ class Delegating:
         here: Where,
         there: Where,
     ) -> dict[str, Encodable]:
-        fields = {"command": "offer", **_common(carried, from_tag, found, here, there)}
+        fields = {"command": "offer", **common(carried, from_tag, found, here, there)}
         if to_tag:
             fields["to-tag"] = to_tag
         carried.offered_by = from_tag
@@ -303,9 +403,9 @@ class Delegating:
         here: Where,
         there: Where,
     ) -> dict[str, Encodable]:
-        common = _common(carried, offerer, found, here, there)
         carried.offered_by = b""
-        return {"command": "answer", **common, "to-tag": answerer}
+        told = common(carried, offerer, found, here, there)
+        return {"command": "answer", **told, "to-tag": answerer}
 
     def _ask(
         self, core: "Core", call_id: bytes, fields: Fields, waiting: _Waiting, *, at: str = ""
@@ -328,6 +428,8 @@ class Delegating:
             self._request_back(core, waiting, reply, now)
         elif isinstance(waiting, _Response):
             self._response_back(core, waiting, reply, now)
+        elif isinstance(waiting, _Probe):
+            self._probed(core, waiting, reply, now)
         elif isinstance(waiting, _Search):
             self._searched(core, waiting, reply, now)
         elif waiting is not None:
@@ -353,7 +455,7 @@ class Delegating:
 
     def _given_up(self, branch: Branch, carried: Delegated) -> None:
         """A call that no rtpengine took on is none of ours."""
-        branch.carried = None
+        branch.carried, carried.offered_by = None, b""
         if not carried.by:
             self._carried.pop(carried.call_id, None)
 
@@ -367,6 +469,8 @@ class Delegating:
             if isinstance(new, bytes):
                 data = with_body(data, sdp.replace(found.content_type, found.body, new))
             else:
+                if not branch.described:  # an offer: its answer is to pass as it did
+                    self._given_up(branch, carried)
                 unrelayed(core, branch, new.words, now, refuse=False)
         self._queues[branch].popleft()
         upstream.pass_on(core, branch, waiting.status, waiting.to_tag, data, now)
@@ -387,12 +491,37 @@ class Delegating:
             carried.known.clear()
         while len(carried.known) >= _MOST_KNOWN:
             del carried.known[next(iter(carried.known))]
-        carried.known[_key(fields)] = new
+        carried.known[key(fields)] = new
+        if fields["command"] == "answer" and fields["from-tag"] == carried.caller_tag:
+            self._keep(carried, fields, new)
         if fields["command"] == "offer":
             carried.offer = fields
         elif carried.offer is not None:
             carried.stable, carried.offer = [carried.offer, fields], None
         return new
+
+    def _keep(self, carried: Delegated, fields: Fields, new: bytes) -> None:
+        """Keep what somebody who was called has answered, in case it is the one who picks up."""
+        tag = fields["to-tag"]
+        assert isinstance(tag, bytes)
+        if carried.is_foreign(tag):
+            return
+        while len(carried.answers) >= _MOST_KNOWN and tag not in carried.answers:
+            del carried.answers[next(iter(carried.answers))]
+        carried.answers[tag] = fields, new
+
+    def _probed(self, core: "Core", waiting: _Probe, reply: Reply | str, now: Instant) -> None:
+        """Whether an rtpengine is there is known: whatever it says, it has said it."""
+        branch, carried = waiting.branch, waiting.branch.carried
+        if branch.over:
+            return
+        if isinstance(reply, str):
+            assert isinstance(carried, Delegated)
+            self._given_up(branch, carried)
+            unrelayed(core, branch, reply, now, refuse=self.refuse)
+            if branch.context.answered:
+                return
+        forward.send_on(core, branch, waiting.token, waiting.data, now)
 
     def _searched(self, core: "Core", waiting: _Search, reply: Reply | str, now: Instant) -> None:
         """An instance was asked whether it has a call of which we know nothing."""
@@ -446,30 +575,11 @@ class _Failure:
     words: str
 
 
-def _common(
-    carried: Delegated, from_tag: bytes, found: Described, here: Where, there: Where
-) -> dict[str, Encodable]:
-    """Return what is said with every offer and answer."""
-    hidden = here.natted or any(
-        media.port and is_hidden(media.host, here.source) for media in found.description.media
-    )
-    flags = ["strict-source"]
-    if not hidden:
-        flags.append("trust-address")
-    fields: dict[str, Encodable] = {
-        "call-id": carried.call_id,
-        "from-tag": from_tag,
-        "sdp": found.text,
-        "ICE": "remove",
-        "flags": flags,
-        "replace": ["session-connection"],
-        "address-family": "IP6" if ":" in there.local else "IP4",
-    }
-    if hidden and here.source:
-        fields["received-from"] = ["IP6" if ":" in here.source else "IP4", here.source]
-        flags.append("SIP-source-address")
-    return fields
-
-
-def _key(fields: Fields) -> tuple[object, ...]:
-    return tuple(fields.get(name) for name in ("command", "from-tag", "to-tag", "sdp"))
+def _back(branch: Branch, carried: Delegated) -> tuple[Where, Where]:
+    """Return how whoever answers a request is reached, and how its sender is."""
+    ctx, flow = branch.context, branch.flow
+    assert flow is not None
+    side = CALLEE if branch.side == CALLER else CALLER
+    natted = carried.natted
+    here = far_end(flow, natted=natted[side]) if ctx.to_tag else callee_of(branch, flow)
+    return here, Where(ctx.flow.host, ctx.flow.local.host, natted[branch.side])

@@ -181,7 +181,8 @@ def next_group(core: "Core", ctx: Context, now: Instant) -> bool:
     # all are entered before any is sent, so that one that fails at once does not end the request
     opened = [_enter(core, ctx, target, now, last=last) for target in group]
     for branch in opened:
-        _go(core, branch, now, breadth=share)
+        if not branch.over:  # the call may be refused for the sake of one before it
+            _go(core, branch, now, breadth=share)
     return True
 
 

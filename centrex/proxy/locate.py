@@ -63,7 +63,7 @@ def _in_dialog(core: "Core", ctx: Context, now: Instant) -> Outcome:
         # to ourselves: sent on, it would come back from an address that may well be trusted
         words = "the server itself has no such dialog"
         return Answer(481, Rule.UNKNOWN_DIALOG, ctx.method, words=words)
-    ctx.tale.append((now, _IN_DIALOG, ctx.method, flow.name if flow else "by its target"))
+    ctx.tale.append((now, _IN_DIALOG, ctx.method, flow.name if flow else "its target"))
     target = Target(ctx.request_uri, flow)
     if ctx.gateway is not None:
         target.amendment = core.gateways.numbers.within(ctx, ctx.gateway, now)

@@ -21,6 +21,10 @@ METHODS: Final = frozenset({b"INVITE", b"ACK", b"PRACK", b"UPDATE"})
 """What may carry an offer or an answer (RFC 6337 §2.2)."""
 
 
+OFFERS: Final = frozenset({b"INVITE", b"UPDATE"})
+"""What offers within a dialog, and can be refused for what it offers (RFC 3311 §5.2)."""
+
+
 class MediaPath(Protocol):
     """Has media relayed."""
 

@@ -7,64 +7,46 @@ calls has used all that up does the first message of a call wait, and not for lo
 """
 
 from collections import deque
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from centrex import sdp
 from centrex.base import Instant, PeerError
-from centrex.farm.relay import Unsaid
 from centrex.farm.rtpengines import Reply
-from centrex.media.exchange import CALLEE, CALLER, Exchange, NoSlot, Side, Where, restored
-from centrex.media.terms import Session, Slot
+from centrex.media.exchange import CALLEE, CALLER, Exchange, Family, NoSlot, Side, Where, restored
+from centrex.media.terms import Session
 from centrex.proxy import forward
-from centrex.proxy.carried import Carried, Relay
+from centrex.proxy.carried import Carried, Farm, Relay
 from centrex.proxy.context import Branch, Context
 from centrex.proxy.ends import (
     Described,
     callee_of,
     caller_of,
+    caller_tag_of,
     described,
+    dialog_of,
+    families,
     far_end,
-    need,
+    is_opaque,
+    left_alone,
+    left_out,
     unrelayed,
+    why_relayed,
 )
 from centrex.proxy.media_body import with_body
-from centrex.proxy.media_path import METHODS, Mode
+from centrex.proxy.media_path import METHODS, OFFERS, Mode
 from centrex.trace import Rule
 
 if TYPE_CHECKING:
     from centrex.proxy.core import Core
 
 _NONE_LEFT: Final = "no media relay is available"
+_NO_PORTS: Final = "the relay {} has no port left"
+_ENDED: Final = "it was relayed before"
 _PATIENCE_S: Final = 0.5
 """How long the first message of a call may wait for ports to be leased."""
 _MOST_WAITING: Final = 2000
-
-
-class Farm(Protocol):
-    """The relays, as far as calls need them."""
-
-    def open(self, now: Instant) -> Relay | None:
-        """Return the relay for the next session, or None while none is available."""
-
-    def put(self, relay: Relay, session: Session, now: Instant) -> None:
-        """Tell a relay of a session, or of its change."""
-
-    def end(self, relay: Relay, name: str, reason: str, now: Instant) -> None:
-        """End a session at its relay."""
-
-    def expect(self, relay: Relay, name: str, unsaid: Unsaid) -> None:
-        """A relay is going to carry a session; it is told once there is something to carry."""
-
-    def forgo(self, relay: Relay, name: str) -> None:
-        """A session that a relay expected is not going to be: its slots are free again."""
-
-    def give_back(self, relay: Relay, slots: Iterable[Slot]) -> None:
-        """Take back slots that were taken just now, and are of no use."""
-
-    @property
-    def expects_ports(self) -> bool:
-        """Whether ports are being leased at a relay that would take calls."""
+_MOST_ENDED: Final = 10_000
+"""Calls remembered that go on after their relay has ended its part."""
 
 
 class _Waiting(NamedTuple):
@@ -74,6 +56,13 @@ class _Waiting(NamedTuple):
     token: bytes
     data: bytes
     until: Instant
+
+
+class _Ended(NamedTuple):
+    """A call that goes on, though its relay has ended its part."""
+
+    caller_tag: bytes
+    natted: list[bool]
 
 
 class Relaying:
@@ -89,6 +78,7 @@ class Relaying:
         self._farm = farm
         self.mode, self.refuse = mode, refuse
         self._carried: dict[bytes, Carried] = {}
+        self._ended: dict[bytes, _Ended] = {}
         self._waiting: deque[_Waiting] = deque()
 
     def __len__(self) -> int:
@@ -119,27 +109,44 @@ class Relaying:
         ctx, flow = branch.context, branch.flow
         assert flow is not None
         found = described(core, ctx, data, now)
+        if found is None and is_opaque(ctx, data):
+            return data
         carried = self._carried.get(ctx.call_id)
         caller, callee = caller_of(ctx), callee_of(branch, flow)
+        why = ""
+        if carried is None:
+            why = why_relayed(self.mode, found, caller, callee, CALLER)
+            if not why:
+                left_alone(core, branch, found, now, self.mode)
+                return data
+        elif all(other.over for other in ctx.branches if other is not branch):
+            carried.exchange.forget()
         try:
             if carried is None:
-                carried = self._begin(core, ctx, found, caller, callee, now)
-                if carried is None:
-                    return data
-            elif all(other.over for other in ctx.branches if other is not branch):
-                carried.exchange.forget(CALLEE)
+                carried = self._begin(core, ctx.call_id, ctx.from_tag, found, caller, callee, now)
             carried.natted = [caller.natted, callee.natted]
+            carried.towards, carried.ends = branch.target, (caller, callee)
             branch.carried, branch.side = carried, CALLER
-            if found is None:
-                return data
-            return with_body(data, self._describe(branch, found, CALLER, caller, callee, now))
+            if found is not None:
+                branch.described = True
+                data = with_body(data, self._describe(branch, found, CALLER, caller, callee, now))
+            if why:
+                core.decide(ctx, (now, Rule.MEDIA_RELAYED, carried.by, why))
+            return data
         except NoSlot:
             self._drop_empty(branch)
-            if self._farm.expects_ports and now < waiting.until and self._has_room:
+            lacking = self._farm.lacks(families(found, caller, callee))
+            if self._may_wait(waiting, lacking, now):
                 self._waiting.append(waiting)
                 return None
-            unrelayed(core, branch, _NONE_LEFT, now, refuse=self.refuse)
+            unrelayed(core, branch, _words(branch, lacking), now, refuse=self.refuse)
             return None if ctx.answered else data
+
+    def _may_wait(self, waiting: _Waiting, lacking: Family | None, now: Instant) -> bool:
+        """Whether a call may wait for ports that are being leased."""
+        return (
+            lacking is None and self._farm.expects_ports and now < waiting.until and self._has_room
+        )
 
     @property
     def _has_room(self) -> bool:
@@ -160,29 +167,23 @@ class Relaying:
     def _begin(
         self,
         core: "Core",
-        ctx: Context,
+        call_id: bytes,
+        caller_tag: bytes,
         found: Described | None,
-        caller: Where,
-        callee: Where,
+        here: Where,
+        there: Where,
         now: Instant,
-    ) -> Carried | None:
-        """Take a call's media on; None where that is not needed.
+    ) -> Carried:
+        """Take a call's media on.
 
         Raises:
             NoSlot: No relay is available.
         """
-        if self.mode == "never":
-            return None
-        why = "always relayed" if self.mode == "always" else need(found, caller, callee)
-        if not why:
-            core.decide(ctx, (now, Rule.MEDIA_DIRECT, "nothing stands between the phones"))
-            return None
-        relay = self._farm.open(now)
+        relay = self._farm.open(now, families(found, here, there))
         if relay is None:
             raise NoSlot
-        exchange = Exchange(core.ids.token().decode(), ctx.call_id, ctx.from_tag, relay.slot)
-        carried = self._carried[ctx.call_id] = Carried(relay, exchange)
-        core.decide(ctx, (now, Rule.MEDIA_RELAYED, relay.name, why))
+        exchange = Exchange(core.ids.token().decode(), call_id, caller_tag, relay.slot)
+        carried = self._carried[call_id] = Carried(relay, exchange)
         return carried
 
     def _drop_empty(self, branch: Branch) -> None:
@@ -196,23 +197,130 @@ class Relaying:
             branch.carried = None
 
     def _within(self, core: "Core", branch: Branch, data: bytes, now: Instant) -> bytes | None:
-        """A request within a dialog: what it describes is rewritten if the call is relayed."""
+        """A request within a dialog: what it describes is rewritten if the call is relayed.
+
+        An offer is looked at anew: a call that was not relayed may be from here on, since both sides
+        describe themselves again.
+        """
         ctx = branch.context
         carried = self._carried.get(ctx.call_id)
-        side = None if carried is None else carried.exchange.side_of(ctx.from_tag, ctx.to_tag)
-        if carried is None or side is None or branch.flow is None:
+        offers = ctx.method in OFFERS
+        if branch.flow is None or (carried is None and (self.mode == "never" or not offers)):
             return data
-        branch.carried, branch.side = carried, side
+        caller_tag = self._caller_tag(core, ctx, carried)
+        if caller_tag not in (ctx.from_tag, ctx.to_tag):
+            return data
         found = described(core, ctx, data, now)
-        if found is None:
+        if found is None and (is_opaque(ctx, data) or ctx.method == b"UPDATE"):
             return data
-        if ctx.method in (b"INVITE", b"UPDATE"):
+        branch.side = CALLER if ctx.from_tag == caller_tag else CALLEE
+        if carried is not None and offers and carried.relay.is_lost(now):
+            self._give_up(carried, now)
+            carried = None
+        branch.carried = carried
+        here, there = self._ends(branch, carried)
+        try:
+            if carried is None and not self._again(core, branch, found, here, there, now):
+                return data
+            if found is None:
+                return data
+            changed = self._describe_within(branch, found, here, there, now)
+        except NoSlot:
+            self._drop_empty(branch)
+            lacking = self._farm.lacks(families(found, here, there))
+            unrelayed(core, branch, _words(branch, lacking), now, refuse=self.refuse)
+            return None if ctx.answered else data
+        if offers:
+            self._tell_declined(core, branch, found, now)
+        return with_body(data, changed)
+
+    def _describe_within(
+        self, branch: Branch, found: Described, here: Where, there: Where, now: Instant
+    ) -> bytes:
+        """Rewrite the body of a request within a dialog.
+
+        Raises:
+            NoSlot: No relay has the ports for it.
+        """
+        ctx, carried, side = branch.context, branch.carried, branch.side
+        assert isinstance(carried, Carried)
+        branch.described = True
+        tag = ctx.to_tag if side == CALLER else ctx.from_tag
+        offers = ctx.method in OFFERS
+        if offers and not carried.exchange.is_foreign(tag):
             carried.exchange.save()
-        carried.natted[side] |= caller_of(ctx).natted
-        here = Where(ctx.flow.host, ctx.flow.local.host, carried.natted[side])
-        there = far_end(branch.flow, natted=carried.natted[1 - side])
-        changed = self._redescribe(core, branch, found, side, here, there, now)
-        return data if changed is None else with_body(data, changed)
+        whole = offers and self.refuse
+        return self._describe(
+            branch, found, side, here, there, now, tag=tag, answers=not offers, whole=whole
+        )
+
+    def _caller_tag(self, core: "Core", ctx: Context, carried: Carried | None) -> bytes:
+        """Return the tag of whoever began the call that a request belongs to."""
+        if carried is not None:
+            return carried.exchange.caller_tag
+        ended = self._ended.get(ctx.call_id)
+        if ended is not None:
+            return ended.caller_tag
+        return caller_tag_of(core, ctx)
+
+    def _ends(self, branch: Branch, carried: Carried | None) -> tuple[Where, Where]:
+        """Return how both ends of a dialog are reached: its request's sender, and the other one."""
+        ctx, flow, side = branch.context, branch.flow, branch.side
+        assert flow is not None
+        here = caller_of(ctx)
+        if carried is not None:
+            natted = carried.natted
+            natted[side] |= here.natted
+        else:
+            ended = self._ended.get(ctx.call_id)
+            natted = [False, False] if ended is None else ended.natted
+        if natted[side] and not here.natted:
+            here = here._replace(natted=True)
+        return here, far_end(flow, natted=natted[1 - side])
+
+    def _again(
+        self,
+        core: "Core",
+        branch: Branch,
+        found: Described | None,
+        here: Where,
+        there: Where,
+        now: Instant,
+    ) -> bool:
+        """Look anew at a call that is not relayed; return whether it is from now on.
+
+        Raises:
+            NoSlot: No relay is available.
+        """
+        ctx, side = branch.context, branch.side
+        ends = (here, there) if side == CALLER else (there, here)
+        why = why_relayed(self.mode, found, *ends, side)
+        if not why and ctx.call_id in self._ended and self.mode != "never":
+            why = _ENDED
+        if not why:
+            left_alone(core, branch, found, now, self.mode)
+            return False
+        caller_tag = self._caller_tag(core, ctx, None)
+        carried = self._begin(core, ctx.call_id, caller_tag, found, here, there, now)
+        self._ended.pop(ctx.call_id, None)
+        carried.natted = [end.natted for end in ends]
+        branch.carried = carried
+        core.decide(ctx, (now, Rule.MEDIA_RELAYED, carried.by, why))
+        return True
+
+    def _give_up(self, carried: Carried, now: Instant) -> None:
+        """A relay does not come back: its part of a call is over, which goes on."""
+        exchange = carried.exchange
+        del self._carried[exchange.call_id]
+        self._release(carried, "the relay is lost", now)
+        self._remember(carried)
+
+    def _remember(self, carried: Carried) -> None:
+        """Remember a call that goes on without a relay, until it makes another offer."""
+        while len(self._ended) >= _MOST_ENDED:
+            del self._ended[next(iter(self._ended))]
+        exchange = carried.exchange
+        self._ended[exchange.call_id] = _Ended(exchange.caller_tag, carried.natted)
 
     # what goes upstream
 
@@ -221,30 +329,102 @@ class Relaying:
     ) -> bytes:
         """See `MediaPath`; it never waits."""
         ctx, carried = branch.context, branch.carried
-        assert isinstance(carried, Carried)
+        if not isinstance(carried, Carried):
+            return self._inward_undecided(core, branch, status, to_tag, data, now)
         exchange = carried.exchange
-        if status >= 200:
+        tag = dialog_of(branch, to_tag) if ctx.to_tag else to_tag
+        if status >= 200 and not exchange.is_foreign(tag):
             exchange.settle()
-            if ctx.method == b"INVITE" and not ctx.to_tag and not exchange.answered:
-                exchange.answer(to_tag)
+            if not exchange.answered and self._is_up(core, ctx):
+                exchange.answer(tag)
+                if not ctx.to_tag and carried.towards is not branch.target:
+                    carried.natted[CALLEE] = self._back(branch, carried)[0].natted
         found = described(core, ctx, data, now)
-        if found is not None and branch.flow is not None:
+        if found is not None:
+            here, there = self._back(branch, carried)
             side: Side = CALLEE if branch.side == CALLER else CALLER
-            here = far_end(branch.flow, natted=carried.natted[side])
-            there = Where(ctx.flow.host, ctx.flow.local.host, carried.natted[branch.side])
-            changed = self._redescribe(core, branch, found, side, here, there, now)
-            if changed is not None:
-                data = with_body(data, changed)
-        self._tell(carried, now)
+            answers, relay = branch.described, carried.relay
+            try:
+                changed = self._describe(
+                    branch, found, side, here, there, now, tag=tag, answers=answers
+                )
+            except NoSlot:
+                self._drop_empty(branch)
+                lacking = self._farm.lacks(families(found, here, there))
+                unrelayed(core, branch, _words(branch, lacking), now, refuse=False)
+                return data
+            if carried.relay is not relay:
+                why = _NO_PORTS.format(relay.name)
+                core.decide(ctx, (now, Rule.MEDIA_RELAYED, carried.by, why))
+            if not answers:
+                self._tell_declined(core, branch, found, now)
+            data = with_body(data, changed)
+        elif status >= 200:
+            self._tell(carried, now)
         return data
+
+    def _inward_undecided(
+        self, core: "Core", branch: Branch, status: int, to_tag: bytes, data: bytes, now: Instant
+    ) -> bytes:
+        """A response in a call of which nothing was described before: it may be what is relayed first."""
+        ctx = branch.context
+        found = described(core, ctx, data, now)
+        if found is None:
+            return data
+        branch.carried = self._carried.get(ctx.call_id)
+        if branch.carried is None:
+            side: Side = CALLEE if branch.side == CALLER else CALLER
+            here, there = self._back(branch, None)
+            ends = (there, here) if side == CALLEE else (here, there)
+            why = why_relayed(self.mode, found, *ends, side)
+            if not why:
+                left_alone(core, branch, found, now, self.mode)
+                return data
+            try:
+                caller_tag = self._caller_tag(core, ctx, None)
+                carried = self._begin(core, ctx.call_id, caller_tag, found, here, there, now)
+            except NoSlot:
+                lacking = self._farm.lacks(families(found, here, there))
+                unrelayed(core, branch, _words(branch, lacking), now, refuse=False)
+                return data
+            carried.natted = [end.natted for end in ends]
+            branch.carried = carried
+            core.decide(ctx, (now, Rule.MEDIA_RELAYED, carried.by, why))
+        return self.inward(core, branch, status, to_tag, data, now)
+
+    def _back(self, branch: Branch, carried: Carried | None) -> tuple[Where, Where]:
+        """Return how whoever answers a request is reached, and how its sender is."""
+        ctx, flow = branch.context, branch.flow
+        assert flow is not None
+        if not ctx.to_tag:
+            if carried is not None and carried.towards is branch.target:
+                return carried.ends[1], carried.ends[0]
+            return callee_of(branch, flow), caller_of(ctx)
+        there, here = self._ends(branch, carried)
+        return here, there
+
+    def _is_up(self, core: "Core", ctx: Context) -> bool:
+        """Whether a call is answered, by this 2xx or before."""
+        if not ctx.to_tag:
+            return ctx.method == b"INVITE" and not ctx.answered
+        call = core.calls.get(ctx.call_id)
+        return ctx.method == b"INVITE" or call is None or bool(call.callee_tag)
 
     def refused(self, core: "Core", ctx: Context, now: Instant) -> None:
         """See `MediaPath`."""
         carried = self._carried.get(ctx.call_id)
-        if carried is None or ctx.method not in (b"INVITE", b"UPDATE"):
+        if carried is None or ctx.method not in OFFERS:
             return
-        carried.exchange.revert()
-        self._tell(carried, now)
+        exchange = carried.exchange
+        tag = ctx.to_tag if ctx.from_tag == exchange.caller_tag else ctx.from_tag
+        if exchange.is_foreign(tag):
+            return
+        exchange.revert()
+        if exchange.is_silent:  # it was not relayed before that offer
+            self.end(core, ctx.call_id, "the offer was refused", now)
+            self._remember(carried)
+        else:
+            self._tell(carried, now)
 
     def consulted(self, core: "Core", number: int, reply: Reply | str, now: Instant) -> None:
         """See `MediaPath`; our own relays are never asked anything."""
@@ -254,8 +434,12 @@ class Relaying:
     def end(self, core: "Core", call_id: bytes, reason: str, now: Instant) -> None:
         """See `MediaPath`."""
         carried = self._carried.pop(call_id, None)
-        if carried is None:
-            return
+        if carried is not None:
+            self._release(carried, reason, now)
+        elif self._ended:
+            self._ended.pop(call_id, None)
+
+    def _release(self, carried: Carried, reason: str, now: Instant) -> None:
         exchange = carried.exchange
         if exchange.revision:
             self._farm.end(carried.relay, exchange.name, reason, now)
@@ -266,6 +450,7 @@ class Relaying:
         """See `MediaPath`."""
         carried = self._carried.get(ctx.call_id)
         if carried is None:
+            self._ended.pop(ctx.call_id, None)
             return
         exchange = carried.exchange
         if {ctx.from_tag, ctx.to_tag} == {exchange.caller_tag, exchange.callee_tag}:
@@ -289,27 +474,10 @@ class Relaying:
         if carried is None or carried.exchange.name != name:
             return False
         del self._carried[call_id]
+        self._remember(carried)
         return True
 
     # the work itself
-
-    def _redescribe(
-        self,
-        core: "Core",
-        branch: Branch,
-        found: Described,
-        side: Side,
-        here: Where,
-        there: Where,
-        now: Instant,
-    ) -> bytes | None:
-        """Rewrite a body of a call that is relayed; None where it must stay as it is."""
-        try:
-            return self._describe(branch, found, side, here, there, now)
-        except NoSlot:
-            self._drop_empty(branch)
-            unrelayed(core, branch, _NONE_LEFT, now, refuse=False)
-            return None
 
     def _describe(
         self,
@@ -319,25 +487,62 @@ class Relaying:
         here: Where,
         there: Where,
         now: Instant,
+        *,
+        tag: bytes = b"",
+        answers: bool = False,
+        whole: bool = False,
     ) -> bytes:
-        """Rewrite a body.
+        """Rewrite a body; a call of which nothing is relayed yet goes to another relay if need be.
 
         Raises:
-            NoSlot: The relay has no ports left.
+            NoSlot: No relay has the ports for it.
         """
         carried = branch.carried
         assert isinstance(carried, Carried)
-        changed = carried.exchange.describe(side, found.description, here, there)
+        exchange = carried.exchange
+        tried: list[str] = []
+        changed: bytes | None = None
+        while changed is None:
+            try:
+                changed = exchange.describe(
+                    side, found.description, here, there, tag=tag, answers=answers, whole=whole
+                )
+            except NoSlot:
+                self._farm.give_back(carried.relay, exchange.spare())
+                if not exchange.is_empty:
+                    raise
+                tried.append(carried.by)
+                other = self._farm.open(now, families(found, here, there), tried)
+                if other is None:
+                    raise
+                carried.move(other)
         self._tell(carried, now)
         return sdp.replace(found.content_type, found.body, changed)
 
+    def _tell_declined(self, core: "Core", branch: Branch, found: Described, now: Instant) -> None:
+        """Tell which lines of an offer the relay of its call has no ports for."""
+        carried = branch.carried
+        assert isinstance(carried, Carried)
+        numbers = carried.exchange.declined
+        if numbers:
+            self._farm.give_back(carried.relay, carried.exchange.spare())
+            left_out(core, branch.context, found, numbers, _NO_PORTS.format(carried.by), now)
+
     def _tell(self, carried: Carried, now: Instant) -> None:
         exchange = carried.exchange
-        if exchange.is_empty:
-            return
+        if self._carried.get(exchange.call_id) is not carried or exchange.is_empty:
+            return  # the call is over, or there is nothing to tell
         if not exchange.carries:
             self._farm.expect(carried.relay, exchange.name, exchange)
             return
         session = exchange.session()
         if session is not None:
             self._farm.put(carried.relay, session, now)
+
+
+def _words(branch: Branch, lacking: Family | None) -> str:
+    """Return why no relay can serve a call, or all that one describes which is relayed."""
+    if lacking is not None:
+        return f"no relay has an IPv{lacking} address"
+    carried = branch.carried
+    return _NO_PORTS.format(carried.by) if isinstance(carried, Carried) else _NONE_LEFT

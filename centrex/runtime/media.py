@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +20,7 @@ from centrex.config.relay import fingerprint, load_relay
 from centrex.events import Event, Field, Kind, Severity
 from centrex.farm.farm import Farm
 from centrex.farm.relay import Relay, RelayState, Unsaid
+from centrex.media.exchange import Family
 from centrex.media.settings import Settings
 from centrex.media.terms import Session, Slot
 from centrex.proxy.carried import Relay as CoreRelay
@@ -278,8 +279,13 @@ class _CoreFarm:
     def __init__(self, farm: Farm) -> None:
         self._farm = farm
 
-    def open(self, now: float) -> Relay | None:
-        return self._farm.open(now)
+    def open(
+        self, now: float, families: Sequence[Family] = (), tried: Collection[str] = ()
+    ) -> Relay | None:
+        return self._farm.open(now, families, tried)
+
+    def lacks(self, families: Sequence[Family]) -> Family | None:
+        return self._farm.lacks(families)
 
     @property
     def expects_ports(self) -> bool:

@@ -2,6 +2,6 @@
 
 from centrex.sdp.description import Description, Media, parse
 from centrex.sdp.multipart import find, replace
-from centrex.sdp.rewrite import Place, rewrite
+from centrex.sdp.rewrite import DECLINED, Place, rewrite
 
-__all__ = ["Description", "Media", "Place", "find", "parse", "replace", "rewrite"]
+__all__ = ["DECLINED", "Description", "Media", "Place", "find", "parse", "replace", "rewrite"]

@@ -21,6 +21,10 @@ class Place(NamedTuple):
     """The same as `rtp_port` where both come on one port."""
 
 
+DECLINED: Final = Place("", 0, 0)
+"""Says of a media line that it is not wanted: its port becomes 0 (RFC 3264 §6)."""
+
+
 def rewrite(description: Description, places: Sequence[Place | None]) -> bytes:
     """Return a description that names other places.
 
@@ -29,7 +33,8 @@ def rewrite(description: Description, places: Sequence[Place | None]) -> bytes:
 
     Args:
         description: The description.
-        places: One for each media line, in order; None leaves that line as it is.
+        places: One for each media line, in order; None leaves that line as it is, and `DECLINED`
+            takes its port.
 
     Raises:
         ValueError: There are more or fewer places than media lines.
@@ -44,9 +49,12 @@ def rewrite(description: Description, places: Sequence[Place | None]) -> bytes:
     lines: list[bytes | None] = list(description.lines)
     behind: dict[int, bytes] = {}
     """What is added, by the index of the line before it."""
-    wanted = [
+    pairs = [
         (media, place) for media, place in zip(description.media, places, strict=True) if media.port
     ]
+    wanted = [(media, place) for media, place in pairs if place is not DECLINED]
+    if len(wanted) < len(pairs):
+        _decline(lines, description, pairs)
     shared = _shared_connection(description, wanted)
     if shared:
         _put(lines, description.connection, shared)
@@ -58,6 +66,17 @@ def rewrite(description: Description, places: Sequence[Place | None]) -> bytes:
     if behind:
         return _joined(description, lines, behind)
     return b"\n".join([line for line in lines if line is not None])
+
+
+def _decline(
+    lines: list[bytes | None],
+    description: Description,
+    pairs: Sequence[tuple[Media, Place | None]],
+) -> None:
+    for media, place in pairs:
+        if place is DECLINED:
+            name, _, rest = description.lines[media.first].split(b" ", 2)
+            lines[media.first] = b"%b 0 %b" % (name, rest)
 
 
 def _rewrite_usual(description: Description, places: Sequence[Place | None]) -> bytes | None:

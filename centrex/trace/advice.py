@@ -149,7 +149,7 @@ REFUSALS: Final[Mapping[Rule, Verdict]] = {
         ("See `centrex subscriptions`: a phone may have lost count of what it watches.",),
     ),
     Rule.MEDIA_REFUSED: Verdict(
-        "{0} (503)",
+        "{0} ({1})",
         (
             "See `centrex relays`: a relay must be there, available, and have ports left.",
             'Or let such calls try without one: `media.without_relay = "pass"`.',

@@ -56,6 +56,35 @@ def test_shares_are_in_proportion(capacities: list[int], count: int) -> None:
         assert farm.open(0.0) is None, "all are full"
 
 
+def test_a_call_goes_where_ports_of_its_families_are() -> None:
+    """However much less the others carry."""
+    farm = Farm(Watcher(), heartbeat_s=5.0, boot="boot-1")
+    assert farm.lacks([6]) is None, "there is no relay at all"
+    for name, hosts in (("four", ("198.51.100.1",)), ("both", ("198.51.100.2", "2001:db8::2"))):
+        Joined(farm, FakePlane(*hosts), name=name, capacity=100).run()
+    for number in range(6):
+        relay = farm.open(0.0, [4, 6])
+        assert relay is not None
+        assert relay.name == "both"
+        farm.put(relay, session(f"s{number}", relay), 0.0)
+    assert farm.open(0.0, [4]) is farm.get("four")
+    assert farm.open(0.0, [4], ["four"]) is farm.get("both")
+    assert farm.open(0.0, [4, 6], ["both"]) is None
+    assert farm.lacks([4, 6]) is None
+    farm.drain("both", on=True)
+    assert farm.lacks([4, 6]) == 6
+    assert farm.lacks([4]) is None
+
+
+def test_a_relay_is_not_waited_for_for_ever() -> None:
+    farm, _, (link,) = make(100)
+    assert not link.relay.is_lost(1000.0)
+    link.relay.left("cut", 1000.0)
+    assert not link.relay.is_lost(1010.0)
+    assert link.relay.is_lost(1031.0)
+    assert farm.open(1031.0) is None
+
+
 def test_a_draining_relay_keeps_its_calls_and_gets_no_new_ones() -> None:
     farm, _, links = make(100, 100)
     LINKS[:] = links

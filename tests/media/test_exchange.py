@@ -16,7 +16,7 @@ from centrex.media.exchange import (
     is_private,
     restored,
 )
-from centrex.media.terms import Address, End, Session, Slot
+from centrex.media.terms import Address, End, Session, Slot, Stream
 from centrex.sdp import parse
 from tests.support.relays import offer
 
@@ -150,6 +150,153 @@ def test_restored_as_it_was(exchange: Exchange) -> None:
     assert changed.revision == session.revision + 1
     assert changed.streams[0] is not None
     assert changed.streams[0].ends[1].rtcp == Address("192.0.2.8", 5001)
+
+
+def _callee(exchange: Exchange) -> tuple[Address | None, Address | None]:
+    """Where the callee wants RTP and RTCP, as the relay is told."""
+    stream = _stream(exchange)
+    return stream.ends[1].rtp, stream.ends[1].rtcp
+
+
+def _stream(exchange: Exchange) -> Stream:
+    session = exchange.session()
+    assert session is not None
+    assert session.streams[0] is not None
+    return session.streams[0]
+
+
+def _called(exchange: Exchange, *said: tuple[bytes, str, int]) -> list[int]:
+    """The caller offers, and several who are called describe themselves; return the ports shown."""
+    exchange.describe(CALLER, parse(offer("192.0.2.7", 4000).encode()), A, B)
+    return [
+        parse(exchange.describe(CALLEE, parse(offer(host, port).encode()), B, A, tag=tag))
+        .media[0]
+        .port
+        for tag, host, port in said
+    ]
+
+
+FIRST, SECOND = (b"x", "192.0.2.8", 5000), (b"y", "192.0.2.18", 6000)
+
+
+def test_the_latest_early_description_counts_until_the_answer(exchange: Exchange) -> None:
+    ports = _called(exchange, FIRST, SECOND)
+    assert ports[0] == ports[1]
+    assert _callee(exchange)[0] == Address("192.0.2.18", 6000)
+    _called(exchange, FIRST)
+    assert _callee(exchange)[0] == Address("192.0.2.8", 5000)
+
+
+def test_who_answers_gets_the_call_though_another_spoke_last(exchange: Exchange) -> None:
+    _called(exchange, FIRST, SECOND)
+    exchange.answer(b"x")
+    assert _callee(exchange) == (Address("192.0.2.8", 5000), Address("192.0.2.8", 5001))
+
+
+def test_who_answers_without_having_described_anything_gets_nobody_else_s(
+    exchange: Exchange,
+) -> None:
+    _called(exchange, FIRST)
+    exchange.answer(b"y")
+    assert _callee(exchange) == (None, None)
+
+
+def test_after_the_answer_others_change_nothing(exchange: Exchange) -> None:
+    exchange.answer(b"x")
+    ports = _called(exchange, FIRST)
+    before = _stream(exchange)
+    assert exchange.is_foreign(b"y")
+    assert _called(exchange, SECOND) == ports, "it is rewritten all the same"
+    assert exchange.session() is None
+    film = parse(
+        offer("192.0.2.18", 6000, "m=video 6002 RTP/AVP 99", "m=message 1 TCP/MSRP *").encode()
+    )
+    shown = parse(exchange.describe(CALLEE, film, B, A, tag=b"y"))
+    assert [media.port for media in shown.media] == [ports[0], 0, 1]
+    exchange.describe(CALLER, parse(offer("192.0.2.7", 4444).encode()), A, B, tag=b"y")
+    assert exchange.session() is None
+    exchange.describe(CALLER, parse(offer("192.0.2.7", 4444).encode()), A, B, tag=b"x")
+    assert _stream(exchange).ends[0] != before.ends[0]
+
+
+def test_who_was_given_up_may_still_answer(exchange: Exchange) -> None:
+    _called(exchange, FIRST)
+    exchange.forget()
+    assert _callee(exchange) == (None, None)
+    _called(exchange, SECOND)
+    exchange.answer(b"x")
+    assert _callee(exchange)[0] == Address("192.0.2.8", 5000)
+
+
+def test_only_so_many_who_are_called_are_remembered(exchange: Exchange) -> None:
+    for number in range(20):
+        _called(exchange, (b"%d" % number, "192.0.2.8", 5000 + 2 * number))
+    exchange.answer(b"3")
+    assert _callee(exchange) == (None, None)
+
+
+def test_a_refused_update_before_the_answer_is_forgotten(exchange: Exchange) -> None:
+    _called(exchange, FIRST, SECOND)
+    exchange.save()
+    _called(exchange, (b"x", "192.0.2.8", 5555))
+    exchange.revert()
+    assert _callee(exchange)[0] == Address("192.0.2.18", 6000)
+    exchange.answer(b"x")
+    assert _callee(exchange)[0] == Address("192.0.2.8", 5000)
+
+
+class _Few:
+    """A relay with so many slots."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def slot(self, family: Family, near: str) -> Slot | None:
+        self.left -= 1
+        return slot(family, near) if self.left >= 0 else None
+
+
+FILM = "m=video {} RTP/AVP 99"
+
+
+def test_a_new_line_without_ports_is_declined_on_both_sides() -> None:
+    exchange = Exchange("s", b"c", b"a", _Few(2).slot)
+    ports = _called(exchange, FIRST)
+    two = parse(offer("192.0.2.7", 4000, FILM.format(4002)).encode())
+    out = exchange.describe(CALLER, two, A, B)
+    audio, film = parse(out).media
+    assert (audio.host, film.port) == ("203.0.113.5", 0)
+    assert exchange.declined == {1}
+    wrong = parse(offer("192.0.2.8", 5000, FILM.format(5002)).encode())
+    answer = parse(exchange.describe(CALLEE, wrong, B, A, answers=True)).media
+    assert [media.port for media in answer] == [ports[0], 0]
+    session = exchange.session()
+    assert session is not None
+    assert session.streams[0] is not None
+    assert session.streams[0].ends[1].rtp == Address("192.0.2.8", 5000)
+    assert session.streams[1:] == (None,)
+
+
+def test_a_declined_line_is_tried_again_with_the_next_offer() -> None:
+    few = _Few(2)
+    exchange = Exchange("s", b"c", b"a", few.slot)
+    _called(exchange, FIRST)
+    two = parse(offer("192.0.2.7", 4000, FILM.format(4002)).encode())
+    exchange.describe(CALLER, two, A, B)
+    few.left = 2
+    assert parse(exchange.describe(CALLER, two, A, B)).media[1].port
+    assert not exchange.declined
+
+
+def test_or_nothing_changes_where_all_is_wanted() -> None:
+    exchange = Exchange("s", b"c", b"a", _Few(3).slot)
+    _called(exchange, FIRST)
+    assert exchange.session() is not None
+    two = parse(offer("192.0.2.7", 4444, FILM.format(4002)).encode())
+    with pytest.raises(NoSlot):
+        exchange.describe(CALLER, two, A, B, whole=True)
+    assert len(exchange.spare()) == 1
+    assert exchange.session() is None
 
 
 @pytest.mark.parametrize("memo", ["", "[]", "{}", "[1, 2, 3]", '["a", "b", 5]', '["a", "b", []]'])

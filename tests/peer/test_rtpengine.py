@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from tests.support.ports import loopback
-from tests.support.relayed_talk import Talk
+from tests.support.relayed_talk import Talk, place_of
+from tests.support.rtp_ends import RtpEnd
 from tests.support.rtpengine import RtpengineProcess
 from tests.support.server import CentrexServer
 from tests.support.sipclient import SipClient
+from tests.support.sipmessage import sdp
 from tests.support.wire import control, until
 
 pytestmark = [
@@ -191,3 +193,58 @@ def test_none_is_there_and_calls_pass(tmp_path: Path, stack: ExitStack) -> None:
     assert not talk.relayed
     talk.end()
     assert control(site.server, "statistics")["drops"]["media-unrelayed"] >= 1
+
+
+@pytest.mark.parametrize("late", ["183", "200"])
+def test_two_phones_of_one_user_answer_at_once(tmp_path: Path, stack: ExitStack, late: str) -> None:
+    """Who is first is heard, whatever the other one still says."""
+    site = Site(tmp_path, stack, count=1)
+    mobile = stack.enter_context(SipClient("bob", site.server))
+    assert mobile.register().status == 200
+    ends = [
+        RtpEnd(phone.link.local[0], stream=n)
+        for n, phone in enumerate((site.alice, site.bob, mobile))
+    ]
+    bodies = [sdp(end.host, end.port) for end in ends]
+    call = site.alice.invite("bob", body=bodies[0])
+    winner, loser = site.bob.incoming(), mobile.incoming()
+    loser.respond(183, body=bodies[2])
+    call.expect(183)
+    winner.respond(200, body=bodies[1])
+    answer = call.answered()
+    winner.expect("ACK")
+    loser.respond(int(late), body=bodies[2])
+    if late == "200":
+        lost = call.expect(200)
+        assert place_of(lost.body) == place_of(answer.body)
+    talk = Talk.standing(call, winner, ends[:2], answer.body)
+    talk.settle()
+    for end in ends:
+        end.close()
+
+
+@pytest.mark.parametrize("described", [True, False])
+def test_one_that_rang_twice_and_the_first_picks_up(
+    tmp_path: Path, stack: ExitStack, described: bool
+) -> None:
+    """A proxy behind us forks: two dialogs on one branch, early media from both."""
+    site = Site(tmp_path, stack, count=1)
+    ends = [RtpEnd(site.alice.link.local[0], stream=1)]
+    ends += [RtpEnd(site.bob.link.local[0], stream=n) for n in (2, 3)]
+    bodies = [sdp(end.host, end.port) for end in ends]
+    call = site.alice.invite("bob", body=bodies[0])
+    incoming = site.bob.incoming()
+    mine = incoming.tag
+    incoming.respond(183, body=bodies[1])
+    early = call.expect(183)
+    incoming.tag = "another"
+    incoming.respond(183, body=bodies[2])
+    call.expect(183)
+    incoming.tag = mine
+    incoming.respond(200, body=bodies[1] if described else "")
+    call.answered()
+    incoming.expect("ACK")
+    talk = Talk.standing(call, incoming, ends[:2], early.body)
+    talk.settle()
+    for end in ends:
+        end.close()

@@ -13,7 +13,7 @@ from tests.support.relays import line, offer
 from tests.support.rtpengine_asked import HOST, NAME, FakeRtpengine
 
 SDP = "Content-Type: application/sdp\n"
-ALICE, BOB = "192.0.2.7", "192.0.2.8"
+ALICE, BOB, MOBILE = "192.0.2.7", "192.0.2.8", "192.0.2.9"
 
 
 @pytest.fixture
@@ -48,12 +48,9 @@ def invited(engine: FakeRtpengine, alice: Phone, bob: Phone, **more: Any) -> byt
 
 def answered(engine: FakeRtpengine, alice: Phone, bob: Phone) -> Talk:
     """A call that is up."""
-    talk = Talk.__new__(Talk)
-    talk.caller, talk.callee, talk.target = alice, bob, f"sip:bob@{DOMAIN}"
-    talk.invite = invited(engine, alice, bob)
-    assert not bob.says(talk.invite, 200, body=offer(BOB, 5000)), "the 200 waits"
-    talk.ok = alice.gets(engine.answers(), "200")
-    talk.call_id, talk.cseq = "call-1", 1
+    invite = invited(engine, alice, bob)
+    assert not bob.says(invite, 200, body=offer(BOB, 5000)), "the 200 waits"
+    talk = Talk.standing(alice, bob, invite, alice.gets(engine.answers(), "200"))
     bob.gets(talk.from_caller("ACK"), "ACK")
     return talk
 
@@ -122,9 +119,7 @@ def test_a_late_offer(engine: FakeRtpengine, alice: Phone, bob: Phone) -> None:
     ok = alice.gets(engine.answers(), "200")
     assert line(ok).host == HOST
     assert (fields(engine)["command"], fields(engine)["from-tag"]) == ("offer", b"bob")
-    talk = Talk.__new__(Talk)
-    talk.caller, talk.callee, talk.target = alice, bob, f"sip:bob@{DOMAIN}"
-    talk.invite, talk.ok, talk.call_id, talk.cseq = invite, ok, "call-1", 1
+    talk = Talk.standing(alice, bob, invite, ok)
     assert not talk.from_caller("ACK", body=offer(ALICE, 4000), extra=SDP)
     ack = bob.gets(engine.answers(), "ACK")
     assert line(ack).host == HOST
@@ -140,10 +135,7 @@ def test_a_reliable_offer_is_answered_by_prack(
     extra = "Require: 100rel\nRSeq: 1\n"
     assert not bob.says(invite, 183, body=offer(BOB, 5000), extra=extra)
     alice.gets(engine.answers(), "183")
-    talk = Talk.__new__(Talk)
-    talk.caller, talk.callee, talk.target = alice, bob, f"sip:bob@{DOMAIN}"
-    talk.invite, talk.call_id, talk.cseq = invite, "call-1", 1
-    talk.ok = _ringing(invite, bob)
+    talk = Talk.standing(alice, bob, invite, _ringing(invite, bob))
     assert "100" not in names(talk.from_caller("PRACK", body=offer(ALICE, 4000), extra=SDP))
     prack = bob.gets(engine.answers(), "PRACK")
     assert line(prack).host == HOST
@@ -280,6 +272,107 @@ def test_each_branch_has_ports_of_its_own(proxy: Proxy, engine: FakeRtpengine) -
     assert {deleted["via-branch"], kept["via-branch"]} == offered
 
 
+def _answers(engine: FakeRtpengine) -> list[Any]:
+    """Return whose answers were told, in order."""
+    return [ask.fields["to-tag"] for ask in engine.told if ask.fields["command"] == "answer"]
+
+
+@pytest.mark.parametrize("late", [183, 200])
+def test_who_answers_first_is_heard_whatever_the_other_still_says(
+    proxy: Proxy, engine: FakeRtpengine, alice: Phone, late: int
+) -> None:
+    desk, mobile = Phone(proxy, "bob", BOB), Phone(proxy, "bob", MOBILE)
+    call(alice)
+    sent = engine.answers()
+    mine, other = desk.gets(sent, "INVITE"), mobile.gets(sent, "INVITE")
+    mobile.says(other, 183, body=offer(MOBILE, 6000), tag="m")
+    engine.answers()
+    desk.says(mine, 200, body=offer(BOB, 5000), tag="d")
+    ok = alice.gets(engine.answers(), "200")
+    sent = mobile.says(other, late, body=offer(MOBILE, 6002), tag="m")
+    assert not engine.answers(), "of the other one nothing is told"
+    if late == 200:
+        lost = alice.gets(sent, "200")
+        assert (line(lost).host, line(lost).port) == (HOST, line(ok).port)
+    assert _answers(engine) == [b"m", b"d"]
+
+
+def test_one_who_is_late_while_the_first_one_s_answer_waits(
+    proxy: Proxy, engine: FakeRtpengine, alice: Phone
+) -> None:
+    desk, mobile = Phone(proxy, "bob", BOB), Phone(proxy, "bob", MOBILE)
+    call(alice)
+    sent = engine.answers()
+    desk.says(desk.gets(sent, "INVITE"), 200, body=offer(BOB, 5000), tag="d")
+    lost = mobile.says(mobile.gets(sent, "INVITE"), 200, body=offer(MOBILE, 6000), tag="m")
+    assert line(alice.gets(lost, "200")).port == 0, "nobody knows yet where that would be"
+    assert line(alice.gets(engine.answers(), "200")).host == HOST
+
+
+@pytest.mark.parametrize("described", [True, False])
+def test_one_branch_forks_and_the_first_one_picks_up(
+    engine: FakeRtpengine, alice: Phone, bob: Phone, described: bool
+) -> None:
+    """Answers in 183s; the 200 of the first one has the same, or none."""
+    invite = invited(engine, alice, bob)
+    for tag, host in (("x", BOB), ("y", MOBILE)):
+        bob.says(invite, 183, body=offer(host, 5000), tag=tag)
+        engine.answers()
+    bob.says(invite, 200, body=offer(BOB, 5000) if described else "", tag="x")
+    engine.answers()
+    assert _answers(engine) == [b"x", b"y", b"x"]
+
+
+def test_what_one_says_who_did_not_get_the_call_is_not_told(
+    engine: FakeRtpengine, alice: Phone, bob: Phone
+) -> None:
+    talk = answered(engine, alice, bob)
+    told = len(engine.told)
+    talk.callee = Phone(engine.proxy, "other", BOB, register=False)
+    update = bob.gets(talk.from_caller("UPDATE", body=offer(ALICE, 4444), extra=SDP), "UPDATE")
+    assert line(update).port == 0
+    assert not engine.waiting
+    assert len(engine.told) == told
+
+
+# calls that were not relayed
+
+
+def test_a_late_offer_decides(proxy: Proxy) -> None:
+    engine = FakeRtpengine(proxy, mode="auto")
+    alice, bob = Phone(proxy, "alice", ALICE), Phone(proxy, "bob", BOB)
+    invite = bob.gets(call(alice, body=""), "INVITE")
+    assert Rule.MEDIA_DIRECT not in rules(proxy)
+    bob.says(invite, 200, body=offer("phone.invalid", 5000))
+    ok = alice.gets(engine.answers(), "200")
+    assert line(ok).host == HOST
+    talk = Talk.standing(alice, bob, invite, ok)
+    talk.from_caller("ACK", body=offer(ALICE, 4000), extra=SDP)
+    assert line(bob.gets(engine.answers(), "ACK")).host == HOST
+    assert engine.commands() == ["offer", "answer"]
+
+
+@pytest.mark.parametrize("side", ["caller", "callee"])
+def test_who_moves_behind_nat_is_relayed_from_there_on(proxy: Proxy, side: str) -> None:
+    engine = FakeRtpengine(proxy, mode="auto")
+    alice, bob = Phone(proxy, "alice", ALICE), Phone(proxy, "bob", BOB)
+    invite = bob.gets(call(alice), "INVITE")
+    ok = alice.gets(bob.says(invite, 200, body=offer(BOB, 5000)), "200")
+    talk = Talk.standing(alice, bob, invite, ok)
+    mover, other = (alice, bob) if side == "caller" else (bob, alice)
+    send = talk.from_caller if side == "caller" else talk.from_callee
+    body = offer(mover.flow.host, 4444)
+    assert "INVITE" in names(send("INVITE", body=body, extra=SDP)), "it still needs none"
+    mover.behind = "10.0.0.5:5060"
+    send("INVITE", body=offer("10.0.0.5", 4444), extra=SDP, branch="z9hG4bKmoved")
+    again = other.gets(engine.answers(), "INVITE")
+    assert line(again).host == HOST
+    other.says(again, 200, body=offer(other.flow.host, 5000))
+    assert line(mover.gets(engine.answers(), "200")).host == HOST
+    tags = (b"a", b"bob") if side == "caller" else (b"bob", b"a")
+    assert [(one.fields["from-tag"], one.fields["to-tag"]) for one in engine.told] == [tags, tags]
+
+
 # the end
 
 
@@ -326,6 +419,74 @@ def test_without_it_calls_are_refused(proxy: Proxy) -> None:
     sent = engine.answers()
     assert names(sent) == ["503"]
     assert b"no rtpengine answers" in alice.gets(sent, "503")
+
+
+@pytest.mark.parametrize("silent", [True, False])
+def test_a_late_offer_is_refused_before_it_is_made(proxy: Proxy, silent: bool) -> None:
+    engine = FakeRtpengine(proxy, refuse=True)
+    engine.silent = silent
+    alice, bob = Phone(proxy, "alice", ALICE), Phone(proxy, "bob", BOB)
+    assert names(call(alice, body="")) == ["100"]
+    sent = engine.answers()
+    assert engine.commands()[0] == "ping"
+    if silent:
+        assert b"no rtpengine answers" in alice.gets(sent, "503")
+        assert not len(engine.media)
+    else:
+        assert bob.gets(sent, "INVITE")
+    assert not engine.media._asked
+
+
+def test_a_caller_who_gives_up_before_that_is_known(proxy: Proxy) -> None:
+    engine = FakeRtpengine(proxy, refuse=True)
+    engine.silent = True
+    alice, _ = Phone(proxy, "alice", ALICE), Phone(proxy, "bob", BOB)
+    call(alice, body="")
+    sent = alice.sends("CANCEL", f"sip:bob@{DOMAIN}", branch="z9hG4bKcall")
+    assert sorted(names(sent)) == ["200", "487"]
+    assert not engine.answers()
+
+
+def test_a_late_offer_that_cannot_be_translated_is_answered_as_it_was(
+    engine: FakeRtpengine, alice: Phone, bob: Phone
+) -> None:
+    invite = bob.gets(call(alice, body=""), "INVITE")
+    engine.failing = "Out of ports"
+    bob.says(invite, 200, body=offer(BOB, 5000))
+    ok = alice.gets(engine.answers(), "200")
+    assert line(ok).host == BOB
+    engine.failing = ""
+    talk = Talk.standing(alice, bob, invite, ok)
+    ack = bob.gets(talk.from_caller("ACK", body=offer(ALICE, 4000), extra=SDP), "ACK")
+    assert line(ack).host == ALICE
+
+
+@pytest.mark.parametrize("refuse", [True, False])
+def test_an_offer_within_a_call_that_no_rtpengine_takes(proxy: Proxy, refuse: bool) -> None:
+    engine = FakeRtpengine(proxy, refuse=refuse)
+    alice, bob = Phone(proxy, "alice", ALICE), Phone(proxy, "bob", BOB)
+    talk = answered(engine, alice, bob)
+    engine.failing = "Out of ports"
+    talk.from_caller("INVITE", body=offer(ALICE, 4444), extra=SDP)
+    sent = engine.answers()
+    if refuse:
+        assert b"Out of ports" in alice.gets(sent, "488")
+        assert names(sent) == ["488"]
+    else:
+        assert line(bob.gets(sent, "INVITE")).host == ALICE
+    assert len(engine.media) == 1, "the call stands"
+
+
+def test_two_phones_and_no_rtpengine_are_one_refusal(proxy: Proxy) -> None:
+    engine = FakeRtpengine(proxy, refuse=True)
+    engine.silent = True
+    alice = Phone(proxy, "alice", ALICE)
+    for host in (BOB, MOBILE):
+        Phone(proxy, "bob", host)
+    call(alice)
+    assert names(engine.answers()) == ["503"]
+    finals = [one[2] for one in proxy.journal.story(b"call-1") if one[1] is Rule.ANSWERED]
+    assert finals == [503]
 
 
 def test_an_answer_that_cannot_be_translated_still_arrives(

@@ -4,15 +4,17 @@ from typing import Any
 
 import pytest
 
+from centrex.media.exchange import Exchange
 from centrex.media.terms import Address, Session
+from centrex.proxy.carried import Carried
 from centrex.proxy.relaying import Relaying
 from centrex.trace import Rule
 from tests.support.calling import Phone, Talk, find, names, rules, v6
 from tests.support.proxy import DOMAIN, Proxy, respond
-from tests.support.relays import FakeRelay, line, offer, relayed
+from tests.support.relays import FakeFarm, FakeRelay, line, offer, relayed
 
 SDP = "Content-Type: application/sdp\n"
-ALICE, BOB = "192.0.2.7", "192.0.2.8"
+ALICE, BOB, MOBILE = "192.0.2.7", "192.0.2.8", "192.0.2.9"
 RELAY = "198.51.100.1"
 
 
@@ -139,9 +141,7 @@ def test_an_offer_in_the_answer(proxy: Proxy, alice: Phone, bob: Phone) -> None:
     assert not farm.told
     ok = alice.gets(bob.says(invite, 200, body=offer(BOB, 5000)), "200")
     assert line(ok).host == RELAY
-    talk = Talk.__new__(Talk)
-    talk.caller, talk.callee, talk.target = alice, bob, f"sip:bob@{DOMAIN}"
-    talk.invite, talk.ok, talk.call_id, talk.cseq = invite, ok, "call-1", 1
+    talk = Talk.standing(alice, bob, invite, ok)
     ack = bob.gets(talk.from_caller("ACK", body=offer(ALICE, 4000), extra=SDP), "ACK")
     assert line(ack).host == RELAY
     stream = farm.only.streams[0]
@@ -265,6 +265,29 @@ def test_what_cannot_be_read_passes_unchanged(proxy: Proxy, alice: Phone, bob: P
 # without a relay
 
 
+def test_another_relay_is_tried_where_the_first_lacks_ports(
+    proxy: Proxy, alice: Phone, bob: Phone
+) -> None:
+    farm = relayed(proxy, FakeRelay("empty", slots=1), FakeRelay("full"), refuse=True)
+    assert line(bob.gets(call(alice), "INVITE")).host == RELAY
+    assert len(farm.returned) == 1
+    relaying = proxy.core.relaying
+    assert isinstance(relaying, Relaying)
+    carried = relaying.of(b"call-1")
+    assert carried is not None
+    assert carried.by == "full"
+
+
+def test_a_family_that_no_relay_has_is_named(proxy: Proxy, alice: Phone, bob: Phone) -> None:
+    farm = relayed(proxy, FakeRelay(hosts=("198.51.100.1",)), refuse=True)
+    farm.expects_ports = True
+    carol = v6(proxy, "2001:db8::7")
+    data = alice.write("INVITE", f"sip:bob@{DOMAIN}", body=offer("2001:db8::7", 4000), extra=SDP)
+    sent = proxy.receive(data, carol)
+    assert b"no relay has an IPv6 address" in find(sent, "503"), "nobody waits for that"
+    assert bob.name == "bob"
+
+
 def test_no_relay_and_media_pass_by(proxy: Proxy, alice: Phone, bob: Phone) -> None:
     farm = relayed(proxy)
     farm.relays.clear()
@@ -361,9 +384,77 @@ def test_silence_ends_the_relay_s_part_and_a_new_offer_begins_anew(
     assert relaying.lost(b"call-1", name)
     assert not relaying.lost(b"call-1", name)
     data = bob.gets(talk.from_caller("INVITE", body=offer(ALICE, 4000), extra=SDP), "INVITE")
-    assert line(data).host == ALICE, "no relay knows of it any more"
+    assert line(data).host == RELAY
+    del farm.sessions[name]
+    assert farm.only.id != name
+    ok = alice.gets(bob.says(data, 200, body=offer(BOB, 5000)), "200")
+    stream = farm.only.streams[0]
+    assert stream is not None
+    assert [slot.port for slot in stream.slots] == [line(ok).port, line(data).port]
     bob.says(bob.gets(talk.from_caller("BYE"), "BYE"), 200)
-    assert not farm.ended
+    assert [reason for _, reason in farm.ended] == ["hung up"]
+    assert not relaying._ended
+
+
+def test_a_relay_that_does_not_come_back_is_left_with_the_next_offer(
+    proxy: Proxy, alice: Phone, bob: Phone
+) -> None:
+    relay, other = FakeRelay("old"), FakeRelay("new", hosts=("198.51.100.77",))
+    farm = relayed(proxy, relay, other)
+    talk = _talk(alice, bob)
+    data = bob.gets(talk.from_caller("INVITE", body=offer(ALICE, 4444), extra=SDP), "INVITE")
+    assert line(data).host == RELAY
+    bob.says(data, 200, body=offer(BOB, 5000))
+    relay.lost = True
+    data = bob.gets(talk.from_caller("INVITE", body=offer(ALICE, 4444), extra=SDP), "INVITE")
+    assert line(data).host == "198.51.100.77"
+    assert [reason for _, reason in farm.ended] == ["the relay is lost"]
+    ok = alice.gets(bob.says(data, 200, body=offer(BOB, 5000)), "200")
+    assert line(ok).host == "198.51.100.77"
+
+
+def test_who_was_behind_nat_is_so_after_the_relay_has_ended_its_part(
+    proxy: Proxy, alice: Phone
+) -> None:
+    farm = relayed(proxy, mode="auto")
+    bob = Phone(proxy, "bob", BOB, behind="10.0.0.5:5060")
+    talk = _talk(alice, bob)
+    relaying = proxy.core.relaying
+    assert isinstance(relaying, Relaying)
+    assert relaying.lost(b"call-1", farm.only.id)
+    farm.sessions.clear()
+    data = bob.gets(talk.from_caller("INVITE", body=offer(ALICE, 4000), extra=SDP), "INVITE")
+    assert line(data).host == RELAY
+    bob.says(data, 200, body=offer("10.0.0.5", 5000))
+    stream = farm.only.streams[0]
+    assert stream is not None
+    assert [end.natted for end in stream.ends] == [False, True]
+
+
+def test_calls_without_their_relay_are_remembered_up_to_a_bound(proxy: Proxy) -> None:
+    relaying = Relaying(FakeFarm(), mode="auto", refuse=False)
+    for number in range(10_010):
+        call_id = b"c%d" % number
+        exchange = Exchange("s", call_id, b"a", FakeRelay().slot)
+        relaying._carried[call_id] = Carried(FakeRelay(), exchange)
+        assert relaying.lost(call_id, "s")
+    assert len(relaying._ended) == 10_000
+    relaying.end(proxy.core, b"c10009", "hung up", 0.0)
+    assert len(relaying._ended) == 9_999
+
+
+def test_what_comes_after_the_end_begins_nothing(proxy: Proxy, alice: Phone, bob: Phone) -> None:
+    """An answer that crosses the end of its call: it is passed on, but no relay is told."""
+    farm = relayed(proxy)
+    invite = bob.gets(call(alice), "INVITE")
+    bob.says(invite, 180)
+    relaying = proxy.core.relaying
+    assert isinstance(relaying, Relaying)
+    relaying.end(proxy.core, b"call-1", "the call failed", proxy.now)
+    ok = alice.gets(bob.says(invite, 200, body=offer(BOB, 5000)), "200")
+    assert line(ok).host == RELAY
+    assert not farm.told
+    assert not farm.expected
 
 
 # after a restart
@@ -404,12 +495,10 @@ def test_a_session_of_somebody_else_is_not(proxy: Proxy, memo: str) -> None:
 
 def _talk(alice: Phone, bob: Phone) -> Talk:
     """A call that is up, with descriptions both ways."""
-    talk = Talk.__new__(Talk)
-    talk.caller, talk.callee, talk.target = alice, bob, f"sip:bob@{DOMAIN}"
-    talk.invite = bob.gets(call(alice), "INVITE")
-    talk.ok = alice.gets(bob.says(talk.invite, 200, body=offer(BOB, 5000)), "200")
-    talk.call_id, talk.cseq = "call-1", 1
-    return talk
+    invite = bob.gets(call(alice), "INVITE")
+    return Talk.standing(
+        alice, bob, invite, alice.gets(bob.says(invite, 200, body=offer(BOB, 5000)), "200")
+    )
 
 
 def test_respond_writes_bodies() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from centrex.sdp import Media, Place, parse, rewrite
+from centrex.sdp import DECLINED, Media, Place, parse, rewrite
 from tests.support.descriptions import BROWSER, HEAD, YEALINK
 
 HERE = Place("198.51.100.1", 30000, 30001)
@@ -30,6 +30,22 @@ def test_a_usual_one_changes_in_two_places() -> None:
 def test_nothing_relayed_nothing_changed() -> None:
     assert rewritten(YEALINK, None) == YEALINK
     assert rewritten(BROWSER, None) == BROWSER
+
+
+@pytest.mark.parametrize("usual", [True, False])
+def test_a_declined_line_loses_its_port_and_nothing_else(usual: bool) -> None:
+    text = (
+        HEAD
+        + "c=IN IP4 192.0.2.7\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8\r\n"
+        + ("" if usual else "m=video 4002 RTP/AVP 99\r\n")
+    )
+    if usual:
+        assert rewritten(text, DECLINED) == text.replace("4000", "0")
+        return
+    out = rewritten(text, Place("203.0.113.5", 30000, 30001), DECLINED)
+    audio, film = parse(out.encode()).media
+    assert (audio.host, audio.port, film.port) == ("203.0.113.5", 30000, 0)
+    assert out.count("c=") == 1, "the address is that of the lines that are left"
 
 
 def test_candidates_would_lead_past_the_relay() -> None:

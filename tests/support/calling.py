@@ -147,6 +147,14 @@ class Talk:
         self.call_id = str(more.get("call_id", "call-1"))
         self.cseq = 1
 
+    @classmethod
+    def standing(cls, caller: Phone, callee: Phone, invite: bytes, ok: bytes) -> "Talk":
+        """Return a call whose INVITE the callee got, and its 200 the caller."""
+        talk = cls.__new__(cls)
+        talk.caller, talk.callee, talk.target = caller, callee, f"sip:{callee.name}@{DOMAIN}"
+        talk.invite, talk.ok, talk.call_id, talk.cseq = invite, ok, "call-1", 1
+        return talk
+
     def from_caller(self, method: str, *, route: str | None = None, **more: Any) -> Sent:
         """Send a request within the dialog, from the caller's side."""
         self.cseq += method != "ACK"

@@ -25,7 +25,15 @@ class Talk:
         self.incoming.respond(200, body=bodies[1])
         answer = self.call.answered()
         self.incoming.expect("ACK")
-        self.places = [_place(answer.body), _place(self.incoming.invite.body)]
+        self.places = [place_of(answer.body), place_of(self.incoming.invite.body)]
+
+    @classmethod
+    def standing(cls, call: Call, incoming: Incoming, ends: list[RtpEnd], answer: str) -> "Talk":
+        """Return a call that is up; `answer` is the description that its caller was shown."""
+        talk = cls.__new__(cls)
+        talk.call, talk.incoming, talk.ends = call, incoming, ends
+        talk.places = [place_of(answer), place_of(incoming.invite.body)]
+        return talk
 
     def hear(self, *, within: float = 0.0) -> None:
         """Assert that each hears the other, at once or within a time."""
@@ -55,7 +63,7 @@ class Talk:
         )
         answer = self.call.answered()
         self.incoming.expect("ACK")
-        self.places = [_place(answer.body), _place(invite.body)]
+        self.places = [place_of(answer.body), place_of(invite.body)]
         return self.places
 
     def end(self) -> None:
@@ -71,7 +79,8 @@ class Talk:
         )
 
 
-def _place(body: str) -> Address:
+def place_of(body: str) -> Address:
+    """Return where a description of one line wants its packets."""
     (media,) = parse(body.encode()).media
     return Address(media.host, media.port)
 

@@ -1,13 +1,14 @@
 """A farm of relays without a network: what the core asks of it, and descriptions to be relayed."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from itertools import count
 
 from centrex.farm.relay import Unsaid
 from centrex.media.exchange import Exchange, Family
 from centrex.media.terms import Session, Slot
+from centrex.proxy.carried import Farm
 from centrex.proxy.media_path import Mode
-from centrex.proxy.relaying import Farm, Relaying
+from centrex.proxy.relaying import Relaying
 from centrex.sdp import Description, Media, parse
 from tests.support.proxy import Proxy
 
@@ -17,6 +18,7 @@ class FakeRelay:
 
     def __init__(self, name: str = "relay", *, hosts: tuple[str, ...] = (), slots: int = 1000):
         self.name, self.left = name, slots
+        self.lost = False
         self.hosts = hosts or ("198.51.100.1", "2001:db8:5::1")
         self._ports = count(30000, 2)
 
@@ -27,6 +29,9 @@ class FakeRelay:
         self.left -= 1
         host = near if near in fitting else fitting[0]
         return Slot(host, host, next(self._ports))
+
+    def is_lost(self, now: float) -> bool:
+        return self.lost
 
 
 class FakeFarm:
@@ -41,8 +46,18 @@ class FakeFarm:
         self.returned: list[Slot] = []
         self.expects_ports = False
 
-    def open(self, now: float) -> FakeRelay | None:
-        return self.relays[0] if self.relays else None
+    def open(
+        self, now: float, families: Sequence[Family] = (), tried: Collection[str] = ()
+    ) -> FakeRelay | None:
+        fitting = (one for one in self.relays if one.name not in tried and not one.lost)
+        return next(fitting, None)
+
+    def lacks(self, families: Sequence[Family]) -> Family | None:
+        hosts = [host for one in self.relays for host in one.hosts]
+        missing = (
+            one for one in families if not any((":" in host) == (one == 6) for host in hosts)
+        )
+        return next(missing, None) if hosts else None
 
     def put(self, relay: object, session: Session, now: float) -> None:
         self.expected.pop(session.id, None)

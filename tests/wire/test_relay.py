@@ -14,10 +14,11 @@ import pytest
 
 from tests.support.ports import free_port
 from tests.support.relay_process import SECRET, Relay
-from tests.support.relayed_talk import Talk
+from tests.support.relayed_talk import Talk, place_of
 from tests.support.rtp_ends import RtpEnd
 from tests.support.server import CentrexServer
 from tests.support.sipclient import SipClient
+from tests.support.sipmessage import sdp
 from tests.support.wire import change, control, until
 
 pytestmark = [pytest.mark.wire, pytest.mark.slow, pytest.mark.timeout(60)]
@@ -280,6 +281,63 @@ def test_relaying_can_be_switched_on_while_the_engine_runs(tmp_path: Path) -> No
             talk = Talk(alice, bob)
             assert not talk.relayed
             talk.end()
+
+
+@pytest.mark.parametrize("late", [183, 200])
+def test_two_phones_of_one_user_answer_at_once(
+    server: CentrexServer, phones: tuple[SipClient, SipClient], late: int
+) -> None:
+    """Who is first is heard, whatever the other one still says."""
+    alice, bob = phones
+    with SipClient("bob", server) as mobile:
+        assert mobile.register().status == 200
+        ends = [
+            RtpEnd(phone.link.local[0], stream=n) for n, phone in enumerate((alice, bob, mobile))
+        ]
+        bodies = [sdp(end.host, end.port) for end in ends]
+        call = alice.invite("bob", body=bodies[0])
+        winner, loser = bob.incoming(), mobile.incoming()
+        winner.respond(200, body=bodies[1])
+        answer = call.answered()
+        winner.expect("ACK")
+        loser.respond(late, body=bodies[2])
+        if late == 200:
+            assert place_of(call.expect(200).body) == place_of(answer.body)
+        Talk.standing(call, winner, ends[:2], answer.body).settle()
+        for end in ends:
+            end.close()
+
+
+@pytest.mark.parametrize("refuse", [True, False])
+def test_voice_goes_on_where_video_finds_no_port(tmp_path: Path, refuse: bool) -> None:
+    overrides = {
+        "media.mode": "always",
+        "media.port_range": [40000, 40003],
+        "media.without_relay": "refuse" if refuse else "pass",
+    }
+    film = "m=video 40100 RTP/AVP 99\r\n"
+    with (
+        CentrexServer(tmp_path, users=["alice", "bob"], overrides=overrides) as server,
+        SipClient("alice", server) as alice,
+        SipClient("bob", server) as bob,
+    ):
+        assert bob.register().status == 200
+        talk = Talk(alice, bob)
+        assert talk.relayed
+        talk.settle()
+        talk.call.reinvite_sent(sdp(talk.ends[0].host, talk.ends[0].port) + film)
+        if refuse:
+            talk.call.expect(488)
+        else:
+            again = talk.incoming.expect("INVITE")
+            assert "m=video 0 RTP/AVP 99" in again.body
+            body = sdp(talk.ends[1].host, talk.ends[1].port) + film
+            lines = [("Contact", f"<{bob.contact}>")]
+            bob.respond(again, 200, body=body, headers=lines)
+            assert "m=video 0 RTP/AVP 99" in talk.call.answered().body
+            talk.incoming.expect("ACK")
+        talk.hear(within=2.0)
+        talk.end()
 
 
 def test_no_relay_and_calls_are_refused(tmp_path: Path) -> None:
