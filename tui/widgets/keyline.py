@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from textual import events
+from textual.containers import Vertical
 from textual.screen import Screen
 
 from tui.widgets.lines import Line, Panel, Run
@@ -24,11 +25,19 @@ class _Key:
     action: str
 
 
+class Foot(Vertical):
+    """The last lines of a screen: what is being typed, and the keys below it."""
+
+    DEFAULT_CSS = """
+    Foot { dock: bottom; height: auto; }
+    """
+
+
 class KeyLine(Panel):
     """One line of keys; a click is as good as the key."""
 
     DEFAULT_CSS = """
-    KeyLine { height: 1; dock: bottom; background: $panel; }
+    KeyLine { height: 1; background: $panel; }
     """
     _LAST: Final = ("help", "quit")
     _COMMON: Final = (
