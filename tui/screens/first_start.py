@@ -11,7 +11,7 @@ from textual.widgets import Input, Static
 
 from centrex import api
 from tui.screens.questions import Lines
-from tui.widgets.keyline import Foot, KeyLine
+from tui.widgets.keyline import KeyLine
 from tui.widgets.lines import Line, clean
 
 Writer: TypeAlias = Callable[[Mapping[str, Any]], dict[str, Any]]
@@ -62,8 +62,7 @@ class FirstStart(Screen[bool]):
                 yield Static(one["help"], classes="-help", markup=False)
                 yield Input(default, id=one["name"], compact=True, select_on_focus=True)
             yield Static("", id="problem", markup=False)
-        with Foot():
-            yield KeyLine()
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Begin with the domain."""

@@ -11,7 +11,7 @@ from tui.commands import COMMANDS
 from tui.dialogs import DIALOGS
 from tui.help import PAGES, Page
 from tui.screens.questions import Lines, paragraphs
-from tui.widgets.keyline import Foot, KeyLine
+from tui.widgets.keyline import KeyLine
 from tui.widgets.lines import Line, entitle
 
 _DIALOGS: Final = frozenset(dialog.name for dialog in DIALOGS)
@@ -54,8 +54,7 @@ class HelpScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Make the page."""
         yield Lines()
-        with Foot():
-            yield KeyLine()
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Look which keys the screen below has."""

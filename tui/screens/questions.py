@@ -9,7 +9,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
-from tui.widgets.keyline import Foot, KeyLine
+from tui.widgets.keyline import KeyLine
 from tui.widgets.lines import Line, Panel, entitle, wrap
 from tui.widgets.rows import Rows
 
@@ -93,8 +93,7 @@ class Question(ModalScreen[_T], Generic[_T]):
         with Vertical() as box:
             entitle(box, self.heading)
             yield from self.body()
-        with Foot():
-            yield KeyLine()
+        yield KeyLine()
 
     def body(self) -> ComposeResult:
         """Make what stands in the box."""

@@ -9,7 +9,7 @@ from textual.containers import Vertical
 from textual.screen import Screen
 
 from tui.screens.questions import Lines, paragraphs
-from tui.widgets.keyline import Foot, KeyLine
+from tui.widgets.keyline import KeyLine
 from tui.widgets.lines import Line
 
 if TYPE_CHECKING:
@@ -46,8 +46,7 @@ class TroubleScreen(Screen[None]):
         with Vertical() as box:
             box.border_title = "✗ There is no server to show"
             yield Lines(self._told)
-        with Foot():
-            yield KeyLine()
+        yield KeyLine()
 
     def take(self, why: str, problems: Sequence[Mapping[str, Any]], *, final: bool) -> None:
         """Say something else."""

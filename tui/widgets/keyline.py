@@ -30,6 +30,7 @@ class Foot(Vertical):
 
     DEFAULT_CSS = """
     Foot { dock: bottom; height: auto; }
+    Foot > KeyLine { dock: none; }
     """
 
 
@@ -37,7 +38,7 @@ class KeyLine(Panel):
     """One line of keys; a click is as good as the key."""
 
     DEFAULT_CSS = """
-    KeyLine { height: 1; background: $panel; }
+    KeyLine { height: 1; dock: bottom; background: $panel; }
     """
     _LAST: Final = ("help", "quit")
     _COMMON: Final = (
