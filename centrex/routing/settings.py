@@ -250,7 +250,8 @@ class Gateway(_Table, frozen=True):
         ge=0,
         le=3600,
         title="Check interval",
-        description="How often OPTIONS asks whether an address is there; 0 for never.",
+        description="How often OPTIONS asks whether an address is there; 0 for never. Gone is one "
+        "that answers two in a row not within 5 s.",
         json_schema_extra=_LIVE_S,
     )
     enabled: bool = Field(True, title="Enabled", description="Use it.", json_schema_extra=_LIVE)
