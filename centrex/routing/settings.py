@@ -65,6 +65,8 @@ def _destination(text: str) -> str:
             raise ValueError("is no SIP URI")
     elif re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", text):
         raise ValueError("must begin with sip: or sips:, or be a user or a number")
+    elif text.startswith("@"):
+        raise ValueError(f"has no number before {text}; \\0{text} hands on the one called")
     return text
 
 
