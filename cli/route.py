@@ -49,6 +49,15 @@ def route_test(
     _show(result)
 
 
+def _note(step: dict[str, Any]) -> str:
+    """Return why a destination is passed over, or which addresses of its gateway do not answer."""
+    gone = step.get("gone") or ()  # an older instance does not tell
+    if not gone:
+        return str(step["why"])
+    all_of_them = len(gone) == len(step["uris"])
+    return "the gateway does not answer" if all_of_them else f"gone: {' '.join(gone)}"
+
+
 def _show(result: dict[str, Any]) -> None:
     if not result["live"]:
         output.remark("the instance does not run: no phone counts as registered")
@@ -59,7 +68,7 @@ def _show(result: dict[str, Any]) -> None:
     if not result["looked"]:
         output.say("  there is no plan for it; the user's phones ring")
     output.table(
-        ("", "FROM", "RINGS", "DESTINATION", "AS", "WHY NOT"),
+        ("", "FROM", "RINGS", "DESTINATION", "AS", "NOTE"),
         (
             (
                 number,
@@ -67,7 +76,7 @@ def _show(result: dict[str, Any]) -> None:
                 f"{step['ring_s']:g} s" if step["uris"] else "",
                 step["to"],
                 " ".join(step["uris"]) or "-",
-                step["why"],
+                _note(step),
             )
             for number, step in enumerate(result["steps"], 1)
         ),

@@ -76,9 +76,14 @@ def _timeline(steps: Sequence[Mapping[str, Any]], total: float, width: int) -> I
         begins, rings = float(step["from_s"]), float(step["ring_s"])
         span = f" {begins:g}–{begins + rings:g} s"
         yield [(head, ""), (bar(begins, rings, total, room), "good"), (span, "")]
+        gone = frozenset(step.get("gone") or ())
         for uri in uris:
-            for at, words in enumerate(wrap(uri, max(20, width - 10))):
-                yield [("     → " if not at else "       ", "dim"), (words, "note")]
+            told = f"{uri} does not answer" if uri in gone else uri
+            for at, words in enumerate(wrap(told, max(20, width - 10))):
+                yield [
+                    ("     → " if not at else "       ", "dim"),
+                    (words, "warn" if uri in gone else "note"),
+                ]
         if step["why"]:
             for words in wrap(str(step["why"]), max(20, width - 10)):
                 yield [("       ", ""), (words, "dim")]

@@ -367,6 +367,9 @@ def send_on(core: "Core", branch: Branch, token: bytes, data: bytes, now: Instan
         core.sends.append((flow, data))
         return
     ctx.tale.append((now, _TARGET_TRIED, target.uri, flow.name))
+    if target.gateway:
+        state = core.gateways.state(target)
+        ctx.tale.append((now, Rule.GATEWAY_TRIED, target.uri, target.gateway, state))
     branch.client = core.layer.open_client((token, ctx.method), data, flow, branch, now)
     if flow.reliable:
         _await_late_trying(core, ctx, now)

@@ -131,6 +131,11 @@ class Gateways:
         self.numbers, self.nonces = GatewayNumbers(), Nonces()
 
     @property
+    def gone(self) -> Sequence[Probe]:
+        """Return the addresses that do not answer."""
+        return tuple(probe for probe in self._probes.values() if not probe.works)
+
+    @property
     def probes(self) -> Sequence[Probe]:
         """Return all addresses."""
         return tuple(self._probes.values())
@@ -240,13 +245,28 @@ class Gateways:
             probe.works, probe.since = False, now
             self._tell(core, probe, "gateway.gone", Severity.WARNING)
 
+    def state(self, target: Target) -> str:
+        """Return how a gateway's address is, as far as is known, as a clause."""
+        for probe in self._at(target):
+            if probe.name == target.gateway:
+                if not probe.works:
+                    return f"it counts as gone: {probe.why}"
+                return "it answers" if probe.answers_to else "it has not been heard of yet"
+        return "whether it is there is not looked at"
+
+    def _at(self, target: Target) -> Sequence[Probe]:
+        """Return what is known of a target's address to the gateways that ask there."""
+        rest = target.uri.rpartition(b"@")[2]
+        return [
+            probe
+            for probe in self._probes.values()
+            if probe.interval and probe.address.partition(":")[2].encode() == rest
+        ]
+
     def missed(self, core: "Core", target: Target, now: Instant) -> None:
         """A call was not served at a gateway's address: later ones avoid it until it answers."""
-        _, _, rest = target.uri.rpartition(b"@")
-        for probe in self._probes.values():
-            there = probe.address.partition(":")[2].encode()
-            if probe.interval and there == rest:
-                self.failed(core, probe, "a call was not served there", now)
+        for probe in self._at(target):
+            self.failed(core, probe, "a call was not served there", now)
 
     def _tell(self, core: "Core", probe: Probe, name: str, severity: Severity) -> None:
         fields = {"gateway": probe.name, "address": probe.address, "why": probe.why}

@@ -128,6 +128,7 @@ def _timed(stops: Sequence[Stop], limits: Limits) -> tuple[list[dict[str, Any]],
                 "kind": stop.kind,
                 "uris": [uri.decode("utf-8", "backslashreplace") for uri in _uris(stop)],
                 "why": stop.why,
+                "gone": [uri.decode("utf-8", "backslashreplace") for uri in stop.gone],
                 "from_s": at,
                 "ring_s": ring_s,
             }

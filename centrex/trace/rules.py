@@ -53,6 +53,7 @@ class Rule(enum.Enum):
     REDIRECTED = "redirected"
     GATEWAY_ASKED = "gateway-asked"  # (gateway, status)
     GATEWAY_REFUSED = "gateway-refused"  # (gateway, why)
+    GATEWAY_TRIED = "gateway-tried"  # (uri, gateway, how it is)
     GATEWAY_SILENT = "gateway-silent"  # (uri, next uri)
     OUTSIDE_TARGET = "outside-target"  # (uri,)
     IN_DIALOG = "in-dialog"  # (method, flow name)

@@ -1,15 +1,20 @@
 """Gateways are asked by OPTIONS whether they are there, and calls go by the answer."""
 
+import datetime as dt
 from typing import Any
 
 import pytest
 
 from centrex.base import Transport
+from centrex.proxy.hunting import CoreView
+from centrex.routing.hunt import hunt
 from centrex.routing.rfc3263 import Target as Place
+from centrex.trace import Rule
 from tests.support.calling import Phone, names, start
 from tests.support.hunting import invites, planned
 from tests.support.proxy import Proxy
 
+NOON = dt.datetime(2026, 11, 26, 12, tzinfo=dt.UTC)
 ONE, TWO = "198.51.100.1", "198.51.100.2"
 ROW: dict[str, Any] = {
     "name": "pstn",
@@ -148,6 +153,34 @@ def test_two_gateways_with_one_address_are_asked_each_in_its_time(proxy: Proxy) 
     assert proxy.core.gateways.works(f"sip:{ONE}")
     proxy.core.gateways.failed(proxy.core, a, "it answers 503", proxy.now)
     assert proxy.core.gateways.works(f"sip:{ONE}"), "the other one's question was answered"
+
+
+def test_a_call_tells_how_the_gateway_was(proxy: Proxy) -> None:
+    alice = Phone(proxy, "alice", "192.0.2.7")
+    alice.calls("9123")
+    assert "not been heard of" in told(proxy)
+    answer(proxy, tick(proxy), ONE, 503)
+    (gone,) = proxy.core.gateways.gone
+    assert (gone.address, gone.why) == (f"sip:{ONE}", "it answers 503")
+    view = CoreView(proxy.core, proxy.now)
+    match = proxy.core.routes.plans.find("9123", lambda: NOON)
+    assert match is not None
+    routes = proxy.core.routes
+    (stop,) = hunt(match, routes.plans, routes.gateways, view, NOON, may_leave=True)
+    assert stop.gone == (f"sip:123@{ONE}".encode(),)
+    answer(proxy, [sent for sent in seconds(proxy, 30) if sent[0].host == TWO][-1:], TWO, 503)
+    alice.calls("9123", branch="z9hG4bK3", call_id="c3")
+    assert "it counts as gone: " in told(proxy, "c3")
+
+
+def told(proxy: Proxy, call_id: str = "call-1") -> str:
+    found = [
+        facts
+        for _, rule, *facts in proxy.core.journal.story(call_id.encode())
+        if rule is Rule.GATEWAY_TRIED
+    ]
+    assert found, proxy.core.journal.story(call_id.encode())
+    return str(found[-1][2])
 
 
 def test_a_name_is_looked_up(proxy: Proxy) -> None:
