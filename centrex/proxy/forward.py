@@ -167,6 +167,8 @@ def _send_alone(core: "Core", ctx: Context, found: Found, target: Target, now: I
 def next_group(core: "Core", ctx: Context, now: Instant) -> bool:
     """Try the next group of targets in parallel; False where there is none left."""
     if not ctx.groups:
+        if ctx.patience is not None and is_out_of_time(ctx, now):
+            core.decide(ctx, (now, Rule.TIME_UP, ctx.patience.call_maximum_s))
         return False
     group = ctx.groups.pop(0)
     ctx.group_at = len(ctx.branches)

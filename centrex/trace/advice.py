@@ -162,6 +162,13 @@ REFUSALS: Final[Mapping[Rule, Verdict]] = {
             "Let the last destination be one that always answers, such as voicemail.",
         ),
     ),
+    Rule.TIME_UP: Verdict(
+        "nobody answered within the {0} s that all its destinations have together",
+        (
+            "Raise `timeouts.call_maximum`, or set it to 0 for no such limit.",
+            "Or let the first destinations ring for less: `timeouts.rollover`, or `ring` in the plan.",
+        ),
+    ),
     Rule.NOBODY_ANSWERED: Verdict(
         "nobody answered at any of the plan's destinations (480)",
         (

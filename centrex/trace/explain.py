@@ -295,6 +295,9 @@ def _failed(case: _Case, start: str) -> tuple[str, tuple[str, ...]]:
 def _cause(case: _Case) -> int:
     """Return where the decision stands that made a request fail, -1 where it has not failed."""
     final = case.last(Rule.ANSWERED)
+    time_up = case.last(Rule.TIME_UP)
+    if time_up >= 0:
+        return time_up
     if final >= 0:
         status = _status(case.facts(final)[0])
         for at in range(final, -1, -1):

@@ -49,6 +49,7 @@ class Rule(enum.Enum):
     PLAN = "plan"
     PLAN_SKIPPED = "plan-skipped"
     PLAN_EMPTY = "plan-empty"
+    TIME_UP = "time-up"  # (seconds,)
     NOBODY_ANSWERED = "nobody-answered"
     REDIRECTED = "redirected"
     GATEWAY_ASKED = "gateway-asked"  # (gateway, status)

@@ -49,6 +49,7 @@ WORDS: Final[Mapping[Rule, str]] = {
     Rule.PLAN: "the routing plan {0} decides; destinations: {1}",
     Rule.PLAN_SKIPPED: "{0} is left out: {1}",
     Rule.PLAN_EMPTY: "no destination of the routing plan {0} can be tried",
+    Rule.TIME_UP: "all destinations together had {0} s; that is over, and no more are tried",
     Rule.NOBODY_ANSWERED: "nobody answered at any of the plan's destinations",
     Rule.REDIRECTED: "{0} sends the call on to {1}; it follows",
     Rule.GATEWAY_ASKED: "the gateway {0} asked who calls ({1}); sent again with its login",

@@ -53,6 +53,7 @@ SAMPLES: dict[Rule, tuple[Any, ...]] = {
     Rule.PLAN: (r"9(\d+)", 2),
     Rule.PLAN_SKIPPED: ("voicemail", "no phone is registered"),
     Rule.PLAN_EMPTY: ("1234",),
+    Rule.TIME_UP: (60.0,),
     Rule.NOBODY_ANSWERED: (),
     Rule.REDIRECTED: (TARGET, b"sip:1003@192.0.2.10"),
     Rule.GATEWAY_ASKED: ("pstn", 407),
@@ -430,6 +431,16 @@ def test_a_watcher_is_told_of_in_a_sentence() -> None:
     ended = (Rule.SUBSCRIPTION_ENDED, b"sip:bob@example.com", b"dialog", "timeout")
     assert told(start, watched, ended).headline.endswith("no longer watches bob (dialog): timeout.")
     assert told(start, (Rule.BAD_EVENT, b"presence")).advice
+
+
+def test_the_time_for_all_destinations_is_up() -> None:
+    refused = (Rule.TARGET_REFUSED, TARGET, 480, b"Temporarily Unavailable")
+    story = told(
+        INVITE, TRIED, refused, TRIED, (Rule.TARGET_RANG_OUT, TARGET, 30), (Rule.TIME_UP, 30.0),
+        (Rule.NOBODY_ANSWERED,), (Rule.ANSWERED, 480, "Temporarily Unavailable"),
+    )  # fmt: skip
+    assert "within the 30 s that all its destinations have together" in story.headline
+    assert "timeouts.call_maximum" in story.advice[0]
 
 
 # gateways
