@@ -6,12 +6,14 @@ its author meant it.
 
 import ipaddress
 import os
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeAlias
 
 from centrex.config.model import Config
-from centrex.routing.lint import lint
+from centrex.routing.lint import Known, lint, lint_directory
 
 SHORT_SECRET: Final = 16
 """Characters; a shared secret of fewer ones is warned of."""
@@ -167,6 +169,7 @@ def _routing_warnings(config: Config) -> Iterator[Finding]:
     def canonical(name: str) -> str:
         return name if config.registrar.case_sensitive else name.lower()
 
+    yield from lint_directory(config.directory, config.registrar.name, canonical)
     users: set[str] | None = None
     if not config.auth.credentials_file:
         users = {canonical(row.name) for row in config.directory.entries if row.enabled}
@@ -174,7 +177,11 @@ def _routing_warnings(config: Config) -> Iterator[Finding]:
             users |= {canonical(user) for user in credential.users or (credential.login,)}
         if "*" in users:
             users = None
-    yield from lint(config.routing, users, canonical)
+    network = config.network
+    hosts = frozenset(host.lower() for host in (network.domain, *network.aliases) if host)
+    today = datetime.fromtimestamp(time.time(), UTC).date()
+    known = Known(users=users, canonical=canonical, hosts=hosts, today=today)
+    yield from lint(config.routing, known)
 
 
 def _media_warnings(config: Config) -> Iterator[Finding]:

@@ -79,6 +79,16 @@ def _address(text: str) -> str:
     return text
 
 
+def _contact(text: str) -> str:
+    try:
+        uri = parse_uri(text.encode()) if text else None
+    except PeerError as error:
+        raise ValueError(f"is no SIP URI: {error.what}") from None
+    if uri is not None and not isinstance(uri, SipUri):
+        raise ValueError("is no SIP URI")
+    return text
+
+
 def _gateway_name(value: str) -> str:
     if value and not _GATEWAY_NAME.fullmatch(value):
         raise ValueError("may have letters, digits, - and _")
@@ -114,7 +124,7 @@ class DirectoryEntry(_Table, frozen=True):
     )
     company: str = Field("", title="Company", description="Company shown.", json_schema_extra=_LIVE)
     note: str = Field("", title="Note", description="Your own note.", json_schema_extra=_LIVE)
-    contact: str = Field(
+    contact: Annotated[str, AfterValidator(_contact)] = Field(
         "",
         pattern=r"^(sips?:[^\s<>]+)?$",
         title="Fixed contact",
