@@ -139,6 +139,7 @@ def test_the_overall_limit(proxy: Proxy, people: dict[str, Phone]) -> None:
     sent = proxy.advance(11)
     first(people["alice"], sent, "480")
     assert VOICEMAIL not in invites(sent)
+    assert Rule.TIME_UP in rules(proxy)
 
 
 def test_live_changes_are_for_calls_that_start_later(
