@@ -186,6 +186,10 @@ class ConfigScreen(ListEditing, View):
     def show_dialog(self, dialog: Dialog) -> None:
         """Show one dialog."""
         turned = dialog is not self.dialog
+        if turned and self.form.typing and not self.form.take():
+            self.tabs.move_to(DIALOGS.index(self.dialog))
+            self.form.field.focus()  # what is typed there is wrong, and not to be lost
+            return
         self.dialog = dialog
         self.refresh_bindings()
         self.page = dialog.name
