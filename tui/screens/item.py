@@ -134,5 +134,9 @@ class ItemScreen(Question[dict[str, Any]]):
             self.dismiss(None)
             return
         text = "What was filled in here is forgotten; s takes it."
-        question = Confirm("Leave this row?", text, verb="forget it")
-        self.app.push_screen(question, lambda yes: self.dismiss(None) if yes else None)
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.dismiss(None)
+
+        self.app.push_screen(Confirm("Leave this row?", text, verb="forget it"), answered)
