@@ -302,6 +302,13 @@ class ConfigScreen(ListEditing, View):
         elif isinstance(event.rows, Table):
             self.action_edit()
 
+    def on_rows_beyond(self, event: Rows.Beyond) -> None:
+        """Go from the tabs to the settings at their right, and back."""
+        if event.by > 0 and isinstance(event.rows, Tabs):
+            self.action_further(1)
+        elif event.by < 0 and not isinstance(event.rows, Tabs):
+            self.set_focus(self.tabs)
+
     def on_descendant_focus(self) -> None:
         """Explain what has the keys now."""
         if self.is_mounted and self.query("#detail"):
