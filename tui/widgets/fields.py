@@ -37,6 +37,7 @@ class FieldRows(Rows):
     Args:
         value_of: Returns the present value of a key.
         is_changed: Returns whether a key is edited.
+        may_change: Returns whether anything may be edited.
     """
 
     DEFAULT_CSS = "FieldRows { height: 1fr; }"
@@ -56,13 +57,21 @@ class FieldRows(Rows):
         self,
         value_of: Callable[[str], Any],
         is_changed: Callable[[str], bool],
+        may_change: Callable[[], bool],
         *,
         id: str | None = None,
     ) -> None:
         super().__init__(id=id)
+        self._may_change = may_change
         self.items: list[Spec | Heading] = []
         self.problems: Mapping[str, str] = {}
         self._value_of, self._is_changed = value_of, is_changed
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer no edit where nothing may be edited."""
+        if action in ("open", "undo", "default"):
+            return self._may_change()
+        return super().check_action(action, parameters)
 
     def fill(self, items: Sequence[Spec | Heading]) -> None:
         """Show these lines."""
@@ -205,7 +214,7 @@ class Form(Container):
         id: str | None = None,
     ) -> None:
         super().__init__(id=id)
-        self.rows = FieldRows(value_of, is_changed)
+        self.rows = FieldRows(value_of, is_changed, may_change)
         self._value_of, self._may_change = value_of, may_change
         self._spec: Spec | None = None
         self._began_with = ""
