@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from tests.support.pretend import Pretend
@@ -61,3 +63,15 @@ async def test_left_and_right_lead_between_the_tabs_and_the_settings() -> None:
         assert screen.tabs.has_focus
         await operator.press("right")
         assert screen.form.rows.has_focus
+
+
+async def test_numbers_stand_only_where_the_order_counts() -> None:
+    async with dashboard(Pretend()) as operator:
+        await operator.press("3", "c")
+        shown = await operator.sees("Columns", "[✓] Contact")
+        assert not [row for row in shown.splitlines() if re.search(r"\[✓\].*\d", row)]
+        await operator.press("escape")
+        await opened(operator, "network")
+        await operator.press("tab", "j", "j", "j", "j", "enter")
+        shown = await operator.sees("[✓] udp", "[✓] tcp")
+        assert re.search(r"\[✓\] udp +1", shown)

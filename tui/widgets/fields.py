@@ -258,7 +258,9 @@ class Form(Container):
                     self.post_message(self.Changed(self, key, picked if several else picked[0]))
 
             names = choices + [one for one in now if one not in choices and one]
-            question = Choose(str(spec.get("label") or key), names, now, several=several)
+            question = Choose(
+                str(spec.get("label") or key), names, now, several=several, ordered=several
+            )
             self.app.push_screen(question, chosen)
         else:
             self._type(spec, "" if spec.get("secret") else as_text(value))
