@@ -115,16 +115,19 @@ def registrations_remove(
     ctx: typer.Context,
     *,
     aor: Annotated[str, typer.Argument(metavar="AOR", help="The user.")],
+    contact: Annotated[
+        str, typer.Option("--contact", metavar="URI", help="Only the phone with this contact.")
+    ] = "",
     config: ConfigOption = None,
     instance: InstanceOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Forget all phones of a user; they may register again.
+    """Forget all phones of a user, or one of them; they may register again.
 
     Example: centrex registrations remove sip:1001@example.com
     """
     aim = target(ctx)
-    result = aim.call("registrations.remove", aor=aor)
+    result = aim.call("registrations.remove", aor=aor, **({"contact": contact} if contact else {}))
     if aim.as_json:
         output.emit_json(result)
     else:

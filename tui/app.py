@@ -7,6 +7,7 @@ process or in another one, save for the words it has for that.
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -32,11 +33,14 @@ from tui.screens.questions import Confirm
 from tui.screens.trouble import TroubleScreen
 from tui.screens.view import View
 from tui.widgets.lines import clean
+from tui.widgets.reminder import Waiting, decided, remind, seconds_left
 from tui.widgets.settings_area import in_force
 from tui.widgets.topline import PLACES
 from tui.work import begin
 
 DARK: Final = "textual-dark"
+_PATIENCE_S: Final = 15
+"""How long after their time changes are thought to wait where the engine does not say otherwise."""
 _ALIASES: Final = {
     "home": "main", "log": "main", "phones": "registrations", "watch": "subscriptions",
 }  # fmt: skip
@@ -65,6 +69,8 @@ class Dashboard(App[int]):
         *(Binding(key, f"go('{mode}')", title, show=False) for key, mode, title in PLACES),
         Binding("colon", "command", "command", key_display=":"),
         Binding("question_mark", "help", "help", key_display="?"),
+        Binding("K", "decide(True)", "keep", show=False),
+        Binding("R", "decide(False)", "roll back", show=False),
         Binding("q", "quit", "quit"),
         Binding("ctrl+q", "quit", "quit", show=False),
         Binding("ctrl+c", "quit", "quit", show=False),
@@ -94,6 +100,9 @@ class Dashboard(App[int]):
         self.draft: Draft | None = None
         """The edits of the configuration that are not applied yet, where there are any."""
         self.feed = Feed(opener, self.post_message)
+        self.waiting: Waiting | None = None
+        """Changes that are in force and go unless they are kept."""
+        self._snapshot_at = 0.0
         self._writer, self._signals = writer, signals
         self._theme_chosen = ""
 
@@ -193,8 +202,12 @@ class Dashboard(App[int]):
 
     def on_figures(self, event: Figures) -> None:
         """A snapshot has come."""
-        self.snapshot = event.values
+        self.snapshot, self._snapshot_at = event.values, time.monotonic()
         self.history.take(event.values)
+        if self.waiting is not None:
+            self._remind()
+            if time.monotonic() > self.waiting.until + _PATIENCE_S:
+                self._decided("rolled back")
         for view in self._views():
             view.figures(event.values)
 
@@ -211,6 +224,8 @@ class Dashboard(App[int]):
         batch = self.activity.take(event.rows, event.lost)
         if any(str(one.get("name", "")).startswith("config.") for one in batch):
             self.feed.look()
+        for outcome in filter(None, map(decided, batch)):
+            self._decided(outcome)
         for view in self._views():
             view.happened(batch)
 
@@ -231,6 +246,53 @@ class Dashboard(App[int]):
         else:
             return False
         return True
+
+    # -- changes that wait to be kept --------------------------------------------------------
+
+    def await_decision(self, confirm_by: str, seconds: int) -> None:
+        """Remind of changes that the engine rolls back at a moment of its own clock."""
+        now = time.monotonic()
+        at_snapshot = str(self.snapshot.get("at", ""))
+        since = now - self._snapshot_at
+        left = seconds_left(confirm_by, at_snapshot, seconds + since) - since
+        self.waiting = Waiting(now + left)
+        self._remind()
+
+    def _remind(self) -> None:
+        begin(self, self._show_reminder, only="remind")
+
+    async def _show_reminder(self) -> None:
+        left = self.waiting.left(time.monotonic()) if self.waiting is not None else None
+        for screen in self.screen_stack:
+            if not isinstance(screen, View) or screen.is_made:
+                await remind(screen, left)
+
+    def _decided(self, outcome: str) -> None:
+        """Take the reminder away: it was decided here, by somebody else, or by the time."""
+        waiting, self.waiting = self.waiting, None
+        if waiting is not None and not waiting.decided:
+            late = outcome != "kept" and waiting.left(time.monotonic()) <= 1
+            self.say(
+                "not confirmed in time: the changes are rolled back" if late else outcome,
+                bad=late,
+            )
+        self._remind()
+
+    def action_decide(self, keep: bool) -> None:
+        """Keep the changes that wait, or roll them back."""
+        if self.waiting is not None:
+            begin(self, partial(self._decide, keep=keep), only="decide")
+
+    async def _decide(self, *, keep: bool) -> None:
+        if self.waiting is None:
+            return
+        self.waiting.decided = True
+        if await self.ask("config.confirm" if keep else "config.rollback") is not None:
+            self.say("kept" if keep else "rolled back")
+            self._decided("")
+            self.feed.look()
+        elif self.waiting is not None:
+            self.waiting.decided = False
 
     # -- words of the head -------------------------------------------------------------------
 
@@ -278,6 +340,7 @@ class Dashboard(App[int]):
             while len(self.screen_stack) > 1 and not isinstance(self.screen, TroubleScreen):
                 self.pop_screen()
             self.switch_mode(mode)
+            self.call_after_refresh(self._remind)
             if filter_text:
                 self.call_after_refresh(self._narrow, filter_text)
 
@@ -294,6 +357,12 @@ class Dashboard(App[int]):
     def open_call(self, call_id: str) -> None:
         """Open the ladder of a call or a registration."""
         self.push_screen(CallScreen(call_id))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer `:` only where a command can be typed."""
+        if action == "command":
+            return isinstance(self.screen, View)
+        return super().check_action(action, parameters)
 
     def action_command(self) -> None:
         """Let a command be typed."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from centrex.base import Unavailable
 from centrex.config.values import effective
 from centrex.events import Severity
+from centrex.registrar.binding import Change, ChangeKind
 from centrex.runtime.call_commands import CallCommands
 from centrex.runtime.config_commands import ConfigCommands
 from centrex.runtime.control import CommandRefused, Handler
@@ -189,15 +190,26 @@ class Commands:
         return (True if known is not None and known.answers else None), None, ""
 
     def remove_registrations(self, params: dict[str, Any]) -> dict[str, Any]:
-        """Forget all bindings of a user."""
-        aor = str(params.get("aor", ""))
-        removed = self._engine.registry.remove(_user(aor)) if aor else ()
+        """Forget all bindings of a user, or the one with a contact."""
+        aor, contact = str(params.get("aor", "")), str(params.get("contact", ""))
+        removed = self._forget(_user(aor), contact) if aor else ()
         if not removed:
-            raise CommandRefused("not-found", f"nobody is registered as {aor or 'nobody'}")
+            where = f" at {contact}" if contact else ""
+            raise CommandRefused("not-found", f"nobody is registered as {aor or 'nobody'}{where}")
         self._engine.core.watchers.removed(_user(aor), removed, time.monotonic())
         self._engine.recovery.notice()
         self._engine.say("registrations.removed", Severity.NOTICE, aor=aor, count=len(removed))
         return {"removed": len(removed)}
+
+    def _forget(self, user: bytes, contact: str) -> "Sequence[Binding]":
+        registry = self._engine.registry
+        if not contact:
+            return registry.remove(user)
+        had = registry.lookup(user, time.monotonic())
+        gone = [one for one in had if _text(one.contact) == contact]
+        changes = [Change(ChangeKind.REMOVED, one, one) for one in gone]
+        registry.put(user, [one for one in had if one not in gone], changes)
+        return gone
 
     async def calls(self, params: dict[str, Any]) -> dict[str, Any]:
         """The calls in progress; whole, or by the page (`offset`, `limit`)."""

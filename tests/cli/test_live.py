@@ -86,7 +86,9 @@ def test_registrations_are_removed(line: CommandLine) -> None:
     with FakeInstance(line.paths.control, {"registrations.remove": {"removed": 2}}) as instance:
         assert line.run("registrations", "remove", "sip:a@b").stdout == "removed 2\n"
         assert line.json("registrations", "remove", "sip:a@b") == {"removed": 2}
+        line.run("registrations", "remove", "sip:a@b", "--contact", "sip:a@192.0.2.7")
     assert instance.asked[0] == ("registrations.remove", {"aor": "sip:a@b"})
+    assert instance.asked[-1][1] == {"aor": "sip:a@b", "contact": "sip:a@192.0.2.7"}
 
 
 def test_watchers_are_listed(line: CommandLine) -> None:

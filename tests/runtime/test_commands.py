@@ -93,6 +93,20 @@ async def test_registrations_are_listed_by_user_and_removed(made: Instance) -> N
         assert caught.value.code == "not-found"
 
 
+async def test_one_phone_of_a_user_is_removed_by_its_contact(made: Instance) -> None:
+    async with made.running() as engine:
+        fill(engine, 3, each=2)
+        rows = (await made.ask("registrations", aor="2"))["registrations"]
+        contact = rows[0]["contact"]
+        same = sum(row["contact"] == contact for row in rows)
+        with pytest.raises(CommandRefused, match="at sip:else@nowhere"):
+            await made.ask("registrations.remove", aor="2", contact="sip:else@nowhere")
+        answer = await made.ask("registrations.remove", aor="2", contact=contact)
+        assert answer == {"removed": same}
+        left = (await made.ask("registrations", aor="2"))["registrations"]
+        assert [row for row in rows if row["contact"] != contact] == left
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(60)
 async def test_100_000_registrations_are_listed_while_the_server_serves(made: Instance) -> None:

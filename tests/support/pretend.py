@@ -325,7 +325,11 @@ class Pretend:
 
     def _remove(self, params: Json) -> Json:
         before = len(self.registrations)
-        self.registrations = [row for row in self.registrations if row["aor"] != params["aor"]]
+        contact = params.get("contact")
+        self.registrations = [
+            row for row in self.registrations
+            if row["aor"] != params["aor"] or (contact and row["contact"] != contact)
+        ]  # fmt: skip
         return {"removed": before - len(self.registrations)}
 
     async def ask(self, command: str, params: Mapping[str, Any] | None = None) -> Json:

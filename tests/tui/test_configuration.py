@@ -164,9 +164,12 @@ async def test_changes_that_must_be_confirmed_are_counted_down_and_kept() -> Non
         await operator.press("tab", "j", "enter", "v")
         await operator.sees("In the file")
         await operator.press("c")
-        await operator.sees("Keep these changes?", "Rolled back by itself in", "58 s")
-        await operator.press("y")
+        await operator.sees("The changes are in force", "Rolled back by itself in", "58 s")
+        await operator.press("4")
+        await operator.sees("Calls – ", "Rolled back by itself in", "K keep them")
+        await operator.press("K")
         await operator.sees("kept")
+        await operator.sees_no_more("Rolled back by itself")
         assert instance.commands("config.apply")[0][1]["confirm_s"] == 60
         assert instance.commands("config.confirm")
 
@@ -178,10 +181,44 @@ async def test_changes_that_are_not_kept_are_rolled_back() -> None:
         await operator.press("tab", "j", "enter", "v")
         await operator.sees("In the file")
         await operator.press("c")
-        await operator.sees("Keep these changes?")
-        await operator.press("r")
+        await operator.sees("The changes are in force")
+        await operator.press("R")
         await operator.sees("rolled back")
         assert instance.commands("config.rollback")
+        await operator.press("2")
+        await operator.sees_no_more("The changes are in force")
+
+
+async def test_the_review_cuts_no_words() -> None:
+    instance = Pretend()
+    words = "calls that are up go on, " * 6 + "and this is the end"
+    instance.preview["effects"] = [
+        {"key": "routing.plans", "effect": "live", "old": "a" * 70, "new": "z" * 70, "words": words}
+    ]
+    async with dashboard(instance) as operator:
+        await opened(operator, "basic")
+        await operator.press("tab", "j", "enter", "v")
+        shown = await operator.sees("In the file", "What it does")
+        assert shown.count("calls that are up") >= 1
+        assert shown.count("go on,") == 6
+        assert "this is the end" in " ".join(shown.replace("│", " ").split())
+        squeezed = "".join(
+            line[line.index("│") :].rpartition("│")[0].strip("│ ▁▂▃▄▅▆▇█")
+            for line in shown.splitlines()
+            if line.count("│") > 1
+        )
+        assert "a" * 70 in squeezed.replace(" ", "")
+        assert "z" * 70 in squeezed.replace(" ", "")
+
+
+async def test_what_the_time_or_somebody_else_decides_ends_the_reminder() -> None:
+    instance = Pretend()
+    async with dashboard(instance) as operator:
+        operator.app.await_decision("2026-11-26T09:15:12Z", 60)
+        await operator.sees("Rolled back by itself in 10 s")
+        operator.app._decided("kept")
+        await operator.sees_no_more("Rolled back by itself")
+        assert operator.app.waiting is None
 
 
 def _conflict(instance: Pretend) -> None:

@@ -2,7 +2,7 @@ import pytest
 
 from centrex import api
 from tests.support.pretend import Pretend
-from tests.support.screens import dashboard, text
+from tests.support.screens import dashboard, lines, text
 from tui.dialogs import DIALOGS
 from tui.screens.help import HelpScreen
 from tui.screens.main import MainScreen
@@ -164,3 +164,37 @@ async def test_the_first_start_asks_writes_and_tells_what_to_type_into_the_phone
         await operator.press("enter")
         await operator.sees("Statistics", "office")
         assert "geheim-7" not in text(operator.app)
+
+
+async def test_the_first_start_judges_each_answer_where_it_stands() -> None:
+    written: list[object] = []
+
+    def writer(answers: object) -> dict[str, object]:
+        written.append(answers)
+        problems = (
+            api.Problem(file="", key="network.address", message="cannot be listened on"),
+            api.Problem(file="", key="auth.credentials[0].login", message="is taken"),
+            api.Problem(file="", key="basic.data_dir", message="cannot be written"),
+        )
+        raise api.ConfigError(problems)
+
+    async def opener() -> api.Instance:
+        return Pretend()
+
+    async with dashboard(opener=opener, writer=writer, begun="Welcome to Centrex") as operator:
+        await operator.until(lambda: "⏎ next" in lines(operator.app)[-1])
+        assert "command" not in lines(operator.app)[-1]
+        await operator.press("no domain at all", "enter")
+        shown = await operator.sees("✗ ")
+        assert shown.index("SIP domain") < shown.index("✗ ") < shown.index("Address to listen")
+        assert operator.app.focused is not None
+        assert operator.app.focused.id == "domain"
+        await operator.press("home", *["delete"] * 20, "example.com")
+        await operator.sees_no_more("✗ ")
+        await operator.press("enter", "enter", "many", "tab")
+        await operator.sees("✗ must be a whole number")
+        operator.app.screen.query_one("#port").focus()
+        await operator.press("home", *["delete"] * 20, "5070", "enter", "enter")
+        shown = await operator.sees("✗ cannot be listened on", "✗ is taken", "basic.data_dir")
+        assert operator.app.focused.id == "address"
+        assert written

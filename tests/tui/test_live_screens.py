@@ -40,10 +40,24 @@ async def test_a_phone_is_removed_after_a_yes() -> None:
         await operator.press("3")
         await operator.sees("reception")
         await operator.press("j", "d")
-        await operator.sees("Remove registration?", "sip:1002@example.com")
+        await operator.sees("Remove this phone?", "sip:1002@example.com")
         await operator.press("n")
         assert not instance.commands("registrations.remove")
         await operator.press("d", "y")
+        await operator.sees("Phones – 2", "removed 1")
+        wish = instance.commands("registrations.remove")[0][1]
+        assert wish["aor"] == "sip:1002@example.com"
+        assert wish["contact"].startswith("sip:1002@")
+
+
+async def test_all_phones_of_a_user_are_removed_by_another_key() -> None:
+    instance = Pretend()
+    async with dashboard(instance) as operator:
+        await operator.press("3")
+        await operator.sees("reception")
+        await operator.press("j", "D")
+        await operator.sees("Remove all phones of this user?")
+        await operator.press("y")
         await operator.sees("Phones – 2", "removed 1")
         assert instance.commands("registrations.remove")[0][1] == {"aor": "sip:1002@example.com"}
 

@@ -13,7 +13,7 @@ from tui.dialogs import DIALOGS, Dialog, find
 from tui.draft import CREDENTIALS, Draft
 from tui.screens.config_lists import ListEditing
 from tui.screens.questions import Choose, Confirm, Tell
-from tui.screens.review import CONFIRM_S, Countdown, Review
+from tui.screens.review import CONFIRM_S, Review
 from tui.screens.view import View
 from tui.values import Spec, explained
 from tui.widgets.fields import FieldRows, Form, Heading
@@ -186,6 +186,10 @@ class ConfigScreen(ListEditing, View):
     def show_dialog(self, dialog: Dialog) -> None:
         """Show one dialog."""
         turned = dialog is not self.dialog
+        if turned and self.form.typing and not self.form.take():
+            self.tabs.move_to(DIALOGS.index(self.dialog))
+            self.form.field.focus()  # what is typed there is wrong, and not to be lost
+            return
         self.dialog = dialog
         self.refresh_bindings()
         self.page = dialog.name
@@ -298,6 +302,13 @@ class ConfigScreen(ListEditing, View):
         elif isinstance(event.rows, Table):
             self.action_edit()
 
+    def on_rows_beyond(self, event: Rows.Beyond) -> None:
+        """Go from the tabs to the settings at their right, and back."""
+        if event.by > 0 and isinstance(event.rows, Tabs):
+            self.action_further(1)
+        elif event.by < 0 and not isinstance(event.rows, Tabs):
+            self.set_focus(self.tabs)
+
     def on_descendant_focus(self) -> None:
         """Explain what has the keys now."""
         if self.is_mounted and self.query("#detail"):
@@ -346,7 +357,9 @@ class ConfigScreen(ListEditing, View):
         super().action_filter()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer the tester where plans are."""
+        """Offer the tester where plans are; `K` keeps changes while some wait to be kept."""
+        if action == "shift" and parameters == (-1,) and self.dashboard.waiting is not None:
+            return False
         if action == "test_route":
             return self.dialog.name == "routing"
         return super().check_action(action, parameters)
@@ -484,6 +497,8 @@ class ConfigScreen(ListEditing, View):
         except api.Unavailable as error:
             self.dashboard.say(str(error), bad=True)
             return
+        if confirm_s:
+            self.dashboard.await_decision(str(told.get("confirm_by", "")), confirm_s)
         self.draft.clear()
         self.preview = {}
         waiting = list(told.get("waiting", ()))
@@ -493,17 +508,11 @@ class ConfigScreen(ListEditing, View):
         )  # fmt: skip
         self.dashboard.feed.look()
         await self._load()
-        self._passwords(dict(told.get("passwords") or {}), confirm_s)
+        self._passwords(dict(told.get("passwords") or {}))
 
-    def _passwords(self, passwords: Mapping[str, str], confirm_s: int) -> None:
-        """Show passwords the one time they are known, then count down if so wanted."""
-
-        def go_on(_: object) -> None:
-            if confirm_s:
-                self.app.push_screen(Countdown(confirm_s), self._confirmed)
-
+    def _passwords(self, passwords: Mapping[str, str]) -> None:
+        """Show passwords the one time they are known."""
         if not passwords:
-            go_on(None)
             return
         lines: list[Line] = [
             [(f"{login:<24}", "strong"), (password, "good")]
@@ -512,20 +521,7 @@ class ConfigScreen(ListEditing, View):
         lines += [(), [("They are shown only now; only their hashes are kept.", "warn")]]
         text = "".join(f"{login}\t{password}\n" for login, password in passwords.items())
         heading = "Passwords to type into the phones"
-        self.app.push_screen(Tell(heading, lines, copied=text), go_on)
-
-    def _confirmed(self, kept: bool | None) -> None:
-        begin(self, partial(self._decide, kept), only="apply")
-
-    async def _decide(self, kept: bool | None) -> None:
-        if kept is None:
-            self.dashboard.say("not confirmed in time: the changes are rolled back", bad=True)
-        else:
-            command = "config.confirm" if kept else "config.rollback"
-            if await self.dashboard.ask(command) is not None:
-                self.dashboard.say("kept" if kept else "rolled back")
-        self.dashboard.feed.look()
-        await self._load()
+        self.app.push_screen(Tell(heading, lines, copied=text))
 
     def _conflict(self, error: api.Refused) -> None:
         """Somebody else has changed the file; ask what is to become of our edits."""

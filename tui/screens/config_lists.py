@@ -96,7 +96,9 @@ class ListEditing(Widget):
 
     def make_table(self) -> Table:
         """Make the table; its columns come with the list."""
-        return Table((), key=lambda row: row.get("_index"), nothing="the list is empty; a adds")
+        table = Table((), key=lambda row: row.get("_index"), nothing="the list is empty; a adds")
+        table.may_open = lambda: self.dashboard.may_change
+        return table
 
     @property
     def table(self) -> Table:
@@ -116,11 +118,15 @@ class ListEditing(Widget):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer the keys of a list where there is one, and has the focus."""
         if action in ("add", "edit", "delete", "duplicate", "shift", "switch_row", "undo_row"):
-            if not self.list_spec or (action != "add" and not self.in_list):
+            if not self.dashboard.may_change or not self.list_spec:
+                return False
+            if action != "add" and not self.in_list:
                 return False
         elif action == "list":
             return len(self._lists) > 1
-        elif action == "password" and not (self.in_credentials and self.in_list):
+        elif action == "password" and not (
+            self.dashboard.may_change and self.in_credentials and self.in_list
+        ):
             return False
         elif action in ("filter", "copy", "copy_all", "write"):
             return bool(self.list_spec)
@@ -188,6 +194,8 @@ class ListEditing(Widget):
             if key.startswith(at)
         ]
         lines += [[(f"✗ {line}", "bad")] for words in problems for line in wrap(words, width - 2)]
+        if not self.dashboard.may_change:
+            return lines
         keys = "a add · e edit · x delete · c duplicate · J K move · ␣ on/off · u undo"
         more = " · p password" if self.in_credentials else ""
         lines += [[(line, "dim")] for line in wrap(keys + more, width)]

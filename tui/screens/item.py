@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
-from tui.screens.questions import Question
+from tui.screens.questions import Confirm, Question
 from tui.values import Spec, explained
 from tui.widgets.fields import FieldRows, Form
 from tui.widgets.lines import Line, Panel, wrap
@@ -111,6 +111,12 @@ class ItemScreen(Question[dict[str, Any]]):
 
     def action_save(self) -> None:
         """Answer with the row, if what must be there is."""
+        form = self.query_one(Form)
+        if form.typing:
+            if form.take():
+                form.rows.focus()
+                self.set_timer(0.05, self.action_save)  # once the value has come here
+            return
         missing = [
             spec for spec in self._specs
             if spec.get("required") and self._now.get(spec["key"]) in (None, "", [])
@@ -121,3 +127,16 @@ class ItemScreen(Question[dict[str, Any]]):
             rows.choose(missing[0]["key"])
             return
         self.dismiss({key: value for key, value in self._now.items() if value is not None})
+
+    def action_leave(self) -> None:
+        """Answer nothing; ask first where that would lose something."""
+        if not any(self._is_changed(spec["key"]) for spec in self._specs):
+            self.dismiss(None)
+            return
+        text = "What was filled in here is forgotten; s takes it."
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.dismiss(None)
+
+        self.app.push_screen(Confirm("Leave this row?", text, verb="forget it"), answered)

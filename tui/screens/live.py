@@ -75,10 +75,17 @@ class LiveScreen(View):
 
     def on_mount(self) -> None:
         """The table has the keys, and looks as it did last."""
+        self.table.may_open = lambda: type(self).open is not LiveScreen.open
         self.table.focus()
         known = self.dashboard.memory.table(self.mode)
         self.table.look_as(known.columns, known.sort, known.descending)
         self.name_frame()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer nothing that changes something where nothing may be changed."""
+        if action in self.changing and not self.dashboard.may_change:
+            return False
+        return super().check_action(action, parameters)
 
     @property
     def table(self) -> Table:

@@ -181,9 +181,11 @@ class Tell(Question[None]):
 class _Choices(Rows):
     DEFAULT_CSS = "_Choices { height: auto; max-height: 16; }"
 
-    def __init__(self, names: Sequence[str], chosen: Sequence[str], *, several: bool) -> None:
+    def __init__(
+        self, names: Sequence[str], chosen: Sequence[str], *, several: bool, ordered: bool
+    ) -> None:
         super().__init__()
-        self.names, self.several = list(names), several
+        self.names, self.several, self.ordered = list(names), several, ordered
         self.picked = [name for name in chosen if name in self.names]
         if chosen and chosen[0] in self.names:
             self.cursor = self.names.index(chosen[0])
@@ -202,7 +204,7 @@ class _Choices(Rows):
         picked = name in self.picked
         box = ("[✓] " if picked else "[ ] ") if self.several else ("◉ " if picked else "○ ")
         order = ""
-        if self.several and picked and len(self.picked) > 1:
+        if self.ordered and picked and len(self.picked) > 1:
             order = f"  {self.picked.index(name) + 1}"
         return [(box, "good" if picked else "dim"), (name or "(none)", ""), (order, "dim")]
 
@@ -226,6 +228,7 @@ class Choose(Question[list[str]]):
         names: What may be chosen.
         chosen: What is chosen already.
         several: Whether more than one may be.
+        ordered: Whether the order in which they are picked counts, so that it is shown.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -234,11 +237,17 @@ class Choose(Question[list[str]]):
     ]
 
     def __init__(
-        self, heading: str, names: Sequence[str], chosen: Sequence[str], *, several: bool
+        self,
+        heading: str,
+        names: Sequence[str],
+        chosen: Sequence[str],
+        *,
+        several: bool,
+        ordered: bool = False,
     ) -> None:
         super().__init__()
         self.heading = heading
-        self._choices = _Choices(names, chosen, several=several)
+        self._choices = _Choices(names, chosen, several=several, ordered=ordered)
 
     def body(self) -> ComposeResult:
         """Make the list."""

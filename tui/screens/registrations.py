@@ -19,7 +19,7 @@ class RegistrationsScreen(LiveScreen):
     nothing = "no phone is registered"
     sort = "user"
     paged = True
-    changing = frozenset({"remove"})
+    changing = frozenset({"remove", "remove_all"})
     columns: ClassVar[tuple[Column, ...]] = (
         Column(name="user", title="User", text=lambda row: person(row["aor"]), least=6, weight=0),
         Column(
@@ -46,7 +46,10 @@ class RegistrationsScreen(LiveScreen):
             weight=6,
         ),
     )  # fmt: skip
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("d", "remove", "remove")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("d", "remove", "remove"),
+        Binding("D", "remove_all", "all of the user", show=False),
+    ]
 
     def params(self) -> dict[str, Any]:
         """Ask for one user only, where so many are registered that not all are shown."""
@@ -69,7 +72,21 @@ class RegistrationsScreen(LiveScreen):
             self.dashboard.open_call(str(row["call_id"]))
 
     def action_remove(self) -> None:
-        """Forget all phones of a user."""
+        """Forget the chosen phone."""
+        row = self.chosen_or_say()
+        if row is None:
+            return
+        text = (
+            f"The phone of {row['aor']} at {row['contact']} is forgotten at once. It comes back "
+            "when it next registers; until then it cannot be called."
+        )
+        self.sure(
+            "Remove this phone?", text, "remove", "registrations.remove",
+            aor=row["aor"], contact=row["contact"],
+        )  # fmt: skip
+
+    def action_remove_all(self) -> None:
+        """Forget all phones of the chosen one's user."""
         row = self.chosen_or_say()
         if row is None:
             return
@@ -77,7 +94,8 @@ class RegistrationsScreen(LiveScreen):
             f"All phones of {row['aor']} are forgotten at once. They come back when they next "
             "register; until then nobody can call them."
         )
-        self.sure("Remove registration?", text, "remove", "registrations.remove", aor=row["aor"])
+        heading = "Remove all phones of this user?"
+        self.sure(heading, text, "remove all", "registrations.remove", aor=row["aor"])
 
     def done_words(self, command: str, params: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
         """Say how many were forgotten."""

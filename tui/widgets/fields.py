@@ -37,6 +37,7 @@ class FieldRows(Rows):
     Args:
         value_of: Returns the present value of a key.
         is_changed: Returns whether a key is edited.
+        may_change: Returns whether anything may be edited.
     """
 
     DEFAULT_CSS = "FieldRows { height: 1fr; }"
@@ -56,13 +57,21 @@ class FieldRows(Rows):
         self,
         value_of: Callable[[str], Any],
         is_changed: Callable[[str], bool],
+        may_change: Callable[[], bool],
         *,
         id: str | None = None,
     ) -> None:
         super().__init__(id=id)
+        self._may_change = may_change
         self.items: list[Spec | Heading] = []
         self.problems: Mapping[str, str] = {}
         self._value_of, self._is_changed = value_of, is_changed
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer no edit where nothing may be edited."""
+        if action in ("open", "undo", "default"):
+            return self._may_change()
+        return super().check_action(action, parameters)
 
     def fill(self, items: Sequence[Spec | Heading]) -> None:
         """Show these lines."""
@@ -141,6 +150,22 @@ class FieldRows(Rows):
         self.post_message(self.Defaulted(self))
 
 
+class Typed(Input):
+    """The field a value is typed in; the foot names the keys that end it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "submit", "take it", key_display="⏎"),
+        Binding("escape", "forget", "leave as it was", key_display="Esc"),
+    ]
+
+    class Forgotten(Message):
+        """What was typed is to be forgotten."""
+
+    def action_forget(self) -> None:
+        """Leave the field with nothing changed."""
+        self.post_message(self.Forgotten())
+
+
 class Form(Container):
     """Lines that can be edited, with the field in which one is typed.
 
@@ -189,19 +214,25 @@ class Form(Container):
         id: str | None = None,
     ) -> None:
         super().__init__(id=id)
-        self.rows = FieldRows(value_of, is_changed)
+        self.rows = FieldRows(value_of, is_changed, may_change)
         self._value_of, self._may_change = value_of, may_change
         self._spec: Spec | None = None
+        self._began_with = ""
 
     def compose(self) -> ComposeResult:
         """Make the lines and the field."""
         yield self.rows
-        yield Input(compact=True, select_on_focus=True)
+        yield Typed(compact=True, select_on_focus=True)
 
     @property
     def field(self) -> Input:
         """Where a value is typed."""
         return self.query_one(Input)
+
+    @property
+    def typing(self) -> bool:
+        """Whether a value is being typed."""
+        return self._spec is not None
 
     def on_rows_opened(self, event: Rows.Opened) -> None:
         """Change the chosen setting."""
@@ -227,7 +258,9 @@ class Form(Container):
                     self.post_message(self.Changed(self, key, picked if several else picked[0]))
 
             names = choices + [one for one in now if one not in choices and one]
-            question = Choose(str(spec.get("label") or key), names, now, several=several)
+            question = Choose(
+                str(spec.get("label") or key), names, now, several=several, ordered=several
+            )
             self.app.push_screen(question, chosen)
         else:
             self._type(spec, "" if spec.get("secret") else as_text(value))
@@ -241,7 +274,7 @@ class Form(Container):
         self.app.push_screen(FreeTable(heading, dict(value or {})), entered)
 
     def _type(self, spec: Spec, text: str) -> None:
-        self._spec = spec
+        self._spec, self._began_with = spec, text
         field, rows = self.field, self.rows
         y = rows.cursor - rows.top
         x = LABEL + 4
@@ -253,9 +286,12 @@ class Form(Container):
         field.add_class("-typing")
         field.focus()
 
-    def _leave(self) -> None:
+    def _close(self) -> None:
         self.field.remove_class("-typing")
         self._spec = None
+
+    def _leave(self) -> None:
+        self._close()
         self.rows.focus()
 
     def on_input_changed(self, event: Input.Changed) -> None:
@@ -273,29 +309,40 @@ class Form(Container):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Take what was typed, if it can be."""
         event.stop()
+        if self.take():
+            self.rows.focus()
+
+    def take(self) -> bool:
+        """Take what is typed; where it cannot be, leave it open, say why and return False."""
         spec = self._spec
         if spec is None:
-            return
+            return True
         try:
-            value = parse(event.value, spec)
+            value = parse(self.field.value, spec)
         except Objection as error:
             self.post_message(self.Objected(spec["key"], str(error)))
-            return
-        self._leave()
+            return False
+        self._close()
         if not (spec.get("secret") and value == MASK):
             self.post_message(self.Changed(self, spec["key"], value))
+        return True
 
-    def on_key(self, event: events.Key) -> None:
-        """Leave the field by Escape, with nothing changed."""
-        if event.key == "escape" and self._spec is not None:
-            event.stop()
-            event.prevent_default()
+    def on_typed_forgotten(self, event: Typed.Forgotten) -> None:
+        """Leave the field, with nothing changed."""
+        event.stop()
+        if self._spec is not None:
             self.post_message(self.Objected(self._spec["key"], ""))
             self._leave()
 
     def on_descendant_blur(self, event: events.DescendantBlur) -> None:
-        """Leave the field where a click has gone elsewhere."""
-        if self._spec is not None and event.widget is self.field:
+        """Take what is typed where the keys have gone elsewhere; stay where it cannot be taken.
+
+        A terminal that is no longer looked at ends nothing.
+        """
+        if self._spec is None or event.widget is not self.field or not self.app.app_focus:
+            return
+        if self.field.value == self._began_with:
             self.post_message(self.Objected(self._spec["key"], ""))
-            self.field.remove_class("-typing")
-            self._spec = None
+            self._close()
+        elif not self.take():
+            self.field.focus()

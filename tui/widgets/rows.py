@@ -13,7 +13,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tui.widgets.lines import Line, Painted, redraw_changed
+from tui.widgets.lines import Line, Painted, cells, redraw_changed
 
 _SIDEWAYS = 8
 
@@ -49,6 +49,13 @@ class Rows(Painted, ScrollView, can_focus=True):
 
     class Opened(Moved):
         """The chosen line is to be opened: Enter, or a click upon it."""
+
+    class Beyond(Moved):
+        """The keys lead further to the left or right than there is anything."""
+
+        def __init__(self, rows: "Rows", by: int) -> None:
+            super().__init__(rows)
+            self.by = by
 
     heads = 0
     """Lines at the top that stay where they are."""
@@ -152,8 +159,14 @@ class Rows(Painted, ScrollView, can_focus=True):
         self.move_to(self.cursor + by * self.seen)
 
     def action_sideways(self, by: int) -> None:
-        """Scroll long lines to the left or the right."""
-        self.sideways = max(0, self.sideways + by * _SIDEWAYS)
+        """Scroll long lines to the left or the right, no further than the longest in sight."""
+        lines = [self.head(at) for at in range(self.heads)]
+        lines += [self.line(at) for at in range(self.top, min(self.top + self.seen, self.count()))]
+        longest = max((cells(line) for line in lines), default=0) + 1  # the mark before it
+        room = max(0, longest - self.size.width)
+        before, self.sideways = self.sideways, max(0, min(self.sideways + by * _SIDEWAYS, room))
+        if self.sideways == before:
+            self.post_message(self.Beyond(self, by))
         self.changed()
 
     def action_open(self) -> None:

@@ -81,6 +81,8 @@ class Table(Rows):
         self.nothing = nothing
         self.sorted_by, self.descending = sort, False
         self.filter = Filter()
+        self.may_open: Callable[[], bool] = lambda: True
+        """Returns whether a row can be opened."""
         self._key = key
         self._all: list[Row] = []
         self._seen: list[Row] = []
@@ -118,6 +120,10 @@ class Table(Rows):
                 self.move_to(index)
                 return True
         return False
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer to open a row only where that does something."""
+        return self.may_open() if action == "open" else super().check_action(action, parameters)
 
     def set_columns(self, names: set[str]) -> None:
         """Show these columns from now on."""

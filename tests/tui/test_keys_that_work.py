@@ -1,0 +1,77 @@
+import re
+
+import pytest
+
+from tests.support.pretend import Pretend
+from tests.support.screens import dashboard, lines
+from tests.tui.test_configuration import opened
+from tui.screens.bans import BansScreen
+
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.mark.parametrize(("key", "title"), [("6", "Bans –"), ("7", "Watchers –")])
+async def test_open_is_not_named_where_it_does_nothing(key: str, title: str) -> None:
+    async with dashboard(Pretend()) as operator:
+        await operator.press(key)
+        await operator.sees(title, "o order")
+        assert "⏎" not in lines(operator.app)[-1]
+        await operator.press("4")
+        await operator.sees("⏎ open")
+
+
+async def test_a_read_only_dashboard_names_no_key_that_edits() -> None:
+    async with dashboard(Pretend("attached", read_only=True), read_only=True) as operator:
+        screen = await opened(operator, "routing")
+        await operator.press("tab")
+        await operator.until(lambda: "review" in lines(operator.app)[-1])
+        foot = lines(operator.app)[-1]
+        assert not [one for one in ("change", "undo", "default", "a add") if one in foot]
+        screen.set_focus(screen.table)
+        await operator.pilot.pause(0.2)
+        foot = lines(operator.app)[-1]
+        assert not [one for one in ("⏎", "a add", "x delete", "on/off") if one in foot]
+        await operator.press("3")
+        await operator.sees("Phones –")
+        assert "d remove" not in lines(operator.app)[-1]
+
+
+async def test_lines_are_pushed_no_further_than_they_are_long() -> None:
+    async with dashboard(Pretend()) as operator:
+        await operator.press("6")
+        await operator.sees("Bans –")
+        screen = operator.app.screen
+        assert isinstance(screen, BansScreen)
+        await operator.press(*["l"] * 30)
+        assert screen.table.sideways < 16
+        await operator.press("h", "h", "h")
+        assert screen.table.sideways == 0
+
+
+async def test_left_and_right_lead_between_the_tabs_and_the_settings() -> None:
+    async with dashboard(Pretend()) as operator:
+        screen = await opened(operator, "basic")
+        assert screen.tabs.has_focus
+        await operator.press("l")
+        assert screen.form.rows.has_focus
+        await operator.press("left")
+        assert screen.tabs.has_focus
+        await operator.press("right")
+        assert screen.form.rows.has_focus
+
+
+async def test_numbers_stand_only_where_the_order_counts() -> None:
+    async with dashboard(Pretend()) as operator:
+        await operator.press("3", "c")
+        shown = await operator.sees("Columns", "[✓] Contact")
+        assert not [row for row in shown.splitlines() if re.search(r"\[✓\].*\d", row)]
+        await operator.press("escape")
+        await opened(operator, "network")
+        await operator.press("tab", "j", "j", "j", "j", "enter")
+        shown = await operator.sees("[✓] udp", "[✓] tcp")
+        assert re.search(r"\[✓\] udp +1", shown)

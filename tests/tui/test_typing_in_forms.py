@@ -1,0 +1,83 @@
+import pytest
+
+from tests.support.pretend import Pretend
+from tests.support.screens import Operator, dashboard, lines
+from tests.tui.test_configuration import opened, wishes
+from tui.screens.config import ConfigScreen
+from tui.screens.item import ItemScreen
+from tui.widgets.fields import Form
+
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+async def _typing_a_port(operator: Operator, text: str) -> ConfigScreen:
+    screen = await opened(operator, "network")
+    await operator.press("tab", "j", "j", "j", "enter", text)
+    return screen
+
+
+async def test_tab_takes_what_is_typed() -> None:
+    instance = Pretend()
+    async with dashboard(instance) as operator:
+        await _typing_a_port(operator, "5070")
+        await operator.press("tab")
+        await operator.sees("● Server port", "5070")
+        assert wishes(instance, "config.preview")[0]["value"] == 5070
+
+
+async def test_a_click_takes_what_is_typed() -> None:
+    instance = Pretend()
+    async with dashboard(instance) as operator:
+        screen = await _typing_a_port(operator, "5070")
+        await operator.pilot.click(screen.tabs, offset=(3, 0))
+        await operator.until(lambda: bool(instance.commands("config.preview")))
+        assert wishes(instance, "config.preview")[0]["value"] == 5070
+        assert screen.dialog.name == "basic"
+
+
+async def test_what_cannot_be_stays_open_with_its_error() -> None:
+    instance = Pretend()
+    async with dashboard(instance) as operator:
+        screen = await _typing_a_port(operator, "99999")
+        await operator.press("tab")
+        await operator.sees("must be between 0 and 65535", "99999")
+        await operator.pilot.click(screen.tabs, offset=(3, 0))
+        await operator.sees("must be between 0 and 65535", "99999")
+        assert screen.dialog.name == "network"
+        assert screen.query_one(Form).field.has_focus
+        await operator.press("escape")
+        await operator.sees_no_more("must be between")
+        assert not instance.commands("config.preview")
+
+
+async def test_the_foot_names_the_keys_that_end_typing() -> None:
+    async with dashboard(Pretend()) as operator:
+        await _typing_a_port(operator, "5070")
+        await operator.until(lambda: "⏎ take it" in lines(operator.app)[-1])
+        assert "Esc leave as it was" in lines(operator.app)[-1]
+
+
+async def test_a_row_that_was_filled_in_is_not_left_without_asking() -> None:
+    async with dashboard(Pretend()) as operator:
+        await opened(operator, "routing")
+        await operator.press("tab", "a", "escape", "escape")
+        await operator.until(lambda: not isinstance(operator.app.screen, ItemScreen))
+        await operator.press("a", "300", "enter", "escape")
+        await operator.sees("Leave this row?")
+        await operator.press("n")
+        await operator.sees("300")
+        await operator.press("escape", "y")
+        await operator.until(lambda: isinstance(operator.app.screen, ConfigScreen))
+
+
+async def test_a_row_is_taken_with_what_is_being_typed() -> None:
+    async with dashboard(Pretend()) as operator:
+        screen = await opened(operator, "routing")
+        await operator.press("tab", "a", "300", "ctrl+s")
+        await operator.until(lambda: operator.app.screen is screen)
+        assert screen.draft.rows("routing.plans")[-1]["name"] == "300"

@@ -1,0 +1,82 @@
+"""Changes that go unless they are kept: a reminder at the head of every screen, counting down.
+
+It counts by the engine's own clock; it refuses to know what keeping and rolling back mean.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from textual.screen import Screen
+
+from tui.widgets.lines import Line, Panel
+from tui.widgets.topline import TopLine
+
+
+def seconds_left(deadline: str, now: str, default: float) -> float:
+    """Return how long it is from one moment of the engine's clock to another, at most a default."""
+    try:
+        until, since = (datetime.fromisoformat(text) for text in (deadline, now))
+        return min(default, (until - since).total_seconds())
+    except (TypeError, ValueError):
+        return default
+
+
+class Waiting:
+    """Changes that are in force until they are kept or rolled back.
+
+    Args:
+        until: The moment of the monotonic clock at which they go.
+    """
+
+    def __init__(self, until: float) -> None:
+        self.until = until
+        self.decided = False
+        """Whether it was decided here, so that what the engine says of it is no news."""
+
+    def left(self, now: float) -> int:
+        """Return how many seconds they have."""
+        return max(0, round(self.until - now))
+
+
+class Reminder(Panel):
+    """Two lines below the head: what waits, how long, and the keys."""
+
+    DEFAULT_CSS = "Reminder { height: 2; background: $warning 20%; }"
+
+    def count(self, left: int) -> None:
+        """Show how many seconds there are."""
+        words: Line = [
+            (" ↻ The changes are in force. ", "warn strong"),
+            ("Do phones register, do you reach the server?", ""),
+        ]
+        rest = f"{left} s" if left else "a moment"
+        keys: Line = [
+            ("   Rolled back by itself in ", ""),
+            (f"{rest:<10}", "warn strong"),
+            ("K ", "key"),
+            ("keep them   ", ""),
+            ("R ", "key"),
+            ("roll back now", ""),
+        ]
+        self.show([words, keys])
+
+
+async def remind(screen: Screen[Any], left: int | None) -> None:
+    """Have the reminder stand on a screen, or go from it where nothing waits."""
+    heads = screen.query(TopLine)
+    there = screen.query(Reminder)
+    if left is None:
+        await there.remove()
+    elif there:
+        there.first().count(left)
+    elif heads:
+        reminder = Reminder()
+        await screen.mount(reminder, after=heads.first())
+        reminder.count(left)
+
+
+def decided(event: Mapping[str, Any]) -> str:
+    """Return `kept` or `rolled back` where an event tells so of changes that waited."""
+    names = {"config.confirmed": "kept", "config.rolled-back": "rolled back"}
+    return names.get(str(event.get("name", "")), "")
