@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 from centrex.base import Instant, PeerError
 from centrex.proxy.answer import Answer, Outcome
 from centrex.proxy.best_response import best_response
-from centrex.proxy.context import Context
+from centrex.proxy.context import Branch, Context
+from centrex.proxy.forward import is_out_of_time
 from centrex.registrar.registry import MustAsk
 from centrex.routing.hunt import Stop, hunt
 from centrex.routing.located import is_by_tls, target_groups
@@ -122,7 +123,7 @@ def verdict(ctx: Context, finals: Sequence[Message]) -> tuple[int, str] | None:
     return None
 
 
-def redirected(core: "Core", ctx: Context, response: Message, now: Instant) -> bool:
+def redirected(core: "Core", ctx: Context, branch: Branch, response: Message, now: Instant) -> bool:
     """Put the contacts of a 3xx before what is still to be tried; False where none may be followed.
 
     Our own users are called as anybody may call them; other servers only for those who may call there
@@ -130,7 +131,7 @@ def redirected(core: "Core", ctx: Context, response: Message, now: Instant) -> b
     """
     if not core.routes.follows or ctx.method != b"INVITE" or ctx.to_tag or ctx.call is None:
         return False
-    if ctx.redirects >= _MOST_REDIRECTED:
+    if ctx.redirects >= _MOST_REDIRECTED or ctx.cancelled or is_out_of_time(ctx, now):
         return False
     view = CoreView(core, now, secure=is_secure(ctx.request_uri))
     tried = {branch.target.uri for branch in ctx.branches}
@@ -143,7 +144,7 @@ def redirected(core: "Core", ctx: Context, response: Message, now: Instant) -> b
     if not found:
         return False
     ctx.redirects += 1
-    core.decide(ctx, (now, Rule.REDIRECTED, ctx.branches[-1].target.uri, found[0].uri))
+    core.decide(ctx, (now, Rule.REDIRECTED, branch.target.uri, found[0].uri))
     ctx.groups = [found, *ctx.groups]
     return True
 

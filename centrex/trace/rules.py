@@ -51,6 +51,7 @@ class Rule(enum.Enum):
     PLAN_EMPTY = "plan-empty"
     NOBODY_ANSWERED = "nobody-answered"
     REDIRECTED = "redirected"
+    LEG_ENDED = "leg-ended"  # (uri, why)
     GATEWAY_ASKED = "gateway-asked"  # (gateway, status)
     GATEWAY_REFUSED = "gateway-refused"  # (gateway, why)
     GATEWAY_SILENT = "gateway-silent"  # (uri, next uri)

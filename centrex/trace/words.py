@@ -51,6 +51,7 @@ WORDS: Final[Mapping[Rule, str]] = {
     Rule.PLAN_EMPTY: "no destination of the routing plan {0} can be tried",
     Rule.NOBODY_ANSWERED: "nobody answered at any of the plan's destinations",
     Rule.REDIRECTED: "{0} sends the call on to {1}; it follows",
+    Rule.LEG_ENDED: "{0} picked up too late and was hung up: {1}",
     Rule.GATEWAY_ASKED: "the gateway {0} asked who calls ({1}); sent again with its login",
     Rule.GATEWAY_REFUSED: "the gateway {0} asked who calls, and is told nothing more: {1}",
     Rule.GATEWAY_SILENT: "{0} cannot be reached; {1} is tried in its place",

@@ -6,7 +6,8 @@ import pytest
 
 from centrex.base import Transport
 from centrex.proxy.gateway_login import MOST_ANSWERS, MOST_NONCES, Nonces
-from centrex.proxy.hang_up import NOWHERE, hang_up
+from centrex.proxy.hang_up import hang_up
+from centrex.proxy.leg import NOWHERE
 from centrex.routing.rfc3263 import Target as Place
 from centrex.sip.message import parse
 from centrex.sip.names import PROXY_AUTHORIZATION

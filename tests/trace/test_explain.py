@@ -55,6 +55,7 @@ SAMPLES: dict[Rule, tuple[Any, ...]] = {
     Rule.PLAN_EMPTY: ("1234",),
     Rule.NOBODY_ANSWERED: (),
     Rule.REDIRECTED: (TARGET, b"sip:1003@192.0.2.10"),
+    Rule.LEG_ENDED: (TARGET, "another has the call"),
     Rule.GATEWAY_ASKED: ("pstn", 407),
     Rule.GATEWAY_REFUSED: ("pstn", "its login is refused"),
     Rule.GATEWAY_SILENT: (TARGET, b"sip:1@gw2.example.net"),
