@@ -88,7 +88,7 @@ def begin(core: "Core", ctx: Context, match: Match, now: Instant) -> Outcome:
     """Fill in the target groups of a call by its plan, or say why there are none."""
     routes = core.routes
     view = CoreView(core, now, secure=is_secure(ctx.request_uri))
-    may_leave = ctx.trusted or ctx.login is not None or not core.access.enabled
+    may_leave = ctx.trusted or ctx.login is not None
     when = routes.local_time(now)
     stops = hunt(match, routes.plans, routes.gateways, view, when, may_leave=may_leave)
     core.decide(ctx, (now, Rule.PLAN, match.rule.key, len(stops)))
@@ -180,6 +180,6 @@ def _followed(core: "Core", ctx: Context, raw: bytes, view: CoreView) -> Stop:
     if view.is_ours(uri):
         targets = list(view.contacts(unescape_user(uri.user)))
         return Stop(to, "user", targets, "" if targets else "no phone is registered")
-    if not (ctx.trusted or ctx.login is not None or not core.access.enabled):
+    if not (ctx.trusted or ctx.login is not None):
         return Stop(to, "outside", why="callers who did not log in are not led to other servers")
     return Stop(to, "outside", [Target(raw)])

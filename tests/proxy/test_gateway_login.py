@@ -30,7 +30,7 @@ PLAN: dict[str, Any] = {"pattern": r"9(\d+)", "destinations": (r"\1@pstn",)}
 
 @pytest.fixture
 def proxy() -> Proxy:
-    made = Proxy(users=["alice"])
+    made = Proxy(users=["alice"], trusted=["192.0.2.7"])
     planned(made, PLAN, gateways=[ROW])
     return made
 
@@ -215,7 +215,7 @@ def test_calls_from_before_a_restart(proxy: Proxy, alice: Phone) -> None:
     gateway = StrictGateway(proxy, HOST)
     call = OutsideCall(alice, gateway)
     alice.gets(call.asks("UPDATE"), "200")
-    after = Proxy(users=["alice"])
+    after = Proxy(users=["alice"], trusted=["192.0.2.7"])
     after.now = proxy.now + 60
     planned(after, PLAN, gateways=[ROW])
     here = Phone(after, "alice", "192.0.2.7")

@@ -23,7 +23,8 @@ PATIENCE = Patience(start_response_s=5, rollover_s=20, final_answer_s=60)
 
 @pytest.fixture
 def proxy() -> Proxy:
-    return Proxy(users=["alice", "desk", "mobile", "voicemail"], patience=PATIENCE)
+    users = ["alice", "desk", "mobile", "voicemail"]
+    return Proxy(users=users, patience=PATIENCE, trusted=["192.0.2.7"])
 
 
 @pytest.fixture
@@ -213,10 +214,12 @@ def test_a_gateway_that_asks_who_calls(proxy: Proxy, people: dict[str, Phone]) -
     assert not invites(sent), "wrong is wrong"
 
 
-@pytest.mark.parametrize(("auth", "led"), [(False, True), (True, False)])
-def test_strangers_are_not_led_out_by_a_pattern(*, auth: bool, led: bool) -> None:
-    """Or the telephone bill is theirs to make."""
-    proxy = Proxy(users=["desk"], auth=auth, methods=["REGISTER"])
+@pytest.mark.parametrize(("auth", "trusted", "led"), [(False, False, False), (False, True, True),
+    (True, False, False), (True, True, True)])  # fmt: skip
+def test_strangers_are_not_led_out_by_a_pattern(*, auth: bool, trusted: bool, led: bool) -> None:
+    """Or the telephone bill is theirs to make; with passwords off all but trusted sources are strangers."""
+    ours = ["192.0.2.66"] if trusted else []
+    proxy = Proxy(users=["desk"], auth=auth, methods=["REGISTER"], trusted=ours)
     rows: list[dict[str, Any]] = [
         {"pattern": r"9(\d+)", "destinations": (r"\1@pstn",)},
         {"pattern": "8.*", "strangers": True, "destinations": (r"\0@pstn",)},
@@ -231,6 +234,20 @@ def test_strangers_are_not_led_out_by_a_pattern(*, auth: bool, led: bool) -> Non
     for number, name in enumerate(("8123", "boss")):
         more: dict[str, Any] = {"branch": f"z9hG4bK{number}", "call_id": f"c{number}"}
         assert invites(stranger.calls(name, **more)) == ["198.51.100.1"]
+
+
+@pytest.mark.parametrize(("trusted", "led"), [(False, False), (True, True)])
+def test_strangers_are_not_led_out_by_a_redirection(*, trusted: bool, led: bool) -> None:
+    proxy = Proxy(users=["desk"], trusted=["192.0.2.66"] if trusted else [])
+    planned(proxy, follows=True)
+    desk = Phone(proxy, "desk", DESK)
+    stranger = Phone(proxy, "eve", "192.0.2.66", register=False)
+    sent = desk.says(
+        desk.gets(stranger.calls("desk"), "INVITE"), 302, extra="Contact: <sip:x@203.0.113.9>\n"
+    )
+    assert bool(invites(sent)) is led
+    if not led:
+        stranger.gets(sent, "302")
 
 
 def test_the_number_cannot_choose_the_gateway(proxy: Proxy, people: dict[str, Phone]) -> None:
