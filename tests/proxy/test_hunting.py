@@ -13,9 +13,9 @@ from centrex.sip.nameaddr import parse_name_addr
 from centrex.sip.names import CSEQ, TO
 from centrex.trace import Rule
 from centrex.trace.explain import explain
-from tests.support.calling import Phone, names, quiet, rules, start
+from tests.support.calling import Phone, answer_challenge, names, quiet, rules, start
 from tests.support.hunting import first, hunted, invites, phones, planned
-from tests.support.proxy import Proxy
+from tests.support.proxy import DOMAIN, Proxy
 
 DESK, MOBILE, VOICEMAIL = "192.0.2.8", "192.0.2.9", "192.0.2.10"
 PATIENCE = Patience(start_response_s=5, rollover_s=20, final_answer_s=60)
@@ -326,6 +326,63 @@ def test_or_followed(proxy: Proxy, people: dict[str, Phone]) -> None:
     )
     assert invites(sent) == [VOICEMAIL], "where it was tried it is not tried again"
     assert Rule.REDIRECTED in rules(proxy)
+
+
+def test_contacts_of_a_redirection_ring_by_their_q(proxy: Proxy, people: dict[str, Phone]) -> None:
+    Phone(proxy, "alice", "192.0.2.50")
+    planned(proxy, follows=True)
+    desk = people["desk"].gets(people["alice"].calls("desk"), "INVITE")
+    extra = "Contact: <sip:voicemail@example.com>;q=0.2, <sip:mobile@example.com>;q=0.8\n"
+    extra += "Contact: <sip:x@203.0.113.9>;q=0.8, <sip:mobile@example.com>;q=0.1\n"
+    sent = people["desk"].says(desk, 302, extra=extra)
+    assert invites(sent) == [MOBILE, "203.0.113.9"]
+    people["mobile"].says(people["mobile"].gets(sent, "INVITE"), 486)
+    outside = Phone(proxy, "x", "203.0.113.9", register=False)
+    sent = outside.says(outside.gets(sent, "INVITE"), 486)
+    assert invites(sent) == [VOICEMAIL]
+    sent = people["voicemail"].says(people["voicemail"].gets(sent, "INVITE"), 486)
+    people["alice"].gets(sent, "486")
+
+
+@pytest.mark.parametrize(
+    ("auth", "trusted", "led"),
+    [(True, "", True), (False, "", False), (False, DESK, True), (False, "192.0.2.66", True)],
+)
+def test_a_phone_forwards_to_a_number_that_a_plan_knows(
+    *, auth: bool, trusted: str, led: bool
+) -> None:
+    """It is as if its user had dialled it; where nobody logs in it must be trusted, or the caller."""
+    ours = [trusted or "192.0.2.250"]
+    proxy = Proxy(users=["desk"], auth=auth, methods=["REGISTER"], trusted=ours)
+    desk = Phone(proxy, "desk", DESK, register=not auth)
+    more: dict[str, Any]
+    if auth:
+        where = f"sip:{DOMAIN}"
+        more = {"target": f"sip:desk@{DOMAIN}", "branch": "", "cseq": 1}
+        line = f"Contact: <{desk.contact}>\n"
+        asked = desk.sends("REGISTER", where, extra=line, **more)
+        shown = answer_challenge(asked[0][1], "REGISTER", where, "desk")
+        more["cseq"] = 2
+        ((_, ok),) = desk.sends("REGISTER", where, extra=f"{line}{shown}\n", **more)
+        assert start(ok) == "200"
+    planned(
+        proxy,
+        {"pattern": r"9(\d+)", "destinations": (r"\1@pstn",)},
+        {"name": "back", "destinations": ("desk", {"to": "back", "expand": True})},
+        gateways=[GATEWAY],
+        follows=True,
+    )
+    stranger = Phone(proxy, "eve", "192.0.2.66", register=False)
+    sent = desk.says(
+        desk.gets(stranger.calls("desk"), "INVITE"), 302, extra="Contact: <sip:9123@example.com>\n"
+    )
+    assert invites(sent) == (["198.51.100.1"] if led else [])
+    if not led:
+        stranger.gets(sent, "302")
+    more = {"branch": "z9hG4bK2", "call_id": "c2"}
+    sent = stranger.calls("desk", **more)
+    sent = desk.says(desk.gets(sent, "INVITE"), 302, extra="Contact: <sip:back@example.com>\n")
+    stranger.gets(sent, "302")
 
 
 def test_redirections_are_bounded(proxy: Proxy, people: dict[str, Phone]) -> None:
