@@ -22,6 +22,7 @@ from centrex.proxy.forward import (
     next_group,
     try_alternative,
 )
+from centrex.routing.target import Target
 from centrex.sip.message import Message, parse
 from centrex.sip.nameaddr import parse_name_addr
 from centrex.sip.names import CALL_ID, CONTENT_LENGTH, CSEQ, FROM, RETRY_AFTER, ROUTE, TO, VIA
@@ -42,6 +43,7 @@ _LOOK_AGAIN: Final = 60.0
 _CROSSING_S: Final = 1.0
 """How long the last target's answer may be under way when its CANCEL is sent."""
 _NO_VIA: Final = "its response has lost the Via lines of the request"
+_LOGIN_REFUSED: Final = b'Warning: 399 centrex "the gateway refuses the server\'s login"'
 _GRAIN: Final = 0.001
 """Seconds by which sums of durations may differ from the clock."""
 
@@ -194,14 +196,27 @@ def _on_failure(core: "Core", branch: Branch, response: Message, now: Instant) -
 
 
 def _answer_gateway(core: "Core", branch: Branch, response: Message, now: Instant) -> bool:
-    """Send a request again with the credentials that a gateway asks for; False where it asks in vain.
+    """Send a request again with the credentials that a gateway asks for; False where it asks others.
 
-    It goes the way the challenge came, whatever the target's name may lead to by now.
+    It goes the way the challenge came, whatever the target's name may lead to by now. Where they are
+    refused the gateway's next address may take them; the challenge itself is not for the caller, whose
+    phone would take it for one of ours.
     """
-    target = gateway_login.answer(core, branch, response, now)
-    if target is None:
+    ctx, target = branch.context, branch.target
+    answer = gateway_login.answer(core, branch, response, now)
+    if answer is None:
         return False
-    enter_instead(core, branch, target, now, branch.flow)
+    if isinstance(answer, Target):
+        enter_instead(core, branch, answer, now, branch.flow)
+        return True
+    following = gateways.next_address(target)
+    if following is not None:
+        enter_instead(core, branch, following, now)
+        return True
+    tag = b"" if ctx.to_tag else core.ids.token()
+    branch.over = True
+    branch.final = parse(build_response(ctx.message, 500, to_tag=tag, extra=(_LOGIN_REFUSED,)))
+    carry_on(core, ctx, now)
     return True
 
 

@@ -210,8 +210,17 @@ def test_a_gateway_that_asks_who_calls(proxy: Proxy, people: dict[str, Phone]) -
     assert second.split(b"branch=")[1][:20] != first.split(b"branch=")[1][:20]
     assert "407" not in names(sent), "the caller hears nothing of it"
     sent = gateway.says(second, 407, extra=challenge)
-    people["alice"].gets(sent, "407")
+    assert invites(sent) == ["198.51.100.2"], "the other address may know it"
+    other = Phone(proxy, "gw2", "198.51.100.2", 5080, register=False)
+    sent = other.says(other.gets(sent, "INVITE"), 407, extra=challenge)
+    sent = other.says(other.gets(sent, "INVITE"), 407, extra=challenge)
     assert not invites(sent), "wrong is wrong"
+    final = people["alice"].gets(sent, "500")
+    assert b"the gateway refuses the server's login" in final
+    assert b"Authenticate" not in final
+    told = explain(b"call-1", proxy.journal.story(b"call-1"), str)
+    assert "login" in told.headline, told.headline
+    assert proxy.core.gateways.works("sip:198.51.100.1")
 
 
 @pytest.mark.parametrize(("auth", "trusted", "led"), [(False, False, False), (False, True, True),
