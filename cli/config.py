@@ -94,7 +94,9 @@ def check(
         return
     for warning in warnings:
         output.remark(f"warning: {output.problem_line(api.problem_data(warning))}")
-    output.say(f"{file}: no problems")
+    count = len(warnings)
+    counted = f"{count} warning{'s' * (count != 1)}" if count else "no problems"
+    output.say(f"{file}: {counted}")
 
 
 def _credentials_file_problems(config: "api.Config") -> tuple[api.Problem, ...]:

@@ -1,4 +1,4 @@
-"""`registrations`, `calls`, `subscriptions`, `explain`, `bans`: what a running instance knows right now."""
+"""`registrations`, `calls`, `subscriptions`, `gateways`, `explain`, `bans`: what a running instance knows right now."""
 
 from typing import Annotated, Any
 
@@ -66,6 +66,21 @@ _WATCHERS = Table(
     ),
     empty="nobody watches anything",
     news=("watcher", "target", "package", "source"),
+)
+
+
+_GATEWAYS = Table(
+    headers=("GATEWAY", "ADDRESS", "STATE", "SECONDS", "ANSWERED", "WHY"),
+    cells=lambda row: (
+        row["name"],
+        row["address"],
+        row["state"],
+        row["since_s"],
+        row["status"] or "-",
+        row["why"] or "-",
+    ),
+    empty="there is no gateway",
+    news=("name", "address", "state", "why"),
 )
 
 
@@ -152,6 +167,25 @@ def subscriptions(
         output.emit_json({"subscriptions": aim.rows("subscriptions")})
         return
     show(_WATCHERS, lambda: aim.rows("subscriptions"), follow=follow, as_json=aim.as_json)
+
+
+def gateways(
+    ctx: typer.Context,
+    *,
+    follow: FollowOption = False,
+    config: ConfigOption = None,
+    instance: InstanceOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """List the gateways' addresses, and which of them answer.
+
+    Example: centrex gateways --follow
+    """
+    aim = target(ctx)
+    if aim.as_json and not follow:
+        output.emit_json({"gateways": aim.rows("gateways")})
+        return
+    show(_GATEWAYS, lambda: aim.rows("gateways"), follow=follow, as_json=aim.as_json)
 
 
 @calls_app.command("end", cls=DashedCommand)

@@ -49,25 +49,34 @@ def route_test(
     _show(result)
 
 
+def _note(step: dict[str, Any]) -> str:
+    """Return why a destination is passed over, or which addresses of its gateway do not answer."""
+    gone = step.get("gone") or ()  # an older instance does not tell
+    if not gone or step["why"]:
+        return str(step["why"])
+    all_of_them = len(gone) == len(step["uris"])
+    return "the gateway does not answer" if all_of_them else f"gone: {' '.join(gone)}"
+
+
 def _show(result: dict[str, Any]) -> None:
     if not result["live"]:
         output.remark("the instance does not run: no phone counts as registered")
     output.say(f"{result['number']} at {result['at']}")
     for one in result["looked"]:
         mark = ">" if one["decides"] else "-"
-        output.say(f"  {mark} plan {one['plan'] + 1}, {one['key']}: {one['why']}")
+        output.say(f"  {mark} plan {one['number']}, {one['key']}: {one['why']}")
     if not result["looked"]:
         output.say("  there is no plan for it; the user's phones ring")
     output.table(
-        ("", "FROM", "RINGS", "DESTINATION", "AS", "WHY NOT"),
+        ("", "FROM", "RINGS", "DESTINATION", "AS", "NOTE"),
         (
             (
                 number,
-                f"{step['from_s']:g} s" if step["uris"] else "",
-                f"{step['ring_s']:g} s" if step["uris"] else "",
+                f"{step['from_s']:g} s" if step["ring_s"] else "",
+                f"{step['ring_s']:g} s" if step["ring_s"] else "",
                 step["to"],
                 " ".join(step["uris"]) or "-",
-                step["why"],
+                _note(step),
             )
             for number, step in enumerate(result["steps"], 1)
         ),

@@ -349,6 +349,19 @@ class Dashboard(App[int]):
             self._open_help("")
 
     async def action_quit(self) -> None:
+        """Close; ask first where edits would be lost, or an engine with calls would end."""
+        if self.draft is not None and len(self.draft):
+            one = len(self.draft) == 1
+            text = (
+                f"{len(self.draft)} edit{' of the configuration is' if one else 's of the configuration are'} "
+                "not applied, and would be lost."
+            )
+            question = Confirm("Leave without them?", text, verb="leave")
+            self.push_screen(question, lambda yes: self._leave_asked() if yes else None)
+            return
+        self._leave_asked()
+
+    def _leave_asked(self) -> None:
         """Close; ask first where that would end an engine with calls."""
         calls = at(self.snapshot, "calls.now", 0)
         asks = bool(in_force(self.config, "basic.confirm_exit", True))

@@ -117,14 +117,7 @@ class Draft:
             self._steps.append({"op": "update", "list": name, "index": index, "value": different})
 
     def delete(self, name: str, index: int) -> None:
-        """Want a row gone, and no password for it any more."""
-        login = self.rows(name)[index].get("login")
-        if name == CREDENTIALS:
-            self._steps = [
-                step
-                for step in self._steps
-                if not (step["op"] == "password" and step["login"] == login)
-            ]
+        """Want a row gone, and no password for it any more; `undo` has both back."""
         self._steps.append({"op": "delete", "list": name, "index": index})
 
     def move(self, name: str, index: int, to: int) -> bool:
@@ -162,12 +155,27 @@ class Draft:
             {"op": "set", "key": key, "value": value} for key, value in self._sets.items()
         ]
         wishes += [{"op": "unset", "key": key} for key in self._unsets]
-        for step in self._steps:
+        deleted = self._deleted_logins()
+        for index, step in enumerate(self._steps):
+            if step["op"] == "password" and index < deleted.get(step["login"], -1):
+                continue
             if step["op"] == "password":
                 wishes.append({key: one for key, one in step.items() if key != "list"})
             else:
                 wishes.append(copy.deepcopy(step))
         return wishes
+
+    def _deleted_logins(self) -> dict[str, int]:
+        """Return the logins that are to go, each with the place of the wish that says so."""
+        deleted: dict[str, int] = {}
+        rows = copy.deepcopy(self.saved_rows(CREDENTIALS))
+        for index, step in enumerate(self._steps):
+            if step["list"] != CREDENTIALS:
+                continue
+            if step["op"] == "delete":
+                deleted[str(rows[step["index"]].get("login"))] = index
+            _replay(rows, step)
+        return deleted
 
     def rebased(self, opened: Mapping[str, Any]) -> tuple["Draft", list[str]]:
         """Return the same wishes upon another file, and in words those that cannot be kept."""

@@ -193,7 +193,8 @@ class Feed:
         self._post(Facts(status, list(relays.get("relays", ())), config))
 
     async def _listen(self, instance: "api.Instance") -> None:
-        async with instance.follow("events", {"recent": self._recent}) as batches:
+        wanted = {"recent": self._recent, "closely": ["calls"]}  # each that begins, too
+        async with instance.follow("events", wanted) as batches:
             known = self._newest  # after a pause the instance tells again what we have
             async for batch in batches:
                 rows = [row for row in batch.get("rows", ()) if str(row.get("at", "")) > known]

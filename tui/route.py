@@ -50,7 +50,7 @@ def _plans(answer: Mapping[str, Any], width: int) -> Iterator[Line]:
     for one in looked:
         decides = bool(one["decides"])
         mark = ("› " if decides else "· ", "key" if decides else "dim")
-        head = f"{int(one['plan']) + 1:>3}  {fit(one['key'], _TO)}  "
+        head = f"{int(one['number']):>3}  {fit(one['key'], _TO)}  "
         for number, words in enumerate(wrap(str(one["why"]), max(20, width - len(head) - 3))):
             first = not number
             yield [
@@ -69,16 +69,21 @@ def _timeline(steps: Sequence[Mapping[str, Any]], total: float, width: int) -> I
     for number, step in enumerate(steps, 1):
         uris = [str(uri) for uri in step["uris"]]
         head = f"{number:>3}  {fit(step['to'], _TO)}  "
-        if not uris:
+        if not uris or not step["ring_s"]:
             for at, words in enumerate(wrap(f"✗ {step['why']}", max(20, width - len(head) - 2))):
                 yield [(head if not at else " " * len(head), "dim"), (words, "warn")]
             continue
         begins, rings = float(step["from_s"]), float(step["ring_s"])
         span = f" {begins:g}–{begins + rings:g} s"
         yield [(head, ""), (bar(begins, rings, total, room), "good"), (span, "")]
+        gone = frozenset(step.get("gone") or ())
         for uri in uris:
-            for at, words in enumerate(wrap(uri, max(20, width - 10))):
-                yield [("     → " if not at else "       ", "dim"), (words, "note")]
+            told = f"{uri} does not answer" if uri in gone else uri
+            for at, words in enumerate(wrap(told, max(20, width - 10))):
+                yield [
+                    ("     → " if not at else "       ", "dim"),
+                    (words, "warn" if uri in gone else "note"),
+                ]
         if step["why"]:
             for words in wrap(str(step["why"]), max(20, width - 10)):
                 yield [("       ", ""), (words, "dim")]

@@ -6,13 +6,16 @@ its author meant it.
 
 import ipaddress
 import os
+import time
 from collections.abc import Iterator, Set
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeAlias
 
 from centrex.base import PeerError
 from centrex.config.model import Config
-from centrex.routing.lint import lint
+from centrex.routing.lint import Known, lint, lint_directory
+from centrex.routing.next_hop import next_hop
 from centrex.routing.settings import GROUP
 from centrex.sip.uri import SipUri, parse_uri
 
@@ -166,10 +169,32 @@ def _trust_warnings(config: Config) -> Iterator[Finding]:
             yield f"auth.trusted[{row}]", f"{text} trusts everybody without a password"
 
 
+def _gateway_warnings(config: Config) -> Iterator[Finding]:
+    """Gateways without a login, by address alone: they call here, too, and know no password of ours."""
+    if not config.auth.enabled:
+        return
+    trusted = []
+    for text in config.auth.trusted:
+        try:
+            trusted.append(ipaddress.ip_network(text, strict=False))
+        except ValueError:
+            return  # a host name: it may be the gateway's
+    for row, gateway in enumerate(config.routing.gateways):
+        for address in gateway.addresses if gateway.enabled and not gateway.login else ():
+            hop = next_hop(address.encode())
+            host = hop[1] if isinstance(hop, tuple) else ""
+            if host and not any(ipaddress.ip_address(host) in network for network in trusted):
+                yield (
+                    f"routing.gateways[{row}].addresses",
+                    f"{host} is not in auth.trusted: calls from it are asked for a password (407)",
+                )
+
+
 def _routing_warnings(config: Config) -> Iterator[Finding]:
     def canonical(name: str) -> str:
         return name if config.registrar.case_sensitive else name.lower()
 
+    yield from lint_directory(config.directory, config.registrar.name, canonical)
     users: set[str] | None = None
     if not config.auth.credentials_file:
         users = {canonical(row.name) for row in config.directory.entries if row.enabled}
@@ -177,7 +202,11 @@ def _routing_warnings(config: Config) -> Iterator[Finding]:
             users |= {canonical(user) for user in credential.users or (credential.login,)}
         if "*" in users:
             users = None
-    yield from lint(config.routing, users, canonical)
+    network = config.network
+    hosts = frozenset(host.lower() for host in (network.domain, *network.aliases) if host)
+    today = datetime.fromtimestamp(time.time(), UTC).date()
+    known = Known(users=users, canonical=canonical, hosts=hosts, today=today)
+    yield from lint(config.routing, known)
     if not config.auth.enabled:
         yield from _ways_out(config)
 
@@ -225,5 +254,5 @@ def _media_warnings(config: Config) -> Iterator[Finding]:
 
 def warnings(config: Config) -> tuple[Finding, ...]:
     """Return what works but is hardly meant so."""
-    rules = (_auth_warnings, _trust_warnings, _media_warnings, _routing_warnings)
+    rules = (_auth_warnings, _trust_warnings, _media_warnings, _routing_warnings, _gateway_warnings)
     return tuple(finding for rule in rules for finding in rule(config))

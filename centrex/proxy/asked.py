@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from centrex.base import Flow, Instant, Transport
+from centrex.transaction.client import ClientTransaction
 from centrex.transaction.key import MAGIC_COOKIE
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ def own_uri(flow: Flow, user: bytes = b"") -> bytes:
 
 def ask(
     core: "Core", asked: Asked, uri: bytes, to: bytes, sender: bytes, flow: Flow, now: Instant
-) -> None:
-    """Send an OPTIONS.
+) -> ClientTransaction:
+    """Send an OPTIONS, and return its transaction.
 
     Args:
         core: The core.
@@ -58,4 +59,4 @@ def ask(
         b"Content-Length: 0",
     )
     data = b"\r\n".join(lines) + b"\r\n\r\n"
-    core.layer.open_client((branch, b"OPTIONS"), data, flow, asked, now)
+    return core.layer.open_client((branch, b"OPTIONS"), data, flow, asked, now)

@@ -167,6 +167,8 @@ def _send_alone(core: "Core", ctx: Context, found: Found, target: Target, now: I
 def next_group(core: "Core", ctx: Context, now: Instant) -> bool:
     """Try the next group of targets in parallel; False where there is none left."""
     if not ctx.groups:
+        if ctx.patience is not None and is_out_of_time(ctx, now):
+            core.decide(ctx, (now, Rule.TIME_UP, ctx.patience.call_maximum_s))
         return False
     group = ctx.groups.pop(0)
     ctx.group_at = len(ctx.branches)
@@ -367,6 +369,9 @@ def send_on(core: "Core", branch: Branch, token: bytes, data: bytes, now: Instan
         core.sends.append((flow, data))
         return
     ctx.tale.append((now, _TARGET_TRIED, target.uri, flow.name))
+    if target.gateway:
+        state = core.gateways.state(target)
+        ctx.tale.append((now, Rule.GATEWAY_TRIED, target.uri, target.gateway, state))
     branch.client = core.layer.open_client((token, ctx.method), data, flow, branch, now)
     if flow.reliable:
         _await_late_trying(core, ctx, now)

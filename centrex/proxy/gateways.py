@@ -19,14 +19,20 @@ from centrex.routing.next_hop import next_hop
 from centrex.routing.rfc3263 import Target as Place
 from centrex.routing.settings import Gateway
 from centrex.routing.target import Target
+from centrex.transaction.client import ClientTransaction
 
 if TYPE_CHECKING:
     from centrex.proxy.core import Core
 
 _MOST_HOSTS: Final = 16
+PATIENCE_S: Final = 5.0
+"""How long an answer may take; less where questions follow faster than that."""
+_LEAST_PATIENCE_S: Final = 2.0
+_MISSES: Final = 2
+"""Questions in a row without an answer, after which an address counts as gone."""
 
 
-class Probe(Asked):
+class Probe:
     """One address of a gateway.
 
     Attributes:
@@ -39,14 +45,21 @@ class Probe(Asked):
         asked: When it was asked last.
         since: Since when it is as it is.
         hosts: Where its name led to when it was looked up last.
+        waits: Whether its name is being looked up.
+        question: What it was asked last; None where that could not be sent.
+        answers_to: The number of the youngest question that it answered.
+        misses: How many questions in a row it has not answered in time.
     """
 
     __slots__ = (
         "address",
+        "answers_to",
         "asked",
         "hosts",
         "interval",
+        "misses",
         "name",
+        "question",
         "since",
         "status",
         "waits",
@@ -54,19 +67,55 @@ class Probe(Asked):
         "works",
     )
 
-    def __init__(self, name: str, address: str, interval: float, now: Instant) -> None:
-        self.name, self.address, self.interval = name, address, interval
+    def __init__(self, name: str, address: str, now: Instant) -> None:
+        self.name, self.address, self.interval = name, address, 0.0
         self.works, self.status, self.why = True, 0, ""
         self.asked, self.since, self.waits = -math.inf, now, False
         self.hosts: frozenset[str] = frozenset()
+        self.question: _Question | None = None
+        self.answers_to = self.misses = 0
+
+    @property
+    def patience(self) -> float:
+        """How long an answer may take, in seconds."""
+        return max(min(self.interval, PATIENCE_S), _LEAST_PATIENCE_S)
+
+    @property
+    def pause(self) -> float:
+        """How long after the last question the next one follows: at once after a first miss."""
+        return 0.0 if self.works and self.misses else self.interval
+
+
+class _Question(Asked):
+    """One question; those to one address are numbered, so that old ones do not speak for it.
+
+    Attributes:
+        open: Whether it may still be answered in time.
+        client: Its transaction.
+    """
+
+    __slots__ = ("client", "number", "open", "probe")
+
+    def __init__(self, probe: Probe) -> None:
+        self.probe = probe
+        self.number: int = 1 + (probe.question.number if probe.question else probe.answers_to)
+        self.open = True
+        self.client: ClientTransaction | None = None
 
     def answered(self, core: "Core", status: int, now: Instant) -> None:
-        """See `Asked`."""
-        core.gateways.answered(core, self, status, now)
+        """See `Asked`; an answer that comes late is one, unless a younger question had one."""
+        probe = self.probe
+        if status < 200 or self.number <= probe.answers_to:
+            return
+        self.open = False
+        probe.answers_to, probe.misses = self.number, 0
+        core.gateways.answered(core, probe, status, now)
 
     def failed(self, core: "Core", why: str, now: Instant) -> None:
-        """See `Asked`."""
-        core.gateways.failed(core, self, why, now)
+        """See `Asked`; nothing new where a younger one was answered, or its time was up before."""
+        if self.open and self.probe.question is self:
+            self.open = False
+            core.gateways.failed(core, self.probe, why, now)
 
 
 class Gateways:
@@ -78,8 +127,13 @@ class Gateways:
     """
 
     def __init__(self) -> None:
-        self._probes: dict[str, Probe] = {}
+        self._probes: dict[tuple[str, str], Probe] = {}
         self.numbers, self.nonces = GatewayNumbers(), Nonces()
+
+    @property
+    def gone(self) -> Sequence[Probe]:
+        """Return the addresses that do not answer."""
+        return tuple(probe for probe in self._probes.values() if not probe.works)
 
     @property
     def probes(self) -> Sequence[Probe]:
@@ -88,22 +142,31 @@ class Gateways:
 
     def configure(self, gateways: Mapping[str, Gateway], now: Instant) -> None:
         """Take over the gateways there are; what is known of an address that stays, stays."""
-        fresh: dict[str, Probe] = {}
+        fresh: dict[tuple[str, str], Probe] = {}
         for gateway in gateways.values():
             for address in gateway.addresses if gateway.enabled else ():
-                probe = self._probes.get(address) or Probe(gateway.name, address, 0.0, now)
-                probe.name, probe.interval = gateway.name, float(gateway.check_interval)
+                key = gateway.name, address
+                probe = self._probes.get(key) or Probe(gateway.name, address, now)
+                probe.interval = float(gateway.check_interval)
                 if not probe.interval:
-                    probe.works, probe.why = True, ""
-                fresh[address] = probe
+                    probe.works, probe.why, probe.misses = True, "", 0
+                    _close(probe)
+                fresh[key] = probe
+        for key, probe in self._probes.items():
+            if key not in fresh:
+                _close(probe)
         self._probes = fresh
         self.numbers.begin(now)
         self.nonces.keep(frozenset(gateways))
 
     def works(self, address: str) -> bool:
-        """Whether an address answers, as far as is known."""
-        probe = self._probes.get(address)
-        return probe is None or probe.works
+        """Whether an address answers, as far as is known to any gateway that has it and asks there."""
+        asking = [
+            probe.works
+            for probe in self._probes.values()
+            if probe.address == address and probe.interval
+        ]
+        return any(asking) or not asking
 
     def is_at(self, name: str, host: str) -> bool:
         """Whether a host is an address of a gateway: written as one, or where its name led to."""
@@ -118,11 +181,21 @@ class Gateways:
         """Ask those whose time has come, and forget calls that are over."""
         self.numbers.tick(now)
         for probe in self._probes.values():
-            if probe.interval and not probe.waits and now - probe.asked >= probe.interval:
-                probe.asked = now
+            if not probe.interval or probe.waits:
+                continue
+            question = probe.question
+            if question is not None and question.open:
+                if now - probe.asked < probe.patience:
+                    continue
+                question.open = False
+                probe.misses += 1
+                if probe.misses >= _MISSES:
+                    self.failed(core, probe, "it does not answer", now)
+            if now - probe.asked >= probe.pause:
                 self._ask(core, probe, now)
 
     def _ask(self, core: "Core", probe: Probe, now: Instant) -> None:
+        probe.asked = now
         hop = next_hop(probe.address.encode())
         if hop is None:
             self.failed(core, probe, "its URI leads nowhere", now)
@@ -149,13 +222,15 @@ class Gateways:
         if flow is None:
             self.failed(core, probe, "no such transport here", now)
             return
+        former = probe.question
+        if former is not None and former.client is not None:
+            core.layer.forget_client(former.client)
         uri = probe.address.encode()
-        ask(core, probe, uri, uri, own_uri(flow), flow, now)
+        probe.asked, probe.question = now, _Question(probe)
+        probe.question.client = ask(core, probe.question, uri, uri, own_uri(flow), flow, now)
 
     def answered(self, core: "Core", probe: Probe, status: int, now: Instant) -> None:
         """An address has answered; with 503 it says itself that it cannot serve (§21.5.4)."""
-        if status < 200:
-            return
         probe.status = status
         if status == 503:
             self.failed(core, probe, "it answers 503", now)
@@ -170,17 +245,39 @@ class Gateways:
             probe.works, probe.since = False, now
             self._tell(core, probe, "gateway.gone", Severity.WARNING)
 
+    def state(self, target: Target) -> str:
+        """Return how a gateway's address is, as far as is known, as a clause."""
+        for probe in self._at(target):
+            if probe.name == target.gateway:
+                if not probe.works:
+                    return f"it counts as gone: {probe.why}"
+                return "it answers" if probe.answers_to else "it has not been heard of yet"
+        return "whether it is there is not looked at"
+
+    def _at(self, target: Target) -> Sequence[Probe]:
+        """Return what is known of a target's address to the gateways that ask there."""
+        rest = target.uri.rpartition(b"@")[2]
+        return [
+            probe
+            for probe in self._probes.values()
+            if probe.interval and probe.address.partition(":")[2].encode() == rest
+        ]
+
     def missed(self, core: "Core", target: Target, now: Instant) -> None:
-        """A call met no answer at a gateway's address: it is asked at once, and later ones avoid it."""
-        _, _, rest = target.uri.rpartition(b"@")
-        for probe in self._probes.values():
-            there = probe.address.partition(":")[2].encode()
-            if probe.interval and probe.name == target.gateway and there == rest:
-                self.failed(core, probe, "a call met no answer there", now)
+        """A call was not served at a gateway's address: later ones avoid it until it answers."""
+        for probe in self._at(target):
+            self.failed(core, probe, "a call was not served there", now)
 
     def _tell(self, core: "Core", probe: Probe, name: str, severity: Severity) -> None:
         fields = {"gateway": probe.name, "address": probe.address, "why": probe.why}
         core.notify(Kind.ROUTING, severity, name, fields)
+
+
+def _close(probe: Probe) -> None:
+    """Whatever becomes of the question that is open, it no longer matters."""
+    if probe.question is not None:
+        probe.question.open = False
+        probe.answers_to = probe.question.number
 
 
 def next_address(target: Target) -> Target | None:

@@ -49,6 +49,7 @@ class Stop:
         targets: The places to try, all at once; none where it cannot be tried.
         why: Why not; empty where it can.
         ring_s: How long it rings; 0 for the general setting.
+        gone: The addresses of its gateway that do not answer, as URIs; they are tried last.
     """
 
     to: str
@@ -56,6 +57,7 @@ class Stop:
     targets: list[Target] = field(default_factory=list)
     why: str = ""
     ring_s: float = 0.0
+    gone: tuple[bytes, ...] = ()
 
 
 def hunt(
@@ -159,11 +161,13 @@ def _gateway(number: str, gateway: Gateway, view: View) -> Stop:
     to = f"{number}@{gateway.name}"
     if not gateway.enabled:
         return Stop(to, "gateway", why=f"the gateway {gateway.name} is switched off")
-    addresses = sorted(gateway.addresses, key=lambda one: not view.gateway_works(one))
+    works = {address: view.gateway_works(address) for address in gateway.addresses}
+    addresses = sorted(gateway.addresses, key=lambda one: not works[one])
     uris = [with_user(address, number) for address in addresses]
     target = Target(uris[0])
     target.others, target.gateway = tuple(uris[1:]), gateway.name
-    return Stop(to, "gateway", [target])
+    gone = tuple(with_user(address, number) for address in addresses if not works[address])
+    return Stop(to, "gateway", [target], gone=gone)
 
 
 def with_user(address: str, number: str) -> bytes:

@@ -1,13 +1,22 @@
 """What is odd about routing plans: rules that never decide, destinations nobody knows, circles.
 
-It reads settings only; nothing here keeps a configuration from being used.
+It reads settings only; nothing here keeps a configuration from being used. Keys count from 0, as the
+configuration's do; in words the first plan is plan 1, as everywhere a person reads of it.
 """
 
+import datetime as dt
 import re
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from typing import Final
 
-from centrex.routing.patterns import compile_pattern
-from centrex.routing.settings import GROUP, Plan, RoutingSettings, Step
+from centrex.base import PeerError
+from centrex.routing.languages import Language
+from centrex.routing.patterns import PatternSet, compile_pattern
+from centrex.routing.plans import Match, Plans, Rule
+from centrex.routing.settings import GROUP, DirectorySettings, Gateway, Plan, RoutingSettings, Step
+from centrex.routing.times import parse_times
+from centrex.sip.uri import SipUri, parse_uri, unescape_user
 
 Finding = tuple[str, str]
 """The dotted key and what is odd about it."""
@@ -15,34 +24,82 @@ Finding = tuple[str, str]
 _PROBES = ("0", "1001", "911", "+4930123456", "sales", "alice.smith", "9" * 15, "*97", "a" * 40)
 """Numbers of all sorts: a pattern that matches each of them matches everything."""
 _IS_URI = re.compile(r"sips?:", re.IGNORECASE)
+_MOST_NAMED: Final = 3
+"""Users that one finding names."""
+_DEEPEST: Final = 8
+"""Plans within plans that are looked into."""
 
 
-def lint(
-    settings: RoutingSettings, users: Set[str] | None, canonical: Callable[[str], str]
-) -> Iterator[Finding]:
-    """Yield what is odd.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What else is known.
 
-    Args:
-        settings: The plans and gateways.
+    Attributes:
         users: The users that exist, in canonical spelling; None where they are not all known.
         canonical: Gives a name that spelling.
+        hosts: The names of our own domain, in lower case.
+        today: The day.
     """
+
+    users: Set[str] | None
+    canonical: Callable[[str], str]
+    hosts: Set[str] = frozenset()
+    today: dt.date = dt.date.min
+
+
+def lint(settings: RoutingSettings, known: Known) -> Iterator[Finding]:
+    """Yield what is odd about plans and gateways."""
     active = [(number, plan) for number, plan in enumerate(settings.plans) if plan.enabled]
-    yield from _names(settings)
-    yield from _unreachable(active, canonical)
-    yield from _destinations(settings, active, users, canonical)
-    yield from _circles(active, canonical)
+    plans = Plans(settings.plans, known.canonical)
+    yield from _gateways(settings)
+    yield from _unreachable(active, known.canonical)
+    yield from _over(active, known.today)
+    yield from _destinations(settings, active, known)
+    yield from _taken(plans, known)
+    yield from _circles(plans, known.canonical)
 
 
-def _names(settings: RoutingSettings) -> Iterator[Finding]:
+def lint_directory(
+    settings: DirectorySettings, registrar: str, canonical: Callable[[str], str]
+) -> Iterator[Finding]:
+    """Yield what is odd about standing names.
+
+    Args:
+        settings: The names.
+        registrar: The registrar's own name.
+        canonical: Gives a name the spelling in which names are compared.
+    """
+    seen: dict[str, int] = {}
+    for number, entry in enumerate(settings.entries):
+        if not entry.enabled:
+            continue
+        where, name = f"directory.entries[{number}].name", canonical(entry.name)
+        if seen.setdefault(name, number) != number:
+            first = settings.entries[seen[name]].name
+            yield where, f"{entry.name} is there already, as {first}"
+        if name == canonical(registrar):
+            yield where, f"{entry.name} is the registrar's own name, where phones ask who is there"
+        if re.search(r"\s", entry.name):
+            yield where, f"{entry.name!r} has a space in it: phones can hardly call it"
+
+
+def _gateways(settings: RoutingSettings) -> Iterator[Finding]:
     seen: dict[str, int] = {}
     for number, gateway in enumerate(settings.gateways):
+        where = f"routing.gateways[{number}]"
         if seen.setdefault(gateway.name, number) != number:
             yield (
-                f"routing.gateways[{number}].name",
+                f"{where}.name",
                 f"{gateway.name} is already the name of routing.gateways[{seen[gateway.name]}]; "
                 "the later one counts",
             )
+        if gateway.enabled and gateway.login and not gateway.password.get_secret_value():
+            yield (
+                f"{where}.password",
+                f"is empty: {gateway.name} is told a login without a password",
+            )
+        if gateway.enabled and gateway.password.get_secret_value() and not gateway.login:
+            yield f"{where}.login", f"is empty: the password of {gateway.name} is never used"
 
 
 def _unreachable(
@@ -51,18 +108,24 @@ def _unreachable(
     names: dict[str, int] = {}
     patterns: dict[str, int] = {}
     everything = -1
+    wide = _Wide([plan.pattern for _, plan in active if plan.pattern and not plan.times])
     for number, plan in active:
         key = canonical(plan.name) if plan.name else plan.pattern
         seen = names if plan.name else patterns
         where = f"routing.plans[{number}]"
+        never = f"plan {number + 1} never decides: plan"
         if not plan.name and everything >= 0:
-            yield (
-                where,
-                f"never decides: routing.plans[{everything}] before it matches every number",
-            )
+            yield where, f"{never} {everything + 1} before it matches every number"
             continue
         if key in seen:
-            yield where, f"never decides: routing.plans[{seen[key]}] before it is for the same"
+            yield where, f"{never} {seen[key] + 1} before it is for the same"
+            continue
+        if not plan.name and (hides := wide.hides(plan.pattern, patterns)):
+            yield (
+                where,
+                f"{never} {patterns[hides] + 1} before it matches all that {plan.pattern} does; "
+                "put it first",
+            )
             continue
         if not plan.times:
             seen[key] = number
@@ -71,56 +134,157 @@ def _unreachable(
                 yield f"{where}.pattern", "matches every number, also misdialled ones"
 
 
+class _Wide:
+    """Patterns that may hide others: asked all at once by a sample, and closely where that fits."""
+
+    def __init__(self, patterns: Sequence[str]) -> None:
+        self._patterns = patterns
+        self._set = PatternSet(patterns)
+        self._languages: dict[str, Language] = {}
+
+    def _language(self, pattern: str) -> Language:
+        if pattern not in self._languages:
+            self._languages[pattern] = Language(pattern)
+        return self._languages[pattern]
+
+    def hides(self, pattern: str, before: Mapping[str, int]) -> str:
+        """Return which of the patterns before matches all that one does; empty for none."""
+        narrow = self._language(pattern)
+        sample = narrow.sample()
+        if sample is None:
+            return ""
+        for index in self._set.matching(sample):
+            other = self._patterns[index]
+            if other in before and self._language(other).covers(narrow):
+                return other
+        return ""
+
+
+def _over(active: Sequence[tuple[int, Plan]], today: dt.date) -> Iterator[Finding]:
+    """Yield plans whose dates are all past; hours that go on after midnight have a day more."""
+    eve = today - dt.timedelta(days=1) if today > dt.date.min else today
+    for number, plan in active:
+        if plan.times and all(parse_times(text).dates[1] < eve for text in plan.times):
+            where = f"routing.plans[{number}].times"
+            yield where, f"plan {number + 1} never decides any more: its dates are all past"
+
+
 def _steps(plan: Plan) -> Iterator[Step]:
     for step in plan.destinations:
         yield step if isinstance(step, Step) else Step(to=step)
 
 
 def _destinations(
-    settings: RoutingSettings,
-    active: Sequence[tuple[int, Plan]],
-    users: Set[str] | None,
-    canonical: Callable[[str], str],
+    settings: RoutingSettings, active: Sequence[tuple[int, Plan]], known: Known
 ) -> Iterator[Finding]:
     gateways = {gateway.name: gateway for gateway in settings.gateways}
-    named = {canonical(plan.name) for _, plan in active if plan.name}
+    named = {known.canonical(plan.name) for _, plan in active if plan.name}
     for number, plan in active:
         if not plan.destinations:
             yield f"routing.plans[{number}].destinations", "is empty: such calls get 480"
         for place, step in enumerate(_steps(plan)):
-            where = f"routing.plans[{number}].destinations[{place}]"
-            _, at, name = step.to.rpartition("@")
-            if _IS_URI.match(step.to):
-                continue
-            if at and name not in gateways:
-                yield where, f"there is no gateway {name}"
-            elif at and not gateways[name].enabled:
-                yield where, f"the gateway {name} is switched off"
-            elif not at and users is not None and not GROUP.search(step.to):
-                known = canonical(step.to)
-                if known not in users and not (step.expand and known in named):
-                    yield where, f"there is no user {step.to}"
+            if words := _odd(step, gateways, named, known):
+                yield f"routing.plans[{number}].destinations[{place}]", words
 
 
-def _circles(
-    active: Sequence[tuple[int, Plan]], canonical: Callable[[str], str]
-) -> Iterator[Finding]:
-    """Yield named plans that are led back to themselves by destinations whose plan is followed."""
-    numbers = {canonical(plan.name): number for number, plan in reversed(active) if plan.name}
-    leads = {
-        canonical(plan.name): [
-            canonical(step.to) for step in _steps(plan) if step.expand and "@" not in step.to
-        ]
-        for _, plan in reversed(active)
-        if plan.name
-    }
-    for name, number in sorted(numbers.items(), key=lambda one: one[1]):
-        reached: set[str] = set()
-        todo = list(leads[name])
-        while todo:
-            here = todo.pop()
-            if here not in reached and here in leads:
-                reached.add(here)
-                todo += leads[here]
-        if name in reached:
-            yield f"routing.plans[{number}]", "leads back to itself; it is followed once"
+def _odd(step: Step, gateways: Mapping[str, Gateway], named: Set[str], known: Known) -> str:
+    """Return what is odd about one destination; empty for nothing."""
+    _, at, name = step.to.rpartition("@")
+    if _IS_URI.match(step.to):
+        return _odd_uri(step.to, known)
+    if "," in step.to or ";" in step.to:
+        one, other = re.split("[,;]", step.to, maxsplit=1)
+        return f'is one name with a "," or ";" in it; two destinations are ["{one}", "{other}"]'
+    if at:
+        if name not in gateways:
+            return f"there is no gateway {name}"
+        return "" if gateways[name].enabled else f"the gateway {name} is switched off"
+    if known.users is None or GROUP.search(step.to):
+        return ""
+    spelt = known.canonical(step.to)
+    expanded = step.expand and spelt in named
+    return "" if spelt in known.users or expanded else f"there is no user {step.to}"
+
+
+def _odd_uri(to: str, known: Known) -> str:
+    if known.users is None or GROUP.search(to):
+        return ""
+    try:
+        uri = parse_uri(to.encode())
+    except PeerError:
+        return ""
+    if not isinstance(uri, SipUri) or uri.host.decode("latin-1").lower() not in known.hosts:
+        return ""
+    user = unescape_user(uri.user).decode("utf-8", "replace")
+    return "" if known.canonical(user) in known.users else f"there is no user {user} here"
+
+
+def _taken(plans: Plans, known: Known) -> Iterator[Finding]:
+    """Yield patterns that at all times take calls for users, and ring none of them."""
+    patterns = [rule for rule in plans.rules if rule.plan.enabled and rule.plan.pattern]
+    first = PatternSet([rule.plan.pattern for rule in patterns])
+    taken: dict[int, list[str]] = {}
+    for user in sorted(known.users or ()):
+        if plans.has_name(user):
+            continue
+        for index in first.matching(user):
+            rule = patterns[index]
+            if not rule.times:
+                tos = {known.canonical(to) for to in _filled(rule, user)}
+                if user not in tos and not any(to.startswith(("sip:", "sips:")) for to in tos):
+                    taken.setdefault(rule.number, []).append(user)
+                break
+    for number, users in sorted(taken.items()):
+        more = f" and {len(users) - _MOST_NAMED} more" if len(users) > _MOST_NAMED else ""
+        who = ", ".join(users[:_MOST_NAMED]) + more
+        yield (
+            f"routing.plans[{number}].pattern",
+            f"plan {number + 1} takes calls for {who}: users here, whose own phones then do not "
+            "ring; give them plans by name, or narrow the pattern",
+        )
+
+
+def _filled(rule: Rule, number: str) -> list[str]:
+    groups: tuple[str, ...] = (number,)
+    if rule.plan.pattern:
+        found = compile_pattern(rule.plan.pattern).fullmatch(number)
+        groups = tuple(found.group(n) or "" for n in range(found.re.groups + 1))
+    match = Match(rule, groups)
+    return [match.filled(step.to) for step in rule.steps]
+
+
+def _circles(plans: Plans, canonical: Callable[[str], str]) -> Iterator[Finding]:
+    """Yield plans that are led back to themselves by destinations whose plan is followed."""
+    active = [rule for rule in plans.rules if rule.plan.enabled]
+    names = {canonical(rule.plan.name): rule for rule in reversed(active) if rule.plan.name}
+    patterns = [rule for rule in active if rule.plan.pattern]
+    numbers = PatternSet([rule.plan.pattern for rule in patterns])
+
+    def decides(number: str) -> Rule | None:
+        if named := names.get(canonical(number)):
+            return named
+        return next((patterns[index] for index in numbers.matching(number)), None)
+
+    for rule in active:
+        if not any(step.expand for step in rule.steps):
+            continue
+        number = rule.plan.name or Language(rule.plan.pattern).sample()
+        if number is not None and decides(number) is rule and _returns(rule, number, decides):
+            example = f", {number} for one" if rule.plan.pattern else ""
+            words = f"plan {rule.number + 1} leads back to itself{example}; it is followed once"
+            yield f"routing.plans[{rule.number}]", words
+
+
+def _returns(begin: Rule, number: str, decides: Callable[[str], Rule | None]) -> bool:
+    seen: set[int] = set()
+    todo = [(begin, number, 0)]
+    while todo:
+        rule, called, depth = todo.pop()
+        for step, to in zip(rule.steps, _filled(rule, called), strict=True):
+            after = decides(to) if step.expand and not _IS_URI.match(to) else None
+            if after is begin:
+                return True
+            if after is not None and after.number not in seen and depth < _DEEPEST:
+                seen.add(after.number)
+                todo.append((after, to, depth + 1))
+    return False

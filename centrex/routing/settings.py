@@ -65,6 +65,8 @@ def _destination(text: str) -> str:
             raise ValueError("is no SIP URI")
     elif re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", text):
         raise ValueError("must begin with sip: or sips:, or be a user or a number")
+    elif text.startswith("@"):
+        raise ValueError(f"has no number before {text}; \\0{text} hands on the one called")
     return text
 
 
@@ -74,6 +76,16 @@ def _address(text: str) -> str:
     uri = parse_uri(text.encode()) if _destination(text) else None
     if not isinstance(uri, SipUri) or uri.user:
         raise ValueError("must name a host and no user, such as sip:gw.example.com:5060")
+    return text
+
+
+def _contact(text: str) -> str:
+    try:
+        uri = parse_uri(text.encode()) if text else None
+    except PeerError as error:
+        raise ValueError(f"is no SIP URI: {error.what}") from None
+    if uri is not None and not isinstance(uri, SipUri):
+        raise ValueError("is no SIP URI")
     return text
 
 
@@ -112,7 +124,7 @@ class DirectoryEntry(_Table, frozen=True):
     )
     company: str = Field("", title="Company", description="Company shown.", json_schema_extra=_LIVE)
     note: str = Field("", title="Note", description="Your own note.", json_schema_extra=_LIVE)
-    contact: str = Field(
+    contact: Annotated[str, AfterValidator(_contact)] = Field(
         "",
         pattern=r"^(sips?:[^\s<>]+)?$",
         title="Fixed contact",
@@ -250,7 +262,8 @@ class Gateway(_Table, frozen=True):
         ge=0,
         le=3600,
         title="Check interval",
-        description="How often OPTIONS asks whether an address is there; 0 for never.",
+        description="How often OPTIONS asks whether an address is there; 0 for never. Gone is one "
+        "that answers two in a row not within 5 s.",
         json_schema_extra=_LIVE_S,
     )
     enabled: bool = Field(True, title="Enabled", description="Use it.", json_schema_extra=_LIVE)

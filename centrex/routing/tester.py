@@ -6,10 +6,10 @@ It asks the same functions as a call does (`plans`, `hunt`) and turns their answ
 import datetime as dt
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from centrex.routing.hunt import Stop, View, hunt
-from centrex.routing.plans import Plans
+from centrex.routing.plans import Plans, Rule
 from centrex.routing.settings import Gateway
 from centrex.routing.target import Target
 from centrex.sip.uri import SipUri
@@ -35,6 +35,9 @@ class Limits:
     final_answer_s: float
     call_maximum_s: float
     """For all together; 0 for no limit."""
+
+
+_RINGS: Final = "rings until somebody answers; else the caller gets 480, or the last one's answer"
 
 
 class StandingView:
@@ -89,10 +92,9 @@ def try_route(
     return {
         "number": question.number,
         "at": question.when.isoformat(timespec="minutes"),
-        "plan": None if match is None else _plan(match.rule.number, match.rule.key, match.groups),
+        "plan": None if match is None else {**_numbered(match.rule), "groups": list(match.groups)},
         "looked": [
-            {"plan": one.rule.number, "key": one.rule.key, "why": one.why, "decides": one.decides}
-            for one in looked
+            {**_numbered(one.rule), "why": one.why, "decides": one.decides} for one in looked
         ],
         "steps": steps,
         "seconds": total,
@@ -100,8 +102,9 @@ def try_route(
     }
 
 
-def _plan(number: int, key: str, groups: Sequence[str]) -> dict[str, Any]:
-    return {"plan": number, "key": key, "groups": list(groups)}
+def _numbered(rule: Rule) -> dict[str, Any]:
+    """Return which plan it is: `index` as in the configuration's keys, `number` as people count."""
+    return {"index": rule.number, "number": rule.number + 1, "key": rule.key}
 
 
 def _user(number: str, view: View) -> Stop:
@@ -115,19 +118,25 @@ def _timed(stops: Sequence[Stop], limits: Limits) -> tuple[list[dict[str, Any]],
     usable = [stop for stop in stops if stop.targets]
     steps: list[dict[str, Any]] = []
     at = 0.0
+    most = limits.call_maximum_s
     for stop in stops:
-        ring_s = 0.0
-        if stop.targets:
+        ring_s, cut, why = 0.0, False, stop.why
+        if stop.targets and most and at >= most:
+            cut, why = True, f"not tried: the {most:g} s for all together are over"
+        elif stop.targets:
             general = limits.final_answer_s if stop is usable[-1] else limits.rollover_s
             ring_s = stop.ring_s or general
-            if limits.call_maximum_s:
-                ring_s = max(min(ring_s, limits.call_maximum_s - at), 0.0)
+            if most and ring_s > most - at:
+                ring_s, cut = most - at, True
+                why = why or f"cut short: all together have {most:g} s"
         steps.append(
             {
                 "to": stop.to,
                 "kind": stop.kind,
                 "uris": [uri.decode("utf-8", "backslashreplace") for uri in _uris(stop)],
-                "why": stop.why,
+                "why": why,
+                "cut": cut,
+                "gone": [uri.decode("utf-8", "backslashreplace") for uri in stop.gone],
                 "from_s": at,
                 "ring_s": ring_s,
             }
@@ -142,7 +151,10 @@ def _uris(stop: Stop) -> list[bytes]:
 
 def _outcome(planned: bool, steps: Sequence[Mapping[str, Any]]) -> str:
     if any(step["uris"] for step in steps):
-        return "rings until somebody answers; else the caller gets 480, or the last one's answer"
+        limit = (
+            "; timeouts.call_maximum ends it early" if any(step["cut"] for step in steps) else ""
+        )
+        return f"{_RINGS}{limit}"
     if planned:
         return "480: none of the plan's destinations can be reached"
     missing = str(steps[0]["why"]) if steps else ""

@@ -46,12 +46,26 @@ class Subscription:
     """What one listener has still to read: bounded, the oldest goes first.
 
     Made by `Bus.subscribe`; `close` it, or use it in a `with` statement.
+
+    Attributes:
+        kinds: The kinds that are heard.
+        closely: Those of them of which everything is heard, however slight.
     """
 
-    __slots__ = ("_bus", "_least", "_limit", "_lost", "_queue", "_wake", "_wake_at", "kinds")
+    __slots__ = (
+        "_bus", "_least", "_limit", "_lost", "_queue", "_wake", "_wake_at", "closely", "kinds",
+    )  # fmt: skip
 
-    def __init__(self, bus: "Bus", kinds: frozenset[Kind], limit: int, least: Severity) -> None:
+    def __init__(
+        self,
+        bus: "Bus",
+        kinds: frozenset[Kind],
+        limit: int,
+        least: Severity,
+        closely: frozenset[Kind] = frozenset(),
+    ) -> None:
         self._bus, self.kinds, self._limit, self._least = bus, kinds, limit, least
+        self.closely = kinds & closely
         self._queue: deque[Stamped] = deque()
         self._lost = 0
         self._wake: anyio.Event | None = None
@@ -196,9 +210,10 @@ class Bus:
         *,
         limit: int = 5_000,
         least: Severity = Severity.DEBUG,
+        closely: Collection[Kind] = (),
     ) -> Subscription:
-        """Listen for some kinds from a severity on, with a queue of that many events."""
-        subscription = Subscription(self, frozenset(kinds), limit, least)
+        """Listen for some kinds from a severity on, to some closely, with a queue of that many events."""
+        subscription = Subscription(self, frozenset(kinds), limit, least, frozenset(closely))
         self._subscriptions = (*self._subscriptions, subscription)
         self.reckon()
         return subscription
@@ -213,14 +228,18 @@ class Bus:
             item = (self._wall(), event)
             self.counts[event.kind] = self.counts.get(event.kind, 0) + 1
             for subscription in self._subscriptions:
-                if event.kind in subscription.kinds and event.severity >= subscription.least:
+                if event.kind in subscription.kinds and (
+                    event.severity >= subscription.least or event.kind in subscription.closely
+                ):
                     subscription.offer(item)
 
     def reckon(self) -> None:
         """See anew what is worth making events of."""
         heard = frozenset[Kind]().union(*(one.kinds for one in self._subscriptions))
         self.wanted = (self._enabled & heard) | {Kind.ERRORS}
-        closely = [one.kinds for one in self._subscriptions if one.least <= Severity.DEBUG]
+        closely = [
+            one.kinds if one.least <= Severity.DEBUG else one.closely for one in self._subscriptions
+        ]
         self.details = self._enabled & frozenset[Kind]().union(*closely)
 
 

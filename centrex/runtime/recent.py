@@ -76,18 +76,23 @@ class Recent:
     def stream(self, params: dict[str, Any]) -> Batches:
         """Give events as they happen, some at a time: `{"rows": …, "lost": …}`.
 
-        Params: `kinds`, all where it is missing; `level`, the least severity; `recent`, how many of
-        those that have happened already are given first.
+        Params: `kinds`, all where it is missing; `level`, the least severity; `closely`, kinds of which
+        everything is given; `recent`, how many of those that have happened already are given first.
 
         Raises:
             Refused: The parameters are not understood.
         """
         kinds = _kinds(params)
-        return self._batches(kinds, _level(params), _count(params, "recent", 0))
+        closely = _kinds({"kinds": params.get("closely") or []})
+        return self._batches(kinds, _level(params), closely, _count(params, "recent", 0))
 
-    async def _batches(self, kinds: Collection[Kind], least: Severity, recent: int) -> Batches:
+    async def _batches(
+        self, kinds: Collection[Kind], least: Severity, closely: Collection[Kind], recent: int
+    ) -> Batches:
         items: deque[Stamped | Lost] = deque(self._newest(recent, kinds, least))
-        with self._bus.subscribe(kinds, limit=REMEMBERED, least=least) as subscription:
+        with self._bus.subscribe(
+            kinds, limit=REMEMBERED, least=least, closely=closely
+        ) as subscription:
             self._changed()
             try:
                 while True:

@@ -69,9 +69,14 @@ def of_engine(
     config, routes = (
         (engine.config, core.routes) if edited is None else (edited, make_routes(edited))
     )
-    question = _question(config, params, is_known=view.knows)
+    question = _question(config, params, is_known=lambda user: _is_there(view, user))
     answer = try_route(question, routes.plans, routes.gateways, view, _limits(config))
     return {**answer, "live": True, "edited": edited is not None}
+
+
+def _is_there(view: CoreView, user: bytes) -> bool:
+    """Whether somebody may call as a user: one that exists, or is registered without a password."""
+    return view.knows(user) or bool(view.contacts(user))
 
 
 def of_config(config: Config, params: dict[str, Any]) -> dict[str, Any]:

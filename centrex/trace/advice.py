@@ -162,6 +162,13 @@ REFUSALS: Final[Mapping[Rule, Verdict]] = {
             "Let the last destination be one that always answers, such as voicemail.",
         ),
     ),
+    Rule.TIME_UP: Verdict(
+        "nobody answered within the {0} s that all its destinations have together",
+        (
+            "Raise `timeouts.call_maximum`, or set it to 0 for no such limit.",
+            "Or let the first destinations ring for less: `timeouts.rollover`, or `ring` in the plan.",
+        ),
+    ),
     Rule.NOBODY_ANSWERED: Verdict(
         "nobody answered at any of the plan's destinations (480)",
         (
@@ -279,6 +286,38 @@ TARGETS: Final[Mapping[Rule, Verdict]] = {
     ),
 }
 """What became of a target; whole clauses."""
+
+_GATEWAY_HELP: Final = (
+    "`centrex gateways` shows which addresses answer, and why others do not.",
+    "See that the gateway is switched on, that `[[routing.gateways]]` has its address, port and "
+    "transport, and that no firewall is in between.",
+)
+
+GATEWAYS: Final[Mapping[Rule, Verdict]] = {
+    Rule.TARGET_SILENT: Verdict(
+        "the gateway {gateway} gave no sign of life at {0} for {1} s",
+        (*_GATEWAY_HELP, "Give it a second address: the next one is tried in its place."),
+    ),
+    Rule.TARGET_UNREACHABLE: Verdict(
+        "the gateway {gateway} could not be reached at {0}: {1}", _GATEWAY_HELP
+    ),
+    Rule.TARGET_RANG_OUT: Verdict(
+        "it rang for {1} s by way of the gateway {gateway} and nobody answered",
+        ("To let it ring longer, give the destination a `ring` of its own in its plan.",),
+    ),
+    Rule.TARGET_REFUSED: Verdict(
+        "the gateway {gateway} answered {1} {2}",
+        (
+            "The gateway's own log, or its provider, tells why; a login that is wrong or lacks "
+            "credit is often the reason.",
+            "`centrex gateways` shows how its addresses are.",
+        ),
+    ),
+}
+"""The same of a gateway; `{gateway}` is its name."""
+
+OF_THE_CALLEE: Final = frozenset({404, 410, 480, 484, 486, 487, 488, 600, 603, 604, 606})
+"""What a gateway says of whoever is called, and not of itself."""
 
 STATUSES: Final[Mapping[int, Verdict]] = {
     301: Verdict("{callee} has moved to another address", ("Call the new address.",)),

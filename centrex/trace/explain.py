@@ -10,6 +10,8 @@ from typing import Final
 
 from centrex.base.untrusted import shown
 from centrex.trace.advice import (
+    GATEWAYS,
+    OF_THE_CALLEE,
     REFUSALS,
     SILENT,
     TARGETS,
@@ -88,11 +90,24 @@ class _Case:
             return by_reason(facts[1]), facts
         if rule is Rule.REGISTRATION_REFUSED:
             return by_registrar(_status(facts[1])), facts
+        if rule in GATEWAYS and self.gateway(at) and _status(facts[1]) not in OF_THE_CALLEE:
+            return GATEWAYS[rule], facts
         if rule is Rule.TARGET_REFUSED:
             return by_status(_status(facts[1]), facts[2]), facts
         if rule is Rule.ANSWERED:
             return by_status(_status(facts[0]), facts[1]), facts
         return REFUSALS.get(rule) or TARGETS[rule], facts
+
+    def gateway(self, at: int) -> str:
+        """Return the gateway that the decision at that place is about; empty for none."""
+        return next(
+            (
+                told(facts)[1]
+                for _, rule, *facts in self.story[:at]
+                if rule is Rule.GATEWAY_TRIED and facts[:1] == list(self.story[at][2:3])
+            ),
+            "",
+        )
 
     def tell(self, at: int) -> tuple[str, tuple[str, ...]]:
         """Return why the decision at that place was taken, as part of a sentence, and advice."""
@@ -104,6 +119,7 @@ class _Case:
             "caller": self.caller,
             "callee": self.callee,
             "source": self.source,
+            "gateway": self.gateway(at),
         }
         advice = tuple(text.format(*facts, **named) for text in verdict.advice)
         return verdict.why.format(*facts, **named), advice
@@ -279,6 +295,9 @@ def _failed(case: _Case, start: str) -> tuple[str, tuple[str, ...]]:
 def _cause(case: _Case) -> int:
     """Return where the decision stands that made a request fail, -1 where it has not failed."""
     final = case.last(Rule.ANSWERED)
+    time_up = case.last(Rule.TIME_UP)
+    if time_up >= 0:
+        return time_up
     if final >= 0:
         status = _status(case.facts(final)[0])
         for at in range(final, -1, -1):

@@ -49,11 +49,13 @@ class Rule(enum.Enum):
     PLAN = "plan"
     PLAN_SKIPPED = "plan-skipped"
     PLAN_EMPTY = "plan-empty"
+    TIME_UP = "time-up"  # (seconds,)
     NOBODY_ANSWERED = "nobody-answered"
     REDIRECTED = "redirected"
     LEG_ENDED = "leg-ended"  # (uri, why)
     GATEWAY_ASKED = "gateway-asked"  # (gateway, status)
     GATEWAY_REFUSED = "gateway-refused"  # (gateway, why)
+    GATEWAY_TRIED = "gateway-tried"  # (uri, gateway, how it is)
     GATEWAY_SILENT = "gateway-silent"  # (uri, next uri)
     OUTSIDE_TARGET = "outside-target"  # (uri,)
     IN_DIALOG = "in-dialog"  # (method, flow name)

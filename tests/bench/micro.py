@@ -1,15 +1,18 @@
-"""What the core costs without sockets: microseconds per complete call, OPTIONS and REGISTER.
+"""What the core costs without sockets: microseconds per complete call, OPTIONS, REGISTER and plan found.
 
 Run it as `python -m tests.bench.micro [-p]`; `-p` profiles the calls instead.
 """
 
 import cProfile
+import datetime as dt
 import gc
 import pstats
 import sys
 import time
 from collections.abc import Callable
 
+from centrex.routing.plans import Plans
+from centrex.routing.settings import Plan
 from centrex.sip.message import parse
 from centrex.sip.names import RECORD_ROUTE
 from tests.support.proxy import DOMAIN, Proxy, request, respond
@@ -160,6 +163,22 @@ def main() -> None:
                 core.events.clear()
 
         timed(name, feed, count)
+    timed("plan", _plans_asked(count), count)
+
+
+def _plans_asked(count: int) -> Callable[[], None]:
+    """Return what has the plan found for a number by the last of 300 patterns, with 700 names."""
+    names = [Plan(name=f"u{n}", destinations=("a", "b")) for n in range(700)]
+    patterns = [Plan(pattern=rf"{n:03}9(\d{{2,9}})", destinations=(r"\1@gw",)) for n in range(300)]
+    plans = Plans([*names, *patterns], str.lower)
+    when = dt.datetime(2026, 11, 26, 12, tzinfo=dt.UTC)
+    assert plans.find("299912345", lambda: when) is not None
+
+    def ask() -> None:
+        for _ in range(count):
+            plans.find("299912345", lambda: when)
+
+    return ask
 
 
 if __name__ == "__main__":

@@ -111,6 +111,24 @@ def test_watchers_are_listed(line: CommandLine) -> None:
         assert line.run("subscriptions").stdout == "nobody watches anything\n"
 
 
+def test_gateways_are_listed(line: CommandLine) -> None:
+    row = {
+        "name": "pstn",
+        "address": "sip:192.0.2.51",
+        "state": "gone",
+        "status": None,
+        "why": "it does not answer",
+        "since_s": 12,
+    }
+    with FakeInstance(line.paths.control, {"gateways": {"gateways": [row]}}):
+        assert line.json("gateways") == {"gateways": [row]}
+        assert line.run("gateways").stdout.splitlines()[1].split() == [
+            "pstn", "sip:192.0.2.51", "gone", "12", "-", "it", "does", "not", "answer",
+        ]  # fmt: skip
+    with FakeInstance(line.paths.control, {"gateways": {"gateways": []}}):
+        assert line.run("gateways").stdout == "there is no gateway\n"
+
+
 def test_calls_are_listed(line: CommandLine) -> None:
     with FakeInstance(line.paths.control, {"calls": {"calls": [CALL]}}):
         result = line.run("calls")

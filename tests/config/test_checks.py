@@ -116,6 +116,17 @@ def test_ways_out_where_nobody_logs_in(plan: str, warned: bool, tmp_path: Path) 
         assert all(one.endswith(where) for one in told)
 
 
+def test_a_gateway_that_would_be_asked_for_a_password(tmp_path: Path) -> None:
+    login = f'[[auth.credentials]]\nlogin = "a"\nha1_md5 = "{HASH}"\n'
+    gateway = '[[routing.gateways]]\nname = "pstn"\naddresses = ["sip:192.0.2.60"]\n'
+    told = ["routing.gateways[0].addresses"]
+    assert keys_of_warnings(NETWORK + login + gateway, tmp_path) == told
+    trusted = '[auth]\ntrusted = ["192.0.2.0/24"]\n'
+    assert keys_of_warnings(NETWORK + trusted + login + gateway, tmp_path) == []
+    ours = 'login = "a"\npassword = "b"\n'
+    assert keys_of_warnings(NETWORK + login + gateway + ours, tmp_path) == []
+
+
 def test_a_sound_configuration_has_no_errors(tmp_path: Path) -> None:
     text = f'{NETWORK}[[auth.credentials]]\nlogin = "a"\nha1_md5 = "{HASH}"\n'
     loaded = load_text(text, file=tmp_path / "x.toml")

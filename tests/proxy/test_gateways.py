@@ -1,15 +1,20 @@
 """Gateways are asked by OPTIONS whether they are there, and calls go by the answer."""
 
+import datetime as dt
 from typing import Any
 
 import pytest
 
 from centrex.base import Transport
+from centrex.proxy.hunting import CoreView
+from centrex.routing.hunt import hunt
 from centrex.routing.rfc3263 import Target as Place
+from centrex.trace import Rule
 from tests.support.calling import Phone, names, start
 from tests.support.hunting import invites, planned
 from tests.support.proxy import Proxy
 
+NOON = dt.datetime(2026, 11, 26, 12, tzinfo=dt.UTC)
 ONE, TWO = "198.51.100.1", "198.51.100.2"
 ROW: dict[str, Any] = {
     "name": "pstn",
@@ -81,6 +86,101 @@ def test_one_that_is_gone_is_the_last_to_be_tried(proxy: Proxy, how: str) -> Non
     assert works(proxy) == [True, True]
     assert "gateway.back" in [event.name for event in proxy.core.events]
     assert invites(alice.calls("9123", branch="z9hG4bK2", call_id="c2")) == [ONE]
+
+
+def seconds(proxy: Proxy, count: int) -> list[Any]:
+    """Let seconds pass as a server does: timers, then a look at the gateways; return what left."""
+    sent: list[Any] = []
+    for _ in range(count):
+        sent += proxy.advance(1) or []
+        sent += tick(proxy)
+    return sent
+
+
+@pytest.mark.parametrize(("interval", "noticed"), [(1, 4), (3, 6), (30, 10), (600, 10)])
+def test_silence_is_noticed_in_a_few_seconds(proxy: Proxy, interval: int, noticed: int) -> None:
+    planned(proxy, PLAN, gateways=[{**ROW, "check_interval": interval}])
+    tick(proxy)
+    seconds(proxy, noticed - 1)
+    assert works(proxy) == [True, True]
+    seconds(proxy, 1)
+    assert works(proxy) == [False, False]
+    for _ in range(60):
+        seconds(proxy, 1)
+        assert len(proxy.core.layer.clients) <= 2, "one question at a time to each"
+
+
+def test_one_question_that_is_lost_does_no_harm(proxy: Proxy) -> None:
+    tick(proxy)
+    again = seconds(proxy, 5)
+    assert len({data for _, data in again if b"OPTIONS sip:198.51.100.1 " in data}) == 2
+    answer(proxy, again[-2:], ONE, 200)
+    answer(proxy, again[-2:], TWO, 200)
+    seconds(proxy, 24)
+    assert works(proxy) == [True, True]
+    assert not any("gateway" in event.name for event in proxy.core.events)
+
+
+def test_an_old_question_does_not_speak_for_one_that_came_back(proxy: Proxy) -> None:
+    tick(proxy)
+    old = proxy.core.gateways.probes[0].question
+    assert old is not None
+    seconds(proxy, 11)
+    assert works(proxy) == [False, False]
+    sent = seconds(proxy, 30)
+    answer(proxy, sent[-2:], ONE, 200)
+    assert works(proxy) == [True, False]
+    old.failed(proxy.core, "it does not answer", proxy.now)
+    old.answered(proxy.core, 503, proxy.now)
+    proxy.advance(40)
+    assert works(proxy) == [True, False]
+
+
+def test_two_gateways_with_one_address_are_asked_each_in_its_time(proxy: Proxy) -> None:
+    rows = [
+        {"name": "a", "addresses": (f"sip:{ONE}",), "check_interval": 10},
+        {"name": "b", "addresses": (f"sip:{ONE}",), "check_interval": 60},
+    ]
+    planned(proxy, PLAN, gateways=rows)
+    a, b = proxy.core.gateways.probes
+    assert (a.name, a.interval, b.name, b.interval) == ("a", 10, "b", 60)
+    sent = tick(proxy)
+    assert len(sent) == 2
+    for flow, data in sent:
+        answer(proxy, [(flow, data)], ONE, 200)
+    proxy.now += 10
+    assert len(tick(proxy)) == 1
+    assert proxy.core.gateways.works(f"sip:{ONE}")
+    proxy.core.gateways.failed(proxy.core, a, "it answers 503", proxy.now)
+    assert proxy.core.gateways.works(f"sip:{ONE}"), "the other one's question was answered"
+
+
+def test_a_call_tells_how_the_gateway_was(proxy: Proxy) -> None:
+    alice = Phone(proxy, "alice", "192.0.2.7")
+    alice.calls("9123")
+    assert "not been heard of" in told(proxy)
+    answer(proxy, tick(proxy), ONE, 503)
+    (gone,) = proxy.core.gateways.gone
+    assert (gone.address, gone.why) == (f"sip:{ONE}", "it answers 503")
+    view = CoreView(proxy.core, proxy.now)
+    match = proxy.core.routes.plans.find("9123", lambda: NOON)
+    assert match is not None
+    routes = proxy.core.routes
+    (stop,) = hunt(match, routes.plans, routes.gateways, view, NOON, may_leave=True)
+    assert stop.gone == (f"sip:123@{ONE}".encode(),)
+    answer(proxy, [sent for sent in seconds(proxy, 30) if sent[0].host == TWO][-1:], TWO, 503)
+    alice.calls("9123", branch="z9hG4bK3", call_id="c3")
+    assert "it counts as gone: " in told(proxy, "c3")
+
+
+def told(proxy: Proxy, call_id: str = "call-1") -> str:
+    found = [
+        facts
+        for _, rule, *facts in proxy.core.journal.story(call_id.encode())
+        if rule is Rule.GATEWAY_TRIED
+    ]
+    assert found, proxy.core.journal.story(call_id.encode())
+    return str(found[-1][2])
 
 
 def test_a_name_is_looked_up(proxy: Proxy) -> None:

@@ -1,18 +1,25 @@
 """What is odd about plans."""
 
+import datetime as dt
 from typing import Any
 
 import pytest
 
-from centrex.routing.lint import lint
-from centrex.routing.settings import RoutingSettings
+from centrex.routing.lint import Known, lint, lint_directory
+from centrex.routing.settings import DirectorySettings, RoutingSettings
 
 USERS = {"a", "b"}
+TODAY = dt.date(2026, 11, 26)
 
 
 def findings(*plans: dict[str, Any], gateways: Any = (), users: Any = USERS) -> list[str]:
     settings = RoutingSettings.model_validate({"plans": plans, "gateways": gateways})
-    return [f"{key}: {words}" for key, words in lint(settings, users, str.lower)]
+    return [
+        f"{key}: {words}"
+        for key, words in lint(
+            settings, Known(users=users, canonical=str.lower, hosts={"here"}, today=TODAY)
+        )
+    ]
 
 
 def test_all_is_well() -> None:
@@ -28,15 +35,22 @@ def test_all_is_well() -> None:
 @pytest.mark.parametrize(
     ("plans", "words"),
     [
-        ([{"name": "a", "destinations": ["b"]}, {"name": "A", "destinations": ["b"]}], "plans[1]: never decides: routing.plans[0]"),
-        ([{"pattern": "1", "destinations": ["b"]}, {"pattern": "1", "destinations": ["b"]}], "plans[1]: never decides"),
-        ([{"pattern": ".*", "destinations": ["b"]}, {"pattern": "1", "destinations": ["b"]}], "plans[1]: never decides"),
+        ([{"name": "a", "destinations": ["b"]}, {"name": "A", "destinations": ["b"]}], "plans[1]: plan 2 never decides: plan 1"),
+        ([{"pattern": "1", "destinations": ["b"]}, {"pattern": "1", "destinations": ["b"]}], "plans[1]: plan 2 never decides"),
+        ([{"pattern": ".*", "destinations": ["b"]}, {"pattern": "1", "destinations": ["b"]}], "plans[1]: plan 2 never decides"),
+        ([{"pattern": r"9(\d+)", "destinations": ["b"]}, {"pattern": r"91(\d+)", "destinations": ["b"]}], "plan 1 before it matches all that 91"),
+        ([{"name": "a", "destinations": ["b"], "times": ["2020-01-01", "mon 2026-11-01..2026-11-24"]}], "its dates are all past"),
+        ([{"pattern": r"6(\d+)", "destinations": [{"to": r"6\1", "expand": True}]}], "plan 1 leads back to itself, 60 for one"),
+        ([{"pattern": r"6\d", "destinations": [{"to": "a", "expand": True}]}, {"name": "a", "destinations": [{"to": "60", "expand": True}]}], "plan 2 leads back"),
+        ([{"name": "a", "destinations": ["sip:ghost@Here"]}], "there is no user ghost here"),
+        ([{"pattern": "[ab]", "destinations": ["x@gw"]}], "plan 1 takes calls for a, b: users here"),
+        ([{"name": "a", "destinations": ["1234,voicemail"]}], 'two destinations are ["1234", "voicemail"]'),
         ([{"pattern": ".*", "destinations": ["b"]}], "matches every number"),
         ([{"pattern": r"\+?.+", "destinations": ["b"]}], "matches every number"),
         ([{"name": "a", "destinations": []}], "is empty"),
         ([{"name": "a", "destinations": ["x"]}], "there is no user x"),
         ([{"name": "a", "destinations": ["1@x"]}], "there is no gateway x"),
-        ([{"name": "a", "destinations": [{"to": "b", "expand": True}]}, {"name": "b", "destinations": [{"to": "A", "expand": True}]}], "plans[1]: leads back"),
+        ([{"name": "a", "destinations": [{"to": "b", "expand": True}]}, {"name": "b", "destinations": [{"to": "A", "expand": True}]}], "plans[1]: plan 2 leads back"),
     ],
 )  # fmt: skip
 def test_what_is_odd(plans: list[dict[str, Any]], words: str) -> None:
@@ -62,3 +76,39 @@ def test_two_gateways_of_one_name() -> None:
     assert "already the name" in findings(gateways=[gateway, gateway])[0]
     off = {"name": "gw", "addresses": ["sip:gw"], "enabled": False}
     assert "switched off" in findings({"name": "a", "destinations": ["1@gw"]}, gateways=[off])[0]
+
+
+def test_what_is_not_odd() -> None:
+    assert not findings(
+        {"pattern": r"91(\d+)", "destinations": ["b"]},
+        {"pattern": r"9(\d+)", "destinations": ["b"]},
+        {"pattern": r"9(\d*)", "destinations": ["b"]},
+        {"pattern": "[ab]", "destinations": [r"\0", "b"]},
+        {"pattern": r"7\d", "destinations": [{"to": "a", "expand": True}]},
+        {"name": "b", "destinations": ["sip:B@here", "sip:ghost@there"]},
+        {"name": "c", "destinations": ["b"], "times": ["2020-01-01", "2026-11-25", "sat"]},
+    )
+
+
+def test_half_a_login() -> None:
+    row = {"name": "gw", "addresses": ["sip:gw"]}
+    assert "without a password" in findings(gateways=[{**row, "login": "a"}])[0]
+    assert "never used" in findings(gateways=[{**row, "password": "a"}])[0]
+
+
+def test_the_directory() -> None:
+    rows = [{"name": name} for name in ("a", "A", "Registrar", "b c", "d")]
+    off = {"name": "d", "enabled": False}
+    settings = DirectorySettings.model_validate({"entries": [*rows, off]})
+    told = [f"{key}: {words}" for key, words in lint_directory(settings, "registrar", str.lower)]
+    assert len(told) == 3
+    for words, one in zip(
+        ("[1].name: A is there already, as a", "own name", "space"), told, strict=True
+    ):
+        assert words in one
+    assert len(list(lint_directory(settings, "registrar", str))) == 1
+
+
+def test_many_plans_are_looked_through_in_a_moment() -> None:
+    plans = [{"pattern": rf"{n:03}9(\d{{2,9}})", "destinations": ["b"]} for n in range(300)]
+    assert not findings(*plans)

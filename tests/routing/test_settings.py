@@ -37,6 +37,7 @@ def test_plans(row: dict[str, Any]) -> None:
         ({"name": "a", "destinations": ("sip:",)}, "SIP URI"),
         ({"name": "a", "destinations": ("sip:a@b:99999",)}, "SIP URI"),
         ({"name": "a", "destinations": ("tel:123",)}, "sip:"),
+        ({"name": "a", "destinations": ("@pstn",)}, "no number before @pstn"),
         ({"name": "a", "destinations": ({"to": "a", "ring": 4000},)}, "3600"),
         ({"name": "a", "times": ("noon",)}, "days are"),
     ],

@@ -32,10 +32,22 @@ def test_the_time_line() -> None:
     assert told["seconds"] == 167
     assert told["steps"][1]["why"] == "no phone is registered"
     assert told["steps"][3]["uris"] == ["sip:door@192.0.2.9"]
-    assert told["plan"] == {"plan": 0, "key": "n", "groups": ["N"]}
+    assert told["plan"] == {"index": 0, "number": 1, "key": "n", "groups": ["N"]}
     assert "somebody answers" in told["outcome"]
     short = Limits(rollover_s=20, final_answer_s=120, call_maximum_s=40)
     assert ask("N", row, limits=short)["seconds"] == 40
+
+
+def test_where_the_limit_for_all_cuts() -> None:
+    row = {"name": "n", "destinations": ("sip:x@far", "sip:y@far", "sip:z@far")}
+    told = ask("n", row, limits=Limits(rollover_s=20, final_answer_s=120, call_maximum_s=30))
+    assert [(step["ring_s"], step["cut"]) for step in told["steps"]] == [
+        (20, False), (10, True), (0, True),
+    ]  # fmt: skip
+    assert told["steps"][1]["why"] == "cut short: all together have 30 s"
+    assert told["steps"][2]["why"] == "not tried: the 30 s for all together are over"
+    assert "timeouts.call_maximum ends it early" in told["outcome"]
+    assert "call_maximum" not in ask("n", row)["outcome"]
 
 
 def test_without_a_plan() -> None:

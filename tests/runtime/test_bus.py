@@ -178,3 +178,17 @@ def test_log_records_become_events() -> None:
 
 def test_the_time_of_day_is_aware_and_utc() -> None:
     assert utc_now().tzinfo is UTC
+
+
+def test_one_kind_is_listened_to_closely_and_the_others_are_not() -> None:
+    bus = Bus()
+    with bus.subscribe(least=Severity.INFO, closely=[Kind.CALLS]) as subscription:
+        assert bus.details == {Kind.CALLS}
+        for kind in (Kind.CALLS, Kind.REGISTRATIONS):
+            for severity in (Severity.DEBUG, Severity.INFO):
+                bus.publish(Event(kind, severity, severity.name, {}))
+        heard = [(item[1].kind, item[1].name) for item in subscription.drain()]  # type: ignore[index]
+    assert heard == [
+        (Kind.CALLS, "DEBUG"), (Kind.CALLS, "INFO"), (Kind.REGISTRATIONS, "INFO")
+    ]  # fmt: skip
+    assert not bus.details

@@ -181,10 +181,10 @@ WATCHER: Json = {
 ROUTE: Json = {
     "number": "9044",
     "at": "2026-11-26T10:15",
-    "plan": {"plan": 1, "key": r"9(\d+)", "groups": ["044"]},
+    "plan": {"index": 1, "number": 2, "key": r"9(\d+)", "groups": ["044"]},
     "looked": [
-        {"plan": 0, "key": "100", "why": "another number", "decides": False},
-        {"plan": 1, "key": r"9(\d+)", "why": r"the pattern matches, \1 is 044", "decides": True},
+        {"index": 0, "number": 1, "key": "100", "why": "another number", "decides": False},
+        {"index": 1, "number": 2, "key": r"9(\d+)", "why": r"the pattern matches, \1 is 044", "decides": True},
     ],
     "steps": [
         {"to": "1001", "kind": "user", "uris": ["sip:1001@10.0.0.4:5060"], "why": "",

@@ -53,11 +53,13 @@ SAMPLES: dict[Rule, tuple[Any, ...]] = {
     Rule.PLAN: (r"9(\d+)", 2),
     Rule.PLAN_SKIPPED: ("voicemail", "no phone is registered"),
     Rule.PLAN_EMPTY: ("1234",),
+    Rule.TIME_UP: (60.0,),
     Rule.NOBODY_ANSWERED: (),
     Rule.REDIRECTED: (TARGET, b"sip:1003@192.0.2.10"),
     Rule.LEG_ENDED: (TARGET, "another has the call"),
     Rule.GATEWAY_ASKED: ("pstn", 407),
     Rule.GATEWAY_REFUSED: ("pstn", "its login is refused"),
+    Rule.GATEWAY_TRIED: (TARGET, "pstn", "it answers"),
     Rule.GATEWAY_SILENT: (TARGET, b"sip:1@gw2.example.net"),
     Rule.OUTSIDE_TARGET: (b"sip:bob@example.net",),
     Rule.IN_DIALOG: (b"BYE", FLOW),
@@ -430,3 +432,36 @@ def test_a_watcher_is_told_of_in_a_sentence() -> None:
     ended = (Rule.SUBSCRIPTION_ENDED, b"sip:bob@example.com", b"dialog", "timeout")
     assert told(start, watched, ended).headline.endswith("no longer watches bob (dialog): timeout.")
     assert told(start, (Rule.BAD_EVENT, b"presence")).advice
+
+
+def test_the_time_for_all_destinations_is_up() -> None:
+    refused = (Rule.TARGET_REFUSED, TARGET, 480, b"Temporarily Unavailable")
+    story = told(
+        INVITE, TRIED, refused, TRIED, (Rule.TARGET_RANG_OUT, TARGET, 30), (Rule.TIME_UP, 30.0),
+        (Rule.NOBODY_ANSWERED,), (Rule.ANSWERED, 480, "Temporarily Unavailable"),
+    )  # fmt: skip
+    assert "within the 30 s that all its destinations have together" in story.headline
+    assert "timeouts.call_maximum" in story.advice[0]
+
+
+# gateways
+
+
+@pytest.mark.parametrize(
+    ("failure", "headline", "advice"),
+    [
+        ((Rule.TARGET_SILENT, TARGET, 5.0), "the gateway pstn gave no sign of life", "gateways"),
+        ((Rule.TARGET_UNREACHABLE, TARGET, "refused"), "the gateway pstn could not", "gateways"),
+        ((Rule.TARGET_RANG_OUT, TARGET, 120), "by way of the gateway pstn", "ring"),
+        ((Rule.TARGET_REFUSED, TARGET, 403, b"No credit"), "answered 403 No credit", "provider"),
+        ((Rule.TARGET_REFUSED, TARGET, 486, b"Busy Here"), "1002 is busy", "Try again"),
+    ],
+)
+def test_a_gateway_is_no_phone(failure: tuple[Any, ...], headline: str, advice: str) -> None:
+    tried = (Rule.GATEWAY_TRIED, TARGET, "pstn", "it answers")
+    story = told(INVITE, TRIED, tried, failure, (Rule.ANSWERED, 480, "Temporarily Unavailable"))
+    assert headline in story.headline
+    assert any(advice in one for one in story.advice)
+    assert not any("registered" in one for one in story.advice)
+    phone = told(INVITE, TRIED, failure)
+    assert "gateway" not in phone.headline

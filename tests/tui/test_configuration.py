@@ -6,6 +6,7 @@ from centrex import api
 from tests.support.pretend import Pretend
 from tests.support.screens import LARGE, SMALL, Operator, dashboard, text
 from tui.dialogs import DIALOGS
+from tui.draft import Draft
 from tui.screens.config import ConfigScreen
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(60)]
@@ -319,3 +320,14 @@ async def test_a_dialog_with_several_lists_shows_one_after_the_other() -> None:
             await operator.sees(f"{one['label']} – 0")
         await operator.press("L")
         await operator.sees("Routing plans – 3")
+
+
+async def test_nobody_leaves_with_edits_unasked() -> None:
+    async with dashboard(Pretend()) as operator:
+        draft = operator.app.draft = Draft({"values": {}, "origins": {}})
+        draft.set("network.domain", "example.org")
+        await operator.press("q")
+        await operator.sees("Leave without them?", "1 edit of the configuration is not applied")
+        await operator.press("escape")
+        await operator.sees_no_more("Leave without them?")
+        assert operator.app.is_running

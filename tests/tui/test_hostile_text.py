@@ -62,8 +62,9 @@ def test_no_control_or_deceptive_character_of_a_stranger_leaves(size: tuple[int,
             terminal.read(0.4)
             seen[name] = terminal.output[before:]
         terminal.press("q")
-        terminal.read(0.3)
-        terminal.press("y")
+        for _ in ("the edits", "the calls"):
+            terminal.read(0.3)
+            terminal.press("y")
         assert terminal.ends() == 0
     for name in ("log line", "phones", "remove?", "calls", "ladder", "raw", "relays", "streams",
                  "bans", "release?", "watchers", "route", "review", "logins"):  # fmt: skip

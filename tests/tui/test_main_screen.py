@@ -139,3 +139,16 @@ async def test_thousands_of_lines_a_second_leave_the_keys_quick() -> None:
         await operator.until(lambda: operator.app.activity.ring.gone >= 15_000)
         await operator.press("4")
         await operator.sees("Calls – 3")
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "200x60"])
+async def test_what_is_typed_is_seen_above_the_keys(size: tuple[int, int]) -> None:
+    async with dashboard(Pretend(), size=size) as operator:
+        await operator.press("colon", *"config med")
+        await operator.sees(":config med", "Esc cancel")
+        rows = text(operator.app).rstrip("\n").splitlines()
+        assert "config med" in rows[-2]
+        await operator.press("escape", "slash", *"needle")
+        await operator.sees("/needle")
+        await operator.press("escape", "w")
+        await operator.sees("write to:")

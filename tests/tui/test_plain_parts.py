@@ -183,6 +183,22 @@ def test_edits_are_collected_undone_and_told_in_order() -> None:
     assert draft.changes() == []
 
 
+def test_a_login_that_is_deleted_and_taken_back_has_its_password_again() -> None:
+    draft = Draft(opened())
+    draft.add(CREDENTIALS, {"login": "1009"})
+    draft.password("1009", None)
+    place = len(draft.rows(CREDENTIALS)) - 1
+    draft.delete(CREDENTIALS, place)
+    assert "password" not in [one["op"] for one in draft.changes()]
+    assert draft.undo(CREDENTIALS)
+    assert [one["op"] for one in draft.changes()] == ["add", "password"]
+    draft.delete(CREDENTIALS, place)
+    draft.add(CREDENTIALS, {"login": "1009"})
+    draft.password("1009", "again")
+    told = [(one["op"], one.get("password", "")) for one in draft.changes()]
+    assert told == [("add", ""), ("delete", ""), ("add", ""), ("password", "again")]
+
+
 def test_a_login_and_its_password_go_together() -> None:
     draft = Draft(opened())
     draft.add(CREDENTIALS, {"login": "1002"})

@@ -1,5 +1,6 @@
 """Routing plans in a running server: by the command line, by calls, and after a reload."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -80,3 +81,25 @@ def test_gateways_are_listed(server: CentrexServer) -> None:
     assert server.command("reload")[0] == 0
     (row,) = control(server, "gateways")["gateways"]
     assert (row["name"], row["address"], row["state"]) == ("pstn", "sip:127.0.0.1:9", "unchecked")
+
+
+def test_one_that_is_gone_is_told_of(server: CentrexServer) -> None:
+    gateway = {"name": "pstn", "addresses": ["sip:127.0.0.1:9"], "check_interval": 1}
+    plan = {"pattern": r"9(\d+)", "destinations": [r"\1@pstn"]}
+    change(server, routing={"gateways": [gateway], "plans": [plan]})
+    assert server.command("reload")[0] == 0
+    with SipClient("alice", server) as alice:
+        assert alice.register().status == 200
+        deadline = time.monotonic() + 15
+        while not (warnings := server.ask("status")["warnings"]) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert any("the gateway pstn is gone at sip:127.0.0.1:9" in one for one in warnings)
+        code, out, _ = server.command("gateways")
+        assert (code, "gone" in out) == (0, True)
+        assert "does not answer" in server.command("route", "test", "9123", "--from", "alice")[1]
+        call = alice.invite("9123")
+        ending = alice.find(lambda message: message.status >= 480 or message.status == 408)
+        assert ending is not None
+        story = control(server, "explain", call_id=call.call_id)
+        assert "the gateway pstn" in story["headline"]
+        assert "centrex gateways" in story["advice"][0]

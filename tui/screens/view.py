@@ -7,7 +7,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from tui.widgets.keyline import KeyLine
+from tui.widgets.keyline import Foot, KeyLine
 from tui.widgets.prompt import Prompt
 from tui.widgets.topline import TopLine
 
@@ -41,8 +41,9 @@ class View(Screen[None]):
         """Make head, body and foot."""
         yield TopLine(self.mode)
         yield from self.body()
-        yield Prompt()
-        yield KeyLine()
+        with Foot():
+            yield Prompt()
+            yield KeyLine()
 
     def body(self) -> ComposeResult:
         """Make what is between head and foot."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from textual import events
+from textual.containers import Vertical
 from textual.screen import Screen
 
 from tui.widgets.lines import Line, Panel, Run
@@ -22,6 +23,15 @@ class _Key:
     key: str
     enabled: bool
     action: str
+
+
+class Foot(Vertical):
+    """The last lines of a screen: what is being typed, and the keys below it."""
+
+    DEFAULT_CSS = """
+    Foot { dock: bottom; height: auto; }
+    Foot > KeyLine { dock: none; }
+    """
 
 
 class KeyLine(Panel):

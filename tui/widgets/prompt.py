@@ -15,7 +15,7 @@ class Prompt(Horizontal):
     """Hidden until something is to be typed."""
 
     DEFAULT_CSS = """
-    Prompt { height: 1; dock: bottom; display: none; background: $surface; }
+    Prompt { height: 1; display: none; background: $surface; }
     Prompt.-asking { display: block; }
     Prompt > Static { width: auto; color: $text-accent; text-style: bold; }
     Prompt > Input { width: 1fr; border: none; height: 1; padding: 0; background: $surface; }
