@@ -7,14 +7,17 @@ its author meant it.
 import ipaddress
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from centrex.base import PeerError
 from centrex.config.model import Config
 from centrex.routing.lint import Known, lint, lint_directory
 from centrex.routing.next_hop import next_hop
+from centrex.routing.settings import GROUP
+from centrex.sip.uri import SipUri, parse_uri
 
 SHORT_SECRET: Final = 16
 """Characters; a shared secret of fewer ones is warned of."""
@@ -204,6 +207,35 @@ def _routing_warnings(config: Config) -> Iterator[Finding]:
     today = datetime.fromtimestamp(time.time(), UTC).date()
     known = Known(users=users, canonical=canonical, hosts=hosts, today=today)
     yield from lint(config.routing, known)
+    if not config.auth.enabled:
+        yield from _ways_out(config)
+
+
+def _ways_out(config: Config) -> Iterator[Finding]:
+    """Without passwords only a source in `auth.trusted` counts as ours."""
+    routing = config.routing
+    names = {gateway.name for gateway in routing.gateways if gateway.enabled}
+    ours = {config.network.domain, *config.network.aliases}
+    for number, plan in enumerate(routing.plans):
+        if not plan.enabled or plan.name or plan.strangers:
+            continue
+        steps = [step if isinstance(step, str) else step.to for step in plan.destinations]
+        if any(_leads_outside(to, names, ours) for to in steps):
+            yield (
+                f"routing.plans[{number}]",
+                "leads to other servers; since auth.enabled is off, only callers from auth.trusted may "
+                "use it" + ("" if config.auth.trusted else ", where nobody is"),
+            )
+
+
+def _leads_outside(to: str, gateways: Set[str], ours: Set[str]) -> bool:
+    if not to.lower().startswith(("sip:", "sips:")):
+        return to.rpartition("@")[2] in gateways
+    try:
+        uri = parse_uri(GROUP.sub("0", to).encode())
+    except PeerError:
+        return False
+    return isinstance(uri, SipUri) and uri.host.decode() not in ours
 
 
 def _media_warnings(config: Config) -> Iterator[Finding]:

@@ -76,6 +76,7 @@ class Context:
         hunting: Whether a plan has it tried at several destinations, one after the other.
         group_at: Where the branches of the present group begin.
         redirects: How many redirections were followed.
+        winner: The branch whose 2xx the caller gets, or got; None before, and where it was refused.
     """
 
     __slots__ = (
@@ -119,6 +120,7 @@ class Context:
         "via",
         "via_line",
         "waiting",
+        "winner",
     )
 
     def __init__(
@@ -148,6 +150,7 @@ class Context:
         self.breadth = DEFAULT_BREADTH
         self.loop_hash = b""
         self.call: Call | None = None
+        self.winner: Branch | None = None
 
     @property
     def message(self) -> Message:
@@ -237,6 +240,7 @@ class Branch:
         side: Which side of that call sent the request.
         described: Whether the request described media.
         rang: Whether it was cancelled for ringing too long, with nobody left to try.
+        ended: The To tags of those who answered too late here, and were hung up.
     """
 
     __slots__ = (
@@ -249,6 +253,7 @@ class Branch:
         "client",
         "context",
         "described",
+        "ended",
         "fallen_back",
         "final",
         "flow",
@@ -273,6 +278,7 @@ class Branch:
         self.cancel_wanted = self.cancel_sent = self.over = self.fallen_back = False
         self.described = self.rang = False
         self.cancel_reason = self.route = b""
+        self.ended: tuple[bytes, ...] = ()
         self.carried: Carried | Delegated | Undecided | None = None
         self.side: Side = CALLER
 

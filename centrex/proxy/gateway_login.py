@@ -54,8 +54,11 @@ class Nonces:
         self._used = {name: used for name, used in self._used.items() if name in gateways}
 
 
-def answer(core: "Core", branch: Branch, response: Message, now: Instant) -> Target | None:
-    """Return where a challenged request goes again, with credentials; None where it does not."""
+def answer(core: "Core", branch: Branch, response: Message, now: Instant) -> Target | str | None:
+    """Return where a challenged request goes again, with credentials, or why our login does not help.
+
+    None where the challenge is not one that is answered here.
+    """
     ctx, target = branch.context, branch.target
     header, mark = _CHALLENGE.get(response.status), ctx.gateway
     if header is None or ctx.cancelled or ctx.answered:
@@ -65,22 +68,23 @@ def answer(core: "Core", branch: Branch, response: Message, now: Instant) -> Tar
     if gateway is None or not gateway.login or not gateway.enabled:
         return None
     former = target.amendment or Amendment()
-    why = "" if mark is None else _why_not(core, branch, mark, now)
-    if not why:
-        made = _amended(core, branch, gateway, response, header, former)
-        if not isinstance(made, str):
-            core.decide(ctx, (now, Rule.GATEWAY_ASKED, name, response.status))
-            return _with(target, made)
-        why = made
-    core.decide(ctx, (now, Rule.GATEWAY_REFUSED, name, why))
-    if why == _LOOP:
+    foreign = "" if mark is None else _why_not(core, branch, mark, now)
+    if foreign:
+        core.decide(ctx, (now, Rule.GATEWAY_REFUSED, name, foreign))
+        return None
+    made = _amended(core, branch, gateway, response, header, former)
+    if not isinstance(made, str):
+        core.decide(ctx, (now, Rule.GATEWAY_ASKED, name, response.status))
+        return _with(target, made)
+    core.decide(ctx, (now, Rule.GATEWAY_REFUSED, name, made))
+    if made == _LOOP:
         fields: Mapping[str, Field] = {
             "gateway": name,
             "status": response.status,
             "method": ctx.method,
         }
         core.notify(Kind.ROUTING, Severity.WARNING, "gateway.refused", fields, ctx.call_id)
-    return None
+    return made
 
 
 def _amended(

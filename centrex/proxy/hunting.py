@@ -4,12 +4,14 @@ What a plan makes of a number is `centrex.routing.hunt`; here it meets the regis
 """
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from centrex.base import Instant, PeerError
 from centrex.proxy.answer import Answer, Outcome
 from centrex.proxy.best_response import best_response
-from centrex.proxy.context import Context
+from centrex.proxy.context import Branch, Context
+from centrex.proxy.forward import is_out_of_time
 from centrex.registrar.registry import MustAsk
 from centrex.routing.hunt import Stop, hunt
 from centrex.routing.located import is_by_tls, target_groups
@@ -75,9 +77,13 @@ class CoreView:
 
 def planned(core: "Core", ctx: Context, now: Instant) -> Match | None:
     """Return the plan that decides over a call; None where none does."""
+    return _plan_of(core, ctx.user, now)
+
+
+def _plan_of(core: "Core", user: bytes, now: Instant) -> Match | None:
     routes = core.routes
     try:
-        number = ctx.user.decode()
+        number = user.decode()
     except UnicodeDecodeError:
         return None
     return routes.plans.find(number, lambda: routes.local_time(now))
@@ -87,7 +93,7 @@ def begin(core: "Core", ctx: Context, match: Match, now: Instant) -> Outcome:
     """Fill in the target groups of a call by its plan, or say why there are none."""
     routes = core.routes
     view = CoreView(core, now, secure=is_secure(ctx.request_uri))
-    may_leave = ctx.trusted or ctx.login is not None or not core.access.enabled
+    may_leave = ctx.trusted or ctx.login is not None
     when = routes.local_time(now)
     stops = hunt(match, routes.plans, routes.gateways, view, when, may_leave=may_leave)
     core.decide(ctx, (now, Rule.PLAN, match.rule.key, len(stops)))
@@ -122,33 +128,31 @@ def verdict(ctx: Context, finals: Sequence[Message]) -> tuple[int, str] | None:
     return None
 
 
-def redirected(core: "Core", ctx: Context, response: Message, now: Instant) -> bool:
+def redirected(core: "Core", ctx: Context, branch: Branch, response: Message, now: Instant) -> bool:
     """Put the contacts of a 3xx before what is still to be tried; False where none may be followed.
 
-    Our own users are called as anybody may call them; other servers only for those who may call there
-    themselves. A place that was tried is not tried again.
+    Our own users are called as anybody may call them, and numbers that only a plan knows as the user may
+    call them who sends the call there; other servers only for those who may call there themselves. A place
+    that was tried is not tried again.
     """
     if not core.routes.follows or ctx.method != b"INVITE" or ctx.to_tag or ctx.call is None:
         return False
-    if ctx.redirects >= _MOST_REDIRECTED:
+    if ctx.redirects >= _MOST_REDIRECTED or ctx.cancelled or is_out_of_time(ctx, now):
         return False
-    view = CoreView(core, now, secure=is_secure(ctx.request_uri))
-    tried = {branch.target.uri for branch in ctx.branches}
-    found: list[Target] = []
-    for uri in _contacts(response)[:_MOST_REDIRECTED]:
-        stop = _followed(core, ctx, uri, view)
-        found += [target for target in stop.targets if target.uri not in tried]
-        if stop.why:
-            core.decide(ctx, (now, Rule.PLAN_SKIPPED, stop.to, stop.why))
-    if not found:
+    way = _Redirected(core, ctx, branch, now)
+    groups: list[list[Target]] = []
+    for uris in _contacts(response):
+        groups += way.groups(uris)
+    if not groups:
         return False
     ctx.redirects += 1
-    core.decide(ctx, (now, Rule.REDIRECTED, ctx.branches[-1].target.uri, found[0].uri))
-    ctx.groups = [found, *ctx.groups]
+    core.decide(ctx, (now, Rule.REDIRECTED, branch.target.uri, groups[0][0].uri))
+    ctx.groups = [*groups, *ctx.groups]
     return True
 
 
-def _contacts(response: Message) -> list[bytes]:
+def _contacts(response: Message) -> list[list[bytes]]:
+    """Return the contacts of a redirection, those of one q together, the highest first (§8.1.3.4)."""
     found: list[tuple[int, bytes]] = []
     for line in response.values(CONTACT):
         for value in split_values(line):
@@ -157,7 +161,9 @@ def _contacts(response: Message) -> list[bytes]:
             except PeerError:
                 continue
             found.append((-_q_of(contact), contact.uri))
-    return [uri for _, uri in sorted(found, key=lambda one: one[0])]
+    found.sort(key=lambda one: one[0])
+    together = groupby(found[:_MOST_REDIRECTED], key=lambda one: one[0])
+    return [[uri for _, uri in contacts] for _, contacts in together]
 
 
 def _q_of(contact: NameAddr) -> int:
@@ -168,17 +174,80 @@ def _q_of(contact: NameAddr) -> int:
         return 1000
 
 
-def _followed(core: "Core", ctx: Context, raw: bytes, view: CoreView) -> Stop:
-    to = raw.decode("utf-8", "backslashreplace")
-    try:
-        uri = parse_uri(raw)
-    except PeerError as error:
-        return Stop(to, "outside", why=error.what)
-    if not isinstance(uri, SipUri):
-        return Stop(to, "outside", why="it is no SIP URI")
-    if view.is_ours(uri):
-        targets = list(view.contacts(unescape_user(uri.user)))
-        return Stop(to, "user", targets, "" if targets else "no phone is registered")
-    if not (ctx.trusted or ctx.login is not None or not core.access.enabled):
-        return Stop(to, "outside", why="callers who did not log in are not led to other servers")
-    return Stop(to, "outside", [Target(raw)])
+class _Redirected:
+    """Where a redirection leads, contact by contact.
+
+    Args:
+        core: The core.
+        ctx: The call.
+        branch: Who redirects it.
+        now: The time.
+    """
+
+    def __init__(self, core: "Core", ctx: Context, branch: Branch, now: Instant) -> None:
+        self._core, self._ctx, self._branch, self._now = core, ctx, branch, now
+        self._view = CoreView(core, now, secure=is_secure(ctx.request_uri))
+        self._tried = {branch.target.uri for branch in ctx.branches}
+
+    def groups(self, uris: Sequence[bytes]) -> list[list[Target]]:
+        """Return the places of contacts that are tried together; later stops of plans follow."""
+        groups: list[list[Target]] = [[]]
+        for uri in uris:
+            for number, stop in enumerate(self._stops(uri)):
+                if stop.why:
+                    self._core.decide(self._ctx, (self._now, Rule.PLAN_SKIPPED, stop.to, stop.why))
+                fresh = [target for target in stop.targets if target.uri not in self._tried]
+                self._tried |= {target.uri for target in fresh}
+                if number:
+                    groups.append(fresh)
+                else:
+                    groups[0] += fresh
+        return [group for group in groups if group]
+
+    def _stops(self, raw: bytes) -> list[Stop]:
+        ctx, view = self._ctx, self._view
+        to = raw.decode("utf-8", "backslashreplace")
+        try:
+            uri = parse_uri(raw)
+        except PeerError as error:
+            return [Stop(to, "outside", why=error.what)]
+        if not isinstance(uri, SipUri):
+            return [Stop(to, "outside", why="it is no SIP URI")]
+        if view.is_ours(uri):
+            user = unescape_user(uri.user)
+            targets = list(view.contacts(user))
+            if targets:
+                return [Stop(to, "user", targets)]
+            return self._by_plan(user) or [Stop(to, "user", why="no phone is registered")]
+        if not (ctx.trusted or ctx.login is not None):
+            why = "callers who did not log in are not led to other servers"
+            return [Stop(to, "outside", why=why)]
+        return [Stop(to, "outside", [Target(raw)])]
+
+    def _by_plan(self, user: bytes) -> list[Stop]:
+        """Return where a plan leads that number; whoever forwards a call may dial it himself."""
+        core, ctx, now = self._core, self._ctx, self._now
+        match = _plan_of(core, user, now)
+        if match is None:
+            return []
+        routes = core.routes
+        may_leave = ctx.trusted or ctx.login is not None or self._is_by_a_user
+        when = routes.local_time(now)
+        stops = hunt(match, routes.plans, routes.gateways, self._view, when, may_leave=may_leave)
+        core.decide(ctx, (now, Rule.PLAN, match.rule.key, len(stops)))
+        ctx.hunting = ctx.hunting or len(stops) > 1
+        return stops
+
+    @property
+    def _is_by_a_user(self) -> bool:
+        """Whether the phone that redirects is registered here, and had to log in or is trusted."""
+        core, target = self._core, self._branch.target
+        flow, access = self._branch.flow, core.access
+        if flow is not None and flow.host in access.trusted:
+            return True
+        if not (access.enabled and access.covers(b"REGISTER")):
+            return False
+        bindings = core.registry.lookup(target.user or self._ctx.user, self._now)
+        return not isinstance(bindings, MustAsk) and any(
+            one.contact == target.uri for one in bindings
+        )

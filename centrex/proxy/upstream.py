@@ -8,7 +8,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from centrex.base import Instant
-from centrex.proxy import call_life, gateway_login, gateways, hunting, lamp_life
+from centrex.proxy import call_life, gateway_login, gateways, hunting, lamp_life, leg
 from centrex.proxy.answer import Answer
 from centrex.proxy.best_response import best_response, merge_challenges
 from centrex.proxy.context import Branch, Context, NumberedBranch
@@ -22,6 +22,7 @@ from centrex.proxy.forward import (
     next_group,
     try_alternative,
 )
+from centrex.routing.target import Target
 from centrex.sip.message import Message, parse
 from centrex.sip.nameaddr import parse_name_addr
 from centrex.sip.names import CALL_ID, CONTENT_LENGTH, CSEQ, FROM, RETRY_AFTER, ROUTE, TO, VIA
@@ -42,6 +43,7 @@ _LOOK_AGAIN: Final = 60.0
 _CROSSING_S: Final = 1.0
 """How long the last target's answer may be under way when its CANCEL is sent."""
 _NO_VIA: Final = "its response has lost the Via lines of the request"
+_LOGIN_REFUSED: Final = b'Warning: 399 centrex "the gateway refuses the server\'s login"'
 _GRAIN: Final = 0.001
 """Seconds by which sums of durations may differ from the clock."""
 
@@ -68,6 +70,14 @@ def pass_up(
 ) -> None:
     """A provisional response or a 2xx; `data` is what goes upstream, but for relayed media."""
     if branch.carried is not None and core.relaying is not None:
+        if status >= 200:
+            ctx = branch.context
+            if (ctx.answered or ctx.winner is not None) and _is_surplus(branch, to_tag):
+                branch.over = True
+                leg.end(core, branch, parse(data), now)
+                return
+            if not ctx.answered:
+                ctx.winner = branch  # though its answer may have to wait for a relay
         changed = core.relaying.inward(core, branch, status, to_tag, data, now)
         if changed is None:
             return
@@ -109,12 +119,18 @@ def on_provisional(core: "Core", branch: Branch, status: int, data: bytes, now: 
 def on_success(
     core: "Core", branch: Branch, status: int, to_tag: bytes, data: bytes, now: Instant
 ) -> None:
-    """A target accepted; `data` is what goes upstream of it (§16.7 steps 5 and 10)."""
+    """A target accepted; `data` is what goes upstream of it (§16.7 steps 5 and 10).
+
+    One that the caller has no use for any more is hung up instead.
+    """
     ctx = branch.context
-    first = not ctx.answered
     branch.over = True
+    if (ctx.answered or ctx.winner is not None) and _is_surplus(branch, to_tag):
+        leg.end(core, branch, parse(data), now)
+        return
+    first = not ctx.answered
     if first:
-        ctx.answered = True
+        ctx.answered, ctx.winner = True, branch
         ctx.tale.append((now, _TARGET_ANSWERED, branch.target.uri, status))
         if ctx.call is not None:
             call_life.answered(core, ctx.call, branch, to_tag, data, now)
@@ -129,6 +145,27 @@ def on_success(
         if len(ctx.branches) > 1:
             cancel_others(core, ctx, branch, _ELSEWHERE, now)
             ctx.branches = [one for one in ctx.branches if not one.over]
+
+
+def _is_surplus(branch: Branch, to_tag: bytes) -> bool:
+    """Whether the 2xx of a call that has its final answer is one too many.
+
+    It is, where its caller was refused, or talks to another branch. That a call which went one way only
+    was forked behind us is its caller's affair (§16.7 step 5, §13.2.2.4), unless a plan decided over it.
+    """
+    ctx = branch.context
+    if ctx.method != b"INVITE" or ctx.to_tag or ctx.server is None:
+        return False
+    winner, call = ctx.winner, ctx.call
+    if winner is None:
+        return True
+    if winner is branch and not ctx.answered:
+        return False  # it waits for a relay
+    if call is not None and call.callee_tag == to_tag:
+        return False  # the winner's own, once more
+    if winner is not branch:
+        return True
+    return call is not None and (ctx.hunting or branch not in ctx.branches)
 
 
 def _on_failure(core: "Core", branch: Branch, response: Message, now: Instant) -> None:
@@ -146,11 +183,11 @@ def _on_failure(core: "Core", branch: Branch, response: Message, now: Instant) -
     is_to_gateway = branch.target.gateway or ctx.gateway is not None
     if is_to_gateway and _answer_gateway(core, branch, response, now):
         return
-    if status < 400:
-        hunting.redirected(core, ctx, response, now)
-    take_off_via(response)
-    response.rescan()
-    branch.final, branch.over = response, True
+    branch.over = True
+    if status >= 400 or not hunting.redirected(core, ctx, branch, response, now):
+        take_off_via(response)
+        response.rescan()
+        branch.final = response  # of a redirection that is followed nobody is told (§16.7 step 4)
     if status >= 600:
         if hunting.ends_hunt(core, ctx, status):
             ctx.groups = []
@@ -159,14 +196,27 @@ def _on_failure(core: "Core", branch: Branch, response: Message, now: Instant) -
 
 
 def _answer_gateway(core: "Core", branch: Branch, response: Message, now: Instant) -> bool:
-    """Send a request again with the credentials that a gateway asks for; False where it asks in vain.
+    """Send a request again with the credentials that a gateway asks for; False where it asks others.
 
-    It goes the way the challenge came, whatever the target's name may lead to by now.
+    It goes the way the challenge came, whatever the target's name may lead to by now. Where they are
+    refused the gateway's next address may take them; the challenge itself is not for the caller, whose
+    phone would take it for one of ours.
     """
-    target = gateway_login.answer(core, branch, response, now)
-    if target is None:
+    ctx, target = branch.context, branch.target
+    answer = gateway_login.answer(core, branch, response, now)
+    if answer is None:
         return False
-    enter_instead(core, branch, target, now, branch.flow)
+    if isinstance(answer, Target):
+        enter_instead(core, branch, answer, now, branch.flow)
+        return True
+    following = gateways.next_address(target)
+    if following is not None:
+        enter_instead(core, branch, following, now)
+        return True
+    tag = b"" if ctx.to_tag else core.ids.token()
+    branch.over = True
+    branch.final = parse(build_response(ctx.message, 500, to_tag=tag, extra=(_LOGIN_REFUSED,)))
+    carry_on(core, ctx, now)
     return True
 
 

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple, TypeAlias
 import anyio.lowlevel
 
 from centrex.base import Flow, Instant, PeerError
-from centrex.proxy.hang_up import NOWHERE
+from centrex.proxy.leg import NOWHERE
 from centrex.sip.message import parse
 from centrex.sip.names import CALL_ID
 

@@ -176,6 +176,12 @@ REFUSALS: Final[Mapping[Rule, Verdict]] = {
             "Or give them longer: `timeouts.rollover` and `timeouts.final_answer`.",
         ),
     ),
+    Rule.GATEWAY_REFUSED: Verdict(
+        "the gateway {0} did not take the call from this server: {1} (500)",
+        (
+            "Compare `login` and `password` of {0} under `routing.gateways` with what its operator gave.",
+        ),
+    ),
     Rule.UNSUPPORTED_SCHEME: Verdict(
         "this kind of address cannot be called here: {0}",
         ("Dial a number or an address that begins with `sip:`.",),

@@ -52,6 +52,7 @@ class Rule(enum.Enum):
     TIME_UP = "time-up"  # (seconds,)
     NOBODY_ANSWERED = "nobody-answered"
     REDIRECTED = "redirected"
+    LEG_ENDED = "leg-ended"  # (uri, why)
     GATEWAY_ASKED = "gateway-asked"  # (gateway, status)
     GATEWAY_REFUSED = "gateway-refused"  # (gateway, why)
     GATEWAY_TRIED = "gateway-tried"  # (uri, gateway, how it is)

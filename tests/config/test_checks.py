@@ -93,6 +93,29 @@ def test_what_is_hardly_meant_is_warned_of(tmp_path: Path) -> None:
     assert keys_of_warnings(text, tmp_path) == ["auth.credentials[0]", "auth.trusted[0]"]
 
 
+@pytest.mark.parametrize(
+    ("plan", "warned"),
+    [
+        (r"pattern = '9(\d+)'" + "\ndestinations = ['\\1@pstn']", True),
+        (r"pattern = '4\d\d'" + "\ndestinations = ['sip:\\0@branch.example.net']", True),
+        (r"pattern = '4\d\d'" + "\ndestinations = ['sip:\\0@example.com', 'desk']", False),
+        (r"pattern = '9(\d+)'" + "\nstrangers = true\ndestinations = ['\\1@pstn']", False),
+        ('name = "desk"\ndestinations = ["1@pstn"]', False),
+    ],
+)
+def test_ways_out_where_nobody_logs_in(plan: str, warned: bool, tmp_path: Path) -> None:
+    text = f"{NETWORK}[[routing.gateways]]\nname = 'pstn'\naddresses = ['sip:192.0.2.60']\n"
+    text += f"[[routing.plans]]\n{plan}\n[auth]\n"
+    for auth, where in (
+        ("enabled = false\n", "where nobody is"),
+        ('enabled = false\ntrusted = ["192.0.2.0/24"]\n', "may use it"),
+    ):
+        found = load_text(text + auth, file=tmp_path / "x.toml").warnings
+        told = [one.message for one in found if "auth.trusted" in one.message]
+        assert len(told) == warned
+        assert all(one.endswith(where) for one in told)
+
+
 def test_a_gateway_that_would_be_asked_for_a_password(tmp_path: Path) -> None:
     login = f'[[auth.credentials]]\nlogin = "a"\nha1_md5 = "{HASH}"\n'
     gateway = '[[routing.gateways]]\nname = "pstn"\naddresses = ["sip:192.0.2.60"]\n'

@@ -288,12 +288,10 @@ def test_who_answers_first_is_heard_whatever_the_other_still_says(
     mobile.says(other, 183, body=offer(MOBILE, 6000), tag="m")
     engine.answers()
     desk.says(mine, 200, body=offer(BOB, 5000), tag="d")
-    ok = alice.gets(engine.answers(), "200")
+    alice.gets(engine.answers(), "200")
     sent = mobile.says(other, late, body=offer(MOBILE, 6002), tag="m")
     assert not engine.answers(), "of the other one nothing is told"
-    if late == 200:
-        lost = alice.gets(sent, "200")
-        assert (line(lost).host, line(lost).port) == (HOST, line(ok).port)
+    assert names(sent) == (["ACK", "BYE"] if late == 200 else [])
     assert _answers(engine) == [b"m", b"d"]
 
 
@@ -305,7 +303,7 @@ def test_one_who_is_late_while_the_first_one_s_answer_waits(
     sent = engine.answers()
     desk.says(desk.gets(sent, "INVITE"), 200, body=offer(BOB, 5000), tag="d")
     lost = mobile.says(mobile.gets(sent, "INVITE"), 200, body=offer(MOBILE, 6000), tag="m")
-    assert line(alice.gets(lost, "200")).port == 0, "nobody knows yet where that would be"
+    assert names(lost) == ["ACK", "BYE"]
     assert line(alice.gets(engine.answers(), "200")).host == HOST
 
 

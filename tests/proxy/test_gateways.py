@@ -26,7 +26,7 @@ PLAN: dict[str, Any] = {"pattern": r"9(\d+)", "destinations": (r"\1@pstn",)}
 
 @pytest.fixture
 def proxy() -> Proxy:
-    made = Proxy(users=["alice"])
+    made = Proxy(users=["alice"], trusted=["192.0.2.7"])
     planned(made, PLAN, gateways=[ROW])
     return made
 

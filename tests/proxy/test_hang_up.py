@@ -1,7 +1,8 @@
 import pytest
 
 from centrex.base import Flow, Transport
-from centrex.proxy.hang_up import NOWHERE, hang_up
+from centrex.proxy.hang_up import hang_up
+from centrex.proxy.leg import NOWHERE
 from centrex.sip.message import parse
 from centrex.sip.names import CALL_ID, CSEQ, FROM, ROUTE, TO, VIA
 from centrex.trace import Rule

@@ -1,7 +1,7 @@
 import pytest
 
 from centrex.base import Flow, Local, Transport
-from centrex.proxy.hang_up import NOWHERE
+from centrex.proxy.leg import NOWHERE
 from centrex.runtime.capture import BUSY_PER_S, CHUNK, WATCHED_S, Capture
 from tests.support.proxy import NoLink
 

@@ -6,7 +6,7 @@ from centrex.proxy.patience import Patience
 from centrex.sip.message import parse
 from centrex.sip.names import PROXY_AUTHENTICATE, RETRY_AFTER, WWW_AUTHENTICATE
 from centrex.trace import Rule
-from tests.support.calling import Phone, Sent, find, names, quiet, routes, rules, values
+from tests.support.calling import Phone, Sent, find, names, quiet, rules, values
 from tests.support.proxy import DOMAIN, Proxy
 
 ELSEWHERE = b'Reason: SIP;cause=200;text="Call completed elsewhere"'
@@ -123,28 +123,18 @@ def test_the_reason_is_given_also_to_who_is_heard_late(proxy: Proxy, alice: Phon
     assert ELSEWHERE in parse(two.gets(sent, "CANCEL")).lines
 
 
-def test_a_second_2xx_goes_to_the_caller_too(proxy: Proxy, alice: Phone) -> None:
+def test_whoever_picks_up_second_is_hung_up(proxy: Proxy, alice: Phone) -> None:
     one, two = desks(proxy, 1.0, 1.0)
     sent = alice.calls("bob")
     first, second = one.gets(sent, "INVITE"), two.gets(sent, "INVITE")
     two.says(second, 180)
     assert gone(one.says(first, 200, tag="t1"), alice) == ["200"]
-    assert gone(two.says(second, 200, tag="t2"), alice) == ["200"], "§16.7 step 5"
-    assert len(proxy.core.calls) == 1
-    # the caller ends the one it does not want: the other call goes on
-    hang_up_the_rest(proxy, alice)
-
-
-def test_ending_the_surplus_dialog_of_a_fork_does_not_end_the_call(
-    proxy: Proxy, alice: Phone
-) -> None:
-    one, two = desks(proxy, 1.0, 1.0)
-    sent = alice.calls("bob")
-    first, second = one.gets(sent, "INVITE"), two.gets(sent, "INVITE")
-    one.says(first, 200, tag="t1")
-    ok = alice.gets(two.says(second, 200, tag="t2"), "200")
-    alice.sends("BYE", two.contact, cseq=2, to_tag="t2", extra=routes(ok, caller=True))
-    assert len(proxy.core.calls) == 1
+    sent = two.says(second, 200, tag="t2")
+    two.gets(sent, "ACK")
+    assert gone(sent, alice) == [""]
+    two.says(two.gets(sent, "BYE"), 200)
+    (call,) = proxy.core.calls
+    assert call.callee_tag == b"t1"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,82 @@
+import pytest
+
+from centrex.base import Transport
+from centrex.proxy.leg import NOWHERE
+from centrex.sip.message import parse
+from centrex.sip.names import RECORD_ROUTE, ROUTE
+from tests.support.calling import Phone, Sent, names, quiet, rules, values
+from tests.support.proxy import Proxy, respond
+from tests.support.relays import offer, relayed
+
+
+@pytest.fixture
+def proxy() -> Proxy:
+    return Proxy(users=["alice", "bob"])
+
+
+@pytest.fixture
+def alice(proxy: Proxy) -> Phone:
+    return Phone(proxy, "alice", "192.0.2.7")
+
+
+def rung_out(proxy: Proxy, alice: Phone, bob: Phone, body: str = "") -> bytes:
+    """The caller was told that nobody picks up."""
+    extra = "Content-Type: application/sdp\n" if body else ""
+    invite = bob.gets(alice.calls("bob", body=body, extra=extra), "INVITE")
+    bob.says(invite, 180)
+    sent = proxy.advance(122)
+    assert "480" in names(sent)
+    return invite
+
+
+def heard(sent: Sent, bob: Phone) -> list[bytes]:
+    assert not [flow for flow, _ in sent if flow is not bob.flow and flow.link is not NOWHERE]
+    return [data for flow, data in sent if flow is bob.flow]
+
+
+@pytest.mark.parametrize("kind", ["udp", "tcp", "nat"])
+def test_it_goes_the_way_the_invite_went(proxy: Proxy, alice: Phone, kind: str) -> None:
+    transport = Transport.TCP if kind == "tcp" else Transport.UDP
+    behind = "10.0.0.5:5060" if kind == "nat" else ""
+    bob = Phone(proxy, "bob", "192.0.2.8", transport=transport, behind=behind)
+    invite = rung_out(proxy, alice, bob)
+    ack, bye = heard(bob.says(invite, 200), bob)
+    assert (ack[:4], bye[:4]) == (b"ACK ", b"BYE ")
+    assert parse(ack).uri == parse(bye).uri == bob.contact.encode()
+    assert not values(ack, ROUTE)
+    bob.says(bye, 200)
+    proxy.advance(120)
+    assert quiet(proxy)
+
+
+def test_proxies_between_are_passed(proxy: Proxy, alice: Phone) -> None:
+    bob = Phone(proxy, "bob", "192.0.2.8")
+    invite = rung_out(proxy, alice, bob)
+    own = values(invite, RECORD_ROUTE)
+    between = ["<sip:192.0.2.8:5060;lr;far>", "<sip:192.0.2.8:5060;lr;near>"]
+    assert own
+    lines = b"".join(b"Record-Route: %b\r\n" % value.encode() for value in between)
+    answer = respond(invite, 200, extra=f"Contact: <{bob.contact}>\n")
+    answer = answer.replace(b"Record-Route: ", lines + b"Record-Route: ", 1)
+    for data in heard(proxy.receive(answer, bob.flow), bob):
+        assert values(data, ROUTE) == between[::-1]
+
+
+def test_a_bye_that_is_lost_is_repeated(proxy: Proxy, alice: Phone) -> None:
+    bob = Phone(proxy, "bob", "192.0.2.8")
+    _, bye = heard(bob.says(rung_out(proxy, alice, bob), 200), bob)
+    assert (bob.flow, bye) in proxy.advance(0.6)
+    bob.says(bye, 200)
+    assert "BYE" not in names(proxy.advance(20))
+
+
+def test_its_media_are_not_taken_on(proxy: Proxy, alice: Phone) -> None:
+    farm = relayed(proxy)
+    bob = Phone(proxy, "bob", "192.0.2.8")
+    invite = rung_out(proxy, alice, bob, body=offer("192.0.2.7", 4000))
+    told = len(farm.told)
+    heard(bob.says(invite, 200, body=offer("192.0.2.8", 5000)), bob)
+    assert len(farm.told) == told
+    assert proxy.core.relaying is not None
+    assert proxy.core.relaying.of(b"call-1") is None
+    assert rules(proxy)[-1].value == "leg-ended"

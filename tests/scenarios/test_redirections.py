@@ -1,0 +1,160 @@
+"""Calls that a phone redirects by a 3xx: handed back, or followed, and what the caller hears then."""
+
+from typing import Any
+
+import pytest
+
+from centrex.proxy.patience import Patience
+from centrex.trace import Rule
+from tests.support.calling import Phone, answer_challenge, rules, start
+from tests.support.hunting import first, hunted, invites, phones, planned
+from tests.support.proxy import DOMAIN, Proxy
+
+DESK, MOBILE, VOICEMAIL = "192.0.2.8", "192.0.2.9", "192.0.2.10"
+GATEWAY = {"name": "pstn", "addresses": ("sip:198.51.100.1", "sip:198.51.100.2:5080")}
+
+
+@pytest.fixture
+def proxy() -> Proxy:
+    patience = Patience(start_response_s=5, rollover_s=20, final_answer_s=60)
+    users = ["alice", "desk", "mobile", "voicemail"]
+    return Proxy(users=users, patience=patience, trusted=["192.0.2.7"])
+
+
+@pytest.fixture
+def people(proxy: Proxy) -> dict[str, Phone]:
+    return phones(proxy)
+
+
+def test_a_redirection_is_handed_back(proxy: Proxy, people: dict[str, Phone]) -> None:
+    planned(proxy, hunted("desk"))
+    desk = people["desk"].gets(people["alice"].calls("sales"), "INVITE")
+    sent = people["desk"].says(desk, 302, extra="Contact: <sip:mobile@example.com>\n")
+    people["alice"].gets(sent, "302")
+
+
+def test_or_followed(proxy: Proxy, people: dict[str, Phone]) -> None:
+    planned(proxy, hunted("desk", "voicemail"), follows=True)
+    desk = people["desk"].gets(people["alice"].calls("sales"), "INVITE")
+    extra = "Contact: <sip:nobody@example.com>;q=0.9, <sip:mobile@example.com>;q=0.1\n"
+    sent = people["desk"].says(desk, 302, extra=extra)
+    assert invites(sent) == [MOBILE]
+    sent = people["mobile"].says(
+        people["mobile"].gets(sent, "INVITE"), 302, extra="Contact: <sip:desk@example.com>\n"
+    )
+    assert invites(sent) == [VOICEMAIL], "where it was tried it is not tried again"
+    assert Rule.REDIRECTED in rules(proxy)
+
+
+def test_contacts_of_a_redirection_ring_by_their_q(proxy: Proxy, people: dict[str, Phone]) -> None:
+    Phone(proxy, "alice", "192.0.2.50")
+    planned(proxy, follows=True)
+    desk = people["desk"].gets(people["alice"].calls("desk"), "INVITE")
+    extra = "Contact: <sip:voicemail@example.com>;q=0.2, <sip:mobile@example.com>;q=0.8\n"
+    extra += "Contact: <sip:x@203.0.113.9>;q=0.8, <sip:mobile@example.com>;q=0.1\n"
+    sent = people["desk"].says(desk, 302, extra=extra)
+    assert invites(sent) == [MOBILE, "203.0.113.9"]
+    people["mobile"].says(people["mobile"].gets(sent, "INVITE"), 486)
+    outside = Phone(proxy, "x", "203.0.113.9", register=False)
+    sent = outside.says(outside.gets(sent, "INVITE"), 486)
+    assert invites(sent) == [VOICEMAIL]
+    sent = people["voicemail"].says(people["voicemail"].gets(sent, "INVITE"), 486)
+    people["alice"].gets(sent, "486")
+
+
+@pytest.mark.parametrize(
+    ("auth", "trusted", "led"),
+    [(True, "", True), (False, "", False), (False, DESK, True), (False, "192.0.2.66", True)],
+)
+def test_a_phone_forwards_to_a_number_that_a_plan_knows(
+    *, auth: bool, trusted: str, led: bool
+) -> None:
+    """It is as if its user had dialled it; where nobody logs in it must be trusted, or the caller."""
+    ours = [trusted or "192.0.2.250"]
+    proxy = Proxy(users=["desk"], auth=auth, methods=["REGISTER"], trusted=ours)
+    desk = Phone(proxy, "desk", DESK, register=not auth)
+    more: dict[str, Any]
+    if auth:
+        where = f"sip:{DOMAIN}"
+        more = {"target": f"sip:desk@{DOMAIN}", "branch": "", "cseq": 1}
+        line = f"Contact: <{desk.contact}>\n"
+        asked = desk.sends("REGISTER", where, extra=line, **more)
+        shown = answer_challenge(asked[0][1], "REGISTER", where, "desk")
+        more["cseq"] = 2
+        ((_, ok),) = desk.sends("REGISTER", where, extra=f"{line}{shown}\n", **more)
+        assert start(ok) == "200"
+    planned(
+        proxy,
+        {"pattern": r"9(\d+)", "destinations": (r"\1@pstn",)},
+        {"name": "back", "destinations": ("desk", {"to": "back", "expand": True})},
+        gateways=[GATEWAY],
+        follows=True,
+    )
+    stranger = Phone(proxy, "eve", "192.0.2.66", register=False)
+    sent = desk.says(
+        desk.gets(stranger.calls("desk"), "INVITE"), 302, extra="Contact: <sip:9123@example.com>\n"
+    )
+    assert invites(sent) == (["198.51.100.1"] if led else [])
+    if not led:
+        stranger.gets(sent, "302")
+    more = {"branch": "z9hG4bK2", "call_id": "c2"}
+    sent = stranger.calls("desk", **more)
+    sent = desk.says(desk.gets(sent, "INVITE"), 302, extra="Contact: <sip:back@example.com>\n")
+    stranger.gets(sent, "302")
+
+
+def test_redirections_are_bounded(proxy: Proxy, people: dict[str, Phone]) -> None:
+    planned(proxy, follows=True)
+    sent = people["alice"].calls("desk")
+    for number in range(5):
+        desk = next(data for flow, data in sent if data.startswith(b"INVITE"))
+        where = Phone(proxy, "x", sent[-1][0].host, register=False) if number else people["desk"]
+        sent = where.says(desk, 302, extra=f"Contact: <sip:x@203.0.113.{number}>\n")
+        assert invites(sent) == [f"203.0.113.{number}"]
+    last = next(data for flow, data in sent if data.startswith(b"INVITE"))
+    where = Phone(proxy, "x", "203.0.113.4", register=False)
+    sent = where.says(last, 302, extra="Contact: <sip:x@203.0.113.99>\n")
+    people["alice"].gets(sent, "302")
+
+
+@pytest.mark.parametrize(("then", "heard"), [("486", "486"), ("silent", "408"), ("rings", "480")])
+def test_of_a_redirection_that_was_followed_the_caller_hears_what_came_of_it(
+    proxy: Proxy, people: dict[str, Phone], then: str, heard: str
+) -> None:
+    planned(proxy, follows=True)
+    desk = people["desk"].gets(people["alice"].calls("desk"), "INVITE")
+    sent = people["desk"].says(desk, 302, extra="Contact: <sip:mobile@example.com>\n")
+    mobile = people["mobile"].gets(sent, "INVITE")
+    if then == "486":
+        sent = people["mobile"].says(mobile, 486)
+    else:
+        if then == "rings":
+            people["mobile"].says(mobile, 180)
+        sent = proxy.advance(70)
+    first(people["alice"], sent, heard)
+
+
+def test_a_redirection_after_the_caller_gave_up_is_not_followed(
+    proxy: Proxy, people: dict[str, Phone]
+) -> None:
+    planned(proxy, follows=True)
+    desk = people["desk"].gets(people["alice"].calls("desk"), "INVITE")
+    people["desk"].says(desk, 180)
+    people["alice"].sends("CANCEL", "sip:desk@example.com", branch="z9hG4bKcall")
+    sent = people["desk"].says(desk, 302, extra="Contact: <sip:mobile@example.com>\n")
+    assert not invites(sent)
+    people["alice"].gets(sent, "302")
+
+
+@pytest.mark.parametrize(("trusted", "led"), [(False, False), (True, True)])
+def test_strangers_are_not_led_out_by_a_redirection(*, trusted: bool, led: bool) -> None:
+    proxy = Proxy(users=["desk"], trusted=["192.0.2.66"] if trusted else [])
+    planned(proxy, follows=True)
+    desk = Phone(proxy, "desk", DESK)
+    stranger = Phone(proxy, "eve", "192.0.2.66", register=False)
+    sent = desk.says(
+        desk.gets(stranger.calls("desk"), "INVITE"), 302, extra="Contact: <sip:x@203.0.113.9>\n"
+    )
+    assert bool(invites(sent)) is led
+    if not led:
+        stranger.gets(sent, "302")
