@@ -7,7 +7,7 @@ cancelled towards its targets, and its caller gets 487. It forgets nothing of a 
 
 from typing import TYPE_CHECKING, Final
 
-from centrex.base import Instant
+from centrex.base import Instant, PeerError
 from centrex.calls import Call, CallState
 from centrex.proxy import call_life, leg, upstream
 from centrex.proxy.context import Context
@@ -65,8 +65,11 @@ def _end(core: "Core", call: Call, now: Instant) -> None:
         reason=_REASON,
     )
     tale = core.journal.open(call.call_id)
-    leg.bye(core, to_callee, now, tale)
-    leg.bye(core, to_caller, now, tale)
+    for words in (to_callee, to_caller):
+        try:
+            leg.bye(core, words, now, tale)
+        except PeerError as error:  # the other end is told all the same
+            tale.append((now, Rule.LEG_LEFT, words.contact, error.what))
 
 
 def _refuse(core: "Core", call: Call, now: Instant) -> None:

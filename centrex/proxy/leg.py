@@ -16,7 +16,7 @@ from centrex.proxy.gateway_numbers import Mark, read
 from centrex.sip.message import Message, parse
 from centrex.sip.nameaddr import parse_name_addr
 from centrex.sip.names import CALL_ID, CONTACT, CSEQ, FROM, RECORD_ROUTE, ROUTE, TO
-from centrex.sip.reading import top_via
+from centrex.sip.reading import read_request, top_via
 from centrex.sip.uri import SipUri, parse_uri, unescape_user
 from centrex.sip.via import split_values
 from centrex.trace import Decision, Rule
@@ -152,9 +152,16 @@ def end(core: "Core", branch: Branch, answer: Message, now: Instant) -> None:
         reason=_TOO_LATE if ctx.winner is None else _ELSEWHERE,
         gateway=recorded.gateway(ctx.call_id, tags),
     )
-    acknowledge(core, words, now)
-    if tags[1] not in branch.ended:
+    first = tags[1] not in branch.ended
+    if first:
         branch.ended = (*branch.ended, tags[1])
+    try:
+        acknowledge(core, words, now)
+    except PeerError as error:
+        if first:
+            core.decide(ctx, (now, Rule.LEG_LEFT, branch.target.uri, error.what))
+        return
+    if first:
         why = "the caller has another answer" if ctx.winner is None else "another has the call"
         core.decide(ctx, (now, Rule.LEG_ENDED, branch.target.uri, why))
         words.cseq += 1
@@ -163,12 +170,20 @@ def end(core: "Core", branch: Branch, answer: Message, now: Instant) -> None:
 
 
 def acknowledge(core: "Core", words: Words, now: Instant) -> None:
-    """Send an ACK in the caller's name."""
+    """Send an ACK in the caller's name.
+
+    Raises:
+        PeerError: What the leg told of itself cannot be said back to it.
+    """
     forward.pass_ack(core, _request(core, b"ACK", words, []), now)
 
 
 def bye(core: "Core", words: Words, now: Instant, tale: list[Decision]) -> None:
-    """Send a BYE as if the other end had; what becomes of it is noted in `tale`."""
+    """Send a BYE as if the other end had; what becomes of it is noted in `tale`.
+
+    Raises:
+        PeerError: As `acknowledge`.
+    """
     ctx = _request(core, b"BYE", words, tale)
     source = ctx.flow
     ctx.tale.append((now, Rule.REQUEST, b"BYE", words.contact, ctx.from_uri, source.name))
@@ -196,6 +211,9 @@ def _request(core: "Core", method: bytes, words: Words, tale: list[Decision]) ->
     ]
     message = parse(b"\r\n".join(lines))
     via, branch = top_via(message)
+    for route in routes:
+        parse_uri(parse_name_addr(route).uri)
+    read_request(message, via)
     contact = words.contact
     ctx = Context(method, contact, _nobody(words.local, words.who), words.call_id, tale)
     ctx.message, ctx.via, ctx.branch, ctx.via_line = message, via, branch, lines[1]

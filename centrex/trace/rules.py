@@ -53,6 +53,7 @@ class Rule(enum.Enum):
     NOBODY_ANSWERED = "nobody-answered"
     REDIRECTED = "redirected"
     LEG_ENDED = "leg-ended"  # (uri, why)
+    LEG_LEFT = "leg-left"  # (uri, why)
     GATEWAY_ASKED = "gateway-asked"  # (gateway, status)
     GATEWAY_REFUSED = "gateway-refused"  # (gateway, why)
     GATEWAY_TRIED = "gateway-tried"  # (uri, gateway, how it is)

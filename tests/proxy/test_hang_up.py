@@ -166,3 +166,17 @@ def test_an_answer_without_a_contact_is_ended_at_the_users_address(
     sent = ended(proxy)
     assert facts(bye(sent, bob.flow))[0] == bob.contact
     assert facts(bye(sent, alice.flow))[0] == alice.contact
+
+
+def test_an_end_that_cannot_be_spoken_to_keeps_nothing_from_the_other(
+    proxy: Proxy, alice: Phone, bob: Phone
+) -> None:
+    invite = bob.gets(alice.calls("bob"), "INVITE")
+    answer = respond(invite, 200, extra=f"Contact: <{bob.contact}>\n")
+    spoiled = answer.replace(b"Record-Route: ", b'Record-Route: <sip:x;lr;c"=u>\r\nRecord-Route: ', 1)
+    assert spoiled != answer
+    proxy.receive(spoiled, bob.flow)
+    assert [flow for flow, data in ended(proxy) if data.startswith(b"BYE ")] == [alice.flow]
+    left = [words for _, rule, *words in proxy.journal.story(b"call-1") if rule is Rule.LEG_LEFT]
+    assert left == [[bob.contact.encode(), "a name and address is malformed"]]
+    assert len(proxy.core.calls) == 0

@@ -4,6 +4,7 @@ from centrex.base import Transport
 from centrex.proxy.leg import NOWHERE
 from centrex.sip.message import parse
 from centrex.sip.names import RECORD_ROUTE, ROUTE
+from centrex.trace import Rule
 from tests.support.calling import Phone, Sent, names, quiet, rules, values
 from tests.support.proxy import Proxy, respond
 from tests.support.relays import offer, relayed
@@ -80,3 +81,24 @@ def test_its_media_are_not_taken_on(proxy: Proxy, alice: Phone) -> None:
     assert proxy.core.relaying is not None
     assert proxy.core.relaying.of(b"call-1") is None
     assert rules(proxy)[-1].value == "leg-ended"
+
+
+@pytest.mark.parametrize(
+    ("told", "other"),
+    [
+        (b"Record-Route: ", b'Record-Route: <sip:192.0.2.8:5060;lr;c"=u>\r\nRecord-Route: '),
+        (b"Contact: <sip:bob@192.0.2.8", b"Contact: <sip:bob@192.0.2.8:x"),
+    ],
+)
+def test_one_that_cannot_be_spoken_to_is_left(
+    proxy: Proxy, alice: Phone, told: bytes, other: bytes
+) -> None:
+    bob = Phone(proxy, "bob", "192.0.2.8")
+    answer = respond(rung_out(proxy, alice, bob), 200, extra="Contact: <sip:bob@192.0.2.8>\n")
+    assert told in answer
+    for _ in range(2):
+        assert not proxy.receive(answer.replace(told, other, 1), bob.flow)
+    assert rules(proxy).count(Rule.LEG_LEFT) == 1
+    assert Rule.LEG_ENDED not in rules(proxy)
+    proxy.advance(120)
+    assert quiet(proxy)

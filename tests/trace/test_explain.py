@@ -57,6 +57,7 @@ SAMPLES: dict[Rule, tuple[Any, ...]] = {
     Rule.NOBODY_ANSWERED: (),
     Rule.REDIRECTED: (TARGET, b"sip:1003@192.0.2.10"),
     Rule.LEG_ENDED: (TARGET, "another has the call"),
+    Rule.LEG_LEFT: (TARGET, "a name and address is malformed"),
     Rule.GATEWAY_ASKED: ("pstn", 407),
     Rule.GATEWAY_REFUSED: ("pstn", "its login is refused"),
     Rule.GATEWAY_TRIED: (TARGET, "pstn", "it answers"),
