@@ -74,6 +74,7 @@ class Context:
         waiting: How many questions are open.
         patience: How long its targets are waited for; as it was when it came.
         hunting: Whether a plan has it tried at several destinations, one after the other.
+        planned: Whether a plan decided where it goes.
         group_at: Where the branches of the present group begin.
         redirects: How many redirections were followed.
         winner: The branch whose 2xx the caller gets, or got; None before, and where it was refused.
@@ -106,6 +107,7 @@ class Context:
         "method",
         "ours",
         "patience",
+        "planned",
         "redirects",
         "request_uri",
         "routed",
@@ -145,7 +147,7 @@ class Context:
         self.base = _NO_LINES
         self.insert_at = 1
         self.dropped = self.waiting = self.group_at = self.redirects = 0
-        self.hunting = False
+        self.hunting = self.planned = False
         self.patience: Patience | None = None
         self.breadth = DEFAULT_BREADTH
         self.loop_hash = b""

@@ -105,7 +105,7 @@ def begin(core: "Core", ctx: Context, match: Match, now: Instant) -> Outcome:
             core.decide(ctx, (now, Rule.PLAN_SKIPPED, stop.to, stop.why))
     if not groups:
         return Answer(480, Rule.PLAN_EMPTY, match.rule.key, words=_NONE_USABLE)
-    ctx.groups, ctx.hunting = groups, len(stops) > 1
+    ctx.groups, ctx.planned, ctx.hunting = groups, True, len(stops) > 1
     return None
 
 
@@ -235,7 +235,7 @@ class _Redirected:
         when = routes.local_time(now)
         stops = hunt(match, routes.plans, routes.gateways, self._view, when, may_leave=may_leave)
         core.decide(ctx, (now, Rule.PLAN, match.rule.key, len(stops)))
-        ctx.hunting = ctx.hunting or len(stops) > 1
+        ctx.planned, ctx.hunting = True, ctx.hunting or len(stops) > 1
         return stops
 
     @property

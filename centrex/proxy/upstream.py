@@ -150,8 +150,9 @@ def on_success(
 def _is_surplus(branch: Branch, to_tag: bytes) -> bool:
     """Whether the 2xx of a call that has its final answer is one too many.
 
-    It is, where its caller was refused, or talks to another branch. That a call which went one way only
-    was forked behind us is its caller's affair (§16.7 step 5, §13.2.2.4), unless a plan decided over it.
+    It is, where its caller was refused; where a plan decided, as then one destination has the call; and
+    where the relay of its media serves another branch. Who picks up second of the contacts of one user,
+    or behind one of them, is the caller's affair (§16.7 step 5, §13.2.2.4).
     """
     ctx = branch.context
     if ctx.method != b"INVITE" or ctx.to_tag or ctx.server is None:
@@ -163,9 +164,9 @@ def _is_surplus(branch: Branch, to_tag: bytes) -> bool:
         return False  # it waits for a relay
     if call is not None and call.callee_tag == to_tag:
         return False  # the winner's own, once more
-    if winner is not branch:
-        return True
-    return call is not None and (ctx.hunting or branch not in ctx.branches)
+    if ctx.planned:
+        return call is not None or winner is not branch
+    return winner is not branch and branch.carried is not None
 
 
 def _on_failure(core: "Core", branch: Branch, response: Message, now: Instant) -> None:

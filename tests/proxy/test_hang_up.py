@@ -173,7 +173,9 @@ def test_an_end_that_cannot_be_spoken_to_keeps_nothing_from_the_other(
 ) -> None:
     invite = bob.gets(alice.calls("bob"), "INVITE")
     answer = respond(invite, 200, extra=f"Contact: <{bob.contact}>\n")
-    spoiled = answer.replace(b"Record-Route: ", b'Record-Route: <sip:x;lr;c"=u>\r\nRecord-Route: ', 1)
+    spoiled = answer.replace(
+        b"Record-Route: ", b'Record-Route: <sip:x;lr;c"=u>\r\nRecord-Route: ', 1
+    )
     assert spoiled != answer
     proxy.receive(spoiled, bob.flow)
     assert [flow for flow, data in ended(proxy) if data.startswith(b"BYE ")] == [alice.flow]

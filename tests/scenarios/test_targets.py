@@ -7,6 +7,7 @@ from centrex.sip.message import parse
 from centrex.sip.names import PROXY_AUTHENTICATE, RETRY_AFTER, WWW_AUTHENTICATE
 from centrex.trace import Rule
 from tests.support.calling import Phone, Sent, find, names, quiet, rules, values
+from tests.support.hunting import hunted, planned
 from tests.support.proxy import DOMAIN, Proxy
 
 ELSEWHERE = b'Reason: SIP;cause=200;text="Call completed elsewhere"'
@@ -123,9 +124,24 @@ def test_the_reason_is_given_also_to_who_is_heard_late(proxy: Proxy, alice: Phon
     assert ELSEWHERE in parse(two.gets(sent, "CANCEL")).lines
 
 
-def test_whoever_picks_up_second_is_hung_up(proxy: Proxy, alice: Phone) -> None:
+def test_whoever_picks_up_second_is_the_callers_affair(proxy: Proxy, alice: Phone) -> None:
     one, two = desks(proxy, 1.0, 1.0)
     sent = alice.calls("bob")
+    first, second = one.gets(sent, "INVITE"), two.gets(sent, "INVITE")
+    two.says(second, 180)
+    assert gone(one.says(first, 200, tag="t1"), alice) == ["200"]
+    for _ in range(2):  # each repetition, too, until the caller acknowledges it
+        assert gone(two.says(second, 200, tag="t2"), one, two, alice) == ["", "", "200"]
+    (call,) = proxy.core.calls
+    assert call.callee_tag == b"t1"
+
+
+def test_whoever_picks_up_second_is_hung_up_where_a_plan_decides(
+    proxy: Proxy, alice: Phone
+) -> None:
+    planned(proxy, hunted("bob"))
+    one, two = desks(proxy, 1.0, 1.0)
+    sent = alice.calls("sales")
     first, second = one.gets(sent, "INVITE"), two.gets(sent, "INVITE")
     two.says(second, 180)
     assert gone(one.says(first, 200, tag="t1"), alice) == ["200"]
