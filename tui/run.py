@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from centrex import api
 from tui.app import Dashboard
+from tui.courtesy import step_back
 from tui.feed import NotStarted
 from tui.memory import Memory, usual_file
 from tui.screens.first_start import Writer
@@ -47,6 +48,7 @@ class Opener:
                 raise
         else:
             self._may_run = False
+            step_back()
             return instance
         return await asyncio.to_thread(self._run, source)
 
