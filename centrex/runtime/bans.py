@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import anyio
-import anyio.to_thread
 
 from centrex.base import Instant
-from centrex.events import Event, Kind, Severity
+from centrex.events import Event
 from centrex.guard.guard import Guard
-from centrex.runtime.atomic_file import replace_file
+from centrex.runtime.kept_file import UNREADABLE, KeptFile
 
 VERSION: Final = 1
 _PAUSE_S: Final = 1.0
@@ -44,21 +43,20 @@ class BanFile:
         now: Callable[[], Instant] = time.monotonic,
         utc: Callable[[], float] = time.time,
     ) -> None:
-        self._path, self._guard, self._report = path, guard, report
-        self._now, self._utc = now, utc
+        self._file = KeptFile(path, "bans", version=VERSION, longest=_LONGEST, report=report)
+        self._guard, self._now, self._utc = guard, now, utc
         self._written = guard.ban_changes
         self._wake = anyio.Event()
         self._turn = anyio.Lock()
-        self._failing = False
 
     async def load(self) -> str:
         """Put the bans of the file back; return what is wrong with it, "" where nothing is."""
         try:
-            rows = await anyio.to_thread.run_sync(self._read)
+            rows = _rows(await self._file.read())
         except FileNotFoundError:
             return ""
-        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-            return f"{self._path} cannot be used ({error}): no earlier ban stands"
+        except UNREADABLE as error:
+            return f"{self._file.path} cannot be used ({error}): no earlier ban stands"
         ahead = self._now() - self._utc()
         self._guard.restore(
             [(source, reason, until + ahead) for source, reason, until in rows], self._now()
@@ -86,31 +84,14 @@ class BanFile:
             if changes == self._written:
                 return True
             bans, ahead = self._guard.bans(self._now()), self._utc() - self._now()
-            try:
-                await anyio.to_thread.run_sync(
-                    lambda: replace_file(self._path, _render(bans, ahead))
-                )
-            except OSError as error:
-                self._tell("bans.failed", Severity.ERROR, str(error))
+            if not await self._file.write(lambda: _render(bans, ahead)):
                 return False
             self._written = changes
-            self._tell("bans.written", Severity.NOTICE, "")
             return True
 
-    def _read(self) -> list[tuple[str, str, float]]:
-        with self._path.open("rb") as file:
-            held = json.loads(file.read(_LONGEST))
-        if held["version"] != VERSION:
-            raise ValueError(f"it is of version {held['version']}")
-        rows = held["bans"]
-        return [(str(row["source"]), str(row["reason"]), float(row["until"])) for row in rows]
 
-    def _tell(self, name: str, severity: Severity, why: str) -> None:
-        failing = bool(why)
-        if failing is not self._failing:
-            self._failing = failing
-            fields = {"file": str(self._path), "why": why}
-            self._report(Event(Kind.ERRORS, severity, name, fields))
+def _rows(held: dict[str, Any]) -> list[tuple[str, str, float]]:
+    return [(str(row["source"]), str(row["reason"]), float(row["until"])) for row in held["bans"]]
 
 
 def _render(bans: Any, ahead: float) -> bytes:

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 import anyio.lowlevel
-import anyio.to_thread
 
 from centrex.base import Instant
-from centrex.events import Event, Kind, Severity
-from centrex.runtime.atomic_file import replace_file
+from centrex.events import Event
+from centrex.runtime.kept_file import UNREADABLE, KeptFile
 from centrex.watching.image import FlowOf, revive, row
 from centrex.watching.subscription import Subscription
 
@@ -54,11 +53,12 @@ class WatchFile:
         now: Callable[[], Instant] = time.monotonic,
         utc: Callable[[], float] = time.time,
     ) -> None:
-        self._path, self._watchers, self._report = path, watchers, report
-        self._now, self._utc = now, utc
+        self._file = KeptFile(
+            path, "subscriptions", version=VERSION, longest=_LONGEST, report=report
+        )
+        self._watchers, self._now, self._utc = watchers, now, utc
         self._written = 0
         self._turn = anyio.Lock()
-        self._failing = False
 
     async def load(self, flow_of: FlowOf) -> tuple[int, str]:
         """Have the watchers of the file told on.
@@ -67,12 +67,13 @@ class WatchFile:
             How many there are, and what is wrong with the file, "" where nothing is.
         """
         try:
-            written, rows = await anyio.to_thread.run_sync(self._read)
+            held = await self._file.read()
+            written, rows = float(held["written"]), list(held["subscriptions"])
             subs = await self._revived(written, rows, flow_of)
         except FileNotFoundError:
             return 0, ""
-        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-            return 0, f"{self._path} cannot be used ({error}): watchers have to subscribe anew"
+        except UNREADABLE as error:
+            return 0, f"{self._file.path} cannot be used ({error}): watchers have to subscribe anew"
         return self._watchers().resume(subs, self._now()), ""
 
     async def _revived(
@@ -109,25 +110,7 @@ class WatchFile:
                 if number % _PIECE == 0:
                     await anyio.lowlevel.checkpoint()
             data = (head + ",\n".join(rows) + "]}\n").encode()
-            try:
-                await anyio.to_thread.run_sync(lambda: replace_file(self._path, data))
-            except OSError as error:
-                self._tell("subscriptions.failed", Severity.ERROR, str(error))
+            if not await self._file.write(lambda: data):
                 return False
             self._written = changes
-            self._tell("subscriptions.written", Severity.NOTICE, "")
             return True
-
-    def _read(self) -> tuple[float, list[Any]]:
-        with self._path.open("rb") as file:
-            held = json.loads(file.read(_LONGEST))
-        if held["version"] != VERSION:
-            raise ValueError(f"it is of version {held['version']}")
-        return float(held["written"]), list(held["subscriptions"])
-
-    def _tell(self, name: str, severity: Severity, why: str) -> None:
-        failing = bool(why)
-        if failing is not self._failing:
-            self._failing = failing
-            fields = {"file": str(self._path), "why": why}
-            self._report(Event(Kind.ERRORS, severity, name, fields))
