@@ -1,5 +1,6 @@
 """A call between two phones on loopback, with the streams that belong to it: real packets, both ways."""
 
+import threading
 import time
 from contextlib import suppress
 
@@ -77,6 +78,39 @@ class Talk:
             place[0] != end.host
             for place, end in zip(self.places, reversed(self.ends), strict=True)
         )
+
+
+class Load:
+    """All ends of some calls send a packet every 20 ms, meanwhile."""
+
+    def __init__(self, talks: list[Talk]) -> None:
+        self._talks = talks
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._send)
+        self.sent = 0
+
+    def __enter__(self) -> "Load":
+        for talk in self._talks:
+            for end in talk.ends:
+                end.drained()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _send(self) -> None:
+        while not self._over.wait(0.02):
+            for talk in self._talks:
+                for end, place in zip(talk.ends, talk.places, strict=True):
+                    end.send(place)
+                    self.sent += 1
+
+    def lost(self) -> int:
+        """Return how many of the packets have not come; to be asked once it is over."""
+        time.sleep(0.1)
+        return self.sent - sum(len(end.drained()) for talk in self._talks for end in talk.ends)
 
 
 def place_of(body: str) -> Address:

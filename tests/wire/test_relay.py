@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.ports import free_port
 from tests.support.relay_process import SECRET, Relay
-from tests.support.relayed_talk import Talk
+from tests.support.relayed_talk import Load, Talk
 from tests.support.rtp_ends import RtpEnd
 from tests.support.server import CentrexServer
 from tests.support.sipclient import SipClient
@@ -208,6 +208,58 @@ def test_relays_of_other_machines(tmp_path: Path) -> None:
             talk.end()
         assert two.process.poll() is None
         until(lambda: not any(row["sessions"] for row in relays(server).values()))
+
+
+def test_one_of_three_is_drained_under_load(tmp_path: Path) -> None:
+    """While all calls talk and new ones come: nobody misses a packet, and it is empty in the end."""
+    port = free_port("127.0.0.1")
+    overrides = {
+        "media.mode": "always",
+        "media.embedded": False,
+        "media.secret": SECRET,
+        "media.control_port": port,
+        "media.heartbeat": 1,
+    }
+    names = ("one", "two", "three")
+    with ExitStack() as stack:
+        server = stack.enter_context(
+            CentrexServer(tmp_path, users=["alice", "bob"], overrides=overrides)
+        )
+        alice, bob = (stack.enter_context(SipClient(user, server)) for user in ("alice", "bob"))
+        assert bob.register().status == 200
+        for name in names:
+            stack.enter_context(Relay(tmp_path, name, port))
+
+        def sessions() -> list[int]:
+            held = relays(server)
+            return [int(str(held[name]["sessions"])) for name in names if name in held]
+
+        assert until(
+            lambda: [row["state"] for row in relays(server).values()] == ["available"] * 3,
+            timeout=15,
+        )
+        time.sleep(0.2)  # leases are under way
+        talks = [Talk(alice, bob) for _ in range(9)]
+        for talk in talks:
+            talk.settle()
+        assert sessions() == [3, 3, 3]
+        carried = {row["call_id"] for row in server.ask("relays", "calls", name="two")["calls"]}
+        theirs = [talk for talk in talks if talk.call.call_id in carried]
+        assert len(theirs) == 3
+        with Load(talks) as load:
+            assert server.command("relays", "drain", "two")[0] == 0
+            later = [Talk(alice, bob) for _ in range(6)]
+            time.sleep(1.0)
+        assert load.lost() == 0
+        assert load.sent > 9 * 2 * 40
+        assert sessions() == [6, 3, 6]
+        for talk in theirs:
+            talk.end()
+        assert until(lambda: sessions() == [6, 0, 6])
+        for talk in later:
+            talk.settle()
+        for talk in (*later, *(talk for talk in talks if talk not in theirs)):
+            talk.end()
 
 
 @pytest.mark.skipif(
