@@ -215,6 +215,7 @@ class Dashboard(App[int]):
         """What changes seldom has come."""
         self.status, self.relays, self.config = event.status, event.relays, event.config
         self._obey_config()
+        self._learn_of_waiting()
         for view in self._views():
             view.show_state()
             view.facts()
@@ -258,6 +259,17 @@ class Dashboard(App[int]):
         self.waiting = Waiting(now + left)
         self._remind()
 
+    def _learn_of_waiting(self) -> None:
+        """Take over what the instance says of changes that wait, whoever has made them."""
+        if self.status.get("confirm_by"):
+            if self.waiting is None or self.waiting.learned:
+                left = float(self.status.get("confirm_left_s", 0))
+                self.waiting = Waiting(time.monotonic() + left, learned=True)
+                self._remind()
+        elif self.waiting is not None and self.waiting.learned:
+            self.waiting = None
+            self._remind()
+
     def _remind(self) -> None:
         begin(self, self._show_reminder, only="remind")
 
@@ -265,7 +277,7 @@ class Dashboard(App[int]):
         left = self.waiting.left(time.monotonic()) if self.waiting is not None else None
         for screen in self.screen_stack:
             if not isinstance(screen, View) or screen.is_made:
-                await remind(screen, left)
+                await remind(screen, left, may_decide=self.may_change)
 
     def _decided(self, outcome: str) -> None:
         """Take the reminder away: it was decided here, by somebody else, or by the time."""
@@ -280,7 +292,7 @@ class Dashboard(App[int]):
 
     def action_decide(self, keep: bool) -> None:
         """Keep the changes that wait, or roll them back."""
-        if self.waiting is not None:
+        if self.waiting is not None and self.may_change:
             begin(self, partial(self._decide, keep=keep), only="decide")
 
     async def _decide(self, *, keep: bool) -> None:

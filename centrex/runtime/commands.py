@@ -102,6 +102,7 @@ class Commands:
             },
             "watchers": self._watchers(),
             "warnings": engine.all_warnings(),
+            **engine.editing.told(),
             "statistics": self.statistics(params),
         }
 

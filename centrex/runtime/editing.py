@@ -46,6 +46,11 @@ class Editing:
         self._confirm_by = ""
         self._looked = False
 
+    def told(self) -> dict[str, Any]:
+        """Return until when a change waits to be confirmed, and how long that is; empty and 0 if none."""
+        left = max(0.0, self._deadline - time.monotonic()) if self._confirm_by else 0.0
+        return {"confirm_by": self._confirm_by, "confirm_left_s": round(left, 1)}
+
     async def open(self) -> dict[str, Any]:
         """Return the configuration as an editor starts from it. Raises `ConfigError`."""
         told = await anyio.to_thread.run_sync(opened, self._engine.source)

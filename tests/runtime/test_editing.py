@@ -105,9 +105,14 @@ async def test_a_change_is_confirmed(made: Instance) -> None:
         answer = await apply(made, NONCE, confirm_s=1)
         assert answer["confirm_by"].endswith("Z")
         assert (await made.ask("config.open"))["confirm_by"] == answer["confirm_by"]
+        status = await made.ask("status")
+        assert status["confirm_by"] == answer["confirm_by"]
+        assert 0 < status["confirm_left_s"] <= 1
         assert await made.ask("config.confirm") == {"confirmed": True}
         await engine.editing.look(time.monotonic() + 5)
         assert engine.config.auth.nonce_life == 60
+        status = await made.ask("status")
+        assert (status["confirm_by"], status["confirm_left_s"]) == ("", 0.0)
         with pytest.raises(CommandRefused, match="no change waits"):
             await made.ask("config.confirm")
         with pytest.raises(CommandRefused, match="no change waits"):

@@ -147,6 +147,8 @@ STATUS: Json = {
     "registrar": {"name": "registrar", "store": "memory", "users": 12, "bindings": 14},
     "auth": {"enabled": True, "realm": "example.com", "logins": 12},
     "warnings": [],
+    "confirm_by": "",
+    "confirm_left_s": 0.0,
     "statistics": {},
 }
 
@@ -264,6 +266,7 @@ class Pretend:
         self.registrations = [registration(user) for user in ("1001", "1002", "reception")]
         self.snapshot = copy.deepcopy(SNAPSHOT)
         self.call = copy.deepcopy(CALL)
+        self.status, self.bans = copy.deepcopy(STATUS), copy.deepcopy(BANS)
         self.values: Json = {}
         self.opened: Json = {
             "file": "/etc/centrex/office.toml",
@@ -287,7 +290,7 @@ class Pretend:
         self.applied: Json = {"fingerprint": "f2", "changed": [], "waiting": [], "confirm_by": ""}
         self.answers: dict[str, Callable[[Json], Json]] = {
             "snapshot": lambda _: self.snapshot,
-            "status": lambda _: STATUS,
+            "status": lambda _: self.status,
             "config": lambda _: {"file": "/etc/centrex/office.toml", "values": self.values},
             "relays": lambda _: {"relays": RELAYS},
             "relays.calls": lambda _: {
@@ -305,7 +308,7 @@ class Pretend:
                 "data": base64.b64encode(b"exported as " + params["format"].encode()).decode(),
                 "name": "call",
             },
-            "bans": lambda _: {"bans": BANS},
+            "bans": lambda _: {"bans": self.bans},
             "bans.release": lambda _: {"released": True},
             "config.describe": lambda _: describe(),
             "config.open": lambda _: self.opened,

@@ -368,3 +368,31 @@ async def test_nobody_leaves_with_edits_unasked() -> None:
         await operator.press("escape")
         await operator.sees_no_more("Leave without them?")
         assert operator.app.is_running
+
+
+async def test_who_comes_while_changes_wait_is_reminded_of_them_too() -> None:
+    instance = Pretend("attached")
+    instance.status.update(confirm_by="2026-11-26T09:16:02Z", confirm_left_s=47.4)
+    async with dashboard(instance) as operator:
+        await operator.sees("The changes are in force", "Rolled back by itself in 4", "K keep")
+        await operator.press("4")
+        await operator.sees("Calls – ", "Rolled back by itself in 4")
+        instance.status.update(confirm_by="", confirm_left_s=0.0)
+        operator.app.feed.look()
+        await operator.sees_no_more("Rolled back by itself")
+        assert operator.app.waiting is None
+        instance.status.update(confirm_by="2026-11-26T09:17:02Z", confirm_left_s=60.0)
+        operator.app.feed.look()
+        await operator.sees("Rolled back by itself in")
+        await operator.press("K")
+        await operator.until(lambda: bool(instance.commands("config.confirm")))
+
+
+async def test_who_may_change_nothing_sees_the_reminder_without_its_keys() -> None:
+    instance = Pretend("attached", read_only=True)
+    instance.status.update(confirm_by="2026-11-26T09:16:02Z", confirm_left_s=47.4)
+    async with dashboard(instance, read_only=True) as operator:
+        shown = await operator.sees("Rolled back by itself in 4")
+        assert "keep them" not in shown
+        await operator.press("K", "R")
+        assert not instance.commands("config.confirm", "config.rollback")

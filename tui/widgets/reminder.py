@@ -27,10 +27,11 @@ class Waiting:
 
     Args:
         until: The moment of the monotonic clock at which they go.
+        learned: Whether the instance told of them, and not this dashboard's own apply.
     """
 
-    def __init__(self, until: float) -> None:
-        self.until = until
+    def __init__(self, until: float, *, learned: bool = False) -> None:
+        self.until, self.learned = until, learned
         self.decided = False
         """Whether it was decided here, so that what the engine says of it is no news."""
 
@@ -44,8 +45,8 @@ class Reminder(Panel):
 
     DEFAULT_CSS = "Reminder { height: 2; background: $warning 20%; }"
 
-    def count(self, left: int) -> None:
-        """Show how many seconds there are."""
+    def count(self, left: int, *, may_decide: bool = True) -> None:
+        """Show how many seconds there are, and the keys where they may be used."""
         words: Line = [
             (" ↻ The changes are in force. ", "warn strong"),
             ("Do phones register, do you reach the server?", ""),
@@ -54,26 +55,30 @@ class Reminder(Panel):
         keys: Line = [
             ("   Rolled back by itself in ", ""),
             (f"{rest:<10}", "warn strong"),
-            ("K ", "key"),
-            ("keep them   ", ""),
-            ("R ", "key"),
-            ("roll back now", ""),
         ]
+        if may_decide:
+            keys = [
+                *keys,
+                ("K ", "key"),
+                ("keep them   ", ""),
+                ("R ", "key"),
+                ("roll back now", ""),
+            ]
         self.show([words, keys])
 
 
-async def remind(screen: Screen[Any], left: int | None) -> None:
+async def remind(screen: Screen[Any], left: int | None, *, may_decide: bool = True) -> None:
     """Have the reminder stand on a screen, or go from it where nothing waits."""
     heads = screen.query(TopLine)
     there = screen.query(Reminder)
     if left is None:
         await there.remove()
     elif there:
-        there.first().count(left)
+        there.first().count(left, may_decide=may_decide)
     elif heads:
         reminder = Reminder()
         await screen.mount(reminder, after=heads.first())
-        reminder.count(left)
+        reminder.count(left, may_decide=may_decide)
 
 
 def decided(event: Mapping[str, Any]) -> str:
