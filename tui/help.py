@@ -19,7 +19,7 @@ PAGES: Final[Mapping[str, Page]] = {
         title="The main screen",
         text="""
 # Three areas
-Above is what this server is: its domain, where it listens, how it keeps registrations, who must log in, which relays carry voice and by which way. In the middle is the activity log: everything the server does, as it happens. Below are the figures: what stands now, the most at once, all in all, and the rate of the last minutes as a line of bars.
+Above is what this server is: its domain, where it listens, how it keeps registrations, who must log in, which relays carry voice and by which way, and what it warns of; i shows all of it uncut. In the middle is the activity log: everything the server does, as it happens. Below are the figures: what stands now, the most at once, all in all, and the rate of the last minutes as a line of bars.
 
 # The activity log
 It follows what happens until you move up; G or End follows again. p holds it still, however much comes, and p lets it go on. / filters; t chooses the kinds of events. That changes what you see here: which kinds are written at all is settled on the Event Logging tab. Enter opens the call or the registration a line speaks of. y copies the line, Y all of them, w writes them to a file.
@@ -42,7 +42,7 @@ Enter tells how it came to be registered. d forgets all phones of that user; the
     "calls": Page(
         title="Calls",
         text="""
-Each line is a call in progress: calling, ringing or up, since when, and which relay carries its voice; a dash means that voice passes between the phones by itself. The codec is that of the answer; where the caller offered none before it was answered, it is not told. Enter opens the ladder with all messages and decisions. e ends a call: both phones are told to hang up.
+Each line is a call in progress: calling, ringing or up, since when, and which relay carries its voice; a dash means that voice passes between the phones by itself. The codec is that of the answer; where the caller offered none before it was answered, it is not told. Enter opens the ladder with all messages and decisions. i shows the chosen line in full. e ends a call: both phones are told to hang up.
 """,
     ),
     "call": Page(
@@ -62,13 +62,13 @@ A relay passes voice and video where phones cannot reach each other. One starts 
     "bans": Page(
         title="Bans",
         text="""
-Sources that are not heard, because they guessed passwords or flooded the server, and how long that lasts. d lets one in again. A source with a phone that is logged in is never banned as a whole. The rules stand on the Network Configuration tab.
+Sources that are not heard, because they guessed passwords or flooded the server, and how long that lasts. Enter shows one in full. d lets one in again. A source with a phone that is logged in is never banned as a whole. The rules stand on the Network Configuration tab.
 """,
     ),
     "subscriptions": Page(
         title="Watchers",
         text="""
-Phones that watch who is registered (reg) or who is talking (dialog, for busy lamps): who watches, whom, for how long yet, and how often it was told.
+Phones that watch who is registered (reg) or who is talking (dialog, for busy lamps): who watches, whom, for how long yet, and how often it was told. Enter shows one in full.
 """,
     ),
     "route": Page(

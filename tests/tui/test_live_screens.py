@@ -242,3 +242,21 @@ async def test_read_only_shows_the_keys_that_change_and_obeys_none_of_them() -> 
 
 def _table(app: Dashboard):  # type: ignore[no-untyped-def]
     return app.screen.table  # type: ignore[attr-defined]
+
+
+async def test_a_row_that_does_not_fit_is_read_in_full() -> None:
+    instance = Pretend()
+    reason = "its logins were refused again and again, " * 4 + "as [network.guard] has it"
+    instance.bans[0].update(reason=reason, until="2026-11-26T10:05:02.125Z")
+    async with dashboard(instance) as operator:
+        await operator.press("6")
+        shown = await operator.sees("198.51.100.99", "2026-11-26T10:05:02Z")
+        assert "as [network.guard]" not in shown
+        await operator.press("enter")
+        await operator.sees("╭─ Bans", "its logins were refused", "[network.guard] has it")
+        await operator.press("y")
+        assert reason in operator.app.clipboard
+        await operator.press("escape", "4")
+        await operator.sees("Calls – 3")
+        await operator.press("i")
+        await operator.sees("udp 198.51.100.7:40112", "tcp 203.0.113.9:5060", "call-0@192.0.2.7")

@@ -152,3 +152,46 @@ async def test_what_is_typed_is_seen_above_the_keys(size: tuple[int, int]) -> No
         await operator.sees("/needle")
         await operator.press("escape", "w")
         await operator.sees("write to:")
+
+
+_LONG = (
+    "nobody can call from outside: " + "a plan leads to a gateway that is none, " * 12 + "the end"
+)
+
+
+async def test_warnings_take_whole_lines_and_are_read_in_full_by_a_key() -> None:
+    instance = Pretend()
+    instance.status["warnings"] = ["the clock is wrong", _LONG]
+    async with dashboard(instance) as operator:
+        shown = await operator.sees("⚠ the clock is wrong", "⚠ nobody can call", "… i shows all")
+        assert "Activity – " in shown
+        assert shown.count("a plan leads to") < 12
+        await operator.press("i")
+        await operator.sees("192.0.2.10:5060", "nobody can call")
+        await operator.press("y")
+        assert _LONG in operator.app.clipboard
+        await operator.press("G")
+        await operator.sees("the end")
+
+
+async def test_there_is_room_for_a_long_warning_on_a_large_screen() -> None:
+    instance = Pretend()
+    instance.status["warnings"] = [_LONG]
+    async with dashboard(instance, size=LARGE) as operator:
+        shown = await operator.sees("the end")
+        assert "shows all" not in shown
+
+
+@pytest.mark.parametrize("gone", ["", "the socket is gone"])
+async def test_the_head_of_a_read_only_dashboard_names_every_screen(gone: str) -> None:
+    instance = Pretend("attached", read_only=True)
+    async with dashboard(instance, read_only=True) as operator:
+        instance.gone = gone
+        await operator.sees("read-only", "✗ away" if gone else "office")
+        head = text(operator.app).partition("\n")[0]
+        assert len(head) <= 80
+        for place in ("[1 Main]", "2 C", "3 P", "4 C", "5 R", "6 B", "7 W", "8 R"):
+            assert place in head
+        if not gone:
+            for title in ("Conf", "Phon", "Call", "Rela", "Bans", "Watc", "Rout", "office"):
+                assert title in head

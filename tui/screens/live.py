@@ -12,7 +12,7 @@ from textual.worker import Worker
 
 from centrex import api
 from tui.memory import Arranged
-from tui.screens.questions import Choose, Confirm
+from tui.screens.questions import Choose, Confirm, Tell, in_full
 from tui.screens.view import View
 from tui.widgets.lines import entitle
 from tui.widgets.rows import Rows
@@ -51,6 +51,7 @@ class LiveScreen(View):
     paged = False
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("c", "columns", "columns"),
+        Binding("i", "in_full", "in full", show=False),
         Binding("r", "again", "refresh", show=False),
     ]
 
@@ -75,7 +76,6 @@ class LiveScreen(View):
 
     def on_mount(self) -> None:
         """The table has the keys, and looks as it did last."""
-        self.table.may_open = lambda: type(self).open is not LiveScreen.open
         self.table.focus()
         known = self.dashboard.memory.table(self.mode)
         self.table.look_as(known.columns, known.sort, known.descending)
@@ -223,7 +223,20 @@ class LiveScreen(View):
             self.open(row)
 
     def open(self, row: Row) -> None:
-        """Open a row."""
+        """Open a row: show it in full where there is nothing more to it."""
+        self.show_in_full(row)
+
+    def action_in_full(self) -> None:
+        """Show the chosen row with all its columns, uncut."""
+        row = self.chosen_or_say()
+        if row is not None:
+            self.show_in_full(row)
+
+    def show_in_full(self, row: Row) -> None:
+        """Show a row with all its columns, uncut."""
+        facts = [(column.title, column.text(row)) for column in self.columns]
+        text = "".join(f"{name}\t{value}\n" for name, value in facts)
+        self.app.push_screen(Tell(self.title_words, in_full(facts), copied=text))
 
     def sure(self, heading: str, text: str, verb: str, command: str, **params: Any) -> None:
         """Carry out a command after a yes, and look again."""

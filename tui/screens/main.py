@@ -8,7 +8,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 
 from tui.activity import ALWAYS, KINDS
-from tui.screens.questions import Choose, Tell, paragraphs
+from tui.screens.questions import Choose, Tell, in_full, paragraphs
 from tui.screens.view import View
 from tui.widgets.activity_log import ActivityLog, as_line
 from tui.widgets.lines import entitle
@@ -34,6 +34,7 @@ class MainScreen(View):
     mode = page = "main"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("t", "kinds", "kinds"),
+        Binding("i", "in_full", "settings in full", show=False),
         Binding("X", "clear", "clear log", show=False),
     ]
 
@@ -140,6 +141,12 @@ class MainScreen(View):
 
         question = Choose("Kinds shown (errors always are)", names, seen, several=True)
         self.app.push_screen(question, chosen)
+
+    def action_in_full(self) -> None:
+        """Show what the settings area says, uncut."""
+        facts = self.query_one(SettingsArea).in_full
+        text = "".join(f"{name}\t{value}\n" for name, value in facts)
+        self.app.push_screen(Tell("Settings", in_full(facts), copied=text))
 
     def action_clear(self) -> None:
         """Forget the lines seen so far."""

@@ -112,6 +112,16 @@ def paragraphs(text: str, width: int = 66) -> list[Line]:
     return lines
 
 
+def in_full(facts: Sequence[tuple[str, str]], width: int = 64) -> list[Line]:
+    """Return names with their values as lines, wrapped, so that nothing of them is cut."""
+    room = max((len(name) for name, _ in facts), default=0) + 2
+    return [
+        [(f"{name if not at else '':<{room}}", "dim"), (part, "")]
+        for name, value in facts
+        for at, part in enumerate(wrap(value, max(16, width - room)))
+    ]
+
+
 class Confirm(Question[bool]):
     """Yes or no, where yes changes something.
 

@@ -3,14 +3,22 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from rich.cells import cell_len
+
 from tui.history import at
-from tui.widgets.lines import Line, Panel, Run, fit
+from tui.widgets.lines import Line, Panel, Run, fit, wrap
 from tui.words import listeners, span
 
 _NAME: Final = 10
 _LEAST: Final = 38
 """Cells below which a fact would not be readable, which decides how many stand side by side."""
 _NOT_YET: Final = "comes with a later version"
+_TALL: Final = 40
+"""Lines of a terminal from which on warnings may take more of them."""
+_FEW: Final = 3
+_MANY: Final = 8
+"""Lines that warnings take at most, where there is little room and where there is much."""
+_REST: Final = " … i shows all"
 
 
 def in_force(config: Mapping[str, Any], key: str, default: Any = None) -> Any:
@@ -38,6 +46,7 @@ class SettingsArea(Panel):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._facts: list[tuple[str, str, str]] = []
+        self._warnings: tuple[str, ...] = ()
 
     def take(
         self,
@@ -53,7 +62,7 @@ class SettingsArea(Panel):
         logins = f"realm {auth.get('realm', '')}, {auth.get('logins', 0)} logins"
         wan = in_force(config, "wan.enabled")
         later = {name: in_force(config, f"{name}.enabled") for name in ("plugins", "siplog")}
-        warnings = list(at(status, "warnings", ()))
+        self._warnings = tuple(map(str, at(status, "warnings", ())))
         self._facts = [
             ("instance", self._named(status), ""),
             ("server", listeners(at(status, "listeners", ())), ""),
@@ -77,9 +86,13 @@ class SettingsArea(Panel):
             ("mode", mode, "warn" if "read-only" in mode else ""),
             ("up", span(uptime_s), ""),
         ]
-        if warnings:
-            self._facts.append(("warning", f"⚠ {'; '.join(map(str, warnings))}", "warn"))
         self.compose_lines()
+
+    @property
+    def in_full(self) -> list[tuple[str, str]]:
+        """Every fact and every warning, none of them cut."""
+        facts = [(name, value) for name, value, _ in self._facts]
+        return facts + [("warning", words) for words in self._warnings]
 
     @staticmethod
     def _named(status: Mapping[str, Any]) -> str:
@@ -108,7 +121,22 @@ class SettingsArea(Panel):
                     (fit(value, each - _NAME - 1), style),
                 ]
             lines.append(runs)
-        self.show(lines)
+        self.show([*lines, *self._warned(width)])
+
+    def _warned(self, width: int) -> list[Line]:
+        """Return the warnings over the whole width; where they are too long, how to read them."""
+        room = max(8, width - 4)
+        most = _MANY if self.app.size.height >= _TALL else _FEW
+        told = [
+            ("⚠ " if not at else "  ", part)
+            for words in self._warnings
+            for at, part in enumerate(wrap(words, room))
+        ]
+        if len(told) > most:
+            mark, last = told[most - 1]
+            left = max(0, room - len(_REST))
+            told[most - 1] = (mark, fit(last, min(left, cell_len(last))).rstrip() + _REST)
+        return [[(f" {mark}", "warn"), (part, "warn")] for mark, part in told[:most]]
 
     def on_resize(self) -> None:
         """Lay the facts out anew."""

@@ -19,6 +19,8 @@ PLACES: Final = (
     ("8", "route", "Route"),
 )
 """The screens: key, mode, title."""
+_LEAST_NAME: Final = 6
+"""Cells that the server's name has at least."""
 
 
 class TopLine(Panel):
@@ -50,8 +52,11 @@ class TopLine(Panel):
         width = self.size.width
         marks: list[Run] = [(f" {text} ", style) for text, style in self._marks]
         room = width - cells(marks)
-        titles = sum(len(key) + len(title) + 2 for key, _, title in PLACES) + 2
-        # where there is little room one blank between two places must do
+        most = max(len(title) for _, _, title in PLACES)
+        # where there is little room one blank between two places must do, then shorter titles
+        while most > 1 and room - self._taken(most) < _LEAST_NAME + 2:
+            most -= 1
+        titles = self._taken(most)
         wide = room - titles - len(PLACES) >= min(24, cell_len(self._name or "")) + 2
         name = fit(self._name or "centrex", max(6, min(24, room - titles - 2))).rstrip()
         runs: list[Run] = [(f" {name} ", "strong")]
@@ -59,7 +64,7 @@ class TopLine(Panel):
         self._places = []
         for key, mode, title in PLACES:
             here = mode == self._mode
-            text = f"[{key} {title}]" if here else f" {key} {title} "
+            text = f"[{key} {title}]" if here else f" {key} {title[:most]} "
             text = text if wide else f"{text.lstrip()} ".replace("  ", " ")
             if at + len(text) > room:
                 text = text[: max(0, room - at)]
@@ -68,6 +73,11 @@ class TopLine(Panel):
             at += len(text)
         runs.append((" " * max(0, room - at), ""))
         self.show([[*runs, *marks]])
+
+    def _taken(self, most: int) -> int:
+        """Return the cells of all places, if titles but this screen's have so many letters at most."""
+        letters = sum(len(t) if mode == self._mode else min(most, len(t)) for _, mode, t in PLACES)
+        return letters + sum(len(key) + 2 for key, _, _ in PLACES) + 2
 
     def on_resize(self) -> None:
         """Lay it out anew."""
