@@ -193,7 +193,8 @@ class Feed:
         self._post(Facts(status, list(relays.get("relays", ())), config))
 
     async def _listen(self, instance: "api.Instance") -> None:
-        wanted = {"recent": self._recent, "closely": ["calls"]}  # each that begins, too
+        closely = ["calls", "registration.refused"]  # each that begins or is refused, too
+        wanted = {"recent": self._recent, "closely": closely}
         async with instance.follow("events", wanted) as batches:
             known = self._newest  # after a pause the instance tells again what we have
             async for batch in batches:

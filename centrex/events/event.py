@@ -2,7 +2,7 @@
 
 import enum
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 Field: TypeAlias = str | bytes | int | float
 
@@ -24,6 +24,10 @@ class Kind(enum.Enum):
     SIP_SUMMARY = "sip_summary"
     SERVER = "server"
     ERRORS = "errors"
+
+
+BY_NAME: Final[Mapping[str, Kind]] = {"registration.refused": Kind.REGISTRATIONS}
+"""Events that can be listened to closely by their names, without the others of their kind."""
 
 
 class Severity(enum.IntEnum):

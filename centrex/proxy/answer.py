@@ -14,9 +14,10 @@ class Answer:
         facts: What it decided by, for the journal.
         words: Why, for an operator: goes into Warning and the log. Never text from the wire.
         extra: Further header lines.
+        told: Whether an event has told of it.
     """
 
-    __slots__ = ("extra", "facts", "rule", "status", "words")
+    __slots__ = ("extra", "facts", "rule", "status", "told", "words")
 
     def __init__(
         self,
@@ -25,9 +26,10 @@ class Answer:
         *facts: Any,
         words: str = "",
         extra: tuple[bytes, ...] | list[bytes] = (),
+        told: bool = False,
     ) -> None:
         self.status, self.rule, self.facts = status, rule, facts
-        self.words, self.extra = words, extra
+        self.words, self.extra, self.told = words, extra, told
 
 
 class Done:

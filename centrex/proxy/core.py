@@ -18,7 +18,7 @@ from centrex.farm.rtpengines import Reply
 from centrex.guard.guard import Guard
 from centrex.nat import RouteTokens, amend_via
 from centrex.nat.route_token import read_flow_token
-from centrex.proxy import call_life, forward, short_way, stateless, upstream
+from centrex.proxy import call_life, forward, refusals, short_way, stateless, upstream
 from centrex.proxy.access import Access
 from centrex.proxy.answer import DONE, Answer, Done
 from centrex.proxy.ask import Ask
@@ -462,9 +462,7 @@ class Core:
             extra.append(_WARNING % answer.words.replace('"', "'").encode())
         self.answer_plain(ctx, answer.status, extra, now)
         self.decide(ctx, (now, Rule.ANSWERED, answer.status, answer.words))
-        if ctx.method == b"INVITE" and not ctx.to_tag and ctx.call is None:
-            self.statistics.calls_total += 1
-            self.statistics.calls_failed += 1
+        refusals.note(self, ctx, answer)
 
     def challenge(self, ctx: Context, answer: Answer) -> None:
         """Ask for credentials once, and keep nothing of whom we do not know (§26.3.2.4)."""

@@ -75,7 +75,9 @@ def identify(core: "Core", ctx: Context, now: Instant) -> Outcome:
         {"src": ctx.flow.name, "login": verdict.login, "method": ctx.method, "why": verdict.why},
         ctx.call_id,
     )
-    return Answer(403, Rule.CREDENTIALS_REFUSED, verdict.login, str(verdict.why), words=_WRONG)
+    return Answer(
+        403, Rule.CREDENTIALS_REFUSED, verdict.login, str(verdict.why), words=_WRONG, told=True
+    )
 
 
 def challenge_at_once(
@@ -153,4 +155,4 @@ def _as_himself(core: "Core", ctx: Context, now: Instant) -> Outcome:
         ctx.call_id,
     )
     words = "this login may not register or speak as that user"
-    return Answer(403, Rule.NOT_YOUR_IDENTITY, login.name, claimed, words=words)
+    return Answer(403, Rule.NOT_YOUR_IDENTITY, login.name, claimed, words=words, told=True)

@@ -182,7 +182,9 @@ def _refused(
         {"src": ctx.flow.name, "aor": aor, "status": status, "why": reason},
         ctx.call_id,
     )
-    return Answer(status, Rule.REGISTRATION_REFUSED, aor, status, reason, words=reason, extra=lines)
+    return Answer(
+        status, Rule.REGISTRATION_REFUSED, aor, status, reason, words=reason, extra=lines, told=True
+    )
 
 
 def _note(core: "Core", ctx: Context, aor: bytes, change: Change, now: Instant) -> None:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 from centrex.base import Flow, Instant, PeerError
 from centrex.events import Kind, Severity
+from centrex.proxy import refusals
 from centrex.sip.message import Message, can_be_answered, parse
 from centrex.sip.names import CALL_ID
 from centrex.sip.response import build_response
@@ -28,6 +29,7 @@ def refuse(core: "Core", message: Message, flow: Flow, now: Instant) -> None:
     if not can_be_answered(message):
         return
     tale.append((now, Rule.ANSWERED, fault.status, fault.what))
+    refusals.note_broken(core, message, flow, fault.status, fault.what)
     extra = (_WARNING % fault.what.replace('"', "'").encode(),)
     tag = core.ids.token()
     core.sends.append((flow, build_response(message, fault.status, to_tag=tag, extra=extra)))
@@ -51,6 +53,7 @@ def overloaded(core: "Core", message: Message, flow: Flow, now: Instant) -> None
     tale.append((now, Rule.REQUEST, message.method, message.uri, b"", flow.name))
     tale.append((now, Rule.OVERLOADED, flow.name))
     if can_be_answered(message):
+        refusals.note_broken(core, message, flow, 503, "there is no room for another request")
         core.sends.append((flow, build_response(message, 503, extra=(_RETRY,))))
 
 

@@ -17,7 +17,7 @@ from typing import Final, TypeAlias
 
 import anyio
 
-from centrex.events import Event, Field, Kind, Severity
+from centrex.events import BY_NAME, Event, Field, Kind, Severity
 
 _ALWAYS: Final = frozenset({Kind.ERRORS, Kind.SERVER})
 """The kinds that have no switch in `[events]`."""
@@ -50,10 +50,12 @@ class Subscription:
     Attributes:
         kinds: The kinds that are heard.
         closely: Those of them of which everything is heard, however slight.
+        by_name: The events that are heard however slight they are.
     """
 
     __slots__ = (
-        "_bus", "_least", "_limit", "_lost", "_queue", "_wake", "_wake_at", "closely", "kinds",
+        "_bus", "_least", "_limit", "_lost", "_queue", "_wake", "_wake_at", "by_name", "closely",
+        "kinds",
     )  # fmt: skip
 
     def __init__(
@@ -63,9 +65,10 @@ class Subscription:
         limit: int,
         least: Severity,
         closely: frozenset[Kind] = frozenset(),
+        by_name: frozenset[str] = frozenset(),
     ) -> None:
         self._bus, self.kinds, self._limit, self._least = bus, kinds, limit, least
-        self.closely = kinds & closely
+        self.closely, self.by_name = kinds & closely, by_name
         self._queue: deque[Stamped] = deque()
         self._lost = 0
         self._wake: anyio.Event | None = None
@@ -211,9 +214,15 @@ class Bus:
         limit: int = 5_000,
         least: Severity = Severity.DEBUG,
         closely: Collection[Kind] = (),
+        by_name: Collection[str] = (),
     ) -> Subscription:
-        """Listen for some kinds from a severity on, to some closely, with a queue of that many events."""
-        subscription = Subscription(self, frozenset(kinds), limit, least, frozenset(closely))
+        """Listen for some kinds from a severity on, with a queue of that many events.
+
+        Of the kinds in `closely`, and of the events in `by_name` (of `BY_NAME`), all are heard.
+        """
+        subscription = Subscription(
+            self, frozenset(kinds), limit, least, frozenset(closely), frozenset(by_name)
+        )
         self._subscriptions = (*self._subscriptions, subscription)
         self.reckon()
         return subscription
@@ -229,7 +238,9 @@ class Bus:
             self.counts[event.kind] = self.counts.get(event.kind, 0) + 1
             for subscription in self._subscriptions:
                 if event.kind in subscription.kinds and (
-                    event.severity >= subscription.least or event.kind in subscription.closely
+                    event.severity >= subscription.least
+                    or event.kind in subscription.closely
+                    or event.name in subscription.by_name
                 ):
                     subscription.offer(item)
 
@@ -238,7 +249,10 @@ class Bus:
         heard = frozenset[Kind]().union(*(one.kinds for one in self._subscriptions))
         self.wanted = (self._enabled & heard) | {Kind.ERRORS}
         closely = [
-            one.kinds if one.least <= Severity.DEBUG else one.closely for one in self._subscriptions
+            one.kinds
+            if one.least <= Severity.DEBUG
+            else one.closely.union(BY_NAME[name] for name in one.by_name)
+            for one in self._subscriptions
         ]
         self.details = self._enabled & frozenset[Kind]().union(*closely)
 

@@ -13,7 +13,7 @@ import anyio
 import anyio.lowlevel
 
 from centrex.base import Refused
-from centrex.events import Event, Field, Kind, Severity
+from centrex.events import BY_NAME, Event, Field, Kind, Severity
 from centrex.events.render import message_text
 from centrex.runtime.bus import Bus, Lost, Stamped
 from centrex.runtime.desk import Batches
@@ -77,21 +77,30 @@ class Recent:
         """Give events as they happen, some at a time: `{"rows": …, "lost": …}`.
 
         Params: `kinds`, all where it is missing; `level`, the least severity; `closely`, kinds of which
-        everything is given; `recent`, how many of those that have happened already are given first.
+        everything is given, and names in `BY_NAME` of events that are; `recent`, how many of those that have happened already are given first.
 
         Raises:
             Refused: The parameters are not understood.
         """
         kinds = _kinds(params)
-        closely = _kinds({"kinds": params.get("closely") or []})
-        return self._batches(kinds, _level(params), closely, _count(params, "recent", 0))
+        wanted = params.get("closely") or []
+        by_name = [name for name in BY_NAME if isinstance(wanted, list) and name in wanted]
+        if by_name:
+            wanted = [name for name in wanted if name not in by_name]
+        closely = _kinds({"kinds": wanted})
+        return self._batches(kinds, _level(params), closely, by_name, _count(params, "recent", 0))
 
     async def _batches(
-        self, kinds: Collection[Kind], least: Severity, closely: Collection[Kind], recent: int
+        self,
+        kinds: Collection[Kind],
+        least: Severity,
+        closely: Collection[Kind],
+        by_name: Collection[str],
+        recent: int,
     ) -> Batches:
         items: deque[Stamped | Lost] = deque(self._newest(recent, kinds, least))
         with self._bus.subscribe(
-            kinds, limit=REMEMBERED, least=least, closely=closely
+            kinds, limit=REMEMBERED, least=least, closely=closely, by_name=by_name
         ) as subscription:
             self._changed()
             try:

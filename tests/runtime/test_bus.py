@@ -192,3 +192,14 @@ def test_one_kind_is_listened_to_closely_and_the_others_are_not() -> None:
         (Kind.CALLS, "DEBUG"), (Kind.CALLS, "INFO"), (Kind.REGISTRATIONS, "INFO")
     ]  # fmt: skip
     assert not bus.details
+
+
+def test_one_event_is_listened_to_by_name_and_its_kind_is_not() -> None:
+    bus = Bus()
+    with bus.subscribe(least=Severity.INFO, by_name=["registration.refused"]) as subscription:
+        assert bus.details == {Kind.REGISTRATIONS}
+        for name in ("registration.refused", "registration.refreshed"):
+            bus.publish(Event(Kind.REGISTRATIONS, Severity.DEBUG, name, {}))
+        heard = [item[1].name for item in subscription.drain()]  # type: ignore[index]
+    assert heard == ["registration.refused"]
+    assert not bus.details

@@ -178,3 +178,23 @@ async def test_details_reach_only_who_asks_for_them(world: World) -> None:
             batch = await anext(batches)
         assert batch["rows"][0]["severity"] == "debug"
     assert await world.names() == []
+
+
+async def test_refused_registrations_are_given_by_name_without_every_renewal(world: World) -> None:
+    wanted = {"closely": ["calls", "registration.refused"]}
+    async with aclosing(world.recent.stream(wanted)) as batches:
+        async with anyio.create_task_group() as tasks:
+
+            async def happen() -> None:
+                while not world.heeded:
+                    await anyio.lowlevel.checkpoint()
+                assert world.bus.details == {Kind.CALLS, Kind.REGISTRATIONS}
+                for name in ("registration.refreshed", "registration.refused"):
+                    world.happen(name, kind=Kind.REGISTRATIONS, severity=Severity.DEBUG)
+                world.happen("call.refused", severity=Severity.DEBUG)
+
+            tasks.start_soon(happen)
+            batch = await anext(batches)
+        assert [row["name"] for row in batch["rows"]] == ["registration.refused", "call.refused"]
+    with pytest.raises(Refused, match="there is no kind"):
+        world.recent.stream({"closely": ["registration.added"]})

@@ -195,3 +195,21 @@ async def test_the_head_of_a_read_only_dashboard_names_every_screen(gone: str) -
         if not gone:
             for title in ("Conf", "Phon", "Call", "Rela", "Bans", "Watc", "Rout", "office"):
                 assert title in head
+
+
+async def test_a_refused_call_and_a_refused_registration_lead_to_their_ladders() -> None:
+    instance = Pretend()
+    instance.recent = [
+        event(
+            1, kind="registrations", name="registration.refused", aor="sip:1001@example.com",
+            text="registration.refused status=404",
+        ),
+        event(2, name="call.refused", text="call.refused status=480", severity="debug"),
+    ]  # fmt: skip
+    async with dashboard(instance) as operator:
+        await operator.press("k", "enter")
+        await operator.sees("1001 called 1002")
+        await operator.press("escape", "j", "enter")
+        await operator.until(lambda: len(instance.commands("call")) > 1)
+        ids = {params["id"] for _, params in instance.commands("call")}
+        assert ids == {"call-1@192.0.2.7", "call-2@192.0.2.7"}

@@ -1,7 +1,7 @@
 """The main screen: settings area, activity log, statistics bar."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -14,6 +14,9 @@ from tui.widgets.activity_log import ActivityLog, as_line
 from tui.widgets.lines import entitle
 from tui.widgets.settings_area import SettingsArea
 from tui.widgets.statistics import StatisticsBar
+
+_REFUSED: Final = "registration.refused"
+"""What is told of a registration that came to nothing: no phone stands in the list of them."""
 
 
 class _Framed(Container):
@@ -158,7 +161,8 @@ class MainScreen(View):
         event = self.log_widget.chosen
         if event is None:
             return
-        if event.get("call_id") and event.get("kind") != "registrations":
+        stands = event.get("kind") == "registrations" and event.get("name") != _REFUSED
+        if event.get("call_id") and not stands:
             self.dashboard.open_call(str(event["call_id"]))
         elif aor := event.get("aor"):
             self.dashboard.go("registrations", str(aor))
