@@ -50,7 +50,7 @@ Each line is a call in progress: calling, ringing or up, since when, and which r
         text="""
 Above is what became of the call in plain words, and what to do about it. Below is the ladder: a column for each party, an arrow for each message as the server itself received or sent it (so that TLS is readable too), and between them what the server decided, marked with a diamond. The chosen message stands beside it, or after Enter in its place where the screen is narrow.
 
-Passwords and keys in messages are blanked. d shows or hides decisions. w writes the call to a text file, P to a pcapng file for Wireshark.
+Passwords and keys in messages are blanked. d shows or hides decisions. / filters the ladder: words, or kind:, from:, to:, text:, rule: and raw: with a word (raw is the whole message). w writes the call to a text file, P to a pcapng file for Wireshark.
 """,
     ),
     "relays": Page(
@@ -91,7 +91,9 @@ Nothing is changed until you apply: edits are collected and marked with ●. u t
 
 If somebody else changed the file meanwhile nothing is overwritten: you are asked whether to keep your edits upon the new file or to drop them.
 
-In lists a adds, e or Enter edits, x deletes, c duplicates, J and K move down and up, Space enables or disables, / searches. On the Call Routing tab t tests the chosen plan, your edits counted in.
+In lists a adds, e or Enter edits, x deletes, c duplicates, J and K move down and up, Space enables or disables, / filters them. On the Call Routing tab t tests the chosen plan, your edits counted in.
+
+/ filters settings by label, key and help, and the rows of lists, on every tab: one with a match is marked with /. Esc clears the filter.
 
 Settings marked with ◌ are kept and take effect with a later version.
 """,

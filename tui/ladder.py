@@ -15,6 +15,8 @@ Entry: TypeAlias = Mapping[str, Any]
 
 TIME: Final = 13
 """Cells of the time at the left."""
+COLUMNS: Final = ("kind", "from", "to", "text", "rule", "raw")
+"""What a filter may name before a colon."""
 _LEAST: Final = 16
 """Cells between two columns, at least."""
 
@@ -22,6 +24,19 @@ _LEAST: Final = 16
 def is_message(entry: Entry) -> bool:
     """Return whether an entry is a message, and not a decision."""
     return entry.get("kind") == "message"
+
+
+def texts(entry: Entry) -> dict[str, str]:
+    """Return what a filter looks at."""
+    told = entry.get("summary") if is_message(entry) else entry.get("text")
+    return {
+        "kind": str(entry.get("kind", "")),
+        "from": str(entry.get("from", "")),
+        "to": str(entry.get("to", "")),
+        "text": str(told or ""),
+        "rule": str(entry.get("rule", "")),
+        "raw": str(entry.get("raw", "")),
+    }
 
 
 def style_of(summary: str) -> str:

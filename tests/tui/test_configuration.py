@@ -396,3 +396,38 @@ async def test_who_may_change_nothing_sees_the_reminder_without_its_keys() -> No
         assert "keep them" not in shown
         await operator.press("K", "R")
         assert not instance.commands("config.confirm", "config.rollback")
+
+
+async def test_settings_are_filtered_by_label_and_key_on_every_tab() -> None:
+    async with dashboard(Pretend()) as operator:
+        screen = await opened(operator, "network")
+        await operator.press("tab", "slash", *"label:port")
+        shown = await operator.sees("Server port", "settings pass /label:port")
+        assert "Domain name" not in shown
+        await operator.press("enter")
+        assert {one["key"] for one in screen.form.rows.items if isinstance(one, dict)} == {
+            "network.port", "network.transports", "network.tls_port"
+        }  # fmt: skip
+        assert "Media Proxy Support      /" in text(operator.app)
+        await operator.press("right_square_bracket")
+        await operator.sees("no setting here passes the filter")
+        await operator.press("escape")
+        await operator.sees_no_more("passes the filter")
+        await operator.press("left_square_bracket", "tab", "slash", *"network.domain", "enter")
+        await operator.sees("Domain name")
+        await operator.press("enter", *"example.net", "enter")
+        await operator.sees("● Domain name")
+        await operator.press("escape")
+        await operator.sees("Server port", "● Domain name")
+        await operator.press("escape")
+        assert screen.tabs.has_focus
+
+
+async def test_a_filter_goes_for_settings_and_rows_at_once() -> None:
+    async with dashboard(Pretend()) as operator:
+        screen = await opened(operator, "routing")
+        await operator.press("slash", *"reception", "enter")
+        await operator.sees("1 pass /reception")
+        assert screen.table.has_focus
+        await operator.press("escape")
+        await operator.sees_no_more("1 pass")

@@ -198,3 +198,22 @@ async def test_the_first_start_judges_each_answer_where_it_stands() -> None:
         shown = await operator.sees("✗ cannot be listened on", "✗ is taken", "basic.data_dir")
         assert operator.app.focused.id == "address"
         assert written
+
+
+async def test_the_help_is_searched_on_all_pages_at_once() -> None:
+    async with dashboard(Pretend()) as operator:
+        await operator.press("question_mark")
+        await operator.sees("The main screen")
+        await operator.press("slash", *"wireshark")
+        shown = await operator.sees("One call: what happened and why", "pcapng file for Wireshark")
+        assert "The main screen" not in shown
+        await operator.press("enter")
+        await operator.sees("/wireshark", "1 of ")
+        await operator.press("escape")
+        await operator.sees("The main screen", "page 1 of")
+        await operator.press("slash", *"xyzzy", "enter")
+        await operator.sees("nothing in the help passes")
+        await operator.press("n")
+        await operator.sees("page 2 of")
+        await operator.press("escape")
+        await operator.sees_no_more("page 2 of")

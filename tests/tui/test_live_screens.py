@@ -260,3 +260,33 @@ async def test_a_row_that_does_not_fit_is_read_in_full() -> None:
         await operator.sees("Calls – 3")
         await operator.press("i")
         await operator.sees("udp 198.51.100.7:40112", "tcp 203.0.113.9:5060", "call-0@192.0.2.7")
+
+
+async def test_the_ladder_is_filtered_by_words_and_by_parts() -> None:
+    async with dashboard(Pretend()) as operator:
+        operator.app.open_call("call-1@192.0.2.7")
+        await operator.sees("INVITE 1002")
+        await operator.press("slash", *"text:ringing", "enter")
+        shown = await operator.sees("2 of 13 pass /text:ringing", "180 Ringing")
+        assert "ACK 1002" not in shown
+        await operator.press("y")
+        assert "180 Ringing" in operator.app.clipboard
+        await operator.press("slash", *"nonsense", "enter")
+        await operator.sees("no entry passes the filter")
+        await operator.press("escape")
+        await operator.sees("ACK 1002")
+        await operator.press("slash", *"kind:decision", "enter")
+        await operator.sees("2 of 13 pass", "1002 has one phone")
+        await operator.press("escape", "escape")
+        await operator.sees("Statistics")
+
+
+async def test_the_footer_names_the_filter_where_it_works_only() -> None:
+    async with dashboard(Pretend(), size=LARGE) as operator:
+        for key, title in enumerate(("Phones", "Calls", "Media", "Bans", "Watchers"), 3):
+            await operator.press(str(key))
+            await operator.sees(title, "/ filter")
+        await operator.press("2")
+        await operator.sees("Description", "/ filter")
+        await operator.press("8", "escape")
+        await operator.sees_no_more("/ filter")

@@ -10,7 +10,8 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 
 from centrex import api
-from tui.ladder import Ladder, is_message, raw_lines
+from tui.filter import Filter
+from tui.ladder import COLUMNS, Ladder, is_message, raw_lines, texts
 from tui.screens.questions import Confirm, Lines
 from tui.screens.view import View
 from tui.widgets.lines import Line, Panel, wrap
@@ -34,6 +35,7 @@ class LadderRows(Rows):
         super().__init__()
         self.call: Mapping[str, Any] = {}
         self.decisions = True
+        self.filter = Filter()
         self.ladder = Ladder((), (), 80)
 
     def take(self, call: Mapping[str, Any]) -> None:
@@ -43,12 +45,20 @@ class LadderRows(Rows):
 
     def lay_out(self) -> None:
         """Lay the ladder out for the width there is."""
-        call = self.call
+        call, was = self.call, self.chosen
+        entries = [one for one in call.get("entries", ()) if self.filter.keeps(texts(one))]
         self.ladder = Ladder(
-            list(call.get("parties", ())), list(call.get("entries", ())),
+            list(call.get("parties", ())), entries,
             max(40, self.size.width - 2), decisions=self.decisions,
         )  # fmt: skip
+        if was is not None and was in self.ladder.entries:
+            self.cursor = self.ladder.entries.index(was)
         self.changed()
+
+    def narrow(self, text: str) -> None:
+        """Show only entries that pass a filter."""
+        self.filter = Filter(text, COLUMNS)
+        self.lay_out()
 
     def on_resize(self) -> None:
         """Lay it out anew."""
@@ -65,7 +75,9 @@ class LadderRows(Rows):
         return len(self.ladder.entries)
 
     def empty(self) -> Line:
-        """Say that nothing is known."""
+        """Say that nothing is known, or that nothing passes the filter."""
+        if self.filter and self.call.get("entries"):
+            return [("no entry passes the filter; Esc clears it", "dim")]
         return [("no messages are kept of it", "dim")]
 
     def head(self, index: int) -> Line:
@@ -191,6 +203,9 @@ class CallScreen(View):
         facts: list[Any] = [("Call-ID ", "dim"), (words, "dim")]
         if state:
             facts.append((f"   {state}", "good" if state == "up" else "note"))
+        if self.rows.filter:
+            found = f"{self.rows.count()} of {len(self.call.get('entries', ()))} pass"
+            facts.append((f"   {found} /{self.rows.filter.text}", "warn"))
         if lost:
             facts.append((f"   the first {lost} entries are not kept any more", "warn"))
         self.query_one("#words", Panel).show([*lines[:6], facts])
@@ -229,20 +244,37 @@ class CallScreen(View):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer what can be done with this call."""
-        if action == "filter":
-            return False
         if action == "end" and self.call.get("state") not in ("calling", "ringing", "up"):
             return False
         if action == "message":
             return self.message.has_focus
         return super().check_action(action, parameters)
 
+    def filter_text(self) -> str:
+        """Return the filter of the ladder."""
+        return self.rows.filter.text
+
+    def narrow(self, text: str) -> None:
+        """Filter the ladder."""
+        self.rows.narrow(text)
+        self._say()
+        self._show_message()
+
+    def action_filter(self) -> None:
+        """Filter the ladder, which comes back where a message stands in its place."""
+        if self.has_class("-narrow"):
+            self.remove_class("-message")
+        self.rows.focus()
+        super().action_filter()
+
     def action_escape(self) -> None:
-        """Go back to the ladder, then to where one came from."""
+        """Go back to the ladder, clear its filter, then go to where one came from."""
         if self.message.has_focus:
             if self.has_class("-narrow"):
                 self.remove_class("-message")
             self.rows.focus()
+        elif self.filter_text():
+            self.narrow("")
         else:
             self.app.pop_screen()
 

@@ -16,8 +16,9 @@ from tui.screens.questions import Choose, Confirm, Tell
 from tui.screens.review import CONFIRM_S, Review
 from tui.screens.view import View
 from tui.values import Spec, explained
-from tui.widgets.fields import FieldRows, Form, Heading
+from tui.widgets.fields import FieldRows, Form, Heading, passing
 from tui.widgets.lines import Line, Panel, wrap
+from tui.widgets.prompt import Prompt
 from tui.widgets.rows import Rows
 from tui.widgets.table import Table
 from tui.work import begin
@@ -197,13 +198,10 @@ class ConfigScreen(ListEditing, View):
         self.form.set_class(not items, "-none")
         listed = bool(self.lists_of(dialog))
         self.form.styles.height = min(len(items) + 1, _BESIDE_A_LIST) if listed else "1fr"
-        chosen = self.form.rows.chosen
-        if turned or not self.form.rows.items:
+        if turned or not self.form.rows.all:
             self.form.rows.fill(items)
         else:
-            self.form.rows.items = items
-            if chosen is not None:
-                self.form.rows.choose(chosen["key"])
+            self.form.rows.renew(items)
         self._object()
         self.show_lists(self.lists_of(dialog), renew=turned)
         self._banner()
@@ -215,6 +213,8 @@ class ConfigScreen(ListEditing, View):
     def _banner(self) -> None:
         told = self.described.get(self.dialog.name, {})
         lines: list[Line] = [[(self.dialog.title, "title")]]
+        if found := self._found():
+            lines.append([(found, "warn")])
         if self._why:
             lines.append([(f"✗ {self._why}", "bad")])
         elif told and not told.get("available", True):
@@ -228,14 +228,28 @@ class ConfigScreen(ListEditing, View):
             lines.append([("read-only: nothing can be changed here", "warn")])
         self.query_one("#banner", Panel).show(lines)
 
+    def _found(self) -> str:
+        """Return how many settings pass the filter, here and in all; nothing without one."""
+        keeps = self.form.rows.filter
+        if not keeps:
+            return ""
+        here, everywhere = self._passing(self.dialog), sum(map(self._passing, DIALOGS))
+        return f"{here} of {everywhere} settings pass /{keeps.text}"
+
+    def _passing(self, dialog: Dialog) -> int:
+        found = passing(self.specs(dialog), self.form.rows.filter)
+        return sum(not isinstance(one, Heading) for one in found)
+
     def _mark(self) -> None:
-        """Put the marks at the tabs: wrong before edited before later."""
+        """Put the marks at the tabs: wrong before edited before found before later."""
         self.dashboard.draft = self.draft
         wrong = {str(problem.get("key", "")) for problem in self.preview.get("problems", ())}
         for dialog in DIALOGS:
             told = self.described.get(dialog.name, {})
             names = [f"{table}." for table in dialog.tables]
             mark = (" ", "") if told.get("available", True) else ("◌", "dim")
+            if self.form.rows.filter and self._passing(dialog):
+                mark = ("/", "key")
             if self._edits(dialog):
                 mark = ("●", "warn")
             if any(key.startswith(name) for key in wrong for name in names):
@@ -329,31 +343,49 @@ class ConfigScreen(ListEditing, View):
         self.show_dialog(DIALOGS[(DIALOGS.index(self.dialog) + by) % len(DIALOGS)])
 
     def action_escape(self) -> None:
-        """Clear the list's filter, else go back to the tabs."""
+        """Clear the filter, else go back to the tabs."""
         if self.filter_text():
-            self.narrow_list("")
+            self._narrow_all("")
         else:
             self.set_focus(self.tabs)
 
     def narrow(self, text: str) -> None:
-        """Filter the list; a dialog's name leads to it."""
+        """Filter the settings and the list; a dialog's name leads to it."""
         dialog = find(text)
         if self.prompt.has_class("-asking") or dialog is None:
-            self.narrow_list(text)
+            self._narrow_all(text)
             return
         self.set_focus(self.tabs)
         self.show_dialog(dialog)
 
     def on_prompt_typed(self, event: Any) -> None:
-        """Filter the list while it is typed."""
+        """Filter while it is typed."""
         event.prevent_default()
         if event.purpose == "filter":
-            self.narrow_list(event.text)
+            self._narrow_all(event.text)
+
+    def on_prompt_entered(self, event: Prompt.Entered) -> None:
+        """Keep the filter, even where it is a dialog's name."""
+        if event.purpose == "filter":
+            event.prevent_default()
+            self._narrow_all(event.text)
+
+    def _narrow_all(self, text: str) -> None:
+        """Filter the settings and the rows of the list, on this tab and the others."""
+        self.form.rows.narrow(text)
+        self.narrow_list(text)
+        self._banner()
+        self._mark()
+        self._explain()
+
+    def filter_text(self) -> str:
+        """Return the filter in force."""
+        return self.form.rows.filter.text
 
     def action_filter(self) -> None:
-        """Search the list."""
-        if self.list_spec:
-            self.set_focus(self.table)
+        """Search the settings and the list; what is looked at has the keys afterwards."""
+        if self.tabs.has_focus:
+            self.set_focus(self.table if self.list_spec else self.form.rows)
         super().action_filter()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

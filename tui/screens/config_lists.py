@@ -94,6 +94,9 @@ class ListEditing(Widget):
         def edited(self) -> None:
             """Show what has been edited."""
 
+        def filter_text(self) -> str:
+            """Return the filter in force."""
+
     def make_table(self) -> Table:
         """Make the table; its columns come with the list."""
         table = Table((), key=lambda row: row.get("_index"), nothing="the list is empty; a adds")
@@ -128,7 +131,7 @@ class ListEditing(Widget):
             self.dashboard.may_change and self.in_credentials and self.in_list
         ):
             return False
-        elif action in ("filter", "copy", "copy_all", "write"):
+        elif action in ("copy", "copy_all", "write"):
             return bool(self.list_spec)
         return super().check_action(action, parameters)
 
@@ -159,7 +162,7 @@ class ListEditing(Widget):
             table.columns = tuple(columns_of(list(spec["columns"])))
             table.chosen_columns = {column.name for column in table.columns}
             table.cursor = 0
-            table.narrow("")
+            table.narrow(self.filter_text())
         self.fill_list()
         self.refresh_bindings()
 
@@ -200,10 +203,6 @@ class ListEditing(Widget):
         more = " · p password" if self.in_credentials else ""
         lines += [[(line, "dim")] for line in wrap(keys + more, width)]
         return lines
-
-    def filter_text(self) -> str:
-        """Return the filter of the list."""
-        return self.table.filter.text if self.list_spec else ""
 
     def narrow_list(self, text: str) -> None:
         """Show only rows that pass."""

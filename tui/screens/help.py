@@ -1,4 +1,7 @@
-"""All keys of the screen one was on, and its page; every other page is one key away."""
+"""All keys of the screen one was on, and its page; every other page is one key away.
+
+A filter looks for words on all pages at once.
+"""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
@@ -9,10 +12,12 @@ from textual.screen import ModalScreen, Screen
 
 from tui.commands import COMMANDS
 from tui.dialogs import DIALOGS
+from tui.filter import Filter
 from tui.help import PAGES, Page
 from tui.screens.questions import Lines, paragraphs
-from tui.widgets.keyline import KeyLine
+from tui.widgets.keyline import Foot, KeyLine
 from tui.widgets.lines import Line, entitle
+from tui.widgets.prompt import Prompt
 
 _DIALOGS: Final = frozenset(dialog.name for dialog in DIALOGS)
 _NAMES: Final = {
@@ -38,6 +43,7 @@ class HelpScreen(ModalScreen[None]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "filter", "filter", key_display="/"),
         Binding("escape,q,question_mark", "leave", "close", key_display="Esc"),
         Binding("n,tab", "page(1)", "next page", key_display="n"),
         Binding("N,shift+tab", "page(-1)", "page before", key_display="N"),
@@ -50,11 +56,14 @@ class HelpScreen(ModalScreen[None]):
         known = page if page in names else "config" if page in _DIALOGS else "main"
         self._at = names.index(known)
         self._keys: list[Line] = []
+        self._filter = Filter()
 
     def compose(self) -> ComposeResult:
         """Make the page."""
         yield Lines()
-        yield KeyLine()
+        with Foot():
+            yield Prompt()
+            yield KeyLine()
 
     def on_mount(self) -> None:
         """Look which keys the screen below has."""
@@ -69,8 +78,11 @@ class HelpScreen(ModalScreen[None]):
         self.call_after_refresh(self._show)
 
     def _show(self) -> None:
-        page = list(self._pages.values())[self._at]
         lines = self.query_one(Lines)
+        if self._filter:
+            self._show_found(lines)
+            return
+        page = list(self._pages.values())[self._at]
         entitle(lines, page.title)
         lines.border_subtitle = f"page {self._at + 1} of {len(self._pages)}"
         width = max(20, lines.content_size.width - 3)
@@ -84,14 +96,63 @@ class HelpScreen(ModalScreen[None]):
         shown += [(), [("Commands after :", "title")], *_commands()]
         lines.show(shown)
 
+    def _show_found(self, lines: Lines) -> None:
+        """Show what passes the filter, of every page, under the page's title."""
+        width = max(20, lines.content_size.width - 3)
+        shown: list[Line] = []
+        count = 0
+        for page in self._pages.values():
+            found = [one for one in _paragraphs(page) if self._filter.keeps({"text": one})]
+            count += bool(found)
+            if found:
+                shown += [[(page.title, "title")]] if not shown else [(), [(page.title, "title")]]
+            for paragraph in found:
+                shown += paragraphs(paragraph, width)
+        for title, of in (("Keys", self._keys), ("Commands", _commands())):
+            some = [one for one in of if self._filter.keeps({"text": "".join(t for t, _ in one)})]
+            if some:
+                shown += [(), [(title, "title")], *some]
+        entitle(lines, f"/{self._filter.text}")
+        lines.border_subtitle = f"{count} of {len(self._pages)} pages"
+        lines.show(shown or [[("nothing in the help passes the filter; Esc clears it", "dim")]])
+
+    def action_filter(self) -> None:
+        """Let words be typed that are looked for on all pages."""
+        self.query_one(Prompt).ask("filter", "/", self._filter.text)
+
+    def on_prompt_typed(self, event: Prompt.Typed) -> None:
+        """Filter while it is typed."""
+        self._narrow(event.text)
+
+    def on_prompt_entered(self, event: Prompt.Entered) -> None:
+        """Keep the filter."""
+        self._narrow(event.text)
+
+    def on_prompt_cancelled(self, event: Prompt.Cancelled) -> None:
+        """Take the filter away again."""
+        self._narrow("")
+
+    def _narrow(self, text: str) -> None:
+        self._filter = Filter(text)
+        self._show()
+
     def action_page(self, by: int) -> None:
-        """Turn to another page."""
+        """Turn to another page; the filter goes."""
+        self._filter = Filter()
         self._at = (self._at + by) % len(self._pages)
         self._show()
 
     def action_leave(self) -> None:
-        """Close the help."""
-        self.dismiss(None)
+        """Clear the filter, else close the help."""
+        if self._filter:
+            self._narrow("")
+        else:
+            self.dismiss(None)
+
+
+def _paragraphs(page: Page) -> list[str]:
+    lines = page.text.strip().split("\n")
+    return [line for line in lines if line.strip() and not line.startswith("# ")]
 
 
 def unfolded(text: str) -> str:

@@ -76,6 +76,7 @@ class LiveScreen(View):
 
     def on_mount(self) -> None:
         """The table has the keys, and looks as it did last."""
+        self.table.may_open = lambda: self.table.count() > 0
         self.table.focus()
         known = self.dashboard.memory.table(self.mode)
         self.table.look_as(known.columns, known.sort, known.descending)

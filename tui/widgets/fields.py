@@ -15,6 +15,7 @@ from textual.containers import Container
 from textual.message import Message
 from textual.widgets import Input
 
+from tui.filter import Filter
 from tui.screens.free_table import FreeTable
 from tui.screens.questions import Choose
 from tui.values import MASK, Objection, Spec, as_shown, as_text, parse
@@ -22,6 +23,8 @@ from tui.widgets.lines import Line, Run, fit
 from tui.widgets.rows import Rows
 
 LABEL: Final = 24
+COLUMNS: Final = ("label", "key", "help")
+"""What of a setting a filter looks at, and may name before a colon."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +32,23 @@ class Heading:
     """A line between settings."""
 
     words: str
+
+
+def passing(items: Sequence[Spec | Heading], keeps: Filter) -> list[Spec | Heading]:
+    """Return the settings that pass a filter, each group of them under its heading."""
+    if not keeps:
+        return list(items)
+    found: list[Spec | Heading] = []
+    heading: Heading | None = None
+    for item in items:
+        if isinstance(item, Heading):
+            heading = item
+            continue
+        texts = {name: str(item.get(name) or "") for name in COLUMNS}
+        if keeps.keeps(texts):
+            found += [item] if heading is None else [heading, item]
+            heading = None
+    return found
 
 
 class FieldRows(Rows):
@@ -64,6 +84,8 @@ class FieldRows(Rows):
         super().__init__(id=id)
         self._may_change = may_change
         self.items: list[Spec | Heading] = []
+        self.all: list[Spec | Heading] = []
+        self.filter = Filter()
         self.problems: Mapping[str, str] = {}
         self._value_of, self._is_changed = value_of, is_changed
 
@@ -74,13 +96,32 @@ class FieldRows(Rows):
         return super().check_action(action, parameters)
 
     def fill(self, items: Sequence[Spec | Heading]) -> None:
-        """Show these lines."""
-        self.items = list(items)
+        """Show these lines, those that pass the filter."""
+        self.all = list(items)
+        self.items = passing(self.all, self.filter)
+        self._begin()
+
+    def renew(self, items: Sequence[Spec | Heading]) -> None:
+        """Show these lines in place of those there were; the chosen one stays so, if it is there."""
+        chosen = self.chosen
+        self.all = list(items)
+        self.items = passing(self.all, self.filter)
+        if chosen is None or not self.choose(chosen["key"]):
+            self._begin()
+        self.changed()
+
+    def _begin(self) -> None:
+        """Choose the first setting."""
         self.cursor = next(
             (at for at, item in enumerate(self.items) if not isinstance(item, Heading)), 0
         )
         self.scroll_to(y=0, animate=False, immediate=True, force=True)
         self.changed()
+
+    def narrow(self, text: str) -> None:
+        """Show only settings that pass a filter, and the headings above them."""
+        self.filter = Filter(text, COLUMNS)
+        self.renew(self.all)
 
     def object_to(self, problems: Mapping[str, str]) -> None:
         """Show what is wrong, at the settings it is wrong with."""
@@ -106,7 +147,9 @@ class FieldRows(Rows):
         return len(self.items)
 
     def empty(self) -> Line:
-        """Say that there is nothing to set."""
+        """Say that there is nothing to set, or nothing that passes the filter."""
+        if self.filter and self.all:
+            return [("no setting here passes the filter; Esc clears it", "dim")]
         return [("nothing to set here; see the list below", "dim")]
 
     def line(self, index: int) -> Line:
