@@ -106,14 +106,14 @@ class Statistics:
         """
         self._peaks()
         registrations_s, calls_s, *_ = self.rates(now)
-        first = self._since(now - _WINDOW_S)
+        registrations_min, calls_min = self.per_minute(now)
         return {
             "registrations": {
                 "now": self.registrations_now,
                 "peak": self.registrations_peak,
                 "total": self.registrations_total,
                 "per_second": registrations_s,
-                "per_minute": self.registrations_total - first[1],
+                "per_minute": registrations_min,
                 "refused": self.registrations_refused,
             },
             "calls": {
@@ -122,7 +122,7 @@ class Statistics:
                 "total": self.calls_total,
                 "failed": self.calls_failed,
                 "per_second": calls_s,
-                "per_minute": self.calls_total - first[2],
+                "per_minute": calls_min,
             },
             "messages": {"in": self.messages_in, "out": self.messages_out},
             "challenges": {"sent": self.challenges_sent, "refused": self.challenges_refused},
@@ -155,6 +155,15 @@ class Statistics:
             for total, earlier in zip(self._totals(), before, strict=True)
         )
         return registrations, calls, came, went
+
+    def per_minute(self, now: float) -> tuple[int, int]:
+        """Return the registrations and the calls counted in the last minute at most.
+
+        Args:
+            now: The present moment (monotonic seconds).
+        """
+        first = self._since(now - _WINDOW_S)
+        return self.registrations_total - first[1], self.calls_total - first[2]
 
     def _totals(self) -> tuple[int, int, int, int]:
         return self.registrations_total, self.calls_total, self.messages_in, self.messages_out

@@ -44,6 +44,7 @@ class LiveCommands:
         statistics, registry = engine.statistics, engine.registry
         statistics.registrations_stand(registry.bindings)
         registers_s, calls_s, came_s, went_s = statistics.rates(now)
+        registers_min, calls_min = statistics.per_minute(now)
         moment = datetime.fromtimestamp(time.time(), UTC)
         return {
             "at": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -66,6 +67,8 @@ class LiveCommands:
                 "registers_per_s": registers_s,
                 "messages_in_per_s": came_s,
                 "messages_out_per_s": went_s,
+                "calls_per_min": calls_min,
+                "registers_per_min": registers_min,
             },
             "messages": {"in": statistics.messages_in, "out": statistics.messages_out},
             "refused_challenges": statistics.challenges_refused,

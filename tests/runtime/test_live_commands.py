@@ -34,7 +34,10 @@ async def test_a_snapshot_tells_the_figures_of_now(made: Instance) -> None:
         "registers_per_s",
         "messages_in_per_s",
         "messages_out_per_s",
+        "calls_per_min",
+        "registers_per_min",
     }
+    assert shot["rates"]["registers_per_min"] == 1
     assert shot["messages"] == full["messages"] == {"in": 1, "out": 1}
     assert shot["drops"] == full["drops"]
     assert shot["drops"].items() >= {"too-large": 1, "queue-full": 2}.items()

@@ -120,7 +120,7 @@ SNAPSHOT: Json = {
     "calls": {"now": 3, "peak": 41, "total": 12345, "failed": 7},
     "rates": {
         "calls_per_s": 1.5, "registers_per_s": 0.4, "messages_in_per_s": 22.0,
-        "messages_out_per_s": 21.0,
+        "messages_out_per_s": 21.0, "calls_per_min": 88, "registers_per_min": 23,
     },
     "messages": {"in": 1203344, "out": 1193301},
     "refused_challenges": 3,

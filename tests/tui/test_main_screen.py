@@ -19,8 +19,17 @@ async def test_it_shows_the_three_areas_of_the_original(size: tuple[int, int]) -
         shown = await operator.sees("Settings", "Activity", "Statistics", "seconds=2")
         for fact in ("office", "example.com", "5060", "memory, 12 users", "1 of 2 online"):
             assert fact in shown
-        for figure in ("peak 41", "failed 7", "refused 3", "sessions 3", "in 1.2M"):
+        for figure in (
+            "peak 41",
+            "failed 7",
+            "refused 3",
+            "sessions 3",
+            "messages in",
+            "messages out",
+        ):
             assert figure in shown
+        for rate in ("1.5/s 88/min", "0.4/s 23/min", "22/s", "21/s", "298 packets/s"):
+            assert rate in shown
         operator.app.history._series["rates.calls_per_s"].clear()
         operator.matches(f"main-{size[0]}x{size[1]}")
 
@@ -213,3 +222,13 @@ async def test_a_refused_call_and_a_refused_registration_lead_to_their_ladders()
         await operator.until(lambda: len(instance.commands("call")) > 1)
         ids = {params["id"] for _, params in instance.commands("call")}
         assert ids == {"call-1@192.0.2.7", "call-2@192.0.2.7"}
+
+
+async def test_the_reasons_of_drops_give_way_to_the_rate() -> None:
+    instance = Pretend()
+    instance.snapshot["drops"] = {"a-reason-of-many-letters-indeed": 1_000_000, "other": 3}
+    async with dashboard(instance) as operator:
+        shown = await operator.sees("dropped 1.0M", "22/s")
+        assert "a-reason" not in shown
+    async with dashboard(instance, size=(120, 40)) as operator:
+        await operator.sees("dropped 1.0M (a-reason-of-many-letters-indeed 1.0M, other 3)", "22/s")

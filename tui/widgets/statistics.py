@@ -1,17 +1,22 @@
 """The statistics bar: registrations, calls, messages and relays, now and lately."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from tui.history import History, at
 from tui.widgets.lines import Line, Panel, Run
 from tui.words import bars, figure, tall_bars
 
-WIDE: Final = 150
-"""Cells from which on the figures stand in four cards with tall bars."""
+WIDE: Final = 170
+"""Cells from which on the figures stand in cards with tall bars."""
 _TALL: Final = 3
-_NAME, _RATE, _SPARK, _LEAST = 10, 9, 40, 4
+_NAME, _RATE, _SPARK, _LEAST = 13, 16, 40, 4
 """Cells of a name, of a rate, of a sparkline at most and at least."""
+_NARROW: Final = 24
+"""Cells of the card of what was sent, which has one figure only."""
+_READABLE: Final = 8
+"""Cells of a sparkline that reasons of drops leave."""
 _NO_FIGURES: Final[Mapping[str, Any]] = {}
 
 
@@ -19,13 +24,29 @@ def _pair(name: str, value: str, style: str = "strong") -> list[Run]:
     return [(f" {name} ", "dim"), (value, style)]
 
 
-def _drops(values: Mapping[str, Any]) -> str:
+def _drops(values: Mapping[str, Any], named: int) -> str:
+    """Return how many messages were dropped, with the reasons that were the most frequent."""
     drops = {str(why): int(n) for why, n in dict(at(values, "drops", {})).items() if n}
     if not drops:
         return "0"
-    worst = sorted(drops, key=lambda why: -drops[why])[:2]
-    named = ", ".join(f"{why} {figure(drops[why])}" for why in worst)
-    return f"{figure(sum(drops.values()))} ({named})"
+    worst = sorted(drops, key=lambda why: -drops[why])[:named]
+    words = ", ".join(f"{why} {figure(drops[why])}" for why in worst)
+    return figure(sum(drops.values())) + (f" ({words})" if words else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Group:
+    """Figures that belong together, with the rate that is drawn beside them."""
+
+    name: str
+    series: str
+    rate: str
+    figures: Line
+
+    @property
+    def taken(self) -> int:
+        """Cells of the figures."""
+        return sum(len(text) for text, _ in self.figures)
 
 
 class StatisticsBar(Panel):
@@ -36,8 +57,7 @@ class StatisticsBar(Panel):
     """
 
     DEFAULT_CSS = """
-    StatisticsBar { height: 4; }
-    StatisticsBar.-wide { height: 5; }
+    StatisticsBar { height: 5; }
     """
 
     def __init__(self, history: History, *, id: str | None = None) -> None:
@@ -53,17 +73,14 @@ class StatisticsBar(Panel):
     def compose_lines(self) -> None:
         """Lay the figures out for the width there is."""
         width = self.size.width
-        self.set_class(width >= WIDE, "-wide")
-        groups = (self._calls(), self._registrations(), self._messages(), self._media())
         if width >= WIDE:
-            self.show(self._cards(groups, width))
-        else:
-            rooms = [
-                width - _NAME - _RATE - sum(len(t) for t, _ in figures)
-                for _, _, figures, _ in groups
-            ]
-            spark = min([_SPARK, *(room for room in rooms if room >= _LEAST)])
-            self.show([self._row(*group, width, spark) for group in groups])
+            self.show(self._cards(width))
+            return
+        received = self._received(width - _NAME - _RATE - _READABLE)
+        groups = (self._calls(), self._phones(), received, self._sent(), self._media())
+        rooms = [width - _NAME - _RATE - group.taken for group in groups]
+        spark = min([_SPARK, *(room for room in rooms if room >= _LEAST)])
+        self.show([self._row(group, width, spark) for group in groups])
 
     def on_resize(self) -> None:
         """Lay the figures out anew."""
@@ -76,71 +93,102 @@ class StatisticsBar(Panel):
     def _bad(self, dotted: str) -> str:
         return "warn" if at(self._values, dotted) else "strong"
 
-    def _calls(self) -> tuple[str, str, Line, str]:
-        runs = [
+    def _rates(self, name: str) -> str:
+        second = f"{self._count(f'rates.{name}_per_s')}/s"
+        minute = at(self._values, f"rates.{name}_per_min", None)
+        return second if minute is None else f"{second} {figure(minute)}/min"
+
+    def _calls(self) -> _Group:
+        figures = [
             *_pair("now", self._count("calls.now")),
             *_pair("peak", self._count("calls.peak")),
             *_pair("total", self._count("calls.total")),
             *_pair("failed", self._count("calls.failed"), self._bad("calls.failed")),
         ]
-        return "calls", "rates.calls_per_s", runs, self._count("rates.calls_per_s") + "/s"
+        return _Group(
+            name="calls", series="rates.calls_per_s", rate=self._rates("calls"), figures=figures
+        )
 
-    def _registrations(self) -> tuple[str, str, Line, str]:
+    def _phones(self) -> _Group:
         refused = at(self._values, "refused_challenges")
-        runs = [
+        figures = [
             *_pair("now", self._count("registrations.bindings")),
             *_pair("peak", self._count("registrations.peak")),
             *_pair("total", self._count("registrations.total")),
             *_pair("refused", figure(refused), "warn" if refused else "strong"),
         ]
-        rate = self._count("rates.registers_per_s") + "/s"
-        return "phones", "rates.registers_per_s", runs, rate
+        return _Group(
+            name="phones",
+            series="rates.registers_per_s",
+            rate=self._rates("registers"),
+            figures=figures,
+        )
 
-    def _messages(self) -> tuple[str, str, Line, str]:
-        drops = _drops(self._values)
-        runs = [
-            *_pair("in", self._count("messages.in")),
-            *_pair("out", self._count("messages.out")),
-            *_pair("dropped", drops, "strong" if drops == "0" else "warn"),
-        ]
-        rate = self._count("rates.messages_in_per_s") + "/s"
-        return "messages", "rates.messages_in_per_s", runs, rate
+    def _received(self, room: int) -> _Group:
+        """Return the messages that came in; of the reasons of drops as many as there is room for."""
+        total = _pair("total", self._count("messages.in"))
+        left = room - sum(len(text) for text, _ in [*total, *_pair("dropped", "")])
+        told = [_drops(self._values, named) for named in (2, 1, 0)]
+        drops = next((words for words in told if len(words) <= left), told[-1])
+        return _Group(
+            name="messages in",
+            series="rates.messages_in_per_s",
+            rate=self._count("rates.messages_in_per_s") + "/s",
+            figures=[*total, *_pair("dropped", drops, "strong" if drops == "0" else "warn")],
+        )
 
-    def _media(self) -> tuple[str, str, Line, str]:
+    def _sent(self) -> _Group:
+        return _Group(
+            name="messages out",
+            series="rates.messages_out_per_s",
+            rate=self._count("rates.messages_out_per_s") + "/s",
+            figures=_pair("total", self._count("messages.out")),
+        )
+
+    def _media(self) -> _Group:
         available, known = at(self._values, "relays.available"), at(self._values, "relays.known")
         bans = at(self._values, "bans")
-        runs = [
+        figures = [
             *_pair("relays", f"{available}/{known}", "strong" if available else "warn"),
             *_pair("sessions", self._count("relays.sessions")),
             *_pair("bans", figure(bans), "warn" if bans else "strong"),
             *_pair("watched", self._count("subscriptions")),
         ]
-        rate = self._count("relays.packets_per_s") + "/s"
-        return "media", "relays.packets_per_s", runs, rate
+        return _Group(
+            name="media",
+            series="relays.packets_per_s",
+            rate=self._count("relays.packets_per_s") + " packets/s",
+            figures=figures,
+        )
 
-    def _row(
-        self, name: str, series: str, figures: Line, rate: str, width: int, spark: int
-    ) -> Line:
-        taken = _NAME + sum(len(text) for text, _ in figures)
-        left: Line = [(f" {name:<{_NAME - 1}}", "title"), *figures]
+    def _row(self, group: _Group, width: int, spark: int) -> Line:
+        left: Line = [(f" {group.name:<{_NAME - 1}}", "title"), *group.figures]
+        taken = _NAME + group.taken
         if width - taken - _RATE < spark:
             return left
         return [
             *left,
             (" " * (width - taken - _RATE - spark), ""),
-            (f"{rate:>{_RATE - 1}} ", "strong"),
-            (bars(self._history.series(series), spark), "info"),
+            (f"{group.rate:>{_RATE - 1}} ", "strong"),
+            (bars(self._history.series(group.series), spark), "info"),
         ]
 
-    def _cards(self, groups: tuple[tuple[str, str, Line, str], ...], width: int) -> list[Line]:
-        each = width // len(groups)
+    def _cards(self, width: int) -> list[Line]:
+        """Return cards side by side; that of the messages sent, which is short, is a narrow one."""
+        each = (width - _NARROW) // 4
+        cards = (
+            (self._calls(), each),
+            (self._phones(), each),
+            (self._received(each - 1), each),
+            (self._sent(), _NARROW),
+            (self._media(), width - _NARROW - 3 * each),
+        )
         lines: list[list[Run]] = [[] for _ in range(2 + _TALL)]
-        for name, series, figures, rate in groups:
-            lines[0] += [(f" {name}", "title"), (f"{rate:>{each - len(name) - 2}} ", "strong")]
-            taken = sum(len(text) for text, _ in figures)
-            lines[1] += [*figures, (" " * max(0, each - taken), "")]
-            for at_line, text in enumerate(
-                tall_bars(self._history.series(series), each - 2, _TALL)
-            ):
+        for group, room in cards:
+            rate = f"{group.rate:>{room - len(group.name) - 2}} "
+            lines[0] += [(f" {group.name}", "title"), (rate, "strong")]
+            lines[1] += [*group.figures, (" " * max(0, room - group.taken), "")]
+            history: Sequence[float] = self._history.series(group.series)
+            for at_line, text in enumerate(tall_bars(history, room - 2, _TALL)):
                 lines[2 + at_line].append((f" {text} ", "info"))
         return [list(line) for line in lines]
