@@ -54,6 +54,9 @@ _OUTCOMES: Final = frozenset(
     }
 )
 
+_LATER: Final = _OUTCOMES - {Rule.TARGET_REFUSED, Rule.CHALLENGED}
+"""What may go wrong in a call that stands."""
+
 
 class _Case:
     """A story with what everybody asks first: who, whom, from where."""
@@ -253,11 +256,31 @@ def _talk(case: _Case, start: str, answered: int) -> tuple[str, tuple[str, ...]]
             return f"{start} and was answered; after {lasted} s the operator ended it.", ()
         name = {"caller": case.caller, "callee": case.callee}.get(who, who)
         return f"{start} and was answered; {name} hung up after {lasted} s.", ()
-    trouble = case.last(*_OUTCOMES - {Rule.TARGET_REFUSED, Rule.CHALLENGED})
-    if trouble > answered:
+    trouble = _trouble(case, answered)
+    if trouble >= 0:
         why, advice = case.tell(trouble)
         return f"{start} and was answered; later: {why}.", advice
     return f"{start} and was answered; the call is up.", ()
+
+
+def _trouble(case: _Case, answered: int) -> int:
+    """Return where the last trouble of a call stands since it was answered, -1 where there is none.
+
+    What becomes of the other phones it was offered to, after one has picked up, is none.
+    """
+    rung = {
+        told(facts)[0] for _, rule, *facts in case.story[:answered] if rule is Rule.TARGET_TRIED
+    }
+    if case.story[answered][1] is Rule.TARGET_ANSWERED:
+        rung.discard(case.facts(answered)[0])
+    found = -1
+    for at in range(answered + 1, len(case.story)):
+        rule, target = case.story[at][1], case.facts(at)[0]
+        if rule is Rule.TARGET_TRIED:
+            rung.discard(target)  # tried anew, within the call
+        elif rule in _LATER and not (rule in TARGETS and target in rung):
+            found = at
+    return found
 
 
 def _given_up(case: _Case, start: str) -> tuple[str, tuple[str, ...]]:

@@ -348,6 +348,20 @@ def test_trouble_in_a_call_that_was_answered() -> None:
     assert "was answered; later: the phone of 1002" in story.headline
 
 
+def test_the_other_phones_of_a_call_that_was_answered_are_no_trouble() -> None:
+    other = b"sip:1002@192.0.2.10"
+    tried = (Rule.TARGET_TRIED, other, b"udp 192.0.2.10:5060")
+    answered = (Rule.TARGET_ANSWERED, TARGET, 200)
+    silent = (Rule.TARGET_SILENT, other, 32)
+    story = told(INVITE, TRIED, tried, answered, (Rule.TARGET_CANCELLED, other), silent)
+    assert story.headline == "1001 called 1002 and was answered; the call is up."
+    assert not story.advice
+    story = told(INVITE, TRIED, tried, answered, (Rule.TARGET_UNREACHABLE, other, "it is off"))
+    assert story.headline.endswith("the call is up.")
+    story = told(INVITE, TRIED, tried, answered, silent, tried, silent)
+    assert "later: the phone of 1002" in story.headline
+
+
 def test_other_requests() -> None:
     message = (Rule.REQUEST, b"MESSAGE", b"sip:1002@example.com", AOR, FLOW)
     assert told(message, (Rule.ANSWERED, 202, "Accepted")).headline == (
