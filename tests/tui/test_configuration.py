@@ -431,3 +431,38 @@ async def test_a_filter_goes_for_settings_and_rows_at_once() -> None:
         assert screen.table.has_focus
         await operator.press("escape")
         await operator.sees_no_more("1 pass")
+
+
+async def test_all_methods_are_chosen_or_some_of_them_but_not_both() -> None:
+    instance = Pretend()
+    async with dashboard(instance) as operator:
+        screen = await opened(operator, "auth")
+        screen.set_focus(screen.form.rows)
+        screen.form.rows.choose("auth.methods")
+        await operator.press("enter")
+        await operator.sees("[✓] * (all of them)", "[ ] REGISTER")
+        await operator.press("j", "space")
+        await operator.sees("[ ] * (all of them)", "[✓] REGISTER")
+        await operator.press("j", "space")
+        await operator.sees("[✓] INVITE")
+        await operator.press("k", "k", "space")
+        await operator.sees("[✓] * (all of them)", "[ ] REGISTER", "[ ] INVITE")
+        await operator.press("j", "space", "enter")
+        await operator.sees("● Methods")
+        assert wishes(instance, "config.preview")[-1]["value"] == ["REGISTER"]
+
+
+async def test_the_review_leaves_out_what_is_empty_before_and_after() -> None:
+    instance = Pretend()
+    instance.preview["effects"] = [
+        {"key": "auth.credentials[1003].login", "old": None, "new": "1003", "effect": "live"},
+        {"key": "auth.credentials[1003].note", "old": None, "new": "", "effect": "live"},
+        {"key": "auth.credentials[1003].users", "old": None, "new": [], "effect": "live"},
+        {"key": "media.secret", "old": "***", "new": "***", "effect": "live"},
+    ]
+    async with dashboard(instance) as operator:
+        await opened(operator, "basic")
+        await operator.press("tab", "j", "enter", "v")
+        shown = await operator.sees("(none) → 1003", "another one (***)")
+        assert "note" not in shown
+        assert "(none) → (none)" not in shown

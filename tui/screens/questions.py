@@ -1,7 +1,7 @@
 """Questions and answers that stand before a screen until they are dealt with."""
 
 from collections.abc import Sequence
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Final, Generic, TypeVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -14,6 +14,10 @@ from tui.widgets.lines import Line, Panel, entitle, wrap
 from tui.widgets.rows import Rows
 
 _T = TypeVar("_T")
+
+
+ALL: Final = "*"
+"""The choice that stands for all others, and beside none."""
 
 
 class Lines(Rows):
@@ -216,7 +220,8 @@ class _Choices(Rows):
         order = ""
         if self.ordered and picked and len(self.picked) > 1:
             order = f"  {self.picked.index(name) + 1}"
-        return [(box, "good" if picked else "dim"), (name or "(none)", ""), (order, "dim")]
+        words = "* (all of them)" if name == ALL else name or "(none)"
+        return [(box, "good" if picked else "dim"), (words, ""), (order, "dim")]
 
     def toggle(self) -> None:
         """Pick what is under the cursor, or leave it."""
@@ -225,7 +230,10 @@ class _Choices(Rows):
             self.picked = [name]
         elif name in self.picked:
             self.picked.remove(name)
+        elif name == ALL:
+            self.picked = [name]
         else:
+            self.picked = [one for one in self.picked if one != ALL]
             self.picked.append(name)
         self.changed()
 

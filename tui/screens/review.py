@@ -86,13 +86,20 @@ class Review(Question[Literal["apply", "confirm"]]):
         return lines
 
     def _effects(self, width: int) -> list[Line]:
-        effects = list(self._preview.get("effects", ()))
+        # what a new row leaves empty, or a deleted one did, is no news
+        effects = [
+            one
+            for one in self._preview.get("effects", ())
+            if as_text(one.get("old")) or as_text(one.get("new"))
+        ]
         lines: list[Line] = [[("What it does", "title")]] if effects else []
         for effect in effects:
             words = effect.get("words") or EFFECTS.get(str(effect.get("effect")), "")
             mark = ("↻ ", "warn") if effect.get("effect") == "restart" else ("● ", "good")
             old, new = as_text(effect.get("old")), as_text(effect.get("new"))
             key, change = str(effect.get("key", "")), f"{old or '(none)'} → {new or '(none)'}"
+            if old == new:
+                change = f"another one ({new})"
             if cells([(f"{key}  {change}", "")]) <= width:
                 lines.append([mark, (f"{key}  ", "strong"), (change, "")])
             else:
