@@ -1,11 +1,14 @@
 """Draws the dashboard's main screens into docs/screens: `python -m tests.tui.screenshots`."""
 
+import argparse
 import asyncio
 import math
 import random
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
-from tests.support.pretend import Pretend, call_row, event, registration
+from tests.support.pretend import WATCHER, Pretend, call_row, event, registration
 from tests.support.screens import Operator, dashboard
 
 TARGET = Path(__file__).parents[2] / "docs" / "screens"
@@ -29,6 +32,19 @@ def busy() -> Pretend:
         for user in people
     ]
     instance.calls = [call_row(number, duration_s=7.0 + 13 * number) for number in range(9)]
+    instance.bans.append(
+        {
+            "source": "203.0.113.0/24", "reason": "flooded the server: 900 messages a second",
+            "until": "2026-11-26T09:40:02.000Z", "seconds_left": 1500,
+        }
+    )  # fmt: skip
+    watchers = [
+        {**WATCHER, "watcher": f"sip:{who}@example.com", "target": f"sip:{whom}@example.com"}
+        for who, whom in pairwise(people[:8])
+    ]
+    instance.answers["subscriptions"] = lambda _: {
+        "rows": watchers, "total": len(watchers), "next": None, "available": True
+    }  # fmt: skip
     instance.recent = [
         event(
             number,
@@ -40,7 +56,7 @@ def busy() -> Pretend:
                      "severity": "notice"},
                     {"kind": "registrations", "text": f'registration.added aor="sip:{who}@example.com"'},
                     {"kind": "authentication", "severity": "warning",
-                     "text": f'login.refused src="udp 203.0.113.{number}:5060" user="{who}"'},
+                     "text": f'auth.refused src="udp 203.0.113.{number}:5060" login="{who}"'},
                     {"kind": "media", "text": 'relay.came relay=frankfurt path=ebpf'},
                 )
             ),
@@ -50,21 +66,21 @@ def busy() -> Pretend:
     return instance
 
 
-async def _draw(operator: Operator, name: str, *words: str) -> None:
-    await operator.sees(*words)
-    await operator.pilot.pause(0.3)
-    svg = operator.app.export_screenshot(title="centrex")
-    (TARGET / f"{name}.svg").write_text(svg, encoding="utf-8")
+async def draw(target: Path = TARGET) -> None:
+    """Draw all of them into a folder that is there."""
 
+    async def _draw(operator: Operator, name: str, *words: str) -> None:
+        await operator.sees(*words)
+        await operator.pilot.pause(0.3)
+        svg = operator.app.export_screenshot(title="centrex")
+        (target / f"{name}.svg").write_text(svg, encoding="utf-8")
 
-async def draw() -> None:
-    """Draw all of them."""
-    TARGET.mkdir(parents=True, exist_ok=True)
     async with dashboard(busy(), size=SIZE) as operator:
+        usual = {id(one): one[-1] for one in operator.app.history._series.values()}
         for number in range(120):
             wave = 1.5 + math.sin(number / 9) + 0.4 * math.sin(number / 2)
             for series in operator.app.history._series.values():
-                series.append(round(wave, 2))
+                series.append(round(wave / 2.5 * usual[id(series)], 2))
         await operator.pilot.pause(1.5)
         await _draw(operator, "main", "Statistics")
         await operator.press("3")
@@ -75,6 +91,15 @@ async def draw() -> None:
         await operator.sees("INVITE 1002")
         await operator.press("j", "j")
         await _draw(operator, "call", "◆ 1002 has one phone")
+        operator.app.go("relays")
+        await _draw(operator, "relays", "frankfurt")
+        await operator.press("6")
+        await _draw(operator, "bans", "flooded")
+        await operator.press("7")
+        await _draw(operator, "watch", "Watchers – 7")
+        await operator.press("question_mark")
+        await _draw(operator, "help", "Keys on the screen you came from")
+        await operator.press("escape")
         operator.app.obey("route 9044")
         await operator.sees("Who rings when")
         await operator.press("enter", "enter")
@@ -87,5 +112,19 @@ async def draw() -> None:
         await _draw(operator, "review", "In the file")
 
 
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Draw all of them where the command line says."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.tui.screenshots",
+        description="Draw the dashboard's main screens, as SVG.",
+    )
+    parser.add_argument(
+        "--to", type=Path, default=TARGET, metavar="DIR", help="where to; docs/screens if not given"
+    )
+    target: Path = parser.parse_args(arguments).to
+    target.mkdir(parents=True, exist_ok=True)
+    asyncio.run(draw(target))
+
+
 if __name__ == "__main__":
-    asyncio.run(draw())
+    main()
