@@ -430,7 +430,8 @@ def back_up(
         force: Whether to overwrite a file that is there.
 
     Returns:
-        `file`, `size`, and `holds`: the octets of each content by its name.
+        `file`, `size`, `holds`: the octets of each content by its name; `left_out`: files that the
+        configuration names and no backup holds, by key.
 
     Raises:
         ConfigError: The configuration cannot be used.

@@ -31,7 +31,7 @@ def backup(
 ) -> None:
     """Write configuration, logins (as hashes), directory, plans and accounts into one archive.
 
-    The instance may run meanwhile. Keep the file to yourself: hashes are nearly passwords.
+    The instance may run meanwhile. Certificates and their keys are not in it; it says which. Keep the file to yourself: hashes are nearly passwords.
 
     Example: centrex backup office.tar.gz
     """
@@ -42,6 +42,8 @@ def backup(
         return
     output.say(f"wrote {told['file']} ({told['size']} bytes, for its owner's eyes only)")
     output.pairs((name, f"{size} bytes") for name, size in told["holds"].items())
+    for key, named in told["left_out"].items():
+        output.remark(f"not in it, copy it yourself: {named} ({key})")
 
 
 def restore(

@@ -47,7 +47,8 @@ def back_up(
         registrations: Whether to take the recovery file, too.
 
     Returns:
-        `file`, `size` and `holds`: the octets of each content by its name.
+        `file`, `size`, `holds`: the octets of each content by its name; `left_out`: files that the
+        configuration names and no backup holds, by key.
 
     Raises:
         ConfigError: The configuration cannot be used, so that it could not be restored.
@@ -71,7 +72,18 @@ def back_up(
         "file": str(target),
         "size": len(data),
         "holds": {name: len(one) for name, one in files.items()},
+        "left_out": left_out(config),
     }
+
+
+def left_out(config: Config) -> dict[str, str]:
+    """Return the files that a configuration names and that no backup holds, by key.
+
+    Private keys are renewed and guarded by other means, and an archive is often sent about.
+    """
+    network = config.network
+    named = {"network.tls_certificate": network.tls_certificate, "network.tls_key": network.tls_key}
+    return {key: file for key, file in named.items() if file}
 
 
 def _read(path: Path) -> bytes | None:

@@ -92,3 +92,17 @@ def test_without_an_instance_there_is_nothing_to_reload(line: CommandLine, file:
 def test_an_unconfirmed_change_is_rolled_back_before_a_start(line: CommandLine) -> None:
     source = api.ConfigSource(path=line.write(TEXT))
     assert api.ready_source(source) is source
+
+
+def test_who_backs_up_is_told_which_files_to_copy_himself(
+    line: CommandLine, tmp_path: Path
+) -> None:
+    config = line.write(TEXT + 'tls_certificate = "cert.pem"\ntls_key = "key.pem"\n')
+    for name in ("cert.pem", "key.pem"):
+        (config.parent / name).write_text("not looked into")
+    result = line.run("backup", str(tmp_path / "b.tar.gz"))
+    assert result.exit_code == 0
+    assert "copy it yourself" in result.stderr
+    assert f"{config.parent / 'key.pem'} (network.tls_key)" in result.stderr.replace("\n", "")
+    told = line.json("backup", str(tmp_path / "c.tar.gz"))
+    assert set(told["left_out"]) == {"network.tls_certificate", "network.tls_key"}

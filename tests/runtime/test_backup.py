@@ -72,3 +72,18 @@ def test_a_place_that_cannot_be_written_is_told(site: Site, tmp_path: Path) -> N
 def test_a_name_tells_instance_and_time() -> None:
     assert name_now("office").startswith("centrex-office-2")
     assert name_now("office").endswith("Z.tar.gz")
+
+
+def test_files_that_no_backup_holds_are_named(tmp_path: Path) -> None:
+    site = Site(tmp_path / "a", '[network]\ndomain = "x"\n')
+    assert back_up(site.source, site.paths, tmp_path / "b", version="1")["left_out"] == {}
+    for name in ("cert.pem", "key.pem"):
+        (site.folder / name).write_text("not looked into")
+    keys = 'tls_certificate = "cert.pem"\ntls_key = "key.pem"\n'
+    site.write(f'[network]\ndomain = "x"\ntransports = ["udp", "tls"]\n{keys}')
+    told = back_up(site.source, site.paths, tmp_path / "b", version="1")
+    assert {key: Path(file) for key, file in told["left_out"].items()} == {
+        "network.tls_certificate": site.folder / "cert.pem",
+        "network.tls_key": site.folder / "key.pem",
+    }
+    assert set(unpack((tmp_path / "b").read_bytes()).files) == {CONFIG}
