@@ -15,7 +15,7 @@ from centrex.proxy.forward import is_out_of_time
 from centrex.registrar.registry import MustAsk
 from centrex.routing.hunt import Stop, hunt
 from centrex.routing.located import is_by_tls, target_groups
-from centrex.routing.plans import Match
+from centrex.routing.plans import NOT_NOW, Match
 from centrex.routing.target import Target
 from centrex.sip.contact import parse_q
 from centrex.sip.message import Message
@@ -73,6 +73,11 @@ class CoreView:
     def gateway_works(self, address: str) -> bool:
         """Whether a gateway's address answers, as far as is known."""
         return self._core.gateways.works(address)
+
+
+def has_plan(core: "Core", user: bytes) -> bool:
+    """Whether a user or extension has a plan of its own, at whatever times that applies."""
+    return core.routes.plans.has_name(user.decode("utf-8", "surrogateescape"))
 
 
 def planned(core: "Core", ctx: Context, now: Instant) -> Match | None:
@@ -218,7 +223,10 @@ class _Redirected:
             targets = list(view.contacts(user))
             if targets:
                 return [Stop(to, "user", targets)]
-            return self._by_plan(user) or [Stop(to, "user", why="no phone is registered")]
+            why = "no phone is registered"
+            if not self._core.knows_user(user) and has_plan(self._core, user):
+                why = NOT_NOW
+            return self._by_plan(user) or [Stop(to, "user", why=why)]
         if not (ctx.trusted or ctx.login is not None):
             why = "callers who did not log in are not led to other servers"
             return [Stop(to, "outside", why=why)]

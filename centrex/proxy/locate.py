@@ -11,6 +11,7 @@ from centrex.proxy.context import Context
 from centrex.registrar.binding import Binding
 from centrex.registrar.registry import MustAsk
 from centrex.routing.located import is_by_tls, target_groups, unhindered_groups
+from centrex.routing.plans import NOT_NOW
 from centrex.routing.target import Target
 from centrex.sip.names import ROUTE
 from centrex.sip.uri import is_secure
@@ -84,7 +85,7 @@ def _local(core: "Core", ctx: Context, now: Instant) -> Outcome:
     if fixed is not None:
         return _with_fixed(core, ctx, len(bindings) + 1, now)
     if not bindings:
-        return _nobody(core, user)
+        return _nobody(core, ctx)
     if is_secure(ctx.request_uri):
         bindings = [one for one in bindings if is_by_tls(one)]
         if not bindings:
@@ -101,10 +102,13 @@ def _local(core: "Core", ctx: Context, now: Instant) -> Outcome:
     return None
 
 
-def _nobody(core: "Core", user: bytes) -> Answer:
+def _nobody(core: "Core", ctx: Context) -> Answer:
+    user = ctx.user
     if core.knows_user(user):
         words = "the user is known, but no phone is registered"
         return Answer(480, Rule.NOBODY_THERE, user, words=words)
+    if ctx.method == b"INVITE" and hunting.has_plan(core, user):
+        return Answer(480, Rule.PLAN_NOT_NOW, user, words=NOT_NOW)
     return Answer(404, Rule.UNKNOWN_USER, user, words="there is no such user here")
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from centrex.base import PeerError
-from centrex.routing.plans import Match, Plans
+from centrex.routing.plans import NOT_NOW, Match, Plans
 from centrex.routing.settings import Gateway, Step
 from centrex.routing.target import Target
 from centrex.sip.uri import SipUri, escape_user, parse_uri, unescape_user
@@ -20,6 +20,8 @@ _DEEPEST: Final = 8
 """Plans within plans that are followed."""
 MOST_STOPS: Final = 1000
 """Destinations of one hunt, plans within plans included."""
+NO_USER: Final = "there is no such user"
+"""Why a name leads nowhere that nobody has."""
 _IS_URI: Final = re.compile(r"sips?:", re.IGNORECASE)
 
 
@@ -104,7 +106,10 @@ def _walk(
         if step.expand and not _IS_URI.match(step.to):
             inner = plans.find(match.filled(step.to), lambda: when)
         if inner is None:
-            stops.append(_stop(match, step, gateways, view, leaves=leaves))
+            stop = _stop(match, step, gateways, view, leaves=leaves)
+            if stop.why == NO_USER and step.expand and plans.has_name(stop.to):
+                stop.why = NOT_NOW
+            stops.append(stop)
         elif inner.rule.number in path or len(path) >= _DEEPEST:
             stops.append(Stop(match.filled(step.to), "user", why="its plan leads back here"))
         else:
@@ -139,7 +144,7 @@ def _user(to: str, user: bytes, view: View) -> Stop:
     targets = list(view.contacts(user))
     why = ""
     if not targets:
-        why = "no phone is registered" if view.knows(user) else "there is no such user"
+        why = "no phone is registered" if view.knows(user) else NO_USER
     return Stop(to, "user", targets, why)
 
 

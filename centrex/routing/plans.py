@@ -7,7 +7,7 @@ It knows numbers and times; what becomes of a plan's destinations is for `hunt`.
 import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from centrex.routing.patterns import PatternSet, compile_pattern
 from centrex.routing.settings import GROUP, Plan, Step
@@ -39,6 +39,10 @@ class Rule:
     def applies(self, when: dt.datetime) -> bool:
         """Whether it applies at a local time."""
         return not self.times or any(one.covers(when) for one in self.times)
+
+
+NOT_NOW: Final = "its routing plan is not in force now"
+"""Why a number leads nowhere whose own plan applies at other times."""
 
 
 class Match(NamedTuple):

@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from centrex.routing.hunt import Stop, View, hunt
-from centrex.routing.plans import Plans, Rule
+from centrex.routing.hunt import NO_USER, Stop, View, hunt
+from centrex.routing.plans import NOT_NOW, Plans, Rule
 from centrex.routing.settings import Gateway
 from centrex.routing.target import Target
 from centrex.sip.uri import SipUri
@@ -85,7 +85,7 @@ def try_route(
     looked = plans.looked_at(question.number, question.when)
     match = plans.find(question.number, lambda: question.when)
     if match is None:
-        stops = [_user(question.number, view)]
+        stops = [_user(question.number, view, plans)]
     else:
         stops = hunt(match, plans, gateways, view, question.when, may_leave=question.may_leave)
     steps, total = _timed(stops, limits)
@@ -107,10 +107,12 @@ def _numbered(rule: Rule) -> dict[str, Any]:
     return {"index": rule.number, "number": rule.number + 1, "key": rule.key}
 
 
-def _user(number: str, view: View) -> Stop:
+def _user(number: str, view: View, plans: Plans) -> Stop:
     user = number.encode()
     targets = list(view.contacts(user))
-    why = "no phone is registered" if view.knows(user) else "there is no such user"
+    why = "no phone is registered"
+    if not view.knows(user):
+        why = NOT_NOW if plans.has_name(number) else NO_USER
     return Stop(number, "user", targets, "" if targets else why)
 
 
@@ -158,4 +160,4 @@ def _outcome(planned: bool, steps: Sequence[Mapping[str, Any]]) -> str:
     if planned:
         return "480: none of the plan's destinations can be reached"
     missing = str(steps[0]["why"]) if steps else ""
-    return f"404: {missing}" if missing == "there is no such user" else f"480: {missing}"
+    return f"404: {missing}" if missing == NO_USER else f"480: {missing}"

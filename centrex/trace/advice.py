@@ -155,6 +155,13 @@ REFUSALS: Final[Mapping[Rule, Verdict]] = {
             'Or let such calls try without one: `media.without_relay = "pass"`.',
         ),
     ),
+    Rule.PLAN_NOT_NOW: Verdict(
+        "the routing plan of {0} is not in force now (480)",
+        (
+            "See its `times`; `centrex route test NUMBER` tells which plans were looked at.",
+            "Let a second plan of the same name, without times, lead somewhere meanwhile.",
+        ),
+    ),
     Rule.PLAN_EMPTY: Verdict(
         "no destination of the routing plan {0} can be tried (480)",
         (

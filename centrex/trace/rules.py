@@ -47,6 +47,7 @@ class Rule(enum.Enum):
     LOCATED = "located"
     # plans: (plan, number of destinations) / (destination, why) / (plan,) / () / (uri, uri)
     PLAN = "plan"
+    PLAN_NOT_NOW = "plan-not-now"  # (number,)
     PLAN_SKIPPED = "plan-skipped"
     PLAN_EMPTY = "plan-empty"
     TIME_UP = "time-up"  # (seconds,)

@@ -47,6 +47,7 @@ WORDS: Final[Mapping[Rule, str]] = {
     Rule.ROUTE_DENIED: "the message wants to be sent by way of {0}, which is not this server's route",
     Rule.LOCATED: "{0} is registered; phones to try: {1}",
     Rule.PLAN: "the routing plan {0} decides; destinations: {1}",
+    Rule.PLAN_NOT_NOW: "the routing plan of {0} is not in force now, and nothing else leads there",
     Rule.PLAN_SKIPPED: "{0} is left out: {1}",
     Rule.PLAN_EMPTY: "no destination of the routing plan {0} can be tried",
     Rule.TIME_UP: "all destinations together had {0} s; that is over, and no more are tried",

@@ -290,6 +290,44 @@ def test_times(proxy: Proxy, people: dict[str, Phone]) -> None:
     assert invites(sent) == [VOICEMAIL]
 
 
+def test_a_plan_that_is_not_in_force_is_told_of(proxy: Proxy, people: dict[str, Phone]) -> None:
+    """It is no unknown user; phones of that name, and patterns, go first."""
+    off: dict[str, Any] = {"times": ("sat",)}
+    planned(
+        proxy,
+        hunted("desk", **off),
+        {"name": "mobile", "destinations": ("desk",), **off},
+        {"name": "lobby", "destinations": ("desk",), **off},
+        {"pattern": "lob.*", "destinations": ("voicemail",)},
+        hunted("sales", "mobile", {"to": "night", "expand": True}, name="day"),
+        {"name": "night", "destinations": ("desk",), **off},
+        local_time=lambda _: dt.datetime(2026, 11, 26, 12, tzinfo=dt.UTC),
+        follows=True,
+    )
+    final = people["alice"].gets(people["alice"].calls("sales"), "480")
+    assert b"its routing plan is not in force now" in final
+    assert Rule.PLAN_NOT_NOW in rules(proxy)
+    headline = explain(b"call-1", proxy.journal.story(b"call-1"), str).headline
+    assert headline == "alice called sales; the routing plan of sales is not in force now (480)."
+    for number, (user, host) in enumerate({"mobile": MOBILE, "lobby": VOICEMAIL}.items()):
+        more: dict[str, Any] = {"branch": f"z9hG4bKn{number}", "call_id": f"n{number}"}
+        assert invites(people["alice"].calls(user, **more)) == [host]
+    assert names(people["alice"].sends("MESSAGE", "sip:sales@example.com")) == ["404"]
+    people["alice"].calls("day", branch="z9hG4bKday", call_id="day")
+    story = proxy.journal.story(b"day")
+    skipped = [facts for _, rule, *facts in story if rule is Rule.PLAN_SKIPPED]
+    assert skipped == [
+        ["sales", "there is no such user"],
+        ["night", "its routing plan is not in force now"],
+    ]
+    mobile = people["mobile"].gets(
+        people["alice"].calls("mobile", branch="z9hG4bKm", call_id="m"), "INVITE"
+    )
+    people["mobile"].says(mobile, 302, extra="Contact: <sip:night@example.com>\n")
+    (told,) = [facts for _, rule, *facts in proxy.journal.story(b"m") if rule is Rule.PLAN_SKIPPED]
+    assert told[1] == "its routing plan is not in force now"
+
+
 # standing names
 
 

@@ -57,5 +57,14 @@ def test_without_a_plan() -> None:
     assert ask("door")["plan"] is None
 
 
+def test_a_plan_that_is_not_in_force() -> None:
+    told = ask("N", {"name": "n", "destinations": ("door",), "times": ("sat",)})
+    assert told["outcome"] == "480: its routing plan is not in force now"
+    assert told["looked"][0]["why"] == "not at this time"
+    row = {"name": "door", "destinations": ("a",), "times": ("sat",)}
+    assert ask("door", row)["steps"][0]["uris"] == ["sip:door@192.0.2.9"]
+    assert ask("a", {**row, "name": "a"})["outcome"] == "480: no phone is registered"
+
+
 def test_none_can_be_reached() -> None:
     assert ask("n", {"name": "n", "destinations": ("a",)})["outcome"].startswith("480: none")

@@ -51,6 +51,7 @@ SAMPLES: dict[Rule, tuple[Any, ...]] = {
     Rule.ROUTE_DENIED: (b"<sip:proxy.example.net;lr>",),
     Rule.LOCATED: (b"1002", 1),
     Rule.PLAN: (r"9(\d+)", 2),
+    Rule.PLAN_NOT_NOW: (b"sales",),
     Rule.PLAN_SKIPPED: ("voicemail", "no phone is registered"),
     Rule.PLAN_EMPTY: ("1234",),
     Rule.TIME_UP: (60.0,),
