@@ -20,7 +20,9 @@ def route() -> None:
 def route_test(
     ctx: typer.Context,
     *,
-    number: Annotated[str, typer.Argument(metavar="NUMBER", help="The number or user called.")],
+    number: Annotated[
+        str, typer.Argument(metavar="NUMBER", help="The number, user or tel: URI called.")
+    ],
     caller: Annotated[
         str, typer.Option("--from", metavar="USER", help="Who calls; a stranger if not given.")
     ] = "",

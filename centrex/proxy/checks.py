@@ -13,7 +13,7 @@ from centrex.sip.names import MAX_BREADTH, MAX_FORWARDS, PROXY_REQUIRE, ROUTE, V
 from centrex.sip.number import MAX_DELTA, parse_number
 from centrex.sip.reading import HOPS, read_request
 from centrex.sip.tokens import parse_option_tags
-from centrex.sip.uri import OtherUri, SipUri, parse_uri, unescape_user
+from centrex.sip.uri import OtherUri, SipUri, TelUri, parse_uri, unescape_user
 from centrex.sip.via import parse_via, split_values
 from centrex.trace import Rule
 
@@ -45,13 +45,27 @@ def syntax(core: "Core", ctx: Context, now: Instant) -> Outcome:
 def scheme(core: "Core", ctx: Context, now: Instant) -> Outcome:
     """§16.3 step 2: a scheme nobody here knows."""
     uri = ctx.uri
+    if isinstance(uri, OtherUri):
+        words = "this server routes sip:, sips: and tel: only"
+        return Answer(416, Rule.UNSUPPORTED_SCHEME, ctx.message.uri, words=words)
+    if isinstance(uri, TelUri) and ctx.method == b"REGISTER":
+        words = "where to register is told by sip: or sips:"
+        return Answer(416, Rule.UNSUPPORTED_SCHEME, ctx.message.uri, words=words)
+    _look_whose(core, ctx)
+    return None
+
+
+def _look_whose(core: "Core", ctx: Context) -> None:
+    """Find out whether the Request-URI is ours, and whom it names."""
+    uri = ctx.uri
+    ctx.ours = ctx.for_us = False
+    ctx.user = b""
     if type(uri) is SipUri:
         ctx.ours, ctx.for_us = core.places.of(ctx.request_uri, uri)
         ctx.user = unescape_user(uri.user)
-    elif isinstance(uri, OtherUri):
-        words = "this server routes sip:, sips: and tel: only"
-        return Answer(416, Rule.UNSUPPORTED_SCHEME, ctx.message.uri, words=words)
-    return None
+    elif isinstance(uri, TelUri):
+        ctx.user = core.places.number(uri)
+        ctx.ours = bool(ctx.user)
 
 
 def hops(core: "Core", ctx: Context, now: Instant) -> Outcome:
@@ -159,11 +173,7 @@ def _undo_strict_routing(core: "Core", ctx: Context, now: Instant) -> None:
     if values:
         ctx.request_uri = message.uri = parse_name_addr(values.pop()).uri
         ctx.uri = parse_uri(message.uri)
-        ctx.ours = ctx.for_us = False
-        ctx.user = b""
-        if type(ctx.uri) is SipUri:
-            ctx.ours, ctx.for_us = core.places.of(message.uri, ctx.uri)
-            ctx.user = unescape_user(ctx.uri.user)
+        _look_whose(core, ctx)
     _set_routes(message, values)
 
 

@@ -21,7 +21,7 @@ from centrex.sip.contact import parse_q
 from centrex.sip.message import Message
 from centrex.sip.nameaddr import NameAddr, parse_name_addr
 from centrex.sip.names import CONTACT
-from centrex.sip.uri import SipUri, is_secure, parse_uri, unescape_user
+from centrex.sip.uri import SipUri, TelUri, Uri, is_secure, parse_uri, unescape_user
 from centrex.sip.via import split_values
 from centrex.trace import Rule
 
@@ -216,10 +216,8 @@ class _Redirected:
             uri = parse_uri(raw)
         except PeerError as error:
             return [Stop(to, "outside", why=error.what)]
-        if not isinstance(uri, SipUri):
-            return [Stop(to, "outside", why="it is no SIP URI")]
-        if view.is_ours(uri):
-            user = unescape_user(uri.user)
+        user = self._ours(uri)
+        if user is not None:
             targets = list(view.contacts(user))
             if targets:
                 return [Stop(to, "user", targets)]
@@ -227,10 +225,20 @@ class _Redirected:
             if not self._core.knows_user(user) and has_plan(self._core, user):
                 why = NOT_NOW
             return self._by_plan(user) or [Stop(to, "user", why=why)]
+        if not isinstance(uri, SipUri):
+            return [Stop(to, "outside", why="it is no SIP URI")]
         if not (ctx.trusted or ctx.login is not None):
             why = "callers who did not log in are not led to other servers"
             return [Stop(to, "outside", why=why)]
         return [Stop(to, "outside", [Target(raw)])]
+
+    def _ours(self, uri: Uri) -> bytes | None:
+        """Return the user or number of ours that a contact names; None where it is elsewhere."""
+        if isinstance(uri, TelUri):
+            return self._core.places.number(uri) or None
+        if isinstance(uri, SipUri) and self._view.is_ours(uri):
+            return unescape_user(uri.user)
+        return None
 
     def _by_plan(self, user: bytes) -> list[Stop]:
         """Return where a plan leads that number; whoever forwards a call may dial it himself."""

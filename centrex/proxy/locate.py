@@ -14,7 +14,7 @@ from centrex.routing.located import is_by_tls, target_groups, unhindered_groups
 from centrex.routing.plans import NOT_NOW
 from centrex.routing.target import Target
 from centrex.sip.names import ROUTE
-from centrex.sip.uri import is_secure
+from centrex.sip.uri import TelUri, is_secure
 from centrex.trace import Rule
 
 if TYPE_CHECKING:
@@ -49,6 +49,9 @@ def locate(core: "Core", ctx: Context, now: Instant) -> Outcome:
         )
         words = "calls to other domains are for users who logged in"
         return Answer(403, Rule.RELAY_DENIED, ctx.request_uri, words=words)
+    if isinstance(ctx.uri, TelUri) and not ctx.routed:
+        words = "that number is of somebody else's dial plan"
+        return Answer(404, Rule.UNKNOWN_USER, ctx.request_uri, words=words)
     core.decide(ctx, (now, Rule.OUTSIDE_TARGET, ctx.request_uri))
     ctx.groups = [[Target(ctx.request_uri)]]
     return None

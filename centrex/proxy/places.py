@@ -6,9 +6,10 @@ It knows hosts, ports and the registrar's name. Where a URI that is not ours lea
 from typing import Final
 
 from centrex.base import PeerError
+from centrex.routing.dialled import dialled
 from centrex.routing.ours import Ours
 from centrex.sip.nameaddr import parse_name_addr
-from centrex.sip.uri import SipUri, parse_uri, unescape_user
+from centrex.sip.uri import SipUri, TelUri, parse_uri, unescape_user
 
 _BOUND: Final = 16_384
 
@@ -44,6 +45,10 @@ class Places:
                 self._known.clear()
             place = self._known[raw] = (ours, for_us)
         return place
+
+    def number(self, uri: TelUri) -> bytes:
+        """Return the number of ours that a `tel:` URI names; empty for somebody else's."""
+        return dialled(uri, self.ours.is_domain)
 
     def is_server(self, user: bytes) -> bool:
         """Whether a user at one of our hosts, unescaped, is the server itself."""

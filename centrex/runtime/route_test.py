@@ -6,13 +6,15 @@ import zoneinfo
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from centrex.base import Instant
+from centrex.base import Instant, PeerError
 from centrex.config.model import Config
 from centrex.proxy.hunting import CoreView
+from centrex.routing.dialled import dialled
 from centrex.routing.target import Target
 from centrex.routing.tester import Limits, Question, StandingView, try_route
 from centrex.runtime.control import CommandRefused
 from centrex.runtime.policy import make_routes
+from centrex.sip.uri import TelUri, parse_uri
 
 if TYPE_CHECKING:
     from centrex.proxy.core import Core
@@ -116,10 +118,26 @@ def _limits(config: Config) -> Limits:
     )
 
 
+def _dialled(config: Config, raw: str) -> str:
+    """Return the number that a `tel:` URI names, as a call to it would be looked up."""
+    names = {name.lower().encode() for name in (config.network.domain, *config.network.aliases)}
+    try:
+        uri = parse_uri(raw.encode())
+    except PeerError as error:
+        raise CommandRefused("invalid", f"{raw} is no telephone number") from error
+    assert isinstance(uri, TelUri)
+    number = dialled(uri, lambda name: name in names)
+    if not number:
+        raise CommandRefused("not-found", "that number is of somebody else's dial plan")
+    return number.decode()
+
+
 def _question(config: Config, params: dict[str, Any], *, is_known: Any) -> Question:
     number, caller, at = (str(params.get(name, "")) for name in ("number", "from", "at"))
     if not number or len(number) > _LONGEST:
         raise CommandRefused("invalid", f"number is what is called, of 1 to {_LONGEST} characters")
+    if number[:4].lower() == "tel:":
+        number = _dialled(config, number)
     zone = zoneinfo.ZoneInfo(config.routing.time_zone) if config.routing.time_zone else None
     try:
         when = dt.datetime.fromisoformat(at) if at else dt.datetime.now(zone)

@@ -46,7 +46,8 @@ def test_where_a_request_leads_is_read_once() -> None:
         ("sip:bob@example.com:5060", True, False),
         ("sip:bob@example.com:5070", False, False),
         ("sip:bob@far.example", False, False),
-        ("tel:+49", False, False),
+        ("tel:+49", True, False),
+        ("tel:49;phone-context=far.example", False, False),
     ]:
         ctx = context(proxy, uri=uri)
         assert (ctx.ours, ctx.for_us) == (ours, for_us), uri

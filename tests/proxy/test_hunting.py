@@ -169,6 +169,15 @@ def test_a_pattern_leads_to_a_gateway(proxy: Proxy, people: dict[str, Phone]) ->
     assert (flow.host, data.split(b" ")[1]) == ("198.51.100.1", b"sip:123@198.51.100.1")
 
 
+def test_so_does_a_telephone_number(proxy: Proxy, people: dict[str, Phone]) -> None:
+    row = {"pattern": r"\+49(\d+)", "destinations": (r"0\1@pstn",)}
+    planned(proxy, row, gateways=[GATEWAY])
+    sent = people["alice"].calls("tel:+49-30-12.3;ext=4")
+    ((flow, data),) = [one for one in sent if start(one[1]) == "INVITE"]
+    assert (flow.host, data.split(b" ")[1]) == ("198.51.100.1", b"sip:030123@198.51.100.1")
+    assert Rule.PLAN in rules(proxy)
+
+
 @pytest.mark.parametrize("how", ["silent", "503"])
 def test_the_next_address_where_one_cannot_be_reached(
     proxy: Proxy, people: dict[str, Phone], how: str

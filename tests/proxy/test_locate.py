@@ -1,5 +1,7 @@
 """The targets of a request; whole flows are in `tests/scenarios`."""
 
+from typing import Any
+
 from centrex.base import Transport
 from centrex.registrar.registry import MustAsk
 from centrex.trace import Rule
@@ -25,6 +27,31 @@ def test_escapes_and_case_of_the_user_part() -> None:
         sent = alice.sends("MESSAGE", f"sip:{user}@{DOMAIN}", call_id=user)
         assert names(sent)[0] in ("MESSAGE", "404"), user
     assert names(alice.sends("MESSAGE", f"sip:%62ob@{DOMAIN}")) == ["MESSAGE"]
+
+
+def test_a_telephone_number_is_looked_up_like_a_user() -> None:
+    """RFC 3966: its visual separators do not count, and we are the gateway for all that are no other's."""
+    proxy = Proxy(users=["4711", "+4930123"], trusted=["192.0.2.7"])
+    desk = Phone(proxy, "4711", "192.0.2.8")
+    lobby = Phone(proxy, "+4930123", "192.0.2.9")
+    alice = Phone(proxy, "alice", "192.0.2.7", register=False)
+    for number, (uri, phone) in enumerate(
+        [
+            ("tel:+49-30-(123)", lobby),
+            ("tel:47.11", desk),
+            ("TEL:47-11;phone-context=Example.com", desk),
+            ("tel:4711;phone-context=+49-30", desk),
+        ]
+    ):
+        for method in ("INVITE", "MESSAGE"):
+            sent = alice.sends(method, uri, call_id=f"{method}{number}", branch=f"z9hG4bK{number}")
+            assert phone.gets(sent, method).split(b" ")[1] == phone.contact.encode()
+    assert names(alice.sends("INVITE", "tel:+1-23", call_id="x")) == ["404"]
+    sent = alice.sends("INVITE", "tel:4711;phone-context=far.example", call_id="far")
+    assert names(sent) == ["404"]
+    assert b"somebody else's dial plan" in sent[0][1]
+    more: dict[str, Any] = {"target": f"sip:alice@{DOMAIN}", "call_id": "r"}
+    assert names(alice.sends("REGISTER", "tel:4711", **more)) == ["416"]
 
 
 def test_a_contact_of_unknown_scheme_does_not_stop_the_others() -> None:

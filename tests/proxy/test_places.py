@@ -3,7 +3,7 @@
 from centrex.base import Local, Transport
 from centrex.proxy.places import Places
 from centrex.routing.ours import Ours
-from centrex.sip.uri import SipUri, parse_uri
+from centrex.sip.uri import SipUri, TelUri, parse_uri
 
 
 def where(places: Places, raw: bytes) -> tuple[bool, bool]:
@@ -25,6 +25,17 @@ def test_what_is_ours_and_what_is_the_server_itself() -> None:
     ours.rename(("example.org",))
     assert where(places, b"sip:example.org") == (True, True)
     assert where(places, b"sip:bob@example.com") == (False, False)
+
+
+def test_whose_number_it_is() -> None:
+    places = Places(Ours(("example.com",), ()), b"registrar")
+    for raw, number in (
+        (b"tel:1-2;phone-context=example.com", b"12"),
+        (b"tel:1;phone-context=x", b""),
+    ):
+        uri = parse_uri(raw)
+        assert isinstance(uri, TelUri)
+        assert places.number(uri) == number
 
 
 def test_a_route_is_ours_where_its_uri_is() -> None:

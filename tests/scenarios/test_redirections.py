@@ -46,6 +46,14 @@ def test_or_followed(proxy: Proxy, people: dict[str, Phone]) -> None:
     assert Rule.REDIRECTED in rules(proxy)
 
 
+def test_or_followed_to_a_telephone_number(proxy: Proxy, people: dict[str, Phone]) -> None:
+    Phone(proxy, "4711", "192.0.2.50")
+    planned(proxy, follows=True)
+    desk = people["desk"].gets(people["alice"].calls("desk"), "INVITE")
+    extra = "Contact: <tel:4711;phone-context=far.example>;q=1, <tel:47-11>;q=0.5\n"
+    assert invites(people["desk"].says(desk, 302, extra=extra)) == ["192.0.2.50"]
+
+
 def test_contacts_of_a_redirection_ring_by_their_q(proxy: Proxy, people: dict[str, Phone]) -> None:
     Phone(proxy, "alice", "192.0.2.50")
     planned(proxy, follows=True)

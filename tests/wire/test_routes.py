@@ -51,6 +51,11 @@ def test_a_hunt_and_its_story(server: CentrexServer) -> None:
         code, out, _ = server.command("route", "test", "7carol")
         assert code == 0
         assert "plan 2" in out
+        told = server.ask("route", "test", "tel:7-(1)0;phone-context=+49")
+        assert told["number"] == "710"
+        assert told["steps"][0]["to"] == "10"
+        for wrong in ("tel:", "tel:1;phone-context=far.example"):
+            assert server.command("route", "test", wrong)[0] != 0
         assert server.command("route", "test", "x", "--at", "noon")[0] == 2
         assert server.command("route", "test", "x", "--from", "nobody")[0] == 1
 
@@ -73,6 +78,7 @@ def test_without_a_running_instance_the_file_answers(server: CentrexServer) -> N
     assert code == 0
     assert "480" in out
     assert "does not run" in errors
+    assert server.ask("route", "test", "tel:7-0;phone-context=centrex.test")["number"] == "70"
 
 
 def test_gateways_are_listed(server: CentrexServer) -> None:
