@@ -211,7 +211,7 @@ def _verify(core: "Core", ctx: Context, value: bytes, now: Instant, *, plain: bo
         if dialog.from_caller:
             ctx.gateway = read(dialog.gateway)
         elif ctx.method == b"BYE":
-            core.gateways.numbers.ended(ctx.call_id, ctx.to_tag, now)
+            core.gateways.numbers.ended((ctx.call_id, ctx.to_tag, ctx.from_tag), now)
     return True
 
 

@@ -2,14 +2,14 @@
 
 A request that is sent again with credentials is a new one, and has a number of its own. So whatever
 the caller sends later in that dialog leaves with a number above the one he gave it, and its answers
-come back to him with his own. Which gateway was called, and how far its numbers were ahead when the
+come back to him with his own. Each dialog counts for itself: one call may lead to several gateways. Which gateway was called, and how far its numbers were ahead when the
 call began, stands in our Record-Route value; what came after is remembered here, up to a bound. Where
 that is lost, numbers go on far above those that may have been used, which no rule forbids.
 """
 
 import re
 from collections import deque
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from centrex.base import Instant
 from centrex.routing.target import Amendment
@@ -32,6 +32,10 @@ _MARK: Final = re.compile(rb"([\w-]{1,64})\.([0-9]{1,3})\.([0-9a-f]{1,8})\.([0-9
 _RACK: Final = re.compile(
     rb"([Rr][Aa][Cc][Kk][ \t]*:[ \t]*[0-9]{1,10}[ \t]+)([0-9]{1,10})([ \t].*)"
 )
+
+
+_Key: TypeAlias = tuple[bytes, bytes, bytes]
+"""A dialog: its Call-ID, the tag of whoever speaks to the gateway, and the gateway's."""
 
 
 class Mark(NamedTuple):
@@ -69,28 +73,32 @@ def number_of(ctx: "Context") -> int:
     return int(ctx.message.value(CSEQ).split(None, 1)[0])
 
 
+def _key(ctx: "Context") -> _Key:
+    return ctx.call_id, ctx.from_tag, ctx.to_tag
+
+
 class _Dialog:
     """Which numbers were used.
 
     Attributes:
         shift: What the caller's numbers are raised by, at least.
         highest: The highest number used.
-        invites: The number each of his INVITEs had last, by To tag and his own number.
+        invites: The number each of his INVITEs had last, by his own number.
     """
 
     __slots__ = ("highest", "invites", "shift")
 
     def __init__(self, shift: int) -> None:
         self.shift, self.highest = shift, 0
-        self.invites: dict[tuple[bytes, int], int] = {}
+        self.invites: dict[int, int] = {}
 
     def used(self, ctx: "Context", own: int, number: int) -> None:
         self.highest = max(self.highest, number)
         if ctx.method == b"INVITE":
-            self.invites.pop((ctx.to_tag, own), None)
+            self.invites.pop(own, None)
             while len(self.invites) >= _MOST_INVITES:
                 del self.invites[next(iter(self.invites))]
-            self.invites[ctx.to_tag, own] = number
+            self.invites[own] = number
 
 
 class GatewayNumbers:
@@ -102,8 +110,8 @@ class GatewayNumbers:
 
     def __init__(self, bound: int = MOST) -> None:
         self._bound = bound
-        self._dialogs: dict[tuple[bytes, bytes], _Dialog] = {}
-        self._over: deque[tuple[Instant, tuple[bytes, bytes]]] = deque()
+        self._dialogs: dict[_Key, _Dialog] = {}
+        self._over: deque[tuple[Instant, _Key]] = deque()
         self._unsure = 0
         self.began: Instant | None = None
 
@@ -128,7 +136,7 @@ class GatewayNumbers:
             number = own
         dialog.used(ctx, own, number)
         if ctx.method == b"BYE":
-            self.ended(ctx.call_id, ctx.from_tag, now)
+            self.ended(_key(ctx), now)
         rack = self._rack(ctx, mark) if ctx.method == b"PRACK" else b""
         return Amendment(number, rack) if number != own or rack else None
 
@@ -142,7 +150,7 @@ class GatewayNumbers:
         """Return the number of a request that is sent again; 0 where there is none left."""
         own = number_of(ctx)
         number = (former.number if former is not None and former.number else own) + 1
-        dialog = self._dialogs.get((ctx.call_id, ctx.from_tag)) if ctx.to_tag else None
+        dialog = self._dialogs.get(_key(ctx))
         if dialog is not None:
             number = max(number, dialog.highest + 1)
         if number >= TOO_HIGH:
@@ -151,9 +159,13 @@ class GatewayNumbers:
             dialog.used(ctx, own, number)
         return number
 
-    def ended(self, call_id: bytes, caller_tag: bytes, now: Instant) -> None:
-        """A BYE passes, of whichever side: the dialog is forgotten in a while."""
-        key = call_id, caller_tag
+    def ended(self, key: tuple[bytes, bytes, bytes], now: Instant) -> None:
+        """A BYE passes, of whichever side: the dialog is forgotten in a while.
+
+        Args:
+            key: Its Call-ID, the tag of whoever speaks to the gateway, and the gateway's.
+            now: The time.
+        """
         if key in self._dialogs and len(self._over) < self._bound:
             self._over.append((now + _KEPT_S, key))
 
@@ -163,7 +175,7 @@ class GatewayNumbers:
             self._dialogs.pop(self._over.popleft()[1], None)
 
     def _dialog(self, ctx: "Context", mark: Mark, now: Instant) -> _Dialog:
-        key = ctx.call_id, ctx.from_tag
+        key = _key(ctx)
         dialog = self._dialogs.pop(key, None)
         if dialog is None:
             shift = mark.shift
@@ -180,8 +192,8 @@ class GatewayNumbers:
 
     def _invite(self, ctx: "Context", mark: Mark, own: int) -> int:
         """Return the number an INVITE of the dialog had; the first one's is in the mark."""
-        dialog = self._dialogs.get((ctx.call_id, ctx.from_tag))
-        number = dialog.invites.get((ctx.to_tag, own), 0) if dialog is not None else 0
+        dialog = self._dialogs.get(_key(ctx))
+        number = dialog.invites.get(own, 0) if dialog is not None else 0
         return number or min(own + mark.shift, TOO_HIGH - 1)
 
     def _rack(self, ctx: "Context", mark: Mark) -> bytes:

@@ -59,12 +59,16 @@ class OutsideCall(Talk):
 
     def asks(self, method: str, answer: int = 200, **more: Any) -> Sent:
         """Send a request to the gateway and have it answered to its end; return what came of it."""
-        gateway = self.callee
-        assert isinstance(gateway, StrictGateway)
-        sent = gateway.takes(self.from_caller(method, **more), method, answer)
-        while method in names(sent):
-            sent = gateway.takes(sent, method, answer)
-        return sent
+        return taken(self.from_caller(method, **more), self.callee, method, answer)
+
+
+def taken(sent: Sent, gateway: Phone, method: str, answer: int = 200) -> Sent:
+    """Have a gateway answer a request to its end; return what came of it."""
+    assert isinstance(gateway, StrictGateway)
+    sent = gateway.takes(sent, method, answer)
+    while method in names(sent):
+        sent = gateway.takes(sent, method, answer)
+    return sent
 
 
 @pytest.mark.parametrize("status", [401, 407])
@@ -119,6 +123,34 @@ def test_a_nonce_that_is_too_old_when_the_call_begins(proxy: Proxy, alice: Phone
     assert [one[1:] for one in gateway.log] == [(1, 407), (2, 407), (3, 200)]
     assert number(gateway.gets(call.from_caller("ACK"), "ACK")) == 3 + call.cseq - 1
     alice.gets(call.asks("BYE"), "200")
+
+
+def test_a_gateway_that_picked_up_too_late_changes_no_numbers_of_another(
+    proxy: Proxy, alice: Phone
+) -> None:
+    rows = [{**ROW, "name": name, "addresses": (f"sip:{host}",)}
+            for name, host in (("late", OTHER), ("pstn", HOST))]  # fmt: skip
+    steps = ({"to": r"\1@late", "ring": 5}, r"\1@pstn")
+    planned(proxy, {**PLAN, "destinations": steps}, gateways=rows)
+    late, gateway = StrictGateway(proxy, OTHER), StrictGateway(proxy, HOST)
+    sent = late.takes(alice.calls("9123"), "INVITE")
+    invite = late.gets(sent, "INVITE")
+    late.says(invite, 180, tag="late")
+    gateway.changes_nonces = 2
+    sent = gateway.takes(proxy.advance(5.2), "INVITE")
+    for _ in range(3):
+        sent = gateway.takes(sent, "INVITE")
+    assert [one[1:] for one in gateway.log] == [(1, 407), (2, 407), (3, 407), (4, 200)]
+    call = Talk.standing(alice, gateway, invite, alice.gets(sent, "200"))
+    call.target = "sip:9123@example.com"
+    sent = late.says(invite, 200, tag="late")
+    assert names(sent) == ["ACK", "BYE"]
+    sent = late.takes(sent, "BYE")
+    late.says(late.gets(sent, "BYE"), 200)
+    alice.gets(taken(call.from_caller("INVITE"), gateway, "INVITE"), "200")
+    proxy.advance(70)
+    proxy.core.gateways.tick(proxy.core, proxy.now)
+    alice.gets(taken(call.from_caller("BYE"), gateway, "BYE"), "200")
 
 
 @pytest.mark.parametrize("method", ["INVITE", "BYE"])

@@ -124,11 +124,22 @@ def test_dialogs_are_remembered_up_to_a_bound() -> None:
     used = sent(known, asked("INFO", 3, tag="b"), 1010.0)
     assert used > 4 + 5, "the one that was forgotten leaps ahead"
     for tag in "bc":
-        known.ended(b"call-1", tag.encode(), 1020.0)
+        known.ended((b"call-1", tag.encode(), b"b"), 1020.0)
     known.tick(1083.0)
     assert len(known) == 2
     known.tick(1084.0)
     assert len(known) == 0
+
+
+def test_each_dialog_of_a_call_counts_for_itself() -> None:
+    """One call may have led to two gateways, of which one picked up too late and was hung up."""
+    known, far = numbers(), MARK._replace(shift=3)
+    assert sent(known, asked("BYE", 2)) == 3
+    again = asked("INVITE", 2, to_tag="far")
+    assert sent(known, again, mark=far) == 5
+    assert known.again(again, Amendment(5)) == 6
+    known.tick(2000.0)
+    assert sent(known, asked("BYE", 3, to_tag="far"), mark=far) == 7
 
 
 def test_there_is_a_highest_number() -> None:
