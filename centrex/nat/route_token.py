@@ -2,7 +2,7 @@
 
 It carries a keyed cookie over Call-ID and the caller's tag, so that nobody can make up a dialog to
 be let through unauthenticated, and, where an end is behind NAT or on a connection, the flow that
-leads to it. Of a gateway that asks who calls it says which one that is. Nothing is stored: a
+leads to it. Of an end that is a gateway which asks who calls it says which one that is. Nothing is stored: a
 restart, or another engine with the same key, reads it as well.
 """
 
@@ -15,7 +15,7 @@ from centrex.sip.uri import SipUri
 
 _OWN: Final = re.compile(
     rb"(?:;transport=[a-z]+)?;lr;cx=([0-9a-f]{16})(?:;ca=([\w.-]+))?(?:;cb=([\w.-]+))?"
-    rb"(?:;cg=([\w.-]+))?>"
+    rb"(?:;cg=([\w.~-]+))?>"
 )
 _FLOW: Final = re.compile(rb"([utl])([0-9a-f._]+)-([0-9]{1,5})")
 _LETTER: Final = {Transport.UDP: b"u", Transport.TCP: b"t", Transport.TLS: b"l"}
@@ -30,7 +30,7 @@ class Dialog(NamedTuple):
     flow: bytes
     """The token of the flow that leads to the other end; empty where its Contact does."""
     gateway: bytes = b""
-    """Which gateway was called, where it is one that asks who calls; else empty."""
+    """Which ends are gateways that ask who calls, and which ones; empty where none is."""
 
 
 class RouteTokens:
@@ -66,7 +66,7 @@ class RouteTokens:
             to_callee: Flow token that leads to the callee, or empty.
             secure: Whether the Request-URI is `sips:`; then so is this, where the side has TLS
                 (RFC 3261 §16.6 step 4).
-            gateway: What to remember of the gateway that is called, or empty.
+            gateway: What to remember of gateways at its ends, or empty.
         """
         cookie = self._cookie(call_id, caller_tag, to_caller, to_callee, gateway)
         uri = local.uri

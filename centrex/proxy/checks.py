@@ -208,9 +208,8 @@ def _verify(core: "Core", ctx: Context, value: bytes, now: Instant, *, plain: bo
     if dialog.flow:
         ctx.dialog_flow = core.flow_of_token(dialog.flow)
     if dialog.gateway:
-        if dialog.from_caller:
-            ctx.gateway = read(dialog.gateway)
-        elif ctx.method == b"BYE":
+        ctx.gateway = read(dialog.gateway, from_caller=dialog.from_caller)
+        if ctx.method == b"BYE":
             core.gateways.numbers.ended((ctx.call_id, ctx.to_tag, ctx.from_tag), now)
     return True
 

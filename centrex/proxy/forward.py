@@ -14,7 +14,7 @@ from centrex.base import Flow, Instant, PeerError
 from centrex.nat.route_token import flow_token
 from centrex.proxy.ask import Resolve
 from centrex.proxy.context import DEFAULT_BREADTH, Branch, Context, open_branch
-from centrex.proxy.gateway_numbers import mint, number_of
+from centrex.proxy.gateway_numbers import both, mint, number_of
 from centrex.proxy.media_body import with_body
 from centrex.routing.next_hop import next_hop
 from centrex.routing.rfc3263 import Destination
@@ -479,7 +479,7 @@ def _write_usual(core: "Core", found: Found, method: bytes, uri: bytes, added: b
 def _recorded(core: "Core", branch: Branch, flow: Flow) -> list[bytes]:
     """Return our Record-Route lines; the branch gets to know the value, where it is just one."""
     routes = record_routes(core, branch.context, branch.target, flow)
-    if len(routes) == 1 and (not branch.target.gateway or b";cg=" not in routes[0]):
+    if len(routes) == 1 and b";cg=" not in routes[0]:
         branch.route = routes[0][_RECORD_ROUTE_OCTETS:]
     return routes
 
@@ -492,7 +492,10 @@ def record_routes(core: "Core", ctx: Context, target: Target, flow: Flow) -> lis
     to_callee = flow_token(flow) if target.flow is not None or flow.reliable else b""
     record = core.route_tokens.record_route
     secure = ctx.usual is None and is_secure(ctx.request_uri)
-    gateway = _gateway_mark(core, ctx, target, flow) if target.gateway else b""
+    calling = core.gateways.calling(ctx.flow.host)
+    gateway = b""
+    if target.gateway or calling:
+        gateway = _gateway_marks(core, ctx, target, flow, calling)
     call_id, tag = ctx.call_id, ctx.from_tag
     line = record(flow.local, call_id, tag, to_caller, to_callee, secure=secure, gateway=gateway)
     if flow.local is ctx.flow.local:
@@ -502,13 +505,24 @@ def record_routes(core: "Core", ctx: Context, target: Target, flow: Flow) -> lis
     return [line, other]
 
 
-def _gateway_mark(core: "Core", ctx: Context, target: Target, flow: Flow) -> bytes:
-    """Return what the Record-Route is to remember of a gateway: nothing where it asks nobody."""
+def _gateway_marks(core: "Core", ctx: Context, target: Target, flow: Flow, calling: str) -> bytes:
+    """Return what the Record-Route is to remember of gateways: nothing of those that ask nobody.
+
+    Args:
+        core: The core.
+        ctx: The request that begins the dialog.
+        target: Where it goes.
+        flow: The way there.
+        calling: The gateway that it comes from; empty for none.
+    """
     gateway = core.routes.gateways.get(target.gateway)
-    if gateway is None or not gateway.login or ctx.server is None:
+    if ctx.server is None:
         return b""
-    ahead = target.amendment.number - number_of(ctx) if target.amendment is not None else 0
-    return mint(gateway.name, flow.host, ahead, ctx.server.began)
+    began, called = ctx.server.began, b""
+    if gateway is not None and gateway.login:
+        ahead = target.amendment.number - number_of(ctx) if target.amendment is not None else 0
+        called = mint(gateway.name, flow.host, ahead, began)
+    return both(called, mint(calling, ctx.flow.host, 0, began) if calling else b"")
 
 
 def _first_hop_uri(ctx: Context, target: Target) -> bytes:

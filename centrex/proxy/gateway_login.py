@@ -1,8 +1,8 @@
 """What is said to a gateway that asks who calls: when a call begins, and within it (RFC 3261 §22.3).
 
 Credentials are for the gateway's own addresses and for nobody else: when a call begins the request
-went there by the plan; within a dialog the challenge must have come from where the INVITE went, or
-from another address of the same gateway. How numbers go on is for `centrex.proxy.gateway_numbers`.
+went there by the plan; within a dialog, whoever began it, the challenge must have come from where the
+INVITE went, or came from, or from another address of the same gateway. How numbers go on is for `centrex.proxy.gateway_numbers`.
 """
 
 from collections.abc import Mapping
@@ -134,7 +134,7 @@ def _why_not(core: "Core", branch: Branch, mark: Mark, now: Instant) -> str:
 
 
 def _is_of_the_call(core: "Core", ctx: Context, mark: Mark, now: Instant) -> bool:
-    """Whether a request is part of a call that a plan led to the gateway.
+    """Whether a request is part of a call that a plan led to the gateway, or that came from there.
 
     Our Route value is bound to the Call-ID and the caller's tag, not to who answered. Without this a
     caller could begin another call by it, to any number, at the gateway's cost.

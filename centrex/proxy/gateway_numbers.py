@@ -2,7 +2,7 @@
 
 A request that is sent again with credentials is a new one, and has a number of its own. So whatever
 the caller sends later in that dialog leaves with a number above the one he gave it, and its answers
-come back to him with his own. Each dialog counts for itself: one call may lead to several gateways. Which gateway was called, and how far its numbers were ahead when the
+come back to him with his own. So it is with whoever the gateway calls, too. Each dialog counts for itself: one call may lead to several gateways. Which gateway was called, and how far its numbers were ahead when the
 call began, stands in our Record-Route value; what came after is remembered here, up to a bound. Where
 that is lost, numbers go on far above those that may have been used, which no rule forbids.
 """
@@ -39,14 +39,14 @@ _Key: TypeAlias = tuple[bytes, bytes, bytes]
 
 
 class Mark(NamedTuple):
-    """What a Record-Route value of ours tells of the gateway that was called."""
+    """What a Record-Route value of ours tells of a gateway at one end of a dialog."""
 
     gateway: str
     """Its name."""
     host: str
-    """The address that the INVITE went to."""
+    """The address that the INVITE went to, or came from."""
     shift: int
-    """How far the number of the INVITE was above the caller's own."""
+    """How far the number of the INVITE was above the caller's own; 0 where the gateway called."""
     minted: int
     """When, in whole seconds of the machine's clock."""
 
@@ -57,9 +57,20 @@ def mint(gateway: str, host: str, shift: int, now: Instant) -> bytes:
     return told if _MARK.fullmatch(told) else b""
 
 
-def read(told: bytes) -> Mark | None:
-    """Return the mark that `mint` wrote; None for anything else."""
-    found = _MARK.fullmatch(told)
+def both(called: bytes, calling: bytes) -> bytes:
+    """Return the marks of the gateways at both ends as one, each empty where there is none."""
+    return b"%b~%b" % (called, calling) if calling else called
+
+
+def read(told: bytes, *, from_caller: bool) -> Mark | None:
+    """Return the mark of the gateway at the other end; None where there is none.
+
+    Args:
+        told: What `both` returned.
+        from_caller: Whether it is asked for on the caller's side: then that is the gateway called.
+    """
+    called, _, calling = told.partition(b"~")
+    found = _MARK.fullmatch(called if from_caller else calling)
     if found is None:
         return None
     gateway, shift, minted, host = found.groups()
@@ -128,7 +139,7 @@ class GatewayNumbers:
         return self.began is not None and (mark.minted < int(self.began) or mark.minted > now)
 
     def within(self, ctx: "Context", mark: Mark, now: Instant) -> Amendment | None:
-        """Give the next number to a request of a dialog's caller; None where it keeps its own."""
+        """Give the next number to a request for a gateway within a dialog; None where it keeps its own."""
         own = number_of(ctx)
         dialog = self._dialog(ctx, mark, now)
         number = max(own + dialog.shift, dialog.highest + 1)

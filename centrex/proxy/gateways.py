@@ -128,6 +128,8 @@ class Gateways:
 
     def __init__(self) -> None:
         self._probes: dict[tuple[str, str], Probe] = {}
+        self._asking: frozenset[str] = frozenset()
+        self._callers: dict[str, str] = {}
         self.numbers, self.nonces = GatewayNumbers(), Nonces()
 
     @property
@@ -156,6 +158,8 @@ class Gateways:
             if key not in fresh:
                 _close(probe)
         self._probes = fresh
+        self._asking = frozenset(name for name, gateway in gateways.items() if gateway.login)
+        self._look_who_calls()
         self.numbers.begin(now)
         self.nonces.keep(frozenset(gateways))
 
@@ -167,6 +171,20 @@ class Gateways:
             if probe.address == address and probe.interval
         ]
         return any(asking) or not asking
+
+    def calling(self, host: str) -> str:
+        """Return the gateway with a login that a call from a host is from; empty where it is none."""
+        return self._callers.get(host, "")
+
+    def _look_who_calls(self) -> None:
+        """Remember the hosts of gateways with a login; of several at one host the first counts."""
+        self._callers = {}
+        for probe in self._probes.values():
+            if probe.name in self._asking:
+                hop = next_hop(probe.address.encode())
+                hosts = {hop[1]} if isinstance(hop, tuple) else probe.hosts
+                for host in hosts:
+                    self._callers.setdefault(host, probe.name)
 
     def is_at(self, name: str, host: str) -> bool:
         """Whether a host is an address of a gateway: written as one, or where its name led to."""
@@ -214,6 +232,7 @@ class Gateways:
             self.failed(core, probe, places if isinstance(places, str) else "no address", now)
             return
         probe.hosts = frozenset(place.host for place in places[:_MOST_HOSTS])
+        self._look_who_calls()
         place = places[0]
         flow = core.flows.reach(place.transport, place.host, place.port, place.server_name)
         self._send(core, probe, flow, now)

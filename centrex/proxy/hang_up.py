@@ -50,7 +50,7 @@ def _end(core: "Core", call: Call, now: Instant) -> None:
         local=local,
         who=OPERATOR,
         reason=_REASON,
-        gateway=recorded.gateway(call.call_id, tags),
+        gateway=recorded.gateway(call.call_id, tags, from_caller=True),
     )
     to_caller = leg.Words(
         call.call_id,
@@ -63,6 +63,7 @@ def _end(core: "Core", call: Call, now: Instant) -> None:
         local=local,
         who=OPERATOR,
         reason=_REASON,
+        gateway=recorded.gateway(call.call_id, tags, from_caller=False),
     )
     tale = core.journal.open(call.call_id)
     for words in (to_callee, to_caller):

@@ -122,12 +122,14 @@ class Recorded:
         token = told(self.own, from_caller=from_caller)
         return self._core.flow_of_token(token) if token else None
 
-    def gateway(self, call_id: bytes, tags: tuple[bytes, bytes]) -> Mark | None:
-        """Return the gateway that was called, where it asks who calls."""
+    def gateway(
+        self, call_id: bytes, tags: tuple[bytes, bytes], *, from_caller: bool
+    ) -> Mark | None:
+        """Return the gateway at an end, where it asks who calls."""
         if not self.own:
             return None
         dialog = self._core.route_tokens.verify(self.own, None, call_id, *tags)
-        return read(dialog.gateway) if dialog is not None and dialog.gateway else None
+        return read(dialog.gateway, from_caller=from_caller) if dialog is not None else None
 
 
 def end(core: "Core", branch: Branch, answer: Message, now: Instant) -> None:
@@ -150,7 +152,7 @@ def end(core: "Core", branch: Branch, answer: Message, now: Instant) -> None:
         local=ctx.flow.local,
         who=_SERVER,
         reason=_TOO_LATE if ctx.winner is None else _ELSEWHERE,
-        gateway=recorded.gateway(ctx.call_id, tags),
+        gateway=recorded.gateway(ctx.call_id, tags, from_caller=True),
     )
     first = tags[1] not in branch.ended
     if first:

@@ -282,6 +282,103 @@ def test_the_gateway_hangs_up(proxy: Proxy, alice: Phone) -> None:
     assert len(proxy.core.gateways.numbers) == 0
 
 
+class InsideCall(Talk):
+    """A call that a gateway began, and that asks who calls when the phone here says something."""
+
+    def asks(self, method: str, cseq: int, **more: Any) -> Sent:
+        """Send a request to the gateway and have it answered to its end; return what came of it."""
+        return taken(self.from_callee(method, cseq=cseq, **more), self.caller, method)
+
+
+@pytest.fixture
+def inside(proxy: Proxy, alice: Phone) -> tuple[StrictGateway, InsideCall]:
+    gateway = StrictGateway(proxy, HOST)
+    call = InsideCall(gateway, alice)
+    call.from_caller("ACK")
+    return gateway, call
+
+
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE", "INFO", "REFER", "MESSAGE", "BYE"])
+def test_so_is_each_request_of_a_call_that_the_gateway_began(
+    proxy: Proxy, alice: Phone, inside: tuple[StrictGateway, InsideCall], method: str
+) -> None:
+    gateway, call = inside
+    answer = alice.gets(call.asks(method, 7), "200")
+    assert number(answer) == 7, "the phone's own number"
+    assert gateway.log == [(method, 7, 407), (method, 8, 200)]
+    if method == "INVITE":
+        assert number(gateway.gets(call.from_callee("ACK", cseq=7), "ACK")) == 8
+    if method != "BYE":
+        alice.gets(call.asks("BYE", 8), "200")
+        assert gateway.log[2:] == [("BYE", 9, 407), ("BYE", 10, 200)]
+    assert rules(proxy).count(Rule.GATEWAY_ASKED) == len(gateway.log) // 2
+    assert not parse(call.ok).values(PROXY_AUTHORIZATION)
+
+
+def test_what_it_says_in_such_a_call_passes_as_it_is(
+    proxy: Proxy, alice: Phone, inside: tuple[StrictGateway, InsideCall]
+) -> None:
+    _, call = inside
+    alice.gets(call.asks("UPDATE", 7), "200")
+    assert len(proxy.core.gateways.numbers) == 1
+    bye = alice.gets(call.from_caller("BYE"), "BYE")
+    assert number(bye) == 2
+    assert not parse(bye).values(PROXY_AUTHORIZATION)
+    sent = alice.says(bye, 407, extra='Proxy-Authenticate: Digest realm="pstn.test", nonce="n"\n')
+    assert names(sent) == ["407"], "phones are told nothing"
+    proxy.now += 65
+    proxy.core.gateways.tick(proxy.core, proxy.now)
+    assert len(proxy.core.gateways.numbers) == 0
+
+
+def test_nobody_else_is_told_anything_in_such_a_call(
+    proxy: Proxy, alice: Phone, inside: tuple[StrictGateway, InsideCall]
+) -> None:
+    _, call = inside
+    stranger = Phone(proxy, "x", STRANGER, register=False)
+    extra = routes(call.invite, caller=False)
+    more: dict[str, Any] = {"from_tag": "alice", "to_tag": "a", "cseq": 2, "extra": extra}
+    sent = alice.sends("BYE", f"sip:gw@{STRANGER}", target="sip:gw@example.com", **more)
+    challenge = 'Proxy-Authenticate: Digest realm="pstn.test", nonce="n"\n'
+    sent = stranger.says(stranger.gets(sent, "BYE"), 407, extra=challenge)
+    assert names(sent) == ["407"]
+    (refused,) = [facts for _, rule, *facts in proxy.journal.story(b"call-1")
+                  if rule is Rule.GATEWAY_REFUSED]  # fmt: skip
+    assert refused == ["pstn", "the challenge came from another host than the gateway's"]
+
+
+def test_the_operators_bye_is_answered_for_there_too(
+    proxy: Proxy, inside: tuple[StrictGateway, InsideCall]
+) -> None:
+    gateway, _ = inside
+    (call,) = proxy.core.calls
+    hang_up(proxy.core, call, proxy.now)
+    sent = [one for one in proxy.taken() if one[0].link is not NOWHERE]
+    gateway.takes(gateway.takes(sent, "BYE"), "BYE")
+    assert [one[2] for one in gateway.log] == [407, 200]
+
+
+def test_from_one_gateway_to_another(proxy: Proxy) -> None:
+    """A number that came in is sent on outside; each side is answered with its own login."""
+    other = {**ROW, "name": "other", "addresses": ("sip:there.example",), "check_interval": 60}
+    planned(proxy, PLAN, gateways=[ROW, other])
+    gateways = proxy.core.gateways
+    gateways.resolved(
+        proxy.core, gateways.probes[2], [Place(Transport.UDP, STRANGER, 5060, "")], proxy.now
+    )
+    proxy.taken()
+    assert gateways.calling(STRANGER) == "other"
+    calling = StrictGateway(proxy, STRANGER)
+    proxy.core.access.trusted = Proxy(trusted=[STRANGER]).core.access.trusted
+    call = OutsideCall(calling, StrictGateway(proxy, HOST))
+    calling.gets(call.asks("UPDATE"), "200")
+    sent = taken(call.from_callee("INFO"), calling, "INFO")
+    call.callee.gets(sent, "200")
+    asked = [facts for _, rule, *facts in proxy.journal.story(b"call-1")
+             if rule is Rule.GATEWAY_ASKED]  # fmt: skip
+    assert asked == [["pstn", 407], ["pstn", 407], ["other", 407]]
+
+
 def test_one_without_a_login_asks_the_caller(proxy: Proxy, alice: Phone) -> None:
     planned(proxy, PLAN, gateways=[{**ROW, "login": "", "password": ""}])
     gateway = StrictGateway(proxy, HOST)

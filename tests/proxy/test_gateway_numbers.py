@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from centrex.proxy.context import Context
-from centrex.proxy.gateway_numbers import TOO_HIGH, GatewayNumbers, Mark, mint, number_of, read
+from centrex.proxy.gateway_numbers import (
+    TOO_HIGH,
+    GatewayNumbers,
+    Mark,
+    both,
+    mint,
+    number_of,
+    read,
+)
 from centrex.routing.target import Amendment
 from centrex.sip.message import parse
 from tests.support.proxy import FakeFlows, request
@@ -37,10 +45,17 @@ def sent(known: GatewayNumbers, ctx: Context, now: float = 1001.0, mark: Mark = 
 def test_a_mark_is_read_as_it_was_written() -> None:
     for host in ("198.51.100.1", "2001:db8::7"):
         told = mint("pstn-1_a", host, 2, 1000.9)
-        assert read(told) == Mark("pstn-1_a", host, 2, 1000)
+        mark = Mark("pstn-1_a", host, 2, 1000)
+        assert read(both(told, b""), from_caller=True) == mark
+        assert read(both(told, b""), from_caller=False) is None
+        assert read(both(b"", told), from_caller=False) == mark
+        assert read(both(b"", told), from_caller=True) is None
+        other = mint("other", "192.0.2.66", 0, 7.0)
+        assert read(both(told, other), from_caller=True) == mark
+        assert read(both(told, other), from_caller=False) == Mark("other", "192.0.2.66", 0, 7)
     assert mint("no name", "198.51.100.1", 0, 1.0) == b"", "nothing that would not fit a parameter"
     for other in (b"", b"pstn", b"pstn.1.3e8", b"pstn.1.3e8.host>", b"a.b.c.d", b"x" * 9999):
-        assert read(other) is None
+        assert read(other, from_caller=True) is None
 
 
 @given(st.lists(st.tuples(st.integers(1, 5), st.integers(0, 3)), max_size=30), st.integers(0, 3))
