@@ -426,7 +426,8 @@ class Core:
     ) -> None:
         user = client.user
         if isinstance(user, Branch):
-            if not user.over and not upstream.try_elsewhere(self, user, now):
+            told = why if isinstance(why, str) else upstream.silence(why)
+            if not user.over and not upstream.try_elsewhere(self, user, told, now):
                 upstream.branch_failed(self, user, status, rule, why, now)
             return
         words = "it does not answer" if status == 408 else "it cannot be reached"
@@ -525,10 +526,11 @@ class Core:
     # branches
 
     def branch_failed(
-        self, branch: Branch, status: int, rule: Rule, why: str | float, now: Instant
+        self, branch: Branch, status: int, rule: Rule, why: str, now: Instant
     ) -> None:
-        """End a branch that could not even be sent."""
-        upstream.branch_failed(self, branch, status, rule, why, now)
+        """End a branch that could not even be sent, unless a gateway's next address is left."""
+        if not upstream.try_elsewhere(self, branch, why, now):
+            upstream.branch_failed(self, branch, status, rule, why, now)
 
     def ask(self, ask: Ask, waiting: Branch | Probe) -> None:
         """Put a question whose answer a branch, or a gateway's address, waits for."""

@@ -163,14 +163,10 @@ class Gateways:
         self.numbers.begin(now)
         self.nonces.keep(frozenset(gateways))
 
-    def works(self, address: str) -> bool:
-        """Whether an address answers, as far as is known to any gateway that has it and asks there."""
-        asking = [
-            probe.works
-            for probe in self._probes.values()
-            if probe.address == address and probe.interval
-        ]
-        return any(asking) or not asking
+    def works(self, name: str, address: str) -> bool:
+        """Whether a gateway's address answers it, as far as is known: another may not be served there."""
+        probe = self._probes.get((name, address))
+        return probe is None or probe.works
 
     def calling(self, host: str) -> str:
         """Return the gateway with a login that a call from a host is from; empty where it is none."""
@@ -266,26 +262,25 @@ class Gateways:
 
     def state(self, target: Target) -> str:
         """Return how a gateway's address is, as far as is known, as a clause."""
-        for probe in self._at(target):
-            if probe.name == target.gateway:
-                if not probe.works:
-                    return f"it counts as gone: {probe.why}"
-                return "it answers" if probe.answers_to else "it has not been heard of yet"
-        return "whether it is there is not looked at"
+        probe = self._at(target)
+        if probe is None:
+            return "whether it is there is not looked at"
+        if not probe.works:
+            return f"it counts as gone: {probe.why}"
+        return "it answers" if probe.answers_to else "it has not been heard of yet"
 
-    def _at(self, target: Target) -> Sequence[Probe]:
-        """Return what is known of a target's address to the gateways that ask there."""
-        rest = target.uri.rpartition(b"@")[2]
-        return [
-            probe
-            for probe in self._probes.values()
-            if probe.interval and probe.address.partition(":")[2].encode() == rest
-        ]
+    def _at(self, target: Target) -> Probe | None:
+        """Return what is known of a target's address; None where its gateway does not ask there."""
+        scheme, _, rest = target.uri.partition(b":")
+        address = b"%b:%b" % (scheme, rest.rpartition(b"@")[2])
+        probe = self._probes.get((target.gateway, address.decode()))
+        return probe if probe is not None and probe.interval else None
 
-    def missed(self, core: "Core", target: Target, now: Instant) -> None:
+    def missed(self, core: "Core", target: Target, why: str, now: Instant) -> None:
         """A call was not served at a gateway's address: later ones avoid it until it answers."""
-        for probe in self._at(target):
-            self.failed(core, probe, "a call was not served there", now)
+        probe = self._at(target)
+        if probe is not None:
+            self.failed(core, probe, f"a call was not served there: {why}", now)
 
     def _tell(self, core: "Core", probe: Probe, name: str, severity: Severity) -> None:
         fields = {"gateway": probe.name, "address": probe.address, "why": probe.why}

@@ -70,9 +70,9 @@ class CoreView:
         """Whether a URI's host is one of ours."""
         return self._core.places.ours.has(uri.host, uri.port or 0)
 
-    def gateway_works(self, address: str) -> bool:
+    def gateway_works(self, name: str, address: str) -> bool:
         """Whether a gateway's address answers, as far as is known."""
-        return self._core.gateways.works(address)
+        return self._core.gateways.works(name, address)
 
 
 def has_plan(core: "Core", user: bytes) -> bool:

@@ -179,7 +179,7 @@ def _on_failure(core: "Core", branch: Branch, response: Message, now: Instant) -
         on_crossed(core, branch, now)
         return
     core.decide(ctx, (now, Rule.TARGET_REFUSED, branch.target.uri, status, reason))
-    if status == 503 and try_elsewhere(core, branch, now):
+    if status == 503 and try_elsewhere(core, branch, "it answered 503", now):
         return
     is_to_gateway = branch.target.gateway or ctx.gateway is not None
     if is_to_gateway and _answer_gateway(core, branch, response, now):
@@ -221,15 +221,21 @@ def _answer_gateway(core: "Core", branch: Branch, response: Message, now: Instan
     return True
 
 
-def try_elsewhere(core: "Core", branch: Branch, now: Instant) -> bool:
+def try_elsewhere(core: "Core", branch: Branch, why: str, now: Instant) -> bool:
     """Go on with the next address of a branch's target, if one is left (RFC 3263 §4.3).
 
     That is a branch of its own: what is still to come from the address before it, its silence or a
     late answer, does not concern the new one.
+
+    Args:
+        core: The core.
+        branch: The branch.
+        why: Why it does not go on there, for the gateway that it may have been.
+        now: The time.
     """
     ctx = branch.context
     if not branch.alternatives:
-        return _next_address(core, branch, now)
+        return _next_address(core, branch, why, now)
     successor = Branch(ctx, branch.target, now, branch.ring_s)
     successor.alternatives, branch.alternatives = branch.alternatives, []
     branch.over = True
@@ -241,11 +247,11 @@ def try_elsewhere(core: "Core", branch: Branch, now: Instant) -> bool:
     return False
 
 
-def _next_address(core: "Core", branch: Branch, now: Instant) -> bool:
+def _next_address(core: "Core", branch: Branch, why: str, now: Instant) -> bool:
     """Go on with the next address of a gateway that cannot be reached; False if none is left."""
     ctx, target = branch.context, branch.target
     if target.gateway:
-        core.gateways.missed(core, target, now)
+        core.gateways.missed(core, target, why, now)
     following = gateways.next_address(target)
     if following is None or ctx.cancelled or ctx.answered:
         return False
@@ -377,9 +383,15 @@ def on_silence(core: "Core", branch: Branch, now: Instant) -> None:
         client.state = State.PROCEEDING  # no more repetitions, but it may still answer
     branch.cancel_wanted = True
     core.layer.timers.arm(core.timing.timeout, now, branch, CANCEL_UNHEARD)
-    if try_elsewhere(core, branch, now):
+    silent_s = core.patience.start_response_s
+    if try_elsewhere(core, branch, silence(silent_s), now):
         return
-    branch_failed(core, branch, 408, Rule.TARGET_SILENT, core.patience.start_response_s, now)
+    branch_failed(core, branch, 408, Rule.TARGET_SILENT, silent_s, now)
+
+
+def silence(seconds: float) -> str:
+    """Return in words that nothing came."""
+    return f"it gave no sign of life for {seconds:g} s"
 
 
 def on_rung(core: "Core", branch: Branch, now: Instant) -> None:

@@ -37,7 +37,7 @@ class View(Protocol):
     def is_ours(self, uri: SipUri) -> bool:
         """Whether a URI's host is one of ours."""
 
-    def gateway_works(self, address: str) -> bool:
+    def gateway_works(self, name: str, address: str) -> bool:
         """Whether a gateway's address answers, as far as is known."""
 
 
@@ -166,7 +166,7 @@ def _gateway(number: str, gateway: Gateway, view: View) -> Stop:
     to = f"{number}@{gateway.name}"
     if not gateway.enabled:
         return Stop(to, "gateway", why=f"the gateway {gateway.name} is switched off")
-    works = {address: view.gateway_works(address) for address in gateway.addresses}
+    works = {one: view.gateway_works(gateway.name, one) for one in gateway.addresses}
     addresses = sorted(gateway.addresses, key=lambda one: not works[one])
     uris = [with_user(address, number) for address in addresses]
     target = Target(uris[0])

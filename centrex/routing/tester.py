@@ -73,7 +73,7 @@ class StandingView:
         """Whether a URI's host is one of ours."""
         return uri.host.decode("latin-1") in self._hosts
 
-    def gateway_works(self, address: str) -> bool:
+    def gateway_works(self, name: str, address: str) -> bool:
         """Whether a gateway's address answers: nobody has asked."""
         return True
 

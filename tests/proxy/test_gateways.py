@@ -150,9 +150,58 @@ def test_two_gateways_with_one_address_are_asked_each_in_its_time(proxy: Proxy) 
         answer(proxy, [(flow, data)], ONE, 200)
     proxy.now += 10
     assert len(tick(proxy)) == 1
-    assert proxy.core.gateways.works(f"sip:{ONE}")
+    assert proxy.core.gateways.works("a", f"sip:{ONE}")
     proxy.core.gateways.failed(proxy.core, a, "it answers 503", proxy.now)
-    assert proxy.core.gateways.works(f"sip:{ONE}"), "the other one's question was answered"
+    assert not proxy.core.gateways.works("a", f"sip:{ONE}")
+    assert proxy.core.gateways.works("b", f"sip:{ONE}"), "the other one's question was answered"
+
+
+def test_a_call_that_was_not_served_speaks_for_its_own_gateway_and_transport(proxy: Proxy) -> None:
+    """Two accounts at one provider, and one address by two transports."""
+    rows = [
+        {"name": "pstn", "addresses": (f"sip:{ONE}", f"sips:{ONE}", f"sip:{ONE};transport=tcp")},
+        {"name": "other", "addresses": (f"sip:{ONE}",)},
+    ]
+    planned(proxy, PLAN, gateways=rows)
+    alice = Phone(proxy, "alice", "192.0.2.7")
+    gateway = Phone(proxy, "gw", ONE, register=False)
+    sent = gateway.says(gateway.gets(alice.calls("9123"), "INVITE"), 503)
+    assert [flow.transport for flow, data in sent if start(data) == "INVITE"] == [Transport.TLS]
+    assert works(proxy) == [False, True, True, True]
+    (gone,) = proxy.core.gateways.gone
+    assert gone.why == "a call was not served there: it answered 503"
+    (event,) = [one for one in proxy.core.events if one.name == "gateway.gone"]
+    assert event.fields == {"gateway": "pstn", "address": f"sip:{ONE}", "why": gone.why}
+
+
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [
+        ("silent", "it gave no sign of life for 5 s"),
+        ("refused", "tcp 198.51.100.1:5060 cannot be reached"),
+        ("unknown", "no such name"),
+        ("without", "no such transport here"),
+    ],
+)
+def test_why_a_call_was_not_served_is_kept(how: str, why: str, proxy: Proxy) -> None:
+    """And the next address is tried, whether the call could be sent or not."""
+    one = {"silent": f"sip:{ONE}", "unknown": "sip:gw.example", "without": "sips:[2001:db8::9]"}
+    row = {**ROW, "addresses": (one.get(how, f"sip:{ONE};transport=tcp"), f"sip:{TWO}")}
+    planned(proxy, PLAN, gateways=[row])
+    proxy.flows.unreachable.add("2001:db8::9")
+    alice = Phone(proxy, "alice", "192.0.2.7")
+    sent = alice.calls("9123")
+    if how == "silent":
+        sent = proxy.advance(5.1)
+    elif how == "refused":
+        proxy.core.flow_failed(sent[-1][0], proxy.now)
+        sent = proxy.taken()
+    elif how == "unknown":
+        proxy.core.answer(proxy.core.asks[0].id, "no such name", proxy.now)
+        sent = proxy.taken()
+    assert invites(sent)[-1] == TWO
+    (gone,) = proxy.core.gateways.gone
+    assert gone.why == f"a call was not served there: {why}"
 
 
 def test_a_call_tells_how_the_gateway_was(proxy: Proxy) -> None:

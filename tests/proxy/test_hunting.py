@@ -230,7 +230,7 @@ def test_a_gateway_that_asks_who_calls(proxy: Proxy, people: dict[str, Phone]) -
     assert b"Authenticate" not in final
     told = explain(b"call-1", proxy.journal.story(b"call-1"), str)
     assert "login" in told.headline, told.headline
-    assert proxy.core.gateways.works("sip:198.51.100.1")
+    assert proxy.core.gateways.works("pstn", "sip:198.51.100.1")
 
 
 @pytest.mark.parametrize(("auth", "trusted", "led"), [(False, False, False), (False, True, True),
