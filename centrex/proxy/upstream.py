@@ -44,6 +44,8 @@ _CROSSING_S: Final = 1.0
 """How long the last target's answer may be under way when its CANCEL is sent."""
 _NO_VIA: Final = "its response has lost the Via lines of the request"
 _LOGIN_REFUSED: Final = b'Warning: 399 centrex "the gateway refuses the server\'s login"'
+_OF_NO_USE: Final = frozenset({401, 407, 408, 480, 500, 503})
+"""What a caller who gave up is not told: his phone would try again, or elsewhere, or report a fault."""
 _GRAIN: Final = 0.001
 """Seconds by which sums of durations may differ from the clock."""
 
@@ -311,7 +313,7 @@ def carry_on(core: "Core", ctx: Context, now: Instant) -> None:
         return
     best = best_response(finals)
     status = best.status
-    if ctx.cancelled and status in (408, 480, 500, 503):
+    if ctx.cancelled and (status // 100 == 3 or status in _OF_NO_USE):  # §16.10, §9.2
         core.answer_plain(ctx, 487, (), now)
     elif status == 408 and ctx.method != b"INVITE" and ctx.server is not None:
         # RFC 4320 §4.2: a 408 to a non-INVITE request comes too late to be of use

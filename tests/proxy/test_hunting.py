@@ -431,6 +431,24 @@ def test_a_caller_who_gives_up_ends_the_hunt(proxy: Proxy, people: dict[str, Pho
     assert not invites(sent)
 
 
+@pytest.mark.parametrize(
+    ("status", "heard"), [(302, "487"), (407, "487"), (401, "487"), (486, "486"), (603, "603")]
+)
+@pytest.mark.parametrize("user", ["desk", "sales"])
+def test_a_caller_who_gave_up_is_sent_nowhere_else(
+    proxy: Proxy, people: dict[str, Phone], user: str, status: int, heard: str
+) -> None:
+    """The CANCEL and the answer cross each other."""
+    planned(proxy, hunted("desk", "mobile"))
+    desk = people["desk"].gets(people["alice"].calls(user), "INVITE")
+    people["desk"].says(desk, 180)
+    people["alice"].sends("CANCEL", f"sip:{user}@example.com", branch="z9hG4bKcall")
+    extra = "Contact: <sip:mobile@example.com>\n" if status == 302 else ""
+    sent = people["desk"].says(desk, status, extra=extra)
+    people["alice"].gets(sent, heard)
+    assert not invites(sent)
+
+
 _LATE = (0, 1, 2, 9, 29)
 """How many seconds after its CANCEL a phone that got none in time picks up."""
 behaviours = st.sampled_from(

@@ -151,7 +151,7 @@ def test_a_redirection_after_the_caller_gave_up_is_not_followed(
     people["alice"].sends("CANCEL", "sip:desk@example.com", branch="z9hG4bKcall")
     sent = people["desk"].says(desk, 302, extra="Contact: <sip:mobile@example.com>\n")
     assert not invites(sent)
-    people["alice"].gets(sent, "302")
+    people["alice"].gets(sent, "487")
 
 
 @pytest.mark.parametrize(("trusted", "led"), [(False, False), (True, True)])
