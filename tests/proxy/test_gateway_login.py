@@ -379,6 +379,19 @@ def test_from_one_gateway_to_another(proxy: Proxy) -> None:
     assert asked == [["pstn", 407], ["pstn", 407], ["other", 407]]
 
 
+@pytest.mark.parametrize("how", ["asks", "fails"])
+def test_who_gave_up_calls_no_gateway_once_more(proxy: Proxy, alice: Phone, how: str) -> None:
+    gateway = StrictGateway(proxy, HOST)
+    invite = gateway.gets(alice.calls("9123"), "INVITE")
+    gateway.says(invite, 180)
+    alice.sends("CANCEL", "sip:9123@example.com", branch="z9hG4bKcall")
+    challenge = 'Proxy-Authenticate: Digest realm="pstn.test", nonce="n"\n'
+    sent = (
+        gateway.says(invite, 407, extra=challenge) if how == "asks" else gateway.says(invite, 503)
+    )
+    assert names(sent) == ["ACK", "487"]
+
+
 def test_one_without_a_login_asks_the_caller(proxy: Proxy, alice: Phone) -> None:
     planned(proxy, PLAN, gateways=[{**ROW, "login": "", "password": ""}])
     gateway = StrictGateway(proxy, HOST)
