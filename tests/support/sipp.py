@@ -60,6 +60,7 @@ class Sipp:
         command = ["sipp", "-sf", str(SCENARIOS / f"{scenario}.xml"), "-nostdin"]
         command += ["-i", self.host, "-mi", self.host, "-p", str(self.port), "-bind_local"]
         command += ["-mp", str(free_port(self.host, run=4)), "-cp", str(free_port(self.host))]
+        command += ["-ci", self.host]  # else it wants that port at every address of the machine
         command += ["-m", str(count), "-r", str(rate), "-l", str(at_once), "-d", str(hold_ms)]
         command += ["-timeout", f"{limit_s}s", "-timeout_error", "-timer_resol", "1"]
         command += ["-cid_str", f"%u-{self.port}-{scenario}", "-key", "domain", server.domain]
