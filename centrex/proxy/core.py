@@ -380,6 +380,8 @@ class Core:
                 self.statistics.drop(Rule.STRAY_RESPONSE.value)
                 return
         try:
+            if b'"' in line:  # whoever takes our Via off will look for its end
+                split_values(line[line.find(b":") + 1 :])
             read_response(message)
         except PeerError:
             self.statistics.drop(Rule.MALFORMED.value)

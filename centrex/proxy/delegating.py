@@ -370,7 +370,9 @@ class Delegating:
         queue = self._queues[branch]
         while queue:
             response = queue[0]
-            data = self._translate_response(core, response, now)
+            data: bytes | None = response.data
+            if isinstance(branch.carried, Delegated):  # else what came before it was not taken on
+                data = self._translate_response(core, response, now)
             if data is None:
                 return
             queue.popleft()

@@ -160,7 +160,11 @@ def _contacts(response: Message) -> list[list[bytes]]:
     """Return the contacts of a redirection, those of one q together, the highest first (§8.1.3.4)."""
     found: list[tuple[int, bytes]] = []
     for line in response.values(CONTACT):
-        for value in split_values(line):
+        try:
+            values = split_values(line)
+        except PeerError:
+            continue
+        for value in values:
             try:
                 contact = parse_name_addr(value)
             except PeerError:

@@ -231,7 +231,8 @@ class Relaying:
             unrelayed(core, branch, _words(branch, lacking), now, refuse=self.refuse)
             return None if ctx.answered else data
         if offers:
-            self._tell_declined(core, branch, found, now)
+            tag = ctx.to_tag if branch.side == CALLER else ctx.from_tag
+            self._tell_declined(core, branch, found, tag, now)
         return with_body(data, changed)
 
     def _describe_within(
@@ -357,7 +358,7 @@ class Relaying:
                 why = _NO_PORTS.format(relay.name)
                 core.decide(ctx, (now, Rule.MEDIA_RELAYED, carried.by, why))
             if not answers:
-                self._tell_declined(core, branch, found, now)
+                self._tell_declined(core, branch, found, tag, now)
             data = with_body(data, changed)
         elif status >= 200:
             self._tell(carried, now)
@@ -519,10 +520,14 @@ class Relaying:
         self._tell(carried, now)
         return sdp.replace(found.content_type, found.body, changed)
 
-    def _tell_declined(self, core: "Core", branch: Branch, found: Described, now: Instant) -> None:
+    def _tell_declined(
+        self, core: "Core", branch: Branch, found: Described, tag: bytes, now: Instant
+    ) -> None:
         """Tell which lines of an offer the relay of its call has no ports for."""
         carried = branch.carried
         assert isinstance(carried, Carried)
+        if carried.exchange.is_foreign(tag):
+            return  # nothing was noted of it
         numbers = carried.exchange.declined
         if numbers:
             self._farm.give_back(carried.relay, carried.exchange.spare())

@@ -318,7 +318,7 @@ def carry_on(core: "Core", ctx: Context, now: Instant) -> None:
     elif status == 408 and ctx.method != b"INVITE" and ctx.server is not None:
         # RFC 4320 §4.2: a 408 to a non-INVITE request comes too late to be of use
         ctx.answered = True
-        _never_answer(core, ctx.server, now)
+        _never_answer(core, ctx, ctx.server, now)
     elif status == 503:
         _without_retry_after(best)
         best.lines[0] = b"SIP/2.0 500 Server Internal Error"
@@ -331,8 +331,10 @@ def carry_on(core: "Core", ctx: Context, now: Instant) -> None:
     ctx.branches = []
 
 
-def _never_answer(core: "Core", server: ServerTransaction, now: Instant) -> None:
+def _never_answer(core: "Core", ctx: Context, server: ServerTransaction, now: Instant) -> None:
     """Let a request time out at its sender, whose repetitions are still absorbed until then."""
+    if core.relaying is not None and ctx.to_tag:
+        core.relaying.refused(core, ctx, now)
     left = core.timing.timeout - (now - server.began)
     if server.flow.reliable or left <= 0:
         core.layer.abandon(server)

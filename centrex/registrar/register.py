@@ -15,6 +15,7 @@ from centrex.registrar.binding import Binding, Change, ChangeKind, in_order
 from centrex.sip.contact import Contact, Star, parse_contacts, write_q
 from centrex.sip.cseq import parse_cseq
 from centrex.sip.message import Message
+from centrex.sip.nameaddr import parse_name_addr
 from centrex.sip.names import (
     CALL_ID,
     CONTACT,
@@ -28,7 +29,8 @@ from centrex.sip.names import (
 from centrex.sip.number import parse_delta
 from centrex.sip.status import phrase
 from centrex.sip.tokens import parse_option_tags
-from centrex.sip.uri import parse_uri, uri_equal
+from centrex.sip.uri import SipUri, parse_uri, uri_equal
+from centrex.sip.via import split_values
 
 _UNDERSTOOD: Final = frozenset({b"path"})
 _NIL: Final = b"00000000-0000-0000-0000-000000000000"
@@ -131,6 +133,7 @@ def register(
     try:
         _require(message)
         path = _path(message)
+        tells_path = bool(path) and b"path" in _tags(message, SUPPORTED)
         slots = [_Slot(one, one) for one in alive]
         contacts = message.values(CONTACT)
         if contacts:
@@ -156,7 +159,7 @@ def register(
         return Outcome(error.status, in_order(alive), [], reason=str(error))
     bindings = in_order(slot.after for slot in slots if slot.after is not None)
     lines = [_contact_line(one, now) for one in bindings]
-    if path and b"path" in _tags(message, SUPPORTED):
+    if tells_path:
         lines += [b"Path: " + value for value in path]
     lines.append(b"Supported: path")
     return Outcome(200, bindings, lines, changes=_changes(slots))
@@ -303,6 +306,10 @@ def _path(message: Message) -> tuple[bytes, ...]:
     values = tuple(message.values(PATH))
     if sum(map(len, values)) > _MAX_PATH:
         raise _Refusal(400, f"Path has more than {_MAX_PATH} octets")
+    for line in values:
+        for value in split_values(line):
+            if not isinstance(parse_uri(parse_name_addr(value).uri), SipUri):
+                raise _Refusal(400, "a Path is no SIP URI")
     return values
 
 

@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from tests.support.fuzz_calls import MEDIA, CallFuzz
 from tests.support.fuzz_core import CoreFuzz
 from tests.support.mutate import METHODS, Mutator, fresh, torture
 from tests.support.ports import loopback
@@ -81,13 +82,19 @@ def fuzz_cores(messages: int, seed: int) -> Counter[str]:
     """
     counts: Counter[str] = Counter()
     for number, start in enumerate(range(0, messages, ROUND)):
-        fuzz = CoreFuzz(seed * 1000 + number, auth=number % 2 == 1)
+        fuzz = _core(number, seed * 1000 + number)
         fuzz.run(min(ROUND, messages - start))
         fuzz.check_bounds()
         fuzz.rest()
         fuzz.check_rest()
         counts += fuzz.counts
     return counts
+
+
+def _core(number: int, seed: int) -> CoreFuzz:
+    """Return the next core: bare ones in turn with those that have all there is."""
+    auth, media = number // 2 % 2 == 1, MEDIA[number // 2 % len(MEDIA)]
+    return CallFuzz(seed, auth=auth, media=media) if number % 2 else CoreFuzz(seed, auth=auth)
 
 
 class ServerFuzz:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from centrex.base import Transport
 from centrex.sip.message import parse
 from tests.fuzz.run import fuzz_cores, fuzz_server
+from tests.support.fuzz_calls import MEDIA, CallFuzz, Media
 from tests.support.fuzz_core import CoreFuzz
 from tests.support.mutate import METHODS, Mutator, fresh, torture
 from tests.support.proxy import DOMAIN, Proxy, request, respond
@@ -72,6 +73,17 @@ def test_some_thousand_spoiled_messages(auth: bool) -> None:
     fuzz.check_rest()
 
 
+@pytest.mark.parametrize("media", MEDIA)
+def test_some_thousand_messages_of_calls(media: Media) -> None:
+    fuzz = CallFuzz(7, media=media)
+    fuzz.run(3_000)
+    assert fuzz.counts["pings answered"] == 60
+    assert fuzz.counts["acted"] > 50
+    fuzz.check_bounds()
+    fuzz.rest()
+    fuzz.check_rest()
+
+
 def test_equal_seeds_do_the_same() -> None:
     one, other = (list(map(Mutator(3).spoil, torture(), torture())) for _ in range(2))
     assert one == other
@@ -98,6 +110,17 @@ def test_a_success_whose_to_cannot_be_read_is_dropped() -> None:
     (invite,) = [data for to, data in sent if to is phone]
     proxy.receive(respond(invite, 180), phone)
     answer = respond(invite, 200).replace(b"To: <", b"To: ")
+    assert proxy.receive(answer, phone) == []
+    assert proxy.statistics.drops["malformed"] == 1
+
+
+def test_a_failure_whose_via_cannot_be_read_is_dropped() -> None:
+    proxy = Proxy()
+    caller, phone = (proxy.flows.get(f"203.0.113.{n}", 5060) for n in (7, 8))
+    proxy.register("bob", phone)
+    sent = proxy.receive(request("INVITE", f"sip:bob@{DOMAIN}", caller), caller)
+    (invite,) = [data for to, data in sent if to is phone]
+    answer = respond(invite, 404).replace(b"Via: SIP/2.0/UDP", b'Via: S",P/2.0/UDP', 1)
     assert proxy.receive(answer, phone) == []
     assert proxy.statistics.drops["malformed"] == 1
 

@@ -527,6 +527,19 @@ def test_a_call_from_before_that_is_not_relayed_stays_so(
     assert again.commands() == ["query"]
 
 
+def test_what_waits_behind_an_offer_that_is_not_taken_on_passes_as_it_is() -> None:
+    proxy = Proxy(users=["alice", "bob"])
+    engine = FakeRtpengine(proxy)
+    engine.failing = "out of ports"
+    alice, bob = Phone(proxy, "alice", ALICE), Phone(proxy, "bob", BOB)
+    invite = bob.gets([*alice.calls("bob"), *engine.answers()], "INVITE")
+    bob.says(invite, 183, body=offer(BOB, 5000))
+    bob.says(invite, 200, body=offer(BOB, 5000))
+    sent = engine.answers()
+    assert [line(alice.gets(sent, what)).host for what in ("183", "200")] == [BOB, BOB]
+    assert not engine.media._queues
+
+
 @given(
     st.lists(
         st.sampled_from(["180", "183", "183b", "200", "486", "cancel", "reply", "reply-last"]),

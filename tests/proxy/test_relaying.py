@@ -233,6 +233,31 @@ def test_a_refused_change_does_not_hold(proxy: Proxy, alice: Phone, bob: Phone) 
     assert farm.only.streams == before
 
 
+def test_an_offer_of_whoever_did_not_get_the_call_has_no_lines_to_decline(
+    proxy: Proxy, alice: Phone, bob: Phone
+) -> None:
+    relayed(proxy, FakeRelay(slots=2))
+    talk = _talk(alice, bob)
+    talk.from_caller("INVITE", body=offer(ALICE, 4444, "m=video 4446 RTP/AVP 96"), extra=SDP)
+    assert Rule.MEDIA_DECLINED in rules(proxy)
+    told = rules(proxy).count(Rule.MEDIA_DECLINED)
+    talk.callee.name = "another"
+    talk.from_caller("INVITE", body=offer(ALICE, 4444), extra=SDP)
+    assert rules(proxy).count(Rule.MEDIA_DECLINED) == told
+
+
+def test_a_change_that_nobody_answers_does_not_hold(proxy: Proxy, alice: Phone, bob: Phone) -> None:
+    """A 408 to an UPDATE is not sent (RFC 4320 §4.2), and is one all the same."""
+    farm = relayed(proxy)
+    talk = Talk(alice, bob, body=offer("192.0.2.7", 4000), extra="Content-Type: application/sdp")
+    before = farm.only.streams
+    body = offer("192.0.2.7", 4444)
+    talk.from_caller("UPDATE", body=body, extra="Content-Type: application/sdp")
+    assert farm.only.streams != before
+    proxy.advance(40)
+    assert farm.only.streams == before
+
+
 def test_the_callee_changes_its_side(proxy: Proxy, alice: Phone, bob: Phone) -> None:
     farm = relayed(proxy)
     talk = _talk(alice, bob)

@@ -128,6 +128,10 @@ def test_a_star_with_expires_0_removes_all() -> None:
         ((b"<sip:>",), ()),
         ((b"<sip:a@h>", b"<sip:%b@h>" % (b"a" * 3000)), ()),
         ((b"<sip:a@h>",), (b"Path: <sip:%b;lr>" % (b"a" * 3000),)),
+        ((b"<sip:a@h>",), (b"Path: <sip:p@h",)),
+        ((b"<sip:a@h>",), (b"Path: <sip:p;lr>, ",)),
+        ((b"<sip:a@h>",), (b"Path: <tel:1>",)),
+        ((b"<sip:a@h>",), (b"Path: <sip:p;lr>", b"Supported: \0path")),
         ((b"<sip:a@h>",), (b"Require: @",)),
     ],
 )

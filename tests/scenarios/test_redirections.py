@@ -54,6 +54,16 @@ def test_or_followed_to_a_telephone_number(proxy: Proxy, people: dict[str, Phone
     assert invites(people["desk"].says(desk, 302, extra=extra)) == ["192.0.2.50"]
 
 
+def test_contacts_that_cannot_be_read_are_passed_over(
+    proxy: Proxy, people: dict[str, Phone]
+) -> None:
+    planned(proxy, follows=True)
+    desk = people["desk"].gets(people["alice"].calls("desk"), "INVITE")
+    extra = "Contact: <sip:voicemail@example.com, sip:nobody@example.com\n"
+    extra += "Contact: <sip:mobile@example.com>, <>\n"
+    assert invites(people["desk"].says(desk, 302, extra=extra)) == [MOBILE]
+
+
 def test_contacts_of_a_redirection_ring_by_their_q(proxy: Proxy, people: dict[str, Phone]) -> None:
     Phone(proxy, "alice", "192.0.2.50")
     planned(proxy, follows=True)

@@ -35,7 +35,7 @@ class CoreFuzz:
         self.mutator = Mutator(seed)
         self.random = self.mutator.random
         self.proxy = Proxy(
-            auth=auth, users=[f"user{n}" for n in range(50)], trusted=[f"{_TRUSTED}/32"]
+            auth=auth, users=[f"user{n}" for n in range(50)], trusted=["203.0.113.0/24"]
         )
         self.counts: Counter[str] = Counter()
         self._corpus = list(torture())
