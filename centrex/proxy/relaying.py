@@ -303,6 +303,7 @@ class Relaying:
             return False
         caller_tag = self._caller_tag(core, ctx, None)
         carried = self._begin(core, ctx.call_id, caller_tag, found, here, there, now)
+        carried.exchange.save()
         self._ended.pop(ctx.call_id, None)
         carried.natted = [end.natted for end in ends]
         branch.carried = carried
@@ -361,8 +362,20 @@ class Relaying:
                 self._tell_declined(core, branch, found, tag, now)
             data = with_body(data, changed)
         elif status >= 200:
-            self._tell(carried, now)
+            self._settled(core, ctx, carried, now)
         return data
+
+    def _settled(self, core: "Core", ctx: Context, carried: Carried, now: Instant) -> None:
+        """An exchange has come to its end; one in which nobody described anything begins no media."""
+        if ctx.to_tag and carried.exchange.is_silent:
+            self._unsaid(core, carried, now)
+        else:
+            self._tell(carried, now)
+
+    def _unsaid(self, core: "Core", carried: Carried, now: Instant) -> None:
+        """It was not relayed before that exchange, and is not after it."""
+        self.end(core, carried.exchange.call_id, "the offer was refused", now)
+        self._remember(carried)
 
     def _inward_undecided(
         self, core: "Core", branch: Branch, status: int, to_tag: bytes, data: bytes, now: Instant
@@ -388,6 +401,8 @@ class Relaying:
                 lacking = self._farm.lacks(families(found, here, there))
                 unrelayed(core, branch, _words(branch, lacking), now, refuse=False)
                 return data
+            if ctx.to_tag:
+                carried.exchange.save()  # this offer may come to nothing, and the call goes on
             carried.natted = [end.natted for end in ends]
             branch.carried = carried
             core.decide(ctx, (now, Rule.MEDIA_RELAYED, carried.by, why))
@@ -421,9 +436,8 @@ class Relaying:
         if exchange.is_foreign(tag):
             return
         exchange.revert()
-        if exchange.is_silent:  # it was not relayed before that offer
-            self.end(core, ctx.call_id, "the offer was refused", now)
-            self._remember(carried)
+        if exchange.is_silent:
+            self._unsaid(core, carried, now)
         else:
             self._tell(carried, now)
 
