@@ -108,6 +108,7 @@ class Wire:
     def __init__(self, source: str = "192.0.2.99:40000") -> None:
         self.source = source
         self.lines: list[bytes] = []
+        self.hurried: list[bytes] = []
         self.closed = False
 
     def send(self, line: bytes) -> None:
@@ -115,6 +116,9 @@ class Wire:
         assert line.count(b"\n") == 1
         if not self.closed:
             self.lines.append(line)
+
+    def hurry(self) -> None:
+        self.hurried += self.lines
 
     def close(self) -> None:
         self.closed = True
