@@ -25,6 +25,7 @@ class FakePlane:
         self.freed: list[Slot] = []
         self.ended: list[str] = []
         self.broken = ""
+        self.refused = 0
         self.taken: set[int] = set()
         self.pairs = 10_000
         self._ports = count(30000, 2)
@@ -52,6 +53,9 @@ class FakePlane:
         known = self.held.get(session.id)
         if known is None or known.revision < session.revision:
             self.held[session.id] = session
+
+    def refuse(self) -> None:
+        self.refused += 1
 
     def end(self, name: str) -> dict[str, Any] | None:
         self.ended.append(name)
