@@ -109,10 +109,16 @@ class Farm:
         return any(relay.expects_ports for relay in self._relays.values())
 
     def put(self, relay: Relay, session: Session, now: Instant) -> None:
-        """Have a relay carry a session, or what has changed in it."""
+        """Have a relay carry a session, or what has changed in it.
+
+        Of a change it is told at once: what comes from an end's new address it would not relay.
+        """
         relay.expected.pop(session.id, None)
+        known = relay.sessions.get(session.id)
         relay.sessions[session.id] = session
         relay.send("put", session=from_session(session))
+        if known is not None and known.streams != session.streams:
+            relay.hurry()
 
     def end(self, relay: Relay, name: str, reason: str, now: Instant) -> None:
         """Have a relay end a session."""

@@ -35,6 +35,9 @@ class Link(Protocol):
     def send(self, line: bytes) -> None:
         """Queue a line; one that cannot be queued ends the connection."""
 
+    def hurry(self) -> None:
+        """Have what is queued sent at once, rather than with what may follow."""
+
     def close(self) -> None:
         """End the connection once what is queued has been sent."""
 
@@ -220,6 +223,11 @@ class Relay:
         """Send it a message, if it is there."""
         if self.link is not None:
             self.link.send(encode(kind, **fields))
+
+    def hurry(self) -> None:
+        """Have it told at once what it was sent."""
+        if self.link is not None:
+            self.link.hurry()
 
     def slot(self, family: Literal[4, 6], near: str = "") -> Slot | None:
         """Take a slot that was leased ahead.

@@ -44,6 +44,9 @@ class Plane(Protocol):
     def put(self, session: Session) -> None:
         """Take in a session; raises `Unavailable` where a port of it cannot be had."""
 
+    def refuse(self) -> None:
+        """Count a session that cannot be served, for another proxy has its ports."""
+
     def end(self, name: str) -> dict[str, Any] | None:
         """End a session; returns its figures."""
 
@@ -224,6 +227,7 @@ class RelaySide:
         try:
             for slot in slots:
                 if not self._custody.use(self.proxy, slot):
+                    self._plane.refuse()
                     raise Unavailable(f"port {slot.port} of {slot.host} is lent to another proxy")
             self._plane.put(session)
         except Unavailable as error:

@@ -28,7 +28,8 @@ _STRANGERS: Final = 16
 _ASK_S: Final = 2.0
 _GATHER_S: Final = 0.02
 """How long what a relay is told waits for more, since waking its process costs more than a message:
-a packet's time. Those that come before are kept by the relay."""
+a packet's time. Those that come before are kept by the relay; what changes in a session that it
+carries does not wait."""
 
 
 class FarmServer:

@@ -25,7 +25,7 @@ class LineLink:
         stream: The connection.
         source: The far side, for people.
         limit: Octets of the longest line.
-        gather_s: How long a line may wait for more to be sent with it.
+        gather_s: How long a line may wait for more to be sent with it, where nothing hurries it.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class LineLink:
         self._gather_s = gather_s
         self._queue: list[bytes] = []
         self._octets = 0
-        self._wake = anyio.Event()
+        self._wake, self._hurry = anyio.Event(), anyio.Event()
         self.closing = False
         self.overrun = False
         """Whether more waited than may."""
@@ -52,6 +52,10 @@ class LineLink:
             self.overrun = self.closing = True
         self._wake.set()
 
+    def hurry(self) -> None:
+        """Have what is queued sent at once."""
+        self._hurry.set()
+
     def close(self) -> None:
         """End the connection once what is queued has been sent."""
         self.closing = True
@@ -62,8 +66,10 @@ class LineLink:
         try:
             while not self.overrun:
                 if self._queue:
-                    if not self.closing:
-                        await anyio.sleep(self._gather_s)
+                    if self._gather_s and not self.closing:
+                        with anyio.move_on_after(self._gather_s):
+                            await self._hurry.wait()
+                    self._hurry = anyio.Event()
                     data = b"".join(self._queue)
                     self._queue.clear()
                     self._octets = 0

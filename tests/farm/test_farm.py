@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from centrex.farm.custody import Custody
 from centrex.farm.farm import Farm
 from centrex.farm.relay import RelayState
+from centrex.media.terms import Address, End
 from tests.support.farmlink import FakePlane, Joined, Ringing, Watcher, session
 
 
@@ -74,6 +75,27 @@ def test_a_call_goes_where_ports_of_its_families_are() -> None:
     farm.drain("both", on=True)
     assert farm.lacks([4, 6]) == 6
     assert farm.lacks([4]) is None
+
+
+def test_what_changes_in_a_session_is_told_at_once() -> None:
+    """A new address, not that the call is answered; and what is new may wait for more."""
+    farm, _, (link,) = make(100)
+    one = replace(session("s", link.relay), answered=False)
+    farm.put(link.relay, one, 0.0)
+    one = replace(one, revision=2, answered=True)
+    farm.put(link.relay, one, 0.0)
+    link.run()
+    assert not link.to_relay.hurried
+    (stream,) = one.streams
+    assert stream is not None
+    moved = replace(stream, ends=(End(rtp=Address("192.0.2.17", 4444)), stream.ends[1]))
+    farm.put(link.relay, replace(one, revision=3, streams=(moved,)), 0.0)
+    (line,) = link.to_relay.hurried
+    assert b"192.0.2.17" in line
+    link.run()
+    assert link.plane.held["s"].streams == (moved,)
+    link.cut()
+    farm.put(link.relay, replace(one, revision=4), 0.0)
 
 
 def test_a_relay_is_not_waited_for_for_ever() -> None:

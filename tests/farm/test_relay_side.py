@@ -98,6 +98,7 @@ def test_nobody_gets_what_is_lent_to_another() -> None:
     assert not plane.held
     assert not branch.relay.sessions
     assert not plane.freed
+    assert plane.refused == 1
     office.farm.put(office.relay, one, 0.0)
     office.run()
     assert list(plane.held) == ["s"]

@@ -100,3 +100,24 @@ async def test_lines_that_follow_soon_go_out_with_the_first() -> None:
         await anyio.sleep(0.1)
         assert stream.sent == [b"a\nb\n"]
         link.close()
+
+
+async def test_a_line_that_is_in_a_hurry_takes_those_before_along() -> None:
+    stream = FakeStream()
+    link = LineLink(stream, "x", 100, gather_s=60)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(link.write)
+        await anyio.wait_all_tasks_blocked()
+        link.send(b"a\n")
+        await anyio.wait_all_tasks_blocked()
+        link.send(b"b\n")
+        link.hurry()
+        await anyio.wait_all_tasks_blocked()
+        assert stream.sent == [b"a\nb\n"]
+        link.send(b"c\n")
+        await anyio.wait_all_tasks_blocked()
+        assert stream.sent == [b"a\nb\n"], "the next one is not"
+        link.hurry()
+        await anyio.wait_all_tasks_blocked()
+        assert stream.sent == [b"a\nb\n", b"c\n"]
+        link.close()

@@ -25,6 +25,7 @@ class FakePlane:
         self.freed: list[Slot] = []
         self.ended: list[str] = []
         self.broken = ""
+        self.refused = 0
         self.taken: set[int] = set()
         self.pairs = 10_000
         self._ports = count(30000, 2)
@@ -52,6 +53,9 @@ class FakePlane:
         known = self.held.get(session.id)
         if known is None or known.revision < session.revision:
             self.held[session.id] = session
+
+    def refuse(self) -> None:
+        self.refused += 1
 
     def end(self, name: str) -> dict[str, Any] | None:
         self.ended.append(name)
@@ -108,6 +112,7 @@ class Wire:
     def __init__(self, source: str = "192.0.2.99:40000") -> None:
         self.source = source
         self.lines: list[bytes] = []
+        self.hurried: list[bytes] = []
         self.closed = False
 
     def send(self, line: bytes) -> None:
@@ -115,6 +120,9 @@ class Wire:
         assert line.count(b"\n") == 1
         if not self.closed:
             self.lines.append(line)
+
+    def hurry(self) -> None:
+        self.hurried += self.lines
 
     def close(self) -> None:
         self.closed = True

@@ -232,6 +232,11 @@ class Plane:
         if may_sleep:
             self._wake()
 
+    def refuse(self) -> None:
+        """Count a session that cannot be served, for another proxy has its ports."""
+        with self._lock:
+            self._totals.refused += 1
+
     def _joined(self, held: Held, session: Session) -> list[HeldStream | None]:
         """Return the streams of a session with their sockets, opened where they are not."""
         old = held.streams

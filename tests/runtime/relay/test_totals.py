@@ -105,3 +105,5 @@ def test_a_call_that_cannot_be_served_is_refused(world: World) -> None:
         other.put(Session("s9", "call", 1, True, held.streams))
     assert other.figures()["refused"] == 1
     assert other.figures()["total"] == 0
+    other.refuse()
+    assert other.figures()["refused"] == 2
