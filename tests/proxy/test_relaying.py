@@ -585,22 +585,3 @@ def test_only_so_many_wait(proxy: Proxy, alice: Phone, bob: Phone) -> None:
         assert names(sent) == ["100"]
     sent = call(alice, branch="z9hG4bKlast", call_id="last")
     assert line(bob.gets(sent, "INVITE")).host == ALICE
-
-
-@pytest.mark.parametrize("final", [488, 200])
-@pytest.mark.parametrize("early", [True, False])
-def test_a_change_that_describes_nothing_in_the_end_leaves_no_ports(
-    proxy: Proxy, alice: Phone, bob: Phone, final: int, early: bool
-) -> None:
-    """Of a call that is unknown to us; the offer would be the answering side's."""
-    farm = relayed(proxy)
-    relaying = proxy.core.relaying
-    assert relaying is not None
-    invite = bob.gets(alice.calls("bob", to_tag="bob", branch="z9hG4bKlate"), "INVITE")
-    assert relaying.of(b"call-1") is not None
-    if early:
-        bob.says(invite, 183, body=offer(BOB, 5000), extra=SDP)
-    bob.says(invite, final)
-    assert relaying.of(b"call-1") is None
-    assert farm.expected == {}
-    assert farm.sessions == {}

@@ -297,3 +297,22 @@ def _talk(alice: Phone, bob: Phone) -> Talk:
     return Talk.standing(
         alice, bob, invite, alice.gets(bob.says(invite, 200, body=offer(BOB, 5000)), "200")
     )
+
+
+@pytest.mark.parametrize("final", [488, 200])
+@pytest.mark.parametrize("early", [True, False])
+def test_a_change_that_describes_nothing_in_the_end_leaves_no_ports(
+    proxy: Proxy, alice: Phone, bob: Phone, final: int, early: bool
+) -> None:
+    """Of a call that is unknown to us; the offer would be the answering side's."""
+    farm = relayed(proxy)
+    relaying = proxy.core.relaying
+    assert relaying is not None
+    invite = bob.gets(alice.calls("bob", to_tag="bob", branch="z9hG4bKlate"), "INVITE")
+    assert relaying.of(b"call-1") is not None
+    if early:
+        bob.says(invite, 183, body=offer(BOB, 5000), extra=SDP)
+    bob.says(invite, final)
+    assert relaying.of(b"call-1") is None
+    assert farm.expected == {}
+    assert farm.sessions == {}
