@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from centrex.base import NEVER, Flow, Instant
 from centrex.calls import CallState
 from centrex.events import Kind, Severity
+from centrex.proxy.hunting import has_plan
 from centrex.registrar.binding import Binding, Change
 from centrex.sip.uri import SipUri, parse_uri, unescape_user
 from centrex.trace import Rule
@@ -104,6 +105,7 @@ class Watchers:
         return (
             not core.access.enabled
             or core.knows_user(user)
+            or has_plan(core, user)
             or user in self.roll.directory
             or bool(core.registry.lookup(user, now))
         )

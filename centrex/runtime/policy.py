@@ -89,7 +89,6 @@ def make_policy(config: Config, nonces: Nonces, window: Window) -> Policy:
     fold = (lambda user: user) if registrar.case_sensitive else bytes.lower
     users = {fold(user) for login in logins for user in (login.users or (login.name,))}
     users |= {fold(row.name.encode()) for row in config.directory.entries if row.enabled}
-    users |= {fold(plan.name.encode()) for plan in config.routing.plans if plan.enabled}
     return Policy(
         access=Access(
             enabled=auth.enabled,

@@ -13,6 +13,7 @@ from centrex.trace import Rule
 from centrex.watching.notifier import Notifier
 from centrex.watching.roll import Standing
 from tests.support.calling import Phone, answer_challenge, quiet, rules, start
+from tests.support.hunting import hunted, planned
 from tests.support.proxy import DOMAIN, Proxy, request
 from tests.support.sipmessage import Message, parameter
 from tests.support.watcher import REGISTRAR, Watcher, registry_view, wait
@@ -351,6 +352,12 @@ def test_an_unknown_user_cannot_be_watched_where_users_log_in() -> None:
     proxy = Proxy(auth=True, users=["bob"], trusted=["192.0.2.77"])
     assert Watcher(proxy).subscribe("nobody").status == 404
     assert Watcher(proxy).subscribe("bob").status == 200
+
+
+def test_the_name_of_a_plan_can_be_watched() -> None:
+    proxy = Proxy(auth=True, users=["bob"], trusted=["192.0.2.77"])
+    planned(proxy, hunted("bob"))
+    assert Watcher(proxy).subscribe("sales", "dialog").status == 200
 
 
 def test_credentials_are_asked_for_as_for_all_methods() -> None:

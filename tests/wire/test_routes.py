@@ -22,6 +22,7 @@ def server(tmp_path: Path) -> Iterator[CentrexServer]:
         "routing.plans": [
             {"name": "reception", "destinations": ["bob", "carol"]},
             {"pattern": "7(.*)", "destinations": ["\\1"]},
+            {"name": "fair", "destinations": ["bob"], "times": ["2020-01-01..2020-01-02"]},
         ],
     }
     with CentrexServer(tmp_path, users=["alice", "bob", "carol"], overrides=overrides) as running:
@@ -109,3 +110,16 @@ def test_one_that_is_gone_is_told_of(server: CentrexServer) -> None:
         story = control(server, "explain", call_id=call.call_id)
         assert "the gateway pstn" in story["headline"]
         assert "centrex gateways" in story["advice"][0]
+
+
+def test_a_plan_that_is_not_in_force(server: CentrexServer) -> None:
+    """By the command line as by a call: the number is known, and why nobody rings."""
+    with SipClient("alice", server) as alice:
+        told = server.ask("route", "test", "fair")
+        assert told["outcome"] == "480: its routing plan is not in force now"
+        call = alice.invite("fair")
+        final = call.expect(480)
+        call.ack()
+        assert "its routing plan is not in force now" in final.get("warning")
+        told = control(server, "explain", call_id=call.call_id)
+        assert "is not in force now (480)" in told["headline"]
