@@ -34,6 +34,7 @@ from centrex.config.model import Config
 from centrex.config.paths import InstancePaths
 from centrex.config.relay import relay_of
 from centrex.config.values import leaves
+from centrex.registrar.image import read as read_image
 from centrex.runtime.atomic_file import replace_file
 from centrex.runtime.backup import RELAY_FILE, state_of
 from centrex.runtime.lock import InstanceLock, is_free
@@ -164,6 +165,7 @@ def plan(archive: Archive, paths: InstancePaths) -> Plan:
     remarks += _relocated(archive, text)
     puts: list[Put] = []
     if credentials_path is not None:
+        remarks += _check_logins(archive.files[CREDENTIALS], config.realm)
         puts.append(_put(CREDENTIALS, credentials_path, archive.files[CREDENTIALS]))
     if RELAY in archive.files:
         _check_relay(archive.files[RELAY])
@@ -174,6 +176,7 @@ def plan(archive: Archive, paths: InstancePaths) -> Plan:
                 "the registrations are left out, since the instance runs and has its own"
             )
         else:
+            remarks += _check_registrations(archive.files[REGISTRATIONS])
             puts.append(
                 _put(
                     REGISTRATIONS,
@@ -255,6 +258,31 @@ def _check_relay(data: bytes) -> None:
         relay_of(data.decode(), RELAY_FILE)
     except UnicodeDecodeError as error:
         raise BadArchive("the backup's relay.toml is not UTF-8 text") from error
+
+
+def _check_logins(data: bytes, realm: str) -> Iterator[str]:
+    """Tell what is wrong with the credentials.
+
+    Raises:
+        BadArchive: Nothing else is in them.
+    """
+    found, problems = parse_htdigest(data.splitlines(), realm.encode(), CREDENTIALS)
+    if problems and not found and all(one.line for one in problems):
+        raise BadArchive(f"the backup's credentials cannot be used: {problems[0].message}")
+    yield from map(str, problems)
+
+
+def _check_registrations(data: bytes) -> Iterator[str]:
+    """Tell what is lost of the registrations.
+
+    Raises:
+        BadArchive: All of them.
+    """
+    image = read_image(data.splitlines(keepends=True))
+    if not image.known:
+        raise BadArchive("the backup's registrations are no recovery file of this version")
+    if image.damaged:
+        yield f"damaged lines of the registrations: {image.damaged}; the others are used"
 
 
 def _put(name: str, path: Path, data: bytes) -> Put:

@@ -1,6 +1,7 @@
 """A backup put back: here, on another machine, interrupted, spoilt."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from centrex.config.archive import (
     CREDENTIALS,
     REGISTRATIONS,
     RELAY,
+    Archive,
     BadArchive,
     pack,
     unpack,
@@ -54,6 +56,11 @@ def file(site: Site, tmp_path: Path) -> Path:
 
 def planned(file: Path, site: Site) -> Plan:
     return plan(read_archive(file), site.paths)
+
+
+def with_files(file: Path, files: dict[str, bytes]) -> Archive:
+    archive = read_archive(file)
+    return replace(archive, files={**archive.files, **files})
 
 
 def change(site: Site) -> None:
@@ -286,6 +293,34 @@ def test_a_spoilt_archive_is_refused_or_restores_the_same(
         assert live(site) == before
         return
     assert wanted.archive == unpack(sound)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "words"),
+    [
+        (REGISTRATIONS, b"garbage\n", "no recovery file"),
+        (REGISTRATIONS, b"", "no recovery file"),
+        (CREDENTIALS, b"\xffnope\n", "credentials cannot be used"),
+    ],
+)
+def test_contents_that_are_of_no_use_are_refused(
+    site: Site, file: Path, name: str, data: bytes, words: str
+) -> None:
+    """Though the sums are right: somebody made a backup of what was damaged already."""
+    archive = with_files(file, {name: data})
+    before = site.contents()
+    with pytest.raises(BadArchive, match=words):
+        plan(archive, site.paths)
+    assert site.contents() == before
+
+
+def test_damage_that_spares_the_rest_is_told(site: Site, file: Path) -> None:
+    files = read_archive(file).files
+    damage = {REGISTRATIONS: b"0123456789abcdef []\n", CREDENTIALS: b"nope\n"}
+    archive = with_files(file, {name: files[name] + more for name, more in damage.items()})
+    remarks = plan(archive, site.paths).remarks
+    assert "damaged lines of the registrations: 1; the others are used" in remarks
+    assert any(one.startswith("credentials") and "login:realm:HA1" in one for one in remarks)
 
 
 def test_what_cannot_be_read_at_all_is_told(site: Site, tmp_path: Path, monkeypatch: Any) -> None:

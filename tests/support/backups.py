@@ -5,10 +5,11 @@ from pathlib import Path
 from centrex.config.load import ConfigSource
 from centrex.config.paths import InstancePaths, instance_paths
 from centrex.config.users import ha1
+from centrex.registrar.image import HEADER
 from centrex.runtime.backup import back_up
 
 RELAY = 'name = "r"\n[[proxies]]\naddress = "192.0.2.1"\nsecret = "s"\n'
-IMAGE = b"an image of registrations\n"
+IMAGE = HEADER
 
 
 class Site:
