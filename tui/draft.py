@@ -189,15 +189,22 @@ class Draft:
             if fresh.saved_rows(name) == self.saved_rows(name):
                 fresh._steps += [step for step in self._steps if step["list"] == name]
             else:
-                fresh._steps += [
-                    step
-                    for step in self._steps
-                    if step["list"] == name and step["op"] == "password"
-                ]
+                fresh._steps += self._passwords_that_stand() if name == CREDENTIALS else []
                 lost.append(
                     f"{name} was changed by somebody else: your edits of its rows are dropped"
                 )
         return fresh, lost
+
+    def _passwords_that_stand(self) -> list[Change]:
+        """Return the new passwords of logins whose rows were neither added nor deleted."""
+        deleted = self._deleted_logins()
+        return [
+            step
+            for step in self._steps
+            if step["op"] == "password"
+            and step["login"] not in deleted
+            and not any(_adds(one, step["login"]) for one in self._steps)
+        ]
 
 
 def _adds(step: Mapping[str, Any], login: str) -> bool:

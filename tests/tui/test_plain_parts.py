@@ -224,6 +224,20 @@ def test_edits_are_carried_to_a_file_that_others_changed_where_that_is_safe() ->
     assert "routing.plans was changed by somebody else" in lost[0]
 
 
+def test_a_password_goes_with_the_row_that_is_dropped() -> None:
+    draft = Draft(opened())
+    draft.password("1001", "x")
+    others = opened(fingerprint="f2")
+    others["values"] = {"auth": {"credentials": [{"login": "1001"}, {"login": "2000"}]}}
+    assert [one["op"] for one in draft.rebased(others)[0].changes()] == ["password"]
+    draft.add(CREDENTIALS, {"login": "1005", "note": "new"})
+    draft.password("1005", None)
+    draft.delete(CREDENTIALS, 0)
+    fresh, lost = draft.rebased(others)
+    assert fresh.changes() == []
+    assert len(lost) == 1
+
+
 # -- ladders ---------------------------------------------------------------------------------
 
 
