@@ -1,4 +1,5 @@
 import pytest
+from textual import events
 
 from tests.support.pretend import Pretend
 from tests.support.screens import Operator, dashboard, lines
@@ -81,3 +82,16 @@ async def test_a_row_is_taken_with_what_is_being_typed() -> None:
         await operator.press("tab", "a", "300", "ctrl+s")
         await operator.until(lambda: operator.app.screen is screen)
         assert screen.draft.rows("routing.plans")[-1]["name"] == "300"
+
+
+@pytest.mark.parametrize("burst", [["ctrl+u", "2", "5"], ["end", *["backspace"] * 4, "2", "5"]])
+async def test_keys_that_come_all_at_once_are_all_taken(burst: list[str]) -> None:
+    """A slow line gathers them; the terminal's reader passes them on in one go."""
+    instance = Pretend()
+    async with dashboard(instance) as operator:
+        screen = await opened(operator, "network")
+        await operator.press("tab", "j", "j", "j", "enter")
+        for key in (*burst, "enter"):
+            operator.app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await operator.until(lambda: not screen.query_one(Form).typing)
+        assert wishes(instance, "config.preview")[0]["value"] == 25

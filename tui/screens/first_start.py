@@ -13,6 +13,7 @@ from textual.widgets import Input, Static
 
 from centrex import api
 from tui.screens.questions import Lines
+from tui.widgets.field import Field
 from tui.widgets.keyline import KeyLine
 from tui.widgets.lines import Line, clean
 
@@ -21,7 +22,7 @@ Writer: TypeAlias = Callable[[Mapping[str, Any]], dict[str, Any]]
 tells. Raises `ConfigError` or `OSError`."""
 
 
-class _Answer(Input):
+class _Answer(Field):
     """Where an answer is typed; the foot names the key that takes it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

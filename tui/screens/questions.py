@@ -9,6 +9,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
+from tui.widgets.field import Field
 from tui.widgets.keyline import KeyLine
 from tui.widgets.lines import Line, Panel, entitle, wrap
 from tui.widgets.rows import Rows
@@ -309,7 +310,7 @@ class Enter(Question[str]):
     def body(self) -> ComposeResult:
         """Make the field."""
         yield Lines(paragraphs(self._text))
-        yield Input(self._value, password=self._hidden)
+        yield Field(self._value, password=self._hidden)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Answer with what was typed."""

@@ -14,6 +14,7 @@ from centrex import api
 from tui.route import answer_lines
 from tui.screens.questions import Lines
 from tui.screens.view import View
+from tui.widgets.field import Field
 from tui.widgets.lines import Line, entitle, wrap
 from tui.work import begin
 
@@ -66,7 +67,7 @@ class RouteScreen(View):
             for name, label, words in _FIELDS:
                 with Horizontal():
                     yield Static(label, markup=False)
-                    yield Input(placeholder=words, id=name, compact=True, max_length=256)
+                    yield Field(placeholder=words, id=name, compact=True, max_length=256)
         with Container(id="route-frame"):
             yield Lines()
 

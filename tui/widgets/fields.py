@@ -19,6 +19,7 @@ from tui.filter import Filter
 from tui.screens.free_table import FreeTable
 from tui.screens.questions import Choose
 from tui.values import MASK, Objection, Spec, as_shown, as_text, parse
+from tui.widgets.field import Field
 from tui.widgets.lines import Line, Run, fit
 from tui.widgets.rows import Rows
 
@@ -193,7 +194,7 @@ class FieldRows(Rows):
         self.post_message(self.Defaulted(self))
 
 
-class Typed(Input):
+class Typed(Field):
     """The field a value is typed in; the foot names the keys that end it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

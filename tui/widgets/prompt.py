@@ -10,6 +10,8 @@ from textual.suggester import SuggestFromList
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
+from tui.widgets.field import Field
+
 
 class Prompt(Horizontal):
     """Hidden until something is to be typed."""
@@ -46,7 +48,7 @@ class Prompt(Horizontal):
     def compose(self) -> ComposeResult:
         """Make the label and the field."""
         yield Static("", markup=False)
-        yield Input(select_on_focus=False, compact=True)
+        yield Field(select_on_focus=False, compact=True)
 
     def ask(
         self,

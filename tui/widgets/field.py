@@ -1,0 +1,30 @@
+"""A field in which one types, that obeys its keys in the order they come."""
+
+from typing import Final
+
+from textual import events
+from textual.binding import Binding
+from textual.widgets import Input
+
+_KEYS: Final = frozenset(
+    key
+    for binding in Input.BINDINGS
+    if isinstance(binding, Binding)
+    for key in binding.key.split(",")
+)
+"""What a line of text is edited with."""
+
+
+class Field(Input):
+    """A line of text.
+
+    By itself a bound key first goes all the way up to the application, and letters that come with it,
+    as a slow line sends them, overtake it: what is to be erased would take the new text with it.
+    """
+
+    async def on_key(self, event: events.Key) -> None:
+        """Do at once what an editing key is bound to here."""
+        if event.key in _KEYS:
+            event.stop()
+            event.prevent_default()
+            await self.run_action(self._bindings.key_to_bindings[event.key][0].action)
