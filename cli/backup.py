@@ -31,7 +31,8 @@ def backup(
 ) -> None:
     """Write configuration, logins (as hashes), directory, plans and accounts into one archive.
 
-    The instance may run meanwhile. Certificates and their keys are not in it; it says which. Keep the file to yourself: hashes are nearly passwords.
+    The instance may run meanwhile. Certificates and their keys are not in it; it says which. Keep the
+    file to yourself: hashes are nearly passwords.
 
     Example: centrex backup office.tar.gz
     """

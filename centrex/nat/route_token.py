@@ -2,8 +2,8 @@
 
 It carries a keyed cookie over Call-ID and the caller's tag, so that nobody can make up a dialog to
 be let through unauthenticated, and, where an end is behind NAT or on a connection, the flow that
-leads to it. Of an end that is a gateway which asks who calls it says which one that is. Nothing is stored: a
-restart, or another engine with the same key, reads it as well.
+leads to it. Of an end that is a gateway which asks who calls it says which one that is. Nothing is
+stored: a restart, or another engine with the same key, reads it as well.
 """
 
 import hashlib

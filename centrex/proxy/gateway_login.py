@@ -2,7 +2,8 @@
 
 Credentials are for the gateway's own addresses and for nobody else: when a call begins the request
 went there by the plan; within a dialog, whoever began it, the challenge must have come from where the
-INVITE went, or came from, or from another address of the same gateway. How numbers go on is for `centrex.proxy.gateway_numbers`.
+INVITE went, or came from, or from another address of the same gateway. How numbers go on is for
+`centrex.proxy.gateway_numbers`.
 """
 
 from collections.abc import Mapping

@@ -2,9 +2,10 @@
 
 A request that is sent again with credentials is a new one, and has a number of its own. So whatever
 the caller sends later in that dialog leaves with a number above the one he gave it, and its answers
-come back to him with his own. So it is with whoever the gateway calls, too. Each dialog counts for itself: one call may lead to several gateways. Which gateway was called, and how far its numbers were ahead when the
-call began, stands in our Record-Route value; what came after is remembered here, up to a bound. Where
-that is lost, numbers go on far above those that may have been used, which no rule forbids.
+come back to him with his own. So it is with whoever the gateway calls, too. Each dialog counts for
+itself: one call may lead to several gateways. Which gateway was called, and how far its numbers were
+ahead when the call began, stands in our Record-Route value; what came after is remembered here, up to
+a bound. Where that is lost, numbers go on far above those that may have been used, which no rule forbids.
 """
 
 import re

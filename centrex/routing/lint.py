@@ -271,7 +271,7 @@ def _circles(plans: Plans, canonical: Callable[[str], str]) -> Iterator[Finding]
         number = rule.plan.name or Language(rule.plan.pattern).sample()
         if number is not None and decides(number) is rule and _returns(rule, number, decides):
             example = f", {number} for one" if rule.plan.pattern else ""
-            words = f"plan {rule.number + 1} leads back to itself{example}; it is followed once"
+            words = f"plan {rule.number + 1} leads back to itself{example}; that destination is left out"
             yield f"routing.plans[{rule.number}]", words
 
 

@@ -77,7 +77,8 @@ class Recent:
         """Give events as they happen, some at a time: `{"rows": …, "lost": …}`.
 
         Params: `kinds`, all where it is missing; `level`, the least severity; `closely`, kinds of which
-        everything is given, and names in `BY_NAME` of events that are; `recent`, how many of those that have happened already are given first.
+        everything is given, and names in `BY_NAME` of events that are; `recent`, how many of those that
+        have happened already are given first.
 
         Raises:
             Refused: The parameters are not understood.

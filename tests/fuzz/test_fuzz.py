@@ -35,6 +35,13 @@ def ping(proxy: Proxy) -> None:
     assert (to, data[:12]) == (flow, b"SIP/2.0 200 ")
 
 
+def settles(fuzz: CoreFuzz) -> None:
+    """See that nothing grew beyond its bound, and that nothing is left once all is quiet."""
+    fuzz.check_bounds()
+    fuzz.rest()
+    fuzz.check_rest()
+
+
 @given(st.lists(messages, max_size=8), st.booleans())
 def test_no_message_harms_the_core(given: list[bytes], auth: bool) -> None:
     proxy = Proxy(auth=auth, users=["alice"], trusted=["203.0.113.0/24"])
@@ -68,9 +75,7 @@ def test_some_thousand_spoiled_messages(auth: bool) -> None:
     fuzz.run(4_000)
     assert fuzz.counts["pings answered"] == 80
     assert fuzz.counts["forwarded"] > 100
-    fuzz.check_bounds()
-    fuzz.rest()
-    fuzz.check_rest()
+    settles(fuzz)
 
 
 @pytest.mark.parametrize("media", MEDIA)
@@ -79,9 +84,7 @@ def test_some_thousand_messages_of_calls(media: Media) -> None:
     fuzz.run(3_000)
     assert fuzz.counts["pings answered"] == 60
     assert fuzz.counts["acted"] > 50
-    fuzz.check_bounds()
-    fuzz.rest()
-    fuzz.check_rest()
+    settles(fuzz)
 
 
 def test_equal_seeds_do_the_same() -> None:

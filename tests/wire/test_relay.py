@@ -30,6 +30,17 @@ def relays(server: CentrexServer) -> dict[str, dict[str, object]]:
     return {str(row["name"]): row for row in control(server, "relays")["relays"]}
 
 
+def elsewhere(port: int) -> dict[str, object]:
+    """Return the settings of a server whose relays are started by themselves."""
+    return {
+        "media.mode": "always",
+        "media.embedded": False,
+        "media.secret": SECRET,
+        "media.control_port": port,
+        "media.heartbeat": 1,
+    }
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[CentrexServer]:
     with CentrexServer(
@@ -145,13 +156,7 @@ def test_the_engine_takes_its_relay_along_when_it_is_stopped(server: CentrexServ
 def test_relays_of_other_machines(tmp_path: Path) -> None:
     """Equal shares; drained; a wrong secret is refused and shown; a restart in place."""
     port = free_port("127.0.0.1")
-    overrides = {
-        "media.mode": "always",
-        "media.embedded": False,
-        "media.secret": SECRET,
-        "media.control_port": port,
-        "media.heartbeat": 1,
-    }
+    overrides = elsewhere(port)
     with ExitStack() as stack:
         server = stack.enter_context(
             CentrexServer(tmp_path, users=["alice", "bob"], overrides=overrides)
@@ -213,13 +218,7 @@ def test_relays_of_other_machines(tmp_path: Path) -> None:
 def test_one_of_three_is_drained_under_load(tmp_path: Path) -> None:
     """While all calls talk and new ones come: nobody misses a packet, and it is empty in the end."""
     port = free_port("127.0.0.1")
-    overrides = {
-        "media.mode": "always",
-        "media.embedded": False,
-        "media.secret": SECRET,
-        "media.control_port": port,
-        "media.heartbeat": 1,
-    }
+    overrides = elsewhere(port)
     names = ("one", "two", "three")
     with ExitStack() as stack:
         server = stack.enter_context(
