@@ -287,9 +287,8 @@ class Engine:
             await tasks.start(HttpServer(figures, "figures").serve, self.config.metrics.listen)
         if self.config.directory.listen:
             book = phonebook.pages(lambda: phonebook.entries(self))
-            await tasks.start(
-                HttpServer(book, "the phone book").serve, self.config.directory.listen
-            )
+            server = HttpServer(book, "the phone book", fresh_s=phonebook.FRESH_S)
+            await tasks.start(server.serve, self.config.directory.listen)
 
     async def _stop(self) -> None:
         """Take nothing new, let what is under way end and be sent, write everything down.
