@@ -13,7 +13,7 @@ from centrex.proxy.best_response import best_response
 from centrex.proxy.context import Branch, Context
 from centrex.proxy.forward import is_out_of_time
 from centrex.registrar.registry import MustAsk
-from centrex.routing.hunt import Stop, hunt
+from centrex.routing.hunt import NO_PHONE, Stop, hunt
 from centrex.routing.located import is_by_tls, target_groups
 from centrex.routing.plans import NOT_NOW, Match
 from centrex.routing.target import Target
@@ -225,7 +225,7 @@ class _Redirected:
             targets = list(view.contacts(user))
             if targets:
                 return [Stop(to, "user", targets)]
-            why = "no phone is registered"
+            why = NO_PHONE
             if not self._core.knows_user(user) and has_plan(self._core, user):
                 why = NOT_NOW
             return self._by_plan(user) or [Stop(to, "user", why=why)]

@@ -22,6 +22,8 @@ MOST_STOPS: Final = 1000
 """Destinations of one hunt, plans within plans included."""
 NO_USER: Final = "there is no such user"
 """Why a name leads nowhere that nobody has."""
+NO_PHONE: Final = "no phone is registered"
+"""Why a user cannot be reached who exists."""
 _IS_URI: Final = re.compile(r"sips?:", re.IGNORECASE)
 
 
@@ -144,7 +146,7 @@ def _user(to: str, user: bytes, view: View) -> Stop:
     targets = list(view.contacts(user))
     why = ""
     if not targets:
-        why = "no phone is registered" if view.knows(user) else NO_USER
+        why = NO_PHONE if view.knows(user) else NO_USER
     return Stop(to, "user", targets, why)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from centrex.routing.hunt import NO_USER, Stop, View, hunt
+from centrex.routing.hunt import NO_PHONE, NO_USER, Stop, View, hunt
 from centrex.routing.plans import NOT_NOW, Plans, Rule
 from centrex.routing.settings import Gateway
 from centrex.routing.target import Target
@@ -23,8 +23,12 @@ class Question:
     """The user part that is called."""
     when: dt.datetime
     """The local time."""
+    zone: str
+    """The name of the time zone it is told in."""
     may_leave: bool
     """Whether the caller may be led to other servers by a pattern."""
+    live: bool
+    """Whether it is known which phones are registered; otherwise any user's may be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +85,7 @@ class StandingView:
 def try_route(
     question: Question, plans: Plans, gateways: Mapping[str, Gateway], view: View, limits: Limits
 ) -> dict[str, Any]:
-    """Return what would become of a call, as plain data."""
+    """Return what would become of a call, as plain data; `leads` tells whether anybody may ring."""
     looked = plans.looked_at(question.number, question.when)
     match = plans.find(question.number, lambda: question.when)
     if match is None:
@@ -92,6 +96,7 @@ def try_route(
     return {
         "number": question.number,
         "at": question.when.isoformat(timespec="minutes"),
+        "zone": question.zone,
         "plan": None if match is None else {**_numbered(match.rule), "groups": list(match.groups)},
         "looked": [
             {**_numbered(one.rule), "why": one.why, "decides": one.decides} for one in looked
@@ -99,6 +104,10 @@ def try_route(
         "steps": steps,
         "seconds": total,
         "outcome": _outcome(match is not None, steps),
+        "leads": any(
+            stop.targets or (stop.why == NO_PHONE and not question.live) for stop in stops
+        ),
+        "live": question.live,
     }
 
 
@@ -110,7 +119,7 @@ def _numbered(rule: Rule) -> dict[str, Any]:
 def _user(number: str, view: View, plans: Plans) -> Stop:
     user = number.encode()
     targets = list(view.contacts(user))
-    why = "no phone is registered"
+    why = NO_PHONE
     if not view.knows(user):
         why = NOT_NOW if plans.has_name(number) else NO_USER
     return Stop(number, "user", targets, "" if targets else why)
