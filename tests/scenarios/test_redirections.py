@@ -33,6 +33,18 @@ def test_a_redirection_is_handed_back(proxy: Proxy, people: dict[str, Phone]) ->
     people["alice"].gets(sent, "302")
 
 
+def test_in_a_plan_it_is_as_if_that_destination_were_busy(
+    proxy: Proxy, people: dict[str, Phone]
+) -> None:
+    planned(proxy, hunted("desk", "mobile"))
+    desk = people["desk"].gets(people["alice"].calls("sales"), "INVITE")
+    extra = "Contact: <sip:voicemail@example.com>\n"
+    sent = people["desk"].says(desk, 302, extra=extra)
+    assert invites(sent) == [MOBILE]
+    sent = people["mobile"].says(people["mobile"].gets(sent, "INVITE"), 302, extra=extra)
+    assert b"sip:voicemail@example.com" in people["alice"].gets(sent, "302")
+
+
 def test_or_followed(proxy: Proxy, people: dict[str, Phone]) -> None:
     planned(proxy, hunted("desk", "voicemail"), follows=True)
     desk = people["desk"].gets(people["alice"].calls("sales"), "INVITE")
