@@ -492,7 +492,7 @@ def record_routes(core: "Core", ctx: Context, target: Target, flow: Flow) -> lis
     to_callee = flow_token(flow) if target.flow is not None or flow.reliable else b""
     record = core.route_tokens.record_route
     secure = ctx.usual is None and is_secure(ctx.request_uri)
-    calling = core.gateways.calling(ctx.flow.host)
+    calling = core.gateways.calling(ctx)
     gateway = b""
     if target.gateway or calling:
         gateway = _gateway_marks(core, ctx, target, flow, calling)

@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Final
 
-from centrex.base import PeerError
+from centrex.base import PeerError, Transport
 from centrex.routing.languages import Language
+from centrex.routing.next_hop import Hop, next_hop
 from centrex.routing.patterns import PatternSet, compile_pattern
 from centrex.routing.plans import Match, Plans, Rule
+from centrex.routing.rfc3263 import Destination
 from centrex.routing.settings import GROUP, DirectorySettings, Gateway, Plan, RoutingSettings, Step
 from centrex.routing.times import parse_times
 from centrex.sip.uri import SipUri, parse_uri, unescape_user
@@ -100,6 +102,33 @@ def _gateways(settings: RoutingSettings) -> Iterator[Finding]:
             )
         if gateway.enabled and gateway.password.get_secret_value() and not gateway.login:
             yield f"{where}.login", f"is empty: the password of {gateway.name} is never used"
+    yield from _alike(settings)
+
+
+def _alike(settings: RoutingSettings) -> Iterator[Finding]:
+    """Yield where calls from two gateways cannot be told apart, each of which has a login."""
+    seen: dict[Hop, str] = {}
+    for number, gateway in enumerate(settings.gateways):
+        if not gateway.enabled or not gateway.login:
+            continue
+        for address in gateway.addresses:
+            place = _place(address)
+            first = seen.setdefault(place, gateway.name) if place else gateway.name
+            if first != gateway.name:
+                yield (
+                    f"routing.gateways[{number}].addresses",
+                    f"{address} is an address of {first} as well: within calls that come in from there "
+                    f"the login of {first} is used",
+                )
+
+
+def _place(address: str) -> Hop | None:
+    """Return transport, host and port of a gateway's address; port 0 where DNS tells it."""
+    hop = next_hop(address.encode())
+    if not isinstance(hop, Destination):
+        return hop
+    secure = Transport.TLS if hop.secure else Transport.UDP
+    return hop.transport or secure, hop.host, hop.port or 0
 
 
 def _unreachable(
