@@ -12,7 +12,9 @@ from centrex.proxy.answer import Answer, Outcome
 from centrex.proxy.best_response import best_response
 from centrex.proxy.context import Branch, Context
 from centrex.proxy.forward import is_out_of_time
+from centrex.proxy.named import user_of
 from centrex.registrar.registry import MustAsk
+from centrex.routing.dialled import named
 from centrex.routing.hunt import NO_PHONE, Stop, hunt
 from centrex.routing.located import is_by_tls, target_groups
 from centrex.routing.plans import NOT_NOW, Match
@@ -21,7 +23,7 @@ from centrex.sip.contact import parse_q
 from centrex.sip.message import Message
 from centrex.sip.nameaddr import NameAddr, parse_name_addr
 from centrex.sip.names import CONTACT
-from centrex.sip.uri import SipUri, TelUri, Uri, is_secure, parse_uri, unescape_user
+from centrex.sip.uri import SipUri, TelUri, Uri, is_secure, parse_uri
 from centrex.sip.via import split_values
 from centrex.trace import Rule
 
@@ -69,6 +71,14 @@ class CoreView:
     def is_ours(self, uri: SipUri) -> bool:
         """Whether a URI's host is one of ours."""
         return self._core.places.ours.has(uri.host, uri.port or 0)
+
+    def user_of(self, uri: SipUri) -> bytes:
+        """Return the user whom a URI of ours names."""
+
+        def is_somebody(user: bytes) -> bool:
+            return self.knows(user) or bool(self.contacts(user))
+
+        return named(uri, self._core.places.ours.is_domain, is_somebody)
 
     def gateway_works(self, name: str, address: str) -> bool:
         """Whether a gateway's address answers, as far as is known."""
@@ -241,7 +251,7 @@ class _Redirected:
         if isinstance(uri, TelUri):
             return self._core.places.number(uri) or None
         if isinstance(uri, SipUri) and self._view.is_ours(uri):
-            return unescape_user(uri.user)
+            return user_of(self._core, uri, self._now)
         return None
 
     def _by_plan(self, user: bytes) -> list[Stop]:

@@ -34,7 +34,7 @@ _BY_OTHERS: Final = {INITIATOR: REMOTE_BYE, RECIPIENT: REMOTE_BYE}
 
 def began(core: "Core", ctx: Context, call: Call, now: Instant) -> None:
     """A call begins."""
-    caller = core.watchers.local_user(call.caller)
+    caller = core.watchers.local_user(call.caller, now)
     if caller:
         _show(core, call, caller, INITIATOR, TRYING, now)
     if ctx.ours and ctx.user:

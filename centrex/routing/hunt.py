@@ -14,7 +14,7 @@ from centrex.base import PeerError
 from centrex.routing.plans import NOT_NOW, Match, Plans
 from centrex.routing.settings import Gateway, Step
 from centrex.routing.target import Target
-from centrex.sip.uri import SipUri, escape_user, parse_uri, unescape_user
+from centrex.sip.uri import SipUri, escape_user, parse_uri
 
 _DEEPEST: Final = 8
 """Plans within plans that are followed."""
@@ -38,6 +38,9 @@ class View(Protocol):
 
     def is_ours(self, uri: SipUri) -> bool:
         """Whether a URI's host is one of ours."""
+
+    def user_of(self, uri: SipUri) -> bytes:
+        """Return the user whom a URI of ours names, unescaped."""
 
     def gateway_works(self, name: str, address: str) -> bool:
         """Whether a gateway's address answers, as far as is known."""
@@ -159,7 +162,7 @@ def _uri(to: str, view: View) -> Stop:
     if not isinstance(uri, SipUri):
         return Stop(to, "outside", why="it is no SIP URI")
     if view.is_ours(uri):
-        return _user(to, unescape_user(uri.user), view)
+        return _user(to, view.user_of(uri), view)
     return Stop(to, "outside", [Target(raw)])
 
 

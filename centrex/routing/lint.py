@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from centrex.base import PeerError, Transport
+from centrex.routing.dialled import named
 from centrex.routing.languages import Language
 from centrex.routing.next_hop import Hop, next_hop
 from centrex.routing.patterns import PatternSet, compile_pattern
@@ -18,7 +19,7 @@ from centrex.routing.plans import Match, Plans, Rule
 from centrex.routing.rfc3263 import Destination
 from centrex.routing.settings import GROUP, DirectorySettings, Gateway, Plan, RoutingSettings, Step
 from centrex.routing.times import parse_times
-from centrex.sip.uri import SipUri, parse_uri, unescape_user
+from centrex.sip.uri import SipUri, parse_uri
 
 Finding = tuple[str, str]
 """The dotted key and what is odd about it."""
@@ -244,8 +245,16 @@ def _odd_uri(to: str, known: Known) -> str:
         return ""
     if not isinstance(uri, SipUri) or uri.host.decode("latin-1").lower() not in known.hosts:
         return ""
-    user = unescape_user(uri.user).decode("utf-8", "replace")
-    return "" if known.canonical(user) in known.users else f"there is no user {user} here"
+    users = known.users
+
+    def is_domain(host: bytes) -> bool:
+        return host.decode("latin-1") in known.hosts
+
+    def is_somebody(user: bytes) -> bool:
+        return known.canonical(user.decode("utf-8", "replace")) in users
+
+    user = named(uri, is_domain, is_somebody)
+    return "" if is_somebody(user) else f"there is no user {user.decode('utf-8', 'replace')} here"
 
 
 def _taken(plans: Plans, known: Known) -> Iterator[Finding]:

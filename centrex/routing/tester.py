@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from centrex.routing.dialled import named
 from centrex.routing.hunt import NO_PHONE, NO_USER, Stop, View, hunt
 from centrex.routing.plans import NOT_NOW, Plans, Rule
 from centrex.routing.settings import Gateway
@@ -76,6 +77,10 @@ class StandingView:
     def is_ours(self, uri: SipUri) -> bool:
         """Whether a URI's host is one of ours."""
         return uri.host.decode("latin-1") in self._hosts
+
+    def user_of(self, uri: SipUri) -> bytes:
+        """Return the user whom a URI of ours names."""
+        return named(uri, lambda host: host.decode("latin-1") in self._hosts, self.knows)
 
     def gateway_works(self, name: str, address: str) -> bool:
         """Whether a gateway's address answers: nobody has asked."""

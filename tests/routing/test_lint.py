@@ -8,7 +8,7 @@ import pytest
 from centrex.routing.lint import Known, lint, lint_directory
 from centrex.routing.settings import DirectorySettings, RoutingSettings
 
-USERS = {"a", "b"}
+USERS = {"a", "b", "+49"}
 TODAY = dt.date(2026, 11, 26)
 
 
@@ -100,7 +100,10 @@ def test_what_is_not_odd() -> None:
         {"pattern": r"9(\d*)", "destinations": ["b"]},
         {"pattern": "[ab]", "destinations": [r"\0", "b"]},
         {"pattern": r"7\d", "destinations": [{"to": "a", "expand": True}]},
-        {"name": "b", "destinations": ["sip:B@here", "sip:ghost@there"]},
+        {
+            "name": "b",
+            "destinations": ["sip:B@here", "sip:ghost@there", "sip:+4-9@here;user=phone"],
+        },
         {"name": "c", "destinations": ["b"], "times": ["2020-01-01", "2026-11-25", "sat"]},
     )
 

@@ -64,6 +64,10 @@ def test_or_followed_to_a_telephone_number(proxy: Proxy, people: dict[str, Phone
     desk = people["desk"].gets(people["alice"].calls("desk"), "INVITE")
     extra = "Contact: <tel:4711;phone-context=far.example>;q=1, <tel:47-11>;q=0.5\n"
     assert invites(people["desk"].says(desk, 302, extra=extra)) == ["192.0.2.50"]
+    more = {"branch": "z9hG4bK2", "call_id": "c2"}
+    desk = people["desk"].gets(people["alice"].calls("desk", **more), "INVITE")
+    extra = "Contact: <sip:47-11@example.com;user=phone>\n"
+    assert invites(people["desk"].says(desk, 302, extra=extra)) == ["192.0.2.50"]
 
 
 def test_contacts_that_cannot_be_read_are_passed_over(
