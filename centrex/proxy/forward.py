@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from centrex.proxy.core import Core
 
 START_RESPONSE: Final = USER_TIMER
-"""Timer: a target has said nothing for the start response timeout."""
+"""Timer: a target has said nothing for the start response timeout; to what is no call, nothing final."""
 RING: Final = USER_TIMER + 1
 """Timer: look whether a target has rung long enough."""
 CANCEL_UNHEARD: Final = USER_TIMER + 2
@@ -375,9 +375,14 @@ def send_on(core: "Core", branch: Branch, token: bytes, data: bytes, now: Instan
     branch.client = core.layer.open_client((token, ctx.method), data, flow, branch, now)
     if flow.reliable:
         _await_late_trying(core, ctx, now)
-    if ctx.method == b"INVITE":
-        silence_s = min((ctx.patience or core.patience).start_response_s, branch.ring_s)
-        core.layer.timers.arm(silence_s, now, branch, START_RESPONSE)
+    # who sends what is no call gives up when a silent target does: others must be tried before that
+    if ctx.method == b"INVITE" or (ctx.planned and (ctx.groups or target.others)):
+        core.layer.timers.arm(silence_s(core, branch), now, branch, START_RESPONSE)
+
+
+def silence_s(core: "Core", branch: Branch) -> float:
+    """Return how long a target may say nothing, in seconds."""
+    return min((branch.context.patience or core.patience).start_response_s, branch.ring_s)
 
 
 def _await_late_trying(core: "Core", ctx: Context, now: Instant) -> None:

@@ -1,4 +1,4 @@
-"""Calls that a plan decides over: who is tried, in which order, and what the caller hears at the end.
+"""Calls and other requests that a plan decides over: who is tried, in which order, and what the caller hears at the end.
 
 What a plan makes of a number is `centrex.routing.hunt`; here it meets the registry, and the answers.
 """
@@ -91,7 +91,7 @@ def has_plan(core: "Core", user: bytes) -> bool:
 
 
 def planned(core: "Core", ctx: Context, now: Instant) -> Match | None:
-    """Return the plan that decides over a call; None where none does."""
+    """Return the plan that decides over a request; None where none does."""
     return _plan_of(core, ctx.user, now)
 
 
@@ -105,7 +105,7 @@ def _plan_of(core: "Core", user: bytes, now: Instant) -> Match | None:
 
 
 def begin(core: "Core", ctx: Context, match: Match, now: Instant) -> Outcome:
-    """Fill in the target groups of a call by its plan, or say why there are none."""
+    """Fill in the target groups of a request by its plan, or say why there are none."""
     routes = core.routes
     view = CoreView(core, now, secure=is_secure(ctx.request_uri))
     may_leave = ctx.trusted or ctx.login is not None
@@ -138,6 +138,8 @@ def verdict(ctx: Context, finals: Sequence[Message]) -> tuple[int, str] | None:
     if not ctx.hunting or not finals:
         return None
     last = best_response(finals)
+    if last.status == 408 and ctx.method != b"INVITE":
+        return None  # it comes too late to be told (RFC 4320 §4.2)
     if last.status in (408, 480, 487) or last.status // 100 == 5:
         return 480, _NOBODY
     return None

@@ -20,6 +20,7 @@ from centrex.proxy.forward import (
     enter_instead,
     is_out_of_time,
     next_group,
+    silence_s,
     try_alternative,
 )
 from centrex.routing.target import Target
@@ -379,6 +380,12 @@ def on_silence(core: "Core", branch: Branch, now: Instant) -> None:
     client = branch.client
     if branch.over or client is None:
         return
+    silent_s = silence_s(core, branch)
+    if not client.invite:
+        # it may still answer; whoever takes it first has it
+        if not try_elsewhere(core, branch, silence(silent_s), now) and branch.context.groups:
+            branch_failed(core, branch, 408, Rule.TARGET_SILENT, silent_s, now)
+        return
     if branch.heard or (branch.context.to_tag and not branch.context.cancelled):
         # within a dialog silence ends the call (§12.2.1.2), so it lasts until timer B says so
         on_rung(core, branch, now)
@@ -387,7 +394,6 @@ def on_silence(core: "Core", branch: Branch, now: Instant) -> None:
         client.state = State.PROCEEDING  # no more repetitions, but it may still answer
     branch.cancel_wanted = True
     core.layer.timers.arm(core.timing.timeout, now, branch, CANCEL_UNHEARD)
-    silent_s = core.patience.start_response_s
     if try_elsewhere(core, branch, silence(silent_s), now):
         return
     branch_failed(core, branch, 408, Rule.TARGET_SILENT, silent_s, now)
