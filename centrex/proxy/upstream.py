@@ -11,16 +11,17 @@ from centrex.base import Instant
 from centrex.proxy import call_life, gateway_login, gateways, hunting, lamp_life, leg
 from centrex.proxy.answer import Answer
 from centrex.proxy.best_response import best_response, merge_challenges
-from centrex.proxy.context import Branch, Context, NumberedBranch
+from centrex.proxy.context import Branch, Context, NumberedBranch, open_branch
 from centrex.proxy.forward import (
     CANCEL_UNHEARD,
     CROSSED,
     RING,
-    TIMER_C,
     enter_instead,
     is_out_of_time,
     next_group,
+    ring_s_of,
     silence_s,
+    tenths,
     try_alternative,
 )
 from centrex.routing.target import Target
@@ -237,9 +238,11 @@ def try_elsewhere(core: "Core", branch: Branch, why: str, now: Instant) -> bool:
         now: The time.
     """
     ctx = branch.context
+    if is_out_of_time(ctx, now):
+        return False
     if not branch.alternatives:
         return _next_address(core, branch, why, now)
-    successor = Branch(ctx, branch.target, now, branch.ring_s)
+    successor = open_branch(ctx, branch.target, now, ring_s_of(core, ctx, branch.target, now))
     successor.alternatives, branch.alternatives = branch.alternatives, []
     branch.over = True
     ctx.branches.append(successor)
@@ -405,15 +408,15 @@ def silence(seconds: float) -> str:
 
 
 def on_rung(core: "Core", branch: Branch, now: Instant) -> None:
-    """Look whether a ringing target has had its time (rollover, final answer, timer C)."""
+    """Look whether a ringing target has had its time (rollover, final answer), which is our timer C."""
     if branch.over:
         return
     rung = now - branch.began
-    heard = branch.heard or branch.began
-    left = min(branch.ring_s - rung, TIMER_C - (now - heard))
+    left = branch.ring_s - rung
     if left > _GRAIN:
-        # whole seconds and at most a minute at a time: timers are to be of few durations
-        core.layer.timers.arm(min(_LOOK_AGAIN, math.ceil(left - _GRAIN)), now, branch, RING)
+        # whole seconds as long as there are any, at most a minute at a time: timers are of few durations
+        soon = float(int(left)) if left >= 1 else tenths(left)
+        core.layer.timers.arm(min(_LOOK_AGAIN, soon), now, branch, RING)
         return
     send_cancel(core, branch, now, _RANG_OUT)
     ctx = branch.context
