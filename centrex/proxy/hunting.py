@@ -18,7 +18,7 @@ from centrex.routing.dialled import named
 from centrex.routing.hunt import NO_PHONE, Stop, hunt
 from centrex.routing.located import is_by_tls, target_groups
 from centrex.routing.plans import NOT_NOW, Match
-from centrex.routing.target import Target
+from centrex.routing.target import Target, request_uri
 from centrex.sip.contact import parse_q
 from centrex.sip.message import Message
 from centrex.sip.nameaddr import NameAddr, parse_name_addr
@@ -246,7 +246,7 @@ class _Redirected:
         if not (ctx.trusted or ctx.login is not None):
             why = "callers who did not log in are not led to other servers"
             return [Stop(to, "outside", why=why)]
-        return [Stop(to, "outside", [Target(raw)])]
+        return [Stop(to, "outside", [Target(request_uri(raw))])]
 
     def _ours(self, uri: Uri) -> bytes | None:
         """Return the user or number of ours that a contact names; None where it is elsewhere."""
@@ -281,5 +281,5 @@ class _Redirected:
             return False
         bindings = core.registry.lookup(target.user or self._ctx.user, self._now)
         return not isinstance(bindings, MustAsk) and any(
-            one.contact == target.uri for one in bindings
+            request_uri(one.contact) == target.uri for one in bindings
         )

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from centrex.base import PeerError
 from centrex.routing.plans import NOT_NOW, Match, Plans
 from centrex.routing.settings import Gateway, Step
-from centrex.routing.target import Target
+from centrex.routing.target import Target, request_uri
 from centrex.sip.uri import SipUri, escape_user, parse_uri
 
 _DEEPEST: Final = 8
@@ -163,7 +163,7 @@ def _uri(to: str, view: View) -> Stop:
         return Stop(to, "outside", why="it is no SIP URI")
     if view.is_ours(uri):
         return _user(to, view.user_of(uri), view)
-    return Stop(to, "outside", [Target(raw)])
+    return Stop(to, "outside", [Target(request_uri(raw))])
 
 
 def _gateway(number: str, gateway: Gateway, view: View) -> Stop:

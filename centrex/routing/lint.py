@@ -237,11 +237,13 @@ def _odd(step: Step, gateways: Mapping[str, Gateway], named: Set[str], known: Kn
 
 
 def _odd_uri(to: str, known: Known) -> str:
-    if known.users is None or GROUP.search(to):
-        return ""
     try:
-        uri = parse_uri(to.encode())
+        uri = parse_uri(GROUP.sub("0", to).encode())
     except PeerError:
+        return ""
+    if isinstance(uri, SipUri) and uri.headers:
+        return f"what follows its ? is not sent: {uri.headers.decode('utf-8', 'replace')}"
+    if known.users is None or GROUP.search(to):
         return ""
     if not isinstance(uri, SipUri) or uri.host.decode("latin-1").lower() not in known.hosts:
         return ""

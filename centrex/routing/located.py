@@ -11,7 +11,7 @@ from itertools import groupby
 
 from centrex.base import PeerError, Transport
 from centrex.registrar.binding import Binding
-from centrex.routing.target import Target
+from centrex.routing.target import Target, request_uri
 from centrex.sip.uri import SipUri, parse_uri
 
 
@@ -99,11 +99,11 @@ def _devices(bindings: Iterable[Binding]) -> list[list[tuple[Binding, Target]]]:
 
 
 def _target(binding: Binding) -> Target | None:
-    flow = binding.flow
+    flow, uri = binding.flow, request_uri(binding.contact)
     if binding.path:
-        return Target(binding.contact, None, binding.path)
+        return Target(uri, None, binding.path)
     if flow is None or not binding.natted:
-        return Target(binding.contact)
+        return Target(uri)
     if flow.reliable and not flow.open:
         return None
-    return Target(binding.contact, flow)
+    return Target(uri, flow)

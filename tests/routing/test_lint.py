@@ -86,6 +86,12 @@ def test_two_gateways_that_cannot_be_told_apart() -> None:
         assert not findings(gateways=[one, {**row, "name": "two", "addresses": [other]}])
 
 
+def test_what_is_never_sent_of_a_destination() -> None:
+    (said,) = findings({"name": "x", "destinations": ["sip:y@far?Subject=hello"]})
+    assert said == "routing.plans[0].destinations[0]: what follows its ? is not sent: Subject=hello"
+    assert not findings({"name": "x", "destinations": ["sip:a?b@far"]})
+
+
 def test_two_gateways_of_one_name() -> None:
     gateway = {"name": "gw", "addresses": ["sip:gw"]}
     assert "already the name" in findings(gateways=[gateway, gateway])[0]

@@ -70,6 +70,28 @@ def test_or_followed_to_a_telephone_number(proxy: Proxy, people: dict[str, Phone
     assert invites(people["desk"].says(desk, 302, extra=extra)) == ["192.0.2.50"]
 
 
+def test_of_a_contact_only_what_may_stand_in_a_request_line_is_used(
+    proxy: Proxy, people: dict[str, Phone]
+) -> None:
+    """RFC 3261 §16.6 step 2: by a redirection, by a plan, by a registration."""
+    odd = "sip:x@203.0.113.9;method=INVITE?Subject=a&Priority=urgent"
+    again = Phone(proxy, "again", "203.0.113.9", register=False)
+    contact = f"Contact: <{odd}>"
+    more: dict[str, Any] = {"target": f"sip:again@{DOMAIN}", "call_id": "r", "extra": contact}
+    ((_, ok),) = again.sends("REGISTER", f"sip:{DOMAIN}", **more)
+    assert odd.encode() in ok, "it is kept as it came"
+    row = {"name": "odd", "destinations": (odd,)}
+    planned(proxy, row, follows=True)
+    desk = people["desk"].gets(people["alice"].calls("desk"), "INVITE")
+    found = people["desk"].says(desk, 302, extra=f"Contact: <{odd}>\n")
+    for user in ("odd", "again"):
+        found += people["alice"].calls(user, branch=f"z9hG4bK{user}", call_id=user)
+    invites_there = [data for flow, data in found if flow.host == "203.0.113.9"]
+    assert len(invites_there) == 3
+    for invite in invites_there:
+        assert invite.startswith(b"INVITE sip:x@203.0.113.9 SIP/2.0\r\n")
+
+
 def test_contacts_that_cannot_be_read_are_passed_over(
     proxy: Proxy, people: dict[str, Phone]
 ) -> None:
