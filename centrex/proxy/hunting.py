@@ -15,8 +15,8 @@ from centrex.proxy.forward import is_out_of_time
 from centrex.proxy.named import user_of
 from centrex.registrar.registry import MustAsk
 from centrex.routing.dialled import named
-from centrex.routing.hunt import NO_PHONE, Stop, hunt
-from centrex.routing.located import is_by_tls, target_groups
+from centrex.routing.hunt import NO_PHONE, NOT_SECURE, Stop, hunt
+from centrex.routing.located import is_by_tls, leads_by_tls, target_groups
 from centrex.routing.plans import NOT_NOW, Match
 from centrex.routing.target import Target, request_uri
 from centrex.sip.contact import parse_q
@@ -58,7 +58,7 @@ class CoreView:
             usable = [one for one in bindings if not self._secure or is_by_tls(one)]
             found = [target for group in target_groups(usable) for target in group]
         fixed = core.routes.fixed.get(core.registry.canonical(user))
-        if fixed and (not self._secure or is_secure(fixed)):
+        if fixed and self.may_go(fixed):
             found.append(Target(fixed))
         for target in found:
             target.user = user
@@ -79,6 +79,10 @@ class CoreView:
             return self.knows(user) or bool(self.contacts(user))
 
         return named(uri, self._core.places.ours.is_domain, is_somebody)
+
+    def may_go(self, uri: bytes) -> bool:
+        """Whether a call may go to a URI of others."""
+        return not self._secure or leads_by_tls(uri)
 
     def gateway_works(self, name: str, address: str) -> bool:
         """Whether a gateway's address answers, as far as is known."""
@@ -246,6 +250,8 @@ class _Redirected:
         if not (ctx.trusted or ctx.login is not None):
             why = "callers who did not log in are not led to other servers"
             return [Stop(to, "outside", why=why)]
+        if not view.may_go(raw):
+            return [Stop(to, "outside", why=NOT_SECURE)]
         return [Stop(to, "outside", [Target(request_uri(raw))])]
 
     def _ours(self, uri: Uri) -> bytes | None:

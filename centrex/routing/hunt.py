@@ -24,6 +24,8 @@ NO_USER: Final = "there is no such user"
 """Why a name leads nowhere that nobody has."""
 NO_PHONE: Final = "no phone is registered"
 """Why a user cannot be reached who exists."""
+NOT_SECURE: Final = "the call asks for TLS on all its way"
+"""Why a place is not tried that is reached without TLS."""
 _IS_URI: Final = re.compile(r"sips?:", re.IGNORECASE)
 
 
@@ -41,6 +43,9 @@ class View(Protocol):
 
     def user_of(self, uri: SipUri) -> bytes:
         """Return the user whom a URI of ours names, unescaped."""
+
+    def may_go(self, uri: bytes) -> bool:
+        """Whether a call may go to a URI of others: one that is to be secure goes by TLS only."""
 
     def gateway_works(self, name: str, address: str) -> bool:
         """Whether a gateway's address answers, as far as is known."""
@@ -163,6 +168,8 @@ def _uri(to: str, view: View) -> Stop:
         return Stop(to, "outside", why="it is no SIP URI")
     if view.is_ours(uri):
         return _user(to, view.user_of(uri), view)
+    if not view.may_go(raw):
+        return Stop(to, "outside", why=NOT_SECURE)
     return Stop(to, "outside", [Target(request_uri(raw))])
 
 
@@ -171,8 +178,11 @@ def _gateway(number: str, gateway: Gateway, view: View) -> Stop:
     to = f"{number}@{gateway.name}"
     if not gateway.enabled:
         return Stop(to, "gateway", why=f"the gateway {gateway.name} is switched off")
-    works = {one: view.gateway_works(gateway.name, one) for one in gateway.addresses}
-    addresses = sorted(gateway.addresses, key=lambda one: not works[one])
+    addresses = [one for one in gateway.addresses if view.may_go(one.encode())]
+    if not addresses:
+        return Stop(to, "gateway", why=NOT_SECURE)
+    works = {one: view.gateway_works(gateway.name, one) for one in addresses}
+    addresses.sort(key=lambda one: not works[one])
     uris = [with_user(address, number) for address in addresses]
     target = Target(uris[0])
     target.others, target.gateway = tuple(uris[1:]), gateway.name

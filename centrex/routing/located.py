@@ -69,8 +69,13 @@ def is_by_tls(binding: Binding) -> bool:
     flow = binding.flow
     if flow is not None and binding.natted and not binding.path:
         return flow.transport is Transport.TLS
+    return leads_by_tls(binding.contact)
+
+
+def leads_by_tls(raw: bytes) -> bool:
+    """Whether a URI leads to its host by TLS."""
     try:
-        uri = parse_uri(binding.contact)
+        uri = parse_uri(raw)
     except PeerError:
         return False
     if not isinstance(uri, SipUri):

@@ -82,6 +82,10 @@ class StandingView:
         """Return the user whom a URI of ours names."""
         return named(uri, lambda host: host.decode("latin-1") in self._hosts, self.knows)
 
+    def may_go(self, uri: bytes) -> bool:
+        """Whether a call may go to a URI of others: it is none that must be secure."""
+        return True
+
     def gateway_works(self, name: str, address: str) -> bool:
         """Whether a gateway's address answers: nobody has asked."""
         return True
