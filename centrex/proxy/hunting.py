@@ -16,7 +16,7 @@ from centrex.proxy.named import user_of
 from centrex.registrar.registry import MustAsk
 from centrex.routing.dialled import named
 from centrex.routing.hunt import NO_PHONE, NOT_SECURE, Stop, hunt
-from centrex.routing.located import is_by_tls, leads_by_tls, target_groups
+from centrex.routing.located import is_by_tls, leads_by_tls, together
 from centrex.routing.plans import NOT_NOW, Match
 from centrex.routing.target import Target, request_uri
 from centrex.sip.contact import parse_q
@@ -56,7 +56,7 @@ class CoreView:
         found: list[Target] = []
         if not isinstance(bindings, MustAsk):
             usable = [one for one in bindings if not self._secure or is_by_tls(one)]
-            found = [target for group in target_groups(usable) for target in group]
+            found = together(usable, core.contacts.is_silent)
         fixed = core.routes.fixed.get(core.registry.canonical(user))
         if fixed and self.may_go(fixed):
             found.append(Target(fixed))

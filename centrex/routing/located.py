@@ -56,6 +56,17 @@ def unhindered_groups(
     return [[target for _, target in targets] for _, targets in joined]
 
 
+def together(bindings: Sequence[Binding], is_silent: Callable[[Binding], bool]) -> list[Target]:
+    """Return targets to be tried all at once, whatever their q: one for each device (RFC 5626 §7).
+
+    Args:
+        bindings: A user's live bindings, the highest q first.
+        is_silent: Whether a contact is known not to answer: its device is tried another way, if it has one.
+    """
+    groups = _devices(sorted(bindings, key=is_silent))
+    return [target for _, target in groups[0]] if groups else []
+
+
 def _are_apart(
     some: Iterable[tuple[bytes, Target]], others: Iterable[tuple[bytes, Target]]
 ) -> bool:
