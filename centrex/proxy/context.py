@@ -195,6 +195,13 @@ class Context:
         return self.flow.reliable or behind_nat(self.via, self.flow)
 
     @property
+    def sent_by_port(self) -> int:
+        """The port its topmost Via tells: where its sender listens (RFC 3261 §18.1.1)."""
+        port = self.usual[usual.VIA_PORT] if self.usual is not None else b""
+        told = int(port or 0) if self.via is None else self.via.port
+        return told or self.flow.transport.default_port
+
+    @property
     def has_body(self) -> bool:
         """Whether it carries a body."""
         if self.usual is not None:

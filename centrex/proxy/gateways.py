@@ -13,9 +13,11 @@ from centrex.base import Flow, Instant
 from centrex.events import Kind, Severity
 from centrex.proxy.ask import Resolve
 from centrex.proxy.asked import Asked, ask, own_uri
+from centrex.proxy.context import Context
 from centrex.proxy.gateway_login import Nonces
 from centrex.proxy.gateway_numbers import GatewayNumbers
-from centrex.routing.next_hop import next_hop
+from centrex.routing.next_hop import Hop, next_hop
+from centrex.routing.rfc3263 import Destination
 from centrex.routing.rfc3263 import Target as Place
 from centrex.routing.settings import Gateway
 from centrex.routing.target import Target
@@ -24,7 +26,9 @@ from centrex.transaction.client import ClientTransaction
 if TYPE_CHECKING:
     from centrex.proxy.core import Core
 
-_MOST_HOSTS: Final = 16
+_MOST_PLACES: Final = 16
+_LOOK_UP_S: Final = 60.0
+"""How often the name of an address is looked up that nobody asks whether it is there."""
 PATIENCE_S: Final = 5.0
 """How long an answer may take; less where questions follow faster than that."""
 _LEAST_PATIENCE_S: Final = 2.0
@@ -44,7 +48,7 @@ class Probe:
         why: Why it does not; empty where it does.
         asked: When it was asked last.
         since: Since when it is as it is.
-        hosts: Where its name led to when it was looked up last.
+        places: Where its name led to when it was looked up last.
         waits: Whether its name is being looked up.
         question: What it was asked last; None where that could not be sent.
         answers_to: The number of the youngest question that it answered.
@@ -55,10 +59,10 @@ class Probe:
         "address",
         "answers_to",
         "asked",
-        "hosts",
         "interval",
         "misses",
         "name",
+        "places",
         "question",
         "since",
         "status",
@@ -71,9 +75,20 @@ class Probe:
         self.name, self.address, self.interval = name, address, 0.0
         self.works, self.status, self.why = True, 0, ""
         self.asked, self.since, self.waits = -math.inf, now, False
-        self.hosts: frozenset[str] = frozenset()
+        self.places: tuple[Hop, ...] = ()
         self.question: _Question | None = None
         self.answers_to = self.misses = 0
+
+    @property
+    def hop(self) -> Hop | Destination | None:
+        """Where its address leads, as far as that can be told without asking anybody."""
+        return next_hop(self.address.encode())
+
+    @property
+    def ways(self) -> Sequence[Hop]:
+        """Where it is, as far as is known."""
+        hop = self.hop
+        return (hop,) if isinstance(hop, tuple) else self.places
 
     @property
     def patience(self) -> float:
@@ -129,7 +144,7 @@ class Gateways:
     def __init__(self) -> None:
         self._probes: dict[tuple[str, str], Probe] = {}
         self._asking: frozenset[str] = frozenset()
-        self._callers: dict[str, str] = {}
+        self._callers: dict[str, list[tuple[Hop, str]]] = {}
         self.numbers, self.nonces = GatewayNumbers(), Nonces()
 
     @property
@@ -168,34 +183,43 @@ class Gateways:
         probe = self._probes.get((name, address))
         return probe is None or probe.works
 
-    def calling(self, host: str) -> str:
-        """Return the gateway with a login that a call from a host is from; empty where it is none."""
-        return self._callers.get(host, "")
+    def calling(self, ctx: Context) -> str:
+        """Return the gateway with a login that a call is from; empty where it is none.
+
+        Of several at one host it is the one whose transport and port are those of the call, by where it
+        came from, or by what its Via tells; the first one where that does not decide.
+        """
+        rows = self._callers.get(ctx.flow.host)
+        if not rows:
+            return ""
+        flow, port = ctx.flow, ctx.sent_by_port
+        return max(rows, key=lambda row: _likeness(row[0], flow, port))[1]
 
     def _look_who_calls(self) -> None:
-        """Remember the hosts of gateways with a login; of several at one host the first counts."""
+        """Remember where gateways with a login are."""
         self._callers = {}
         for probe in self._probes.values():
             if probe.name in self._asking:
-                hop = next_hop(probe.address.encode())
-                hosts = {hop[1]} if isinstance(hop, tuple) else probe.hosts
-                for host in hosts:
-                    self._callers.setdefault(host, probe.name)
+                for way in probe.ways:
+                    self._callers.setdefault(way[1], []).append((way, probe.name))
 
     def is_at(self, name: str, host: str) -> bool:
         """Whether a host is an address of a gateway: written as one, or where its name led to."""
-        for probe in self._probes.values():
-            if probe.name == name:
-                hop = next_hop(probe.address.encode())
-                if host in probe.hosts or (isinstance(hop, tuple) and hop[1] == host):
-                    return True
-        return False
+        return any(
+            host == way[1]
+            for probe in self._probes.values()
+            if probe.name == name
+            for way in probe.ways
+        )
 
     def tick(self, core: "Core", now: Instant) -> None:
         """Ask those whose time has come, and forget calls that are over."""
         self.numbers.tick(now)
         for probe in self._probes.values():
-            if not probe.interval or probe.waits:
+            if probe.waits:
+                continue
+            if not probe.interval:
+                self._look_up(core, probe, now)
                 continue
             question = probe.question
             if question is not None and question.open:
@@ -208,9 +232,20 @@ class Gateways:
             if now - probe.asked >= probe.pause:
                 self._ask(core, probe, now)
 
+    def _look_up(self, core: "Core", probe: Probe, now: Instant) -> None:
+        """Look up the name of an address that is not asked whether it is there, but may call."""
+        hop = probe.hop
+        if (
+            isinstance(hop, Destination)
+            and probe.name in self._asking
+            and now - probe.asked >= _LOOK_UP_S
+        ):
+            probe.asked, probe.waits = now, True
+            core.ask(Resolve(core.next_ask(), hop), probe)
+
     def _ask(self, core: "Core", probe: Probe, now: Instant) -> None:
         probe.asked = now
-        hop = next_hop(probe.address.encode())
+        hop = probe.hop
         if hop is None:
             self.failed(core, probe, "its URI leads nowhere", now)
         elif isinstance(hop, tuple):
@@ -222,13 +257,18 @@ class Gateways:
     def resolved(
         self, core: "Core", probe: Probe, places: Sequence[Place] | str, now: Instant
     ) -> None:
-        """DNS has told where an address is, or that it is nowhere."""
+        """DNS has told where an address is, or that it is nowhere; what is not asked is not judged."""
         probe.waits = False
-        if isinstance(places, str) or not places:
-            self.failed(core, probe, places if isinstance(places, str) else "no address", now)
+        if self._probes.get((probe.name, probe.address)) is not probe:
             return
-        probe.hosts = frozenset(place.host for place in places[:_MOST_HOSTS])
+        if isinstance(places, str) or not places:
+            if probe.interval:
+                self.failed(core, probe, places if isinstance(places, str) else "no address", now)
+            return
+        probe.places = tuple((one.transport, one.host, one.port) for one in places[:_MOST_PLACES])
         self._look_who_calls()
+        if not probe.interval:
+            return
         place = places[0]
         flow = core.flows.reach(place.transport, place.host, place.port, place.server_name)
         self._send(core, probe, flow, now)
@@ -292,6 +332,13 @@ def _close(probe: Probe) -> None:
     if probe.question is not None:
         probe.question.open = False
         probe.answers_to = probe.question.number
+
+
+def _likeness(way: Hop, flow: Flow, port: int) -> tuple[bool, bool, bool]:
+    """Return how well a gateway's place fits the way a call came; see `Gateways.calling`."""
+    transport, _, at = way
+    same = transport is flow.transport
+    return same and at == flow.port, at in (flow.port, port), same
 
 
 def next_address(target: Target) -> Target | None:

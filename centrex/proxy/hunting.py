@@ -1,4 +1,4 @@
-"""Calls that a plan decides over: who is tried, in which order, and what the caller hears at the end.
+"""Calls and other requests that a plan decides over: who is tried, in which order, and what the caller hears at the end.
 
 What a plan makes of a number is `centrex.routing.hunt`; here it meets the registry, and the answers.
 """
@@ -12,16 +12,18 @@ from centrex.proxy.answer import Answer, Outcome
 from centrex.proxy.best_response import best_response
 from centrex.proxy.context import Branch, Context
 from centrex.proxy.forward import is_out_of_time
+from centrex.proxy.named import user_of
 from centrex.registrar.registry import MustAsk
-from centrex.routing.hunt import Stop, hunt
-from centrex.routing.located import is_by_tls, target_groups
+from centrex.routing.dialled import named
+from centrex.routing.hunt import NO_PHONE, NOT_SECURE, Stop, hunt
+from centrex.routing.located import is_by_tls, leads_by_tls, together
 from centrex.routing.plans import NOT_NOW, Match
-from centrex.routing.target import Target
+from centrex.routing.target import Target, request_uri
 from centrex.sip.contact import parse_q
 from centrex.sip.message import Message
 from centrex.sip.nameaddr import NameAddr, parse_name_addr
 from centrex.sip.names import CONTACT
-from centrex.sip.uri import SipUri, TelUri, Uri, is_secure, parse_uri, unescape_user
+from centrex.sip.uri import SipUri, TelUri, Uri, is_secure, parse_uri
 from centrex.sip.via import split_values
 from centrex.trace import Rule
 
@@ -54,9 +56,9 @@ class CoreView:
         found: list[Target] = []
         if not isinstance(bindings, MustAsk):
             usable = [one for one in bindings if not self._secure or is_by_tls(one)]
-            found = [target for group in target_groups(usable) for target in group]
+            found = together(usable, core.contacts.is_silent)
         fixed = core.routes.fixed.get(core.registry.canonical(user))
-        if fixed and (not self._secure or is_secure(fixed)):
+        if fixed and self.may_go(fixed):
             found.append(Target(fixed))
         for target in found:
             target.user = user
@@ -70,6 +72,18 @@ class CoreView:
         """Whether a URI's host is one of ours."""
         return self._core.places.ours.has(uri.host, uri.port or 0)
 
+    def user_of(self, uri: SipUri) -> bytes:
+        """Return the user whom a URI of ours names."""
+
+        def is_somebody(user: bytes) -> bool:
+            return self.knows(user) or bool(self.contacts(user))
+
+        return named(uri, self._core.places.ours.is_domain, is_somebody)
+
+    def may_go(self, uri: bytes) -> bool:
+        """Whether a call may go to a URI of others."""
+        return not self._secure or leads_by_tls(uri)
+
     def gateway_works(self, name: str, address: str) -> bool:
         """Whether a gateway's address answers, as far as is known."""
         return self._core.gateways.works(name, address)
@@ -81,7 +95,7 @@ def has_plan(core: "Core", user: bytes) -> bool:
 
 
 def planned(core: "Core", ctx: Context, now: Instant) -> Match | None:
-    """Return the plan that decides over a call; None where none does."""
+    """Return the plan that decides over a request; None where none does."""
     return _plan_of(core, ctx.user, now)
 
 
@@ -95,7 +109,7 @@ def _plan_of(core: "Core", user: bytes, now: Instant) -> Match | None:
 
 
 def begin(core: "Core", ctx: Context, match: Match, now: Instant) -> Outcome:
-    """Fill in the target groups of a call by its plan, or say why there are none."""
+    """Fill in the target groups of a request by its plan, or say why there are none."""
     routes = core.routes
     view = CoreView(core, now, secure=is_secure(ctx.request_uri))
     may_leave = ctx.trusted or ctx.login is not None
@@ -128,6 +142,8 @@ def verdict(ctx: Context, finals: Sequence[Message]) -> tuple[int, str] | None:
     if not ctx.hunting or not finals:
         return None
     last = best_response(finals)
+    if last.status == 408 and ctx.method != b"INVITE":
+        return None  # it comes too late to be told (RFC 4320 §4.2)
     if last.status in (408, 480, 487) or last.status // 100 == 5:
         return 480, _NOBODY
     return None
@@ -225,7 +241,7 @@ class _Redirected:
             targets = list(view.contacts(user))
             if targets:
                 return [Stop(to, "user", targets)]
-            why = "no phone is registered"
+            why = NO_PHONE
             if not self._core.knows_user(user) and has_plan(self._core, user):
                 why = NOT_NOW
             return self._by_plan(user) or [Stop(to, "user", why=why)]
@@ -234,14 +250,16 @@ class _Redirected:
         if not (ctx.trusted or ctx.login is not None):
             why = "callers who did not log in are not led to other servers"
             return [Stop(to, "outside", why=why)]
-        return [Stop(to, "outside", [Target(raw)])]
+        if not view.may_go(raw):
+            return [Stop(to, "outside", why=NOT_SECURE)]
+        return [Stop(to, "outside", [Target(request_uri(raw))])]
 
     def _ours(self, uri: Uri) -> bytes | None:
         """Return the user or number of ours that a contact names; None where it is elsewhere."""
         if isinstance(uri, TelUri):
             return self._core.places.number(uri) or None
         if isinstance(uri, SipUri) and self._view.is_ours(uri):
-            return unescape_user(uri.user)
+            return user_of(self._core, uri, self._now)
         return None
 
     def _by_plan(self, user: bytes) -> list[Stop]:
@@ -269,5 +287,5 @@ class _Redirected:
             return False
         bindings = core.registry.lookup(target.user or self._ctx.user, self._now)
         return not isinstance(bindings, MustAsk) and any(
-            one.contact == target.uri for one in bindings
+            request_uri(one.contact) == target.uri for one in bindings
         )

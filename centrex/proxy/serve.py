@@ -8,6 +8,7 @@ from centrex.base.networks import Networks
 from centrex.events import Kind, Severity
 from centrex.proxy.answer import DONE, Answer, Outcome
 from centrex.proxy.context import Context
+from centrex.proxy.named import user_of
 from centrex.proxy.subscribe import ALLOW_EVENTS, subscribe
 from centrex.registrar.binding import Binding, Change, ChangeKind
 from centrex.registrar.register import Options, register
@@ -16,9 +17,10 @@ from centrex.registrar.registry import MustAsk
 from centrex.registrar.renewal import renew
 from centrex.routing.next_hop import next_hop
 from centrex.sip import usual
+from centrex.sip.host import bracketed
 from centrex.sip.names import PATH, REQUIRE
 from centrex.sip.tokens import parse_option_tags
-from centrex.sip.uri import SipUri, address_of_record, parse_uri, unescape_user
+from centrex.sip.uri import SipUri, parse_uri
 from centrex.trace import Rule
 
 if TYPE_CHECKING:
@@ -76,7 +78,8 @@ def _register(core: "Core", ctx: Context, now: Instant) -> Outcome:
     to = _registrant(core, ctx)
     if isinstance(to, Answer):
         return to
-    user, aor = unescape_user(to.user), address_of_record(to)
+    user = user_of(core, to, now)
+    aor = b"sip:%b@%b" % (user, bracketed(to.host))
     present = core.registry.lookup(user, now)
     if isinstance(present, MustAsk):
         return Answer(503, Rule.REGISTRATION_REFUSED, aor, 503, "the registry is away")

@@ -11,15 +11,17 @@ from centrex.base import Instant
 from centrex.proxy import call_life, gateway_login, gateways, hunting, lamp_life, leg
 from centrex.proxy.answer import Answer
 from centrex.proxy.best_response import best_response, merge_challenges
-from centrex.proxy.context import Branch, Context, NumberedBranch
+from centrex.proxy.context import Branch, Context, NumberedBranch, open_branch
 from centrex.proxy.forward import (
     CANCEL_UNHEARD,
     CROSSED,
     RING,
-    TIMER_C,
     enter_instead,
     is_out_of_time,
     next_group,
+    ring_s_of,
+    silence_s,
+    tenths,
     try_alternative,
 )
 from centrex.routing.target import Target
@@ -236,9 +238,11 @@ def try_elsewhere(core: "Core", branch: Branch, why: str, now: Instant) -> bool:
         now: The time.
     """
     ctx = branch.context
+    if is_out_of_time(ctx, now):
+        return False
     if not branch.alternatives:
         return _next_address(core, branch, why, now)
-    successor = Branch(ctx, branch.target, now, branch.ring_s)
+    successor = open_branch(ctx, branch.target, now, ring_s_of(core, ctx, branch.target, now))
     successor.alternatives, branch.alternatives = branch.alternatives, []
     branch.over = True
     ctx.branches.append(successor)
@@ -379,6 +383,12 @@ def on_silence(core: "Core", branch: Branch, now: Instant) -> None:
     client = branch.client
     if branch.over or client is None:
         return
+    silent_s = silence_s(core, branch)
+    if not client.invite:
+        # it may still answer; whoever takes it first has it
+        if not try_elsewhere(core, branch, silence(silent_s), now) and branch.context.groups:
+            branch_failed(core, branch, 408, Rule.TARGET_SILENT, silent_s, now)
+        return
     if branch.heard or (branch.context.to_tag and not branch.context.cancelled):
         # within a dialog silence ends the call (§12.2.1.2), so it lasts until timer B says so
         on_rung(core, branch, now)
@@ -387,7 +397,6 @@ def on_silence(core: "Core", branch: Branch, now: Instant) -> None:
         client.state = State.PROCEEDING  # no more repetitions, but it may still answer
     branch.cancel_wanted = True
     core.layer.timers.arm(core.timing.timeout, now, branch, CANCEL_UNHEARD)
-    silent_s = core.patience.start_response_s
     if try_elsewhere(core, branch, silence(silent_s), now):
         return
     branch_failed(core, branch, 408, Rule.TARGET_SILENT, silent_s, now)
@@ -399,15 +408,15 @@ def silence(seconds: float) -> str:
 
 
 def on_rung(core: "Core", branch: Branch, now: Instant) -> None:
-    """Look whether a ringing target has had its time (rollover, final answer, timer C)."""
+    """Look whether a ringing target has had its time (rollover, final answer), which is our timer C."""
     if branch.over:
         return
     rung = now - branch.began
-    heard = branch.heard or branch.began
-    left = min(branch.ring_s - rung, TIMER_C - (now - heard))
+    left = branch.ring_s - rung
     if left > _GRAIN:
-        # whole seconds and at most a minute at a time: timers are to be of few durations
-        core.layer.timers.arm(min(_LOOK_AGAIN, math.ceil(left - _GRAIN)), now, branch, RING)
+        # whole seconds as long as there are any, at most a minute at a time: timers are of few durations
+        soon = float(int(left)) if left >= 1 else tenths(left)
+        core.layer.timers.arm(min(_LOOK_AGAIN, soon), now, branch, RING)
         return
     send_cancel(core, branch, now, _RANG_OUT)
     ctx = branch.context

@@ -13,8 +13,8 @@ from typing import Final, Protocol
 from centrex.base import PeerError
 from centrex.routing.plans import NOT_NOW, Match, Plans
 from centrex.routing.settings import Gateway, Step
-from centrex.routing.target import Target
-from centrex.sip.uri import SipUri, escape_user, parse_uri, unescape_user
+from centrex.routing.target import Target, request_uri
+from centrex.sip.uri import SipUri, escape_user, parse_uri
 
 _DEEPEST: Final = 8
 """Plans within plans that are followed."""
@@ -22,6 +22,10 @@ MOST_STOPS: Final = 1000
 """Destinations of one hunt, plans within plans included."""
 NO_USER: Final = "there is no such user"
 """Why a name leads nowhere that nobody has."""
+NO_PHONE: Final = "no phone is registered"
+"""Why a user cannot be reached who exists."""
+NOT_SECURE: Final = "the call asks for TLS on all its way"
+"""Why a place is not tried that is reached without TLS."""
 _IS_URI: Final = re.compile(r"sips?:", re.IGNORECASE)
 
 
@@ -36,6 +40,12 @@ class View(Protocol):
 
     def is_ours(self, uri: SipUri) -> bool:
         """Whether a URI's host is one of ours."""
+
+    def user_of(self, uri: SipUri) -> bytes:
+        """Return the user whom a URI of ours names, unescaped."""
+
+    def may_go(self, uri: bytes) -> bool:
+        """Whether a call may go to a URI of others: one that is to be secure goes by TLS only."""
 
     def gateway_works(self, name: str, address: str) -> bool:
         """Whether a gateway's address answers, as far as is known."""
@@ -144,7 +154,7 @@ def _user(to: str, user: bytes, view: View) -> Stop:
     targets = list(view.contacts(user))
     why = ""
     if not targets:
-        why = "no phone is registered" if view.knows(user) else NO_USER
+        why = NO_PHONE if view.knows(user) else NO_USER
     return Stop(to, "user", targets, why)
 
 
@@ -157,8 +167,10 @@ def _uri(to: str, view: View) -> Stop:
     if not isinstance(uri, SipUri):
         return Stop(to, "outside", why="it is no SIP URI")
     if view.is_ours(uri):
-        return _user(to, unescape_user(uri.user), view)
-    return Stop(to, "outside", [Target(raw)])
+        return _user(to, view.user_of(uri), view)
+    if not view.may_go(raw):
+        return Stop(to, "outside", why=NOT_SECURE)
+    return Stop(to, "outside", [Target(request_uri(raw))])
 
 
 def _gateway(number: str, gateway: Gateway, view: View) -> Stop:
@@ -166,8 +178,11 @@ def _gateway(number: str, gateway: Gateway, view: View) -> Stop:
     to = f"{number}@{gateway.name}"
     if not gateway.enabled:
         return Stop(to, "gateway", why=f"the gateway {gateway.name} is switched off")
-    works = {one: view.gateway_works(gateway.name, one) for one in gateway.addresses}
-    addresses = sorted(gateway.addresses, key=lambda one: not works[one])
+    addresses = [one for one in gateway.addresses if view.may_go(one.encode())]
+    if not addresses:
+        return Stop(to, "gateway", why=NOT_SECURE)
+    works = {one: view.gateway_works(gateway.name, one) for one in addresses}
+    addresses.sort(key=lambda one: not works[one])
     uris = [with_user(address, number) for address in addresses]
     target = Target(uris[0])
     target.others, target.gateway = tuple(uris[1:]), gateway.name

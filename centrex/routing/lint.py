@@ -10,13 +10,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Final
 
-from centrex.base import PeerError
+from centrex.base import PeerError, Transport
+from centrex.routing.dialled import named
 from centrex.routing.languages import Language
+from centrex.routing.next_hop import Hop, next_hop
 from centrex.routing.patterns import PatternSet, compile_pattern
 from centrex.routing.plans import Match, Plans, Rule
+from centrex.routing.rfc3263 import Destination
 from centrex.routing.settings import GROUP, DirectorySettings, Gateway, Plan, RoutingSettings, Step
 from centrex.routing.times import parse_times
-from centrex.sip.uri import SipUri, parse_uri, unescape_user
+from centrex.sip.uri import SipUri, parse_uri
 
 Finding = tuple[str, str]
 """The dotted key and what is odd about it."""
@@ -100,6 +103,33 @@ def _gateways(settings: RoutingSettings) -> Iterator[Finding]:
             )
         if gateway.enabled and gateway.password.get_secret_value() and not gateway.login:
             yield f"{where}.login", f"is empty: the password of {gateway.name} is never used"
+    yield from _alike(settings)
+
+
+def _alike(settings: RoutingSettings) -> Iterator[Finding]:
+    """Yield where calls from two gateways cannot be told apart, each of which has a login."""
+    seen: dict[Hop, str] = {}
+    for number, gateway in enumerate(settings.gateways):
+        if not gateway.enabled or not gateway.login:
+            continue
+        for address in gateway.addresses:
+            place = _place(address)
+            first = seen.setdefault(place, gateway.name) if place else gateway.name
+            if first != gateway.name:
+                yield (
+                    f"routing.gateways[{number}].addresses",
+                    f"{address} is an address of {first} as well: within calls that come in from there "
+                    f"the login of {first} is used",
+                )
+
+
+def _place(address: str) -> Hop | None:
+    """Return transport, host and port of a gateway's address; port 0 where DNS tells it."""
+    hop = next_hop(address.encode())
+    if not isinstance(hop, Destination):
+        return hop
+    secure = Transport.TLS if hop.secure else Transport.UDP
+    return hop.transport or secure, hop.host, hop.port or 0
 
 
 def _unreachable(
@@ -207,16 +237,26 @@ def _odd(step: Step, gateways: Mapping[str, Gateway], named: Set[str], known: Kn
 
 
 def _odd_uri(to: str, known: Known) -> str:
-    if known.users is None or GROUP.search(to):
-        return ""
     try:
-        uri = parse_uri(to.encode())
+        uri = parse_uri(GROUP.sub("0", to).encode())
     except PeerError:
+        return ""
+    if isinstance(uri, SipUri) and uri.headers:
+        return f"what follows its ? is not sent: {uri.headers.decode('utf-8', 'replace')}"
+    if known.users is None or GROUP.search(to):
         return ""
     if not isinstance(uri, SipUri) or uri.host.decode("latin-1").lower() not in known.hosts:
         return ""
-    user = unescape_user(uri.user).decode("utf-8", "replace")
-    return "" if known.canonical(user) in known.users else f"there is no user {user} here"
+    users = known.users
+
+    def is_domain(host: bytes) -> bool:
+        return host.decode("latin-1") in known.hosts
+
+    def is_somebody(user: bytes) -> bool:
+        return known.canonical(user.decode("utf-8", "replace")) in users
+
+    user = named(uri, is_domain, is_somebody)
+    return "" if is_somebody(user) else f"there is no user {user.decode('utf-8', 'replace')} here"
 
 
 def _taken(plans: Plans, known: Known) -> Iterator[Finding]:

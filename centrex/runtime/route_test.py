@@ -3,10 +3,12 @@
 import datetime as dt
 import time
 import zoneinfo
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from centrex.base import Instant, PeerError
+from centrex.config.htdigest import logins
 from centrex.config.model import Config
 from centrex.proxy.hunting import CoreView
 from centrex.routing.dialled import dialled
@@ -71,9 +73,9 @@ def of_engine(
     config, routes = (
         (engine.config, core.routes) if edited is None else (edited, make_routes(edited))
     )
-    question = _question(config, params, is_known=lambda user: _is_there(view, user))
+    question = _question(config, params, is_known=lambda user: _is_there(view, user), live=True)
     answer = try_route(question, routes.plans, routes.gateways, view, _limits(config))
-    return {**answer, "live": True, "edited": edited is not None}
+    return {**answer, "edited": edited is not None}
 
 
 def _is_there(view: CoreView, user: bytes) -> bool:
@@ -86,19 +88,22 @@ def of_config(config: Config, params: dict[str, Any]) -> dict[str, Any]:
 
     Raises:
         CommandRefused: A parameter makes no sense.
+        OSError: The credentials file cannot be read.
     """
     routes = make_routes(config)
 
     def canonical(name: str) -> str:
         return name if config.registrar.case_sensitive else name.lower()
 
-    users = _users(config)
+    users = _users(config) | {canonical(name) for name in _filed(config)}
     fixed = {user.decode(): contact.decode() for user, contact in routes.fixed.items()}
     hosts = (config.network.domain, *config.network.aliases)
     view = StandingView(users, fixed, hosts, canonical)
-    question = _question(config, params, is_known=lambda user: canonical(user.decode()) in users)
+    question = _question(
+        config, params, is_known=lambda user: canonical(user.decode()) in users, live=False
+    )
     answer = try_route(question, routes.plans, routes.gateways, view, _limits(config))
-    return {**answer, "live": False, "edited": False}
+    return {**answer, "edited": False}
 
 
 def _users(config: Config) -> set[str]:
@@ -107,6 +112,12 @@ def _users(config: Config) -> set[str]:
     for row in config.auth.credentials:
         names |= set(row.users or (row.login,))
     return names if config.registrar.case_sensitive else {name.lower() for name in names}
+
+
+def _filed(config: Config) -> Collection[str]:
+    """Return the logins of the credentials file."""
+    file = config.auth.credentials_file
+    return logins(Path(file), config.realm)[0] if file else ()
 
 
 def _limits(config: Config) -> Limits:
@@ -132,21 +143,35 @@ def _dialled(config: Config, raw: str) -> str:
     return number.decode()
 
 
-def _question(config: Config, params: dict[str, Any], *, is_known: Any) -> Question:
+def _question(
+    config: Config, params: dict[str, Any], *, is_known: Callable[[bytes], bool], live: bool
+) -> Question:
     number, caller, at = (str(params.get(name, "")) for name in ("number", "from", "at"))
     if not number or len(number) > _LONGEST:
         raise CommandRefused("invalid", f"number is what is called, of 1 to {_LONGEST} characters")
     if number[:4].lower() == "tel:":
         number = _dialled(config, number)
-    zone = zoneinfo.ZoneInfo(config.routing.time_zone) if config.routing.time_zone else None
-    try:
-        when = dt.datetime.fromisoformat(at) if at else dt.datetime.now(zone)
-    except ValueError as error:
-        raise CommandRefused("invalid", "at is a time such as 2026-12-24T18:30") from error
-    if when.tzinfo is not None:
-        when = when.astimezone(zone)
+    when, zone = _when(at, config.routing.time_zone)
     if caller and not is_known(caller.encode()):
         raise CommandRefused("not-found", f"there is no user {caller}")
     # with passwords off nobody logs in: only a source in auth.trusted counts as ours
     may_leave = bool(caller) and (config.auth.enabled or bool(config.auth.trusted))
-    return Question(number=number, when=when, may_leave=may_leave)
+    return Question(number=number, when=when, zone=zone, may_leave=may_leave, live=live)
+
+
+def _when(at: str, name: str) -> tuple[dt.datetime, str]:
+    """Return a time in the zone of the plans, and that zone's name.
+
+    Args:
+        at: In ISO 8601, in that zone where it names none; "" for now.
+        name: `routing.time_zone`; "" for the machine's own.
+    """
+    zone = zoneinfo.ZoneInfo(name) if name else None
+    try:
+        when = dt.datetime.fromisoformat(at) if at else dt.datetime.now(dt.UTC)
+        if when.tzinfo is None and zone is not None:
+            when = when.replace(tzinfo=zone)
+        when = when.astimezone(zone)
+    except (ValueError, OverflowError) as error:
+        raise CommandRefused("invalid", "at is a time such as 2026-12-24T18:30") from error
+    return when, name or f"this machine's, {when.tzname()}"

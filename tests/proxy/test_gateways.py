@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from centrex.base import Transport
+from centrex.proxy.context import Context
 from centrex.proxy.hunting import CoreView
 from centrex.routing.hunt import hunt
 from centrex.routing.rfc3263 import Target as Place
@@ -43,6 +44,12 @@ def answer(proxy: Proxy, sent: list[Any], host: str, status: int) -> None:
 
 def works(proxy: Proxy) -> list[bool]:
     return [probe.works for probe in proxy.core.gateways.probes]
+
+
+def calling(proxy: Proxy, host: str) -> str:
+    """Return which gateway a call from a host counts as."""
+    ctx = Context(b"INVITE", b"sip:alice@example.com", proxy.flows.get(host, 5060), b"c", [])
+    return proxy.core.gateways.calling(ctx)
 
 
 def test_each_address_is_asked_in_its_time(proxy: Proxy) -> None:
@@ -246,6 +253,41 @@ def test_a_name_is_looked_up(proxy: Proxy) -> None:
     (ask,) = proxy.core.asks
     proxy.core.answer(ask.id, "no such name", proxy.now)
     assert works(proxy) == [False]
+
+
+def test_the_name_of_one_that_is_not_asked_is_looked_up_all_the_same(proxy: Proxy) -> None:
+    """It may call, and ask who speaks to it: so it is to be known by its address."""
+    row = {**ROW, "addresses": ("sip:gw.example.net",), "check_interval": 0}
+    planned(proxy, PLAN, gateways=[row])
+    tick(proxy)
+    assert not proxy.core.asks, "who asks nobody need not be known"
+    planned(proxy, PLAN, gateways=[{**row, "login": "us", "password": "secret"}])
+    for address in (ONE, TWO):
+        assert not tick(proxy)
+        (ask,) = proxy.core.asks
+        proxy.core.asks.clear()
+        proxy.core.answer(ask.id, [Place(Transport.UDP, address, 5060, "")], proxy.now)
+        assert calling(proxy, address) == "pstn"
+        assert calling(proxy, TWO if address == ONE else ONE) == ""
+        assert not proxy.taken(), "it is not asked whether it is there"
+        proxy.now += 59
+        assert not tick(proxy)
+        assert not proxy.core.asks
+        proxy.now += 1
+    tick(proxy)
+    proxy.core.answer(proxy.core.asks[0].id, "no such name", proxy.now)
+    assert calling(proxy, TWO) == "pstn"
+    assert works(proxy) == [True], "what is not asked is not judged"
+    assert not any("gateway" in event.name for event in proxy.core.events)
+
+
+def test_of_one_that_was_taken_out_nothing_is_told(proxy: Proxy) -> None:
+    planned(proxy, PLAN, gateways=[{**ROW, "addresses": ("sip:gw.example.net",)}])
+    tick(proxy)
+    (ask,) = proxy.core.asks
+    planned(proxy, PLAN, gateways=[])
+    proxy.core.answer(ask.id, "no such name", proxy.now)
+    assert not any("gateway" in event.name for event in proxy.core.events)
 
 
 def test_what_is_known_outlasts_a_reload(proxy: Proxy) -> None:

@@ -8,7 +8,7 @@ import pytest
 from centrex.routing.lint import Known, lint, lint_directory
 from centrex.routing.settings import DirectorySettings, RoutingSettings
 
-USERS = {"a", "b"}
+USERS = {"a", "b", "+49"}
 TODAY = dt.date(2026, 11, 26)
 
 
@@ -71,6 +71,27 @@ def test_users_that_are_not_all_known() -> None:
     assert not findings({"name": "a", "destinations": ["x"]}, users=None)
 
 
+def test_two_gateways_that_cannot_be_told_apart() -> None:
+    """A call that comes in from there may be either's, and has to be answered for by one login."""
+    row = {"login": "a", "password": "b"}
+    one = {**row, "name": "one", "addresses": ["sip:GW.example:5060", "sip:192.0.2.1"]}
+    for same in ("sip:gw.example:5060", "sip:192.0.2.1:5060", "sip:192.0.2.1;transport=udp"):
+        two = {**row, "name": "two", "addresses": [same]}
+        (said,) = findings(gateways=[one, two])
+        assert said.startswith("routing.gateways[1].addresses")
+        assert f"{same} is an address of one as well" in said
+        assert not findings(gateways=[one, {**two, "login": "", "password": ""}])
+        assert not findings(gateways=[one, {**two, "enabled": False}])
+    for other in ("sip:gw.example:5080", "sip:gw.example:5060;transport=tcp", "sips:192.0.2.1"):
+        assert not findings(gateways=[one, {**row, "name": "two", "addresses": [other]}])
+
+
+def test_what_is_never_sent_of_a_destination() -> None:
+    (said,) = findings({"name": "x", "destinations": ["sip:y@far?Subject=hello"]})
+    assert said == "routing.plans[0].destinations[0]: what follows its ? is not sent: Subject=hello"
+    assert not findings({"name": "x", "destinations": ["sip:a?b@far"]})
+
+
 def test_two_gateways_of_one_name() -> None:
     gateway = {"name": "gw", "addresses": ["sip:gw"]}
     assert "already the name" in findings(gateways=[gateway, gateway])[0]
@@ -85,7 +106,10 @@ def test_what_is_not_odd() -> None:
         {"pattern": r"9(\d*)", "destinations": ["b"]},
         {"pattern": "[ab]", "destinations": [r"\0", "b"]},
         {"pattern": r"7\d", "destinations": [{"to": "a", "expand": True}]},
-        {"name": "b", "destinations": ["sip:B@here", "sip:ghost@there"]},
+        {
+            "name": "b",
+            "destinations": ["sip:B@here", "sip:ghost@there", "sip:+4-9@here;user=phone"],
+        },
         {"name": "c", "destinations": ["b"], "times": ["2020-01-01", "2026-11-25", "sat"]},
     )
 

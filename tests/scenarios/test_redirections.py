@@ -33,6 +33,18 @@ def test_a_redirection_is_handed_back(proxy: Proxy, people: dict[str, Phone]) ->
     people["alice"].gets(sent, "302")
 
 
+def test_in_a_plan_it_is_as_if_that_destination_were_busy(
+    proxy: Proxy, people: dict[str, Phone]
+) -> None:
+    planned(proxy, hunted("desk", "mobile"))
+    desk = people["desk"].gets(people["alice"].calls("sales"), "INVITE")
+    extra = "Contact: <sip:voicemail@example.com>\n"
+    sent = people["desk"].says(desk, 302, extra=extra)
+    assert invites(sent) == [MOBILE]
+    sent = people["mobile"].says(people["mobile"].gets(sent, "INVITE"), 302, extra=extra)
+    assert b"sip:voicemail@example.com" in people["alice"].gets(sent, "302")
+
+
 def test_or_followed(proxy: Proxy, people: dict[str, Phone]) -> None:
     planned(proxy, hunted("desk", "voicemail"), follows=True)
     desk = people["desk"].gets(people["alice"].calls("sales"), "INVITE")
@@ -52,6 +64,32 @@ def test_or_followed_to_a_telephone_number(proxy: Proxy, people: dict[str, Phone
     desk = people["desk"].gets(people["alice"].calls("desk"), "INVITE")
     extra = "Contact: <tel:4711;phone-context=far.example>;q=1, <tel:47-11>;q=0.5\n"
     assert invites(people["desk"].says(desk, 302, extra=extra)) == ["192.0.2.50"]
+    more = {"branch": "z9hG4bK2", "call_id": "c2"}
+    desk = people["desk"].gets(people["alice"].calls("desk", **more), "INVITE")
+    extra = "Contact: <sip:47-11@example.com;user=phone>\n"
+    assert invites(people["desk"].says(desk, 302, extra=extra)) == ["192.0.2.50"]
+
+
+def test_of_a_contact_only_what_may_stand_in_a_request_line_is_used(
+    proxy: Proxy, people: dict[str, Phone]
+) -> None:
+    """RFC 3261 §16.6 step 2: by a redirection, by a plan, by a registration."""
+    odd = "sip:x@203.0.113.9;method=INVITE?Subject=a&Priority=urgent"
+    again = Phone(proxy, "again", "203.0.113.9", register=False)
+    contact = f"Contact: <{odd}>"
+    more: dict[str, Any] = {"target": f"sip:again@{DOMAIN}", "call_id": "r", "extra": contact}
+    ((_, ok),) = again.sends("REGISTER", f"sip:{DOMAIN}", **more)
+    assert odd.encode() in ok, "it is kept as it came"
+    row = {"name": "odd", "destinations": (odd,)}
+    planned(proxy, row, follows=True)
+    desk = people["desk"].gets(people["alice"].calls("desk"), "INVITE")
+    found = people["desk"].says(desk, 302, extra=f"Contact: <{odd}>\n")
+    for user in ("odd", "again"):
+        found += people["alice"].calls(user, branch=f"z9hG4bK{user}", call_id=user)
+    invites_there = [data for flow, data in found if flow.host == "203.0.113.9"]
+    assert len(invites_there) == 3
+    for invite in invites_there:
+        assert invite.startswith(b"INVITE sip:x@203.0.113.9 SIP/2.0\r\n")
 
 
 def test_contacts_that_cannot_be_read_are_passed_over(
