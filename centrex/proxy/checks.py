@@ -116,18 +116,26 @@ def _seen_before(core: "Core", message: Message, mark: bytes) -> bool:
 def extensions(core: "Core", ctx: Context, now: Instant) -> Outcome:
     """§16.3 step 5: what the sender demands of proxies."""
     message = ctx.message
-    if not message.at[PROXY_REQUIRE]:
-        return None
-    wanted = parse_option_tags(message.values(PROXY_REQUIRE))
-    missing = [tag for tag in wanted if tag.lower() not in SUPPORTED]
+    return (
+        unsupported(message.values(PROXY_REQUIRE), SUPPORTED) if message.at[PROXY_REQUIRE] else None
+    )
+
+
+def unsupported(values: list[bytes], known: frozenset[bytes] = frozenset()) -> Answer | None:
+    """Return the refusal of demands, where one is not among those known (§8.2.2.3).
+
+    Raises:
+        PeerError: The values are no lists of option tags.
+    """
+    missing = b", ".join(tag for tag in parse_option_tags(values) if tag.lower() not in known)
     if not missing:
         return None
     return Answer(
         420,
         Rule.BAD_EXTENSION,
-        b", ".join(missing),
+        missing,
         words="a demanded extension is not supported",
-        extra=(b"Unsupported: " + b", ".join(missing),),
+        extra=(b"Unsupported: " + missing,),
     )
 
 

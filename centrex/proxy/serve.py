@@ -7,6 +7,7 @@ from centrex.base import Flow, Instant, PeerError, Unavailable
 from centrex.base.networks import Networks
 from centrex.events import Kind, Severity
 from centrex.proxy.answer import DONE, Answer, Outcome
+from centrex.proxy.checks import unsupported
 from centrex.proxy.context import Context
 from centrex.proxy.named import user_of
 from centrex.proxy.subscribe import ALLOW_EVENTS, subscribe
@@ -19,7 +20,6 @@ from centrex.routing.next_hop import next_hop
 from centrex.sip import usual
 from centrex.sip.host import bracketed
 from centrex.sip.names import PATH, REQUIRE
-from centrex.sip.tokens import parse_option_tags
 from centrex.sip.uri import SipUri, parse_uri
 from centrex.trace import Rule
 
@@ -52,26 +52,15 @@ def serve(core: "Core", ctx: Context, now: Instant) -> Outcome:
     if not ctx.for_us:
         return None
     if ctx.method == b"OPTIONS":
-        message = ctx.message
-        if message.at[REQUIRE]:
-            return _unsupported(message.values(REQUIRE))
+        refusal = unsupported(ctx.message.values(REQUIRE))
+        if refusal is not None:
+            return refusal
         core.answer_plain(ctx, 200, ABILITIES, now)
         return DONE
     if ctx.method in (b"BYE", b"CANCEL", b"NOTIFY"):
         return Answer(481, Rule.UNKNOWN_DIALOG, ctx.method, words="there is no such dialog here")
     words = "the server itself takes REGISTER, SUBSCRIBE and OPTIONS only; name a user"
     return Answer(405, Rule.BAD_EXTENSION, ctx.method, words=words, extra=(ALLOW,))
-
-
-def _unsupported(values: list[bytes]) -> Answer:
-    tags = b", ".join(parse_option_tags(values))
-    return Answer(
-        420,
-        Rule.BAD_EXTENSION,
-        tags,
-        words="a required extension is not supported",
-        extra=(b"Unsupported: " + tags,),
-    )
 
 
 def _register(core: "Core", ctx: Context, now: Instant) -> Outcome:

@@ -145,7 +145,7 @@ def test_a_hunt_lights_the_lamps_of_who_is_tried() -> None:
     assert (one.lamp(), two.lamp()) == ([("recipient", "early")], [])
     sent = bob.says(invite, 486)
     pass_time(proxy, *everybody)
-    assert one.lamp() == [("recipient", "terminated")]
+    assert list(one.dialogs.values()) == [("recipient", "terminated", "rejected", ALICE)], "busy"
     assert two.lamp() == [("recipient", "trying")]
     invite = carol.gets(sent, "INVITE")
     carol.says(invite, 180)
