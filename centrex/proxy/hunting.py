@@ -252,6 +252,8 @@ class _Redirected:
                     self._core.decide(self._ctx, (self._now, Rule.PLAN_SKIPPED, stop.to, stop.why))
                 fresh = [target for target in stop.targets if target.uri not in self._tried]
                 self._tried |= {target.uri for target in fresh}
+                for target in fresh:
+                    target.ring_s = target.ring_s or self._branch.target.ring_s
                 if number:
                     groups.append(fresh)
                 else:

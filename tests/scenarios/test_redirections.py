@@ -88,6 +88,15 @@ def test_or_followed_to_a_telephone_number(proxy: Proxy, people: dict[str, Phone
     assert invites(people["desk"].says(desk, 302, extra=extra)) == ["192.0.2.50"]
 
 
+def test_where_a_step_leads_its_time_goes_along(proxy: Proxy, people: dict[str, Phone]) -> None:
+    planned(proxy, hunted({"to": "desk", "ring": 7}, "voicemail"), follows=True)
+    desk = people["desk"].gets(people["alice"].calls("sales"), "INVITE")
+    sent = people["desk"].says(desk, 302, extra="Contact: <sip:mobile@example.com>\n")
+    people["mobile"].says(people["mobile"].gets(sent, "INVITE"), 180)
+    assert not invites(proxy.advance(6.9))
+    assert invites(proxy.advance(0.3)) == [VOICEMAIL]
+
+
 def test_of_a_contact_only_what_may_stand_in_a_request_line_is_used(
     proxy: Proxy, people: dict[str, Phone]
 ) -> None:
