@@ -21,7 +21,7 @@ def route_test(
     ctx: typer.Context,
     *,
     number: Annotated[
-        str, typer.Argument(metavar="NUMBER", help="The number, user or tel: URI called.")
+        str, typer.Argument(metavar="NUMBER", help="The number, user, sip: or tel: URI called.")
     ],
     caller: Annotated[
         str, typer.Option("--from", metavar="USER", help="Who calls; a stranger if not given.")

@@ -123,7 +123,7 @@ def prepare(core: "Core", ctx: Context) -> None:
 
 def start(core: "Core", ctx: Context, now: Instant) -> None:
     """Send a request to its first group of targets."""
-    ctx.patience = core.patience
+    ctx.patience, ctx.routes = core.patience, core.routes
     if ctx.method == b"INVITE":
         core.respond_plain(ctx, 100, now)
     groups = ctx.groups

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _MOST_REDIRECTED: Final = 5
 """Redirections that are followed for one call, and contacts of each."""
 _DECLINED: Final = 603
+_FOLLOWED: Final = frozenset({300, 301, 302})
 _NOBODY: Final = "nobody answered at any of the destinations"
 _NONE_USABLE: Final = "none of the plan's destinations can be reached"
 
@@ -130,7 +131,9 @@ def begin(core: "Core", ctx: Context, match: Match, now: Instant) -> Outcome:
 
 def ends_hunt(core: "Core", ctx: Context, status: int) -> bool:
     """Whether a 6xx ends a call's hunt (RFC 3261 §16.7 step 5 would end any)."""
-    return not ctx.hunting or (status == _DECLINED and core.routes.decline_ends)
+    if not ctx.hunting:
+        return True
+    return status == _DECLINED and (ctx.routes or core.routes).decline_ends
 
 
 def verdict(ctx: Context, finals: Sequence[Message]) -> tuple[int, str] | None:
@@ -156,20 +159,34 @@ def redirected(core: "Core", ctx: Context, branch: Branch, response: Message, no
     call them who sends the call there; other servers only for those who may call there themselves. A place
     that was tried is not tried again.
     """
-    if not core.routes.follows or ctx.method != b"INVITE" or ctx.to_tag or ctx.call is None:
+    routes = ctx.routes or core.routes
+    if not routes.follows or ctx.method != b"INVITE" or ctx.to_tag or ctx.call is None:
         return False
-    if ctx.redirects >= _MOST_REDIRECTED or ctx.cancelled or is_out_of_time(ctx, now):
+    if ctx.cancelled or is_out_of_time(ctx, now):
         return False
-    way = _Redirected(core, ctx, branch, now)
     groups: list[list[Target]] = []
-    for uris in _contacts(response):
-        groups += way.groups(uris)
+    why = _why_not(ctx, response.status)
+    if not why:
+        way = _Redirected(core, ctx, branch, now)
+        for uris in _contacts(response):
+            groups += way.groups(uris)
+        why = way.why_not
     if not groups:
+        core.decide(ctx, (now, Rule.NOT_FOLLOWED, branch.target.uri, why))
         return False
     ctx.redirects += 1
     core.decide(ctx, (now, Rule.REDIRECTED, branch.target.uri, groups[0][0].uri))
     ctx.groups = [*groups, *ctx.groups]
     return True
+
+
+def _why_not(ctx: Context, status: int) -> str:
+    """Return why a redirection is not followed, wherever it leads; empty where it may be."""
+    if ctx.redirects >= _MOST_REDIRECTED:
+        return f"{_MOST_REDIRECTED} redirections of this call were followed already"
+    if status not in _FOLLOWED:  # §21.3.4, §21.3.5
+        return f"{status} asks for something else than another place to call"
+    return ""
 
 
 def _contacts(response: Message) -> list[list[bytes]]:
@@ -213,16 +230,30 @@ class _Redirected:
         self._core, self._ctx, self._branch, self._now = core, ctx, branch, now
         self._view = CoreView(core, now, secure=is_secure(ctx.request_uri))
         self._tried = {branch.target.uri for branch in ctx.branches}
+        self._found = self._named = False
+
+    @property
+    def why_not(self) -> str:
+        """Return why no place is left, where none is."""
+        if not self._named:
+            return "it names no place"
+        if not self._found:
+            return "no place it names can be called"
+        return "it names no place that was not tried already"
 
     def groups(self, uris: Sequence[bytes]) -> list[list[Target]]:
         """Return the places of contacts that are tried together; later stops of plans follow."""
         groups: list[list[Target]] = [[]]
         for uri in uris:
+            self._named = True
             for number, stop in enumerate(self._stops(uri)):
+                self._found = self._found or bool(stop.targets)
                 if stop.why:
                     self._core.decide(self._ctx, (self._now, Rule.PLAN_SKIPPED, stop.to, stop.why))
                 fresh = [target for target in stop.targets if target.uri not in self._tried]
                 self._tried |= {target.uri for target in fresh}
+                for target in fresh:
+                    target.ring_s = target.ring_s or self._branch.target.ring_s
                 if number:
                     groups.append(fresh)
                 else:

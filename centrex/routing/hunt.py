@@ -20,6 +20,8 @@ _DEEPEST: Final = 8
 """Plans within plans that are followed."""
 MOST_STOPS: Final = 1000
 """Destinations of one hunt, plans within plans included."""
+MOST_WALKED: Final = 2000
+"""Plans within plans that are walked for one hunt."""
 NO_USER: Final = "there is no such user"
 """Why a name leads nowhere that nobody has."""
 NO_PHONE: Final = "no phone is registered"
@@ -91,41 +93,70 @@ def hunt(
         when: The local time.
         may_leave: Whether the caller may be led to other servers by a pattern.
     """
-    stops: list[Stop] = []
-    _walk(match, plans, gateways, view, when, stops, [match.rule.number], may_leave=may_leave)
-    return stops
+    walk = _Walk(plans, gateways, view, when)
+    walk.follow(match, may_leave=may_leave)
+    return walk.stops
 
 
-def _walk(
-    match: Match,
-    plans: Plans,
-    gateways: Mapping[str, Gateway],
-    view: View,
-    when: dt.datetime,
-    stops: list[Stop],
-    path: list[int],
-    *,
-    may_leave: bool,
-) -> None:
-    plan = match.rule.plan
-    leaves = may_leave or bool(plan.name) or plan.strangers
-    for step in match.rule.steps:
-        if len(stops) >= MOST_STOPS:
-            return
-        inner = None
-        if step.expand and not _IS_URI.match(step.to):
-            inner = plans.find(match.filled(step.to), lambda: when)
-        if inner is None:
-            stop = _stop(match, step, gateways, view, leaves=leaves)
-            if stop.why == NO_USER and step.expand and plans.has_name(stop.to):
-                stop.why = NOT_NOW
-            stops.append(stop)
-        elif inner.rule.number in path or len(path) >= _DEEPEST:
-            stops.append(Stop(match.filled(step.to), "user", why="its plan leads back here"))
-        else:
-            path.append(inner.rule.number)
-            _walk(inner, plans, gateways, view, when, stops, path, may_leave=leaves)
-            path.pop()
+class _Walk:
+    """One way through a plan, and through the plans that stand in it.
+
+    Args:
+        plans: All plans.
+        gateways: The gateways by name.
+        view: Who can be reached here.
+        when: The local time.
+
+    Attributes:
+        stops: What was found.
+    """
+
+    def __init__(
+        self, plans: Plans, gateways: Mapping[str, Gateway], view: View, when: dt.datetime
+    ) -> None:
+        self._plans, self._gateways, self._view, self._when = plans, gateways, view, when
+        self.stops: list[Stop] = []
+        self._path: list[tuple[int, str]] = []
+        self._walked = 0
+
+    def follow(self, match: Match, *, may_leave: bool) -> None:
+        """Add what a plan makes of a number."""
+        self._walked += 1
+        self._path.append(_here(match))
+        plan = match.rule.plan
+        leaves = may_leave or bool(plan.name) or plan.strangers
+        for step in match.rule.steps:
+            if len(self.stops) >= MOST_STOPS or self._walked > MOST_WALKED:
+                break
+            inner = None
+            if step.expand and not _IS_URI.match(step.to):
+                inner = self._plans.find(match.filled(step.to), lambda: self._when)
+            if inner is None:
+                self._add(match, step, leaves=leaves)
+            elif why := self._why_not(inner):
+                self.stops.append(Stop(match.filled(step.to), "user", why=why))
+            else:
+                self.follow(inner, may_leave=leaves)
+        self._path.pop()
+
+    def _why_not(self, inner: Match) -> str:
+        if _here(inner) in self._path or len(self._path) >= _DEEPEST:
+            return "its plan leads back here"
+        if self._walked >= MOST_WALKED:
+            self._walked += 1
+            return "there are too many plans within plans"
+        return ""
+
+    def _add(self, match: Match, step: Step, *, leaves: bool) -> None:
+        stop = _stop(match, step, self._gateways, self._view, leaves=leaves)
+        if stop.why == NO_USER and step.expand and self._plans.has_name(stop.to):
+            stop.why = NOT_NOW
+        self.stops.append(stop)
+
+
+def _here(match: Match) -> tuple[int, str]:
+    """Return where in a walk a plan stands: one by pattern may lead to another number of its own."""
+    return match.rule.number, match.groups[0] if match.rule.plan.pattern else ""
 
 
 def _stop(

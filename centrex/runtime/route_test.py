@@ -1,28 +1,31 @@
 """`route.test`: what would become of a call now, asked of a running engine or of a configuration."""
 
 import datetime as dt
+import re
 import time
 import zoneinfo
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from centrex.base import Instant, PeerError
 from centrex.config.htdigest import logins
 from centrex.config.model import Config
 from centrex.proxy.hunting import CoreView
 from centrex.routing.dialled import dialled
+from centrex.routing.hunt import View
 from centrex.routing.target import Target
 from centrex.routing.tester import Limits, Question, StandingView, try_route
 from centrex.runtime.control import CommandRefused
 from centrex.runtime.policy import make_routes
-from centrex.sip.uri import TelUri, parse_uri
+from centrex.sip.uri import SipUri, TelUri, parse_uri
 
 if TYPE_CHECKING:
     from centrex.proxy.core import Core
     from centrex.runtime.engine import Engine
 
-_LONGEST = 256
+_LONGEST: Final = 256
+_IS_URI: Final = re.compile("(?:sips?|tel):", re.IGNORECASE)
 
 
 class EditedView(CoreView):
@@ -73,12 +76,12 @@ def of_engine(
     config, routes = (
         (engine.config, core.routes) if edited is None else (edited, make_routes(edited))
     )
-    question = _question(config, params, is_known=lambda user: _is_there(view, user), live=True)
+    question = _question(config, params, view, live=True)
     answer = try_route(question, routes.plans, routes.gateways, view, _limits(config))
     return {**answer, "edited": edited is not None}
 
 
-def _is_there(view: CoreView, user: bytes) -> bool:
+def _is_there(view: View, user: bytes) -> bool:
     """Whether somebody may call as a user: one that exists, or is registered without a password."""
     return view.knows(user) or bool(view.contacts(user))
 
@@ -97,11 +100,10 @@ def of_config(config: Config, params: dict[str, Any]) -> dict[str, Any]:
 
     users = _users(config) | {canonical(name) for name in _filed(config)}
     fixed = {user.decode(): contact.decode() for user, contact in routes.fixed.items()}
-    hosts = (config.network.domain, *config.network.aliases)
+    network = config.network
+    hosts = (network.domain, *network.aliases, *network.address)
     view = StandingView(users, fixed, hosts, canonical)
-    question = _question(
-        config, params, is_known=lambda user: canonical(user.decode()) in users, live=False
-    )
+    question = _question(config, params, view, live=False)
     answer = try_route(question, routes.plans, routes.gateways, view, _limits(config))
     return {**answer, "edited": False}
 
@@ -129,30 +131,47 @@ def _limits(config: Config) -> Limits:
     )
 
 
-def _dialled(config: Config, raw: str) -> str:
-    """Return the number that a `tel:` URI names, as a call to it would be looked up."""
-    names = {name.lower().encode() for name in (config.network.domain, *config.network.aliases)}
+def _called(config: Config, view: View, raw: str) -> str:
+    """Return the user or number that is called, as a call to it would be looked up.
+
+    Args:
+        config: The configuration.
+        view: Who can be reached.
+        raw: A user, a number, or a `sip:`, `sips:` or `tel:` URI.
+    """
+    called = raw
+    if _IS_URI.match(raw):
+        called = _named(config, view, raw)
+    if not called or called.lower() == config.registrar.name.lower():
+        raise CommandRefused("not-found", f"{raw} is the server itself: it takes no calls (405)")
+    return called
+
+
+def _named(config: Config, view: View, raw: str) -> str:
     try:
         uri = parse_uri(raw.encode())
     except PeerError as error:
-        raise CommandRefused("invalid", f"{raw} is no telephone number") from error
-    assert isinstance(uri, TelUri)
-    number = dialled(uri, lambda name: name in names)
-    if not number:
-        raise CommandRefused("not-found", "that number is of somebody else's dial plan")
-    return number.decode()
+        raise CommandRefused("invalid", f"{raw} is no address that can be called") from error
+    if isinstance(uri, TelUri):
+        names = {name.lower().encode() for name in (config.network.domain, *config.network.aliases)}
+        number = dialled(uri, lambda name: name in names)
+        if not number:
+            raise CommandRefused("not-found", "that number is of somebody else's dial plan")
+        return number.decode()
+    assert isinstance(uri, SipUri)
+    if not view.is_ours(uri):
+        words = f"{uri.host.decode('latin-1')} is another domain, and is called as it stands: no plan decides"
+        raise CommandRefused("not-found", words)
+    return view.user_of(uri).decode("utf-8", "replace")
 
 
-def _question(
-    config: Config, params: dict[str, Any], *, is_known: Callable[[bytes], bool], live: bool
-) -> Question:
+def _question(config: Config, params: dict[str, Any], view: View, *, live: bool) -> Question:
     number, caller, at = (str(params.get(name, "")) for name in ("number", "from", "at"))
     if not number or len(number) > _LONGEST:
         raise CommandRefused("invalid", f"number is what is called, of 1 to {_LONGEST} characters")
-    if number[:4].lower() == "tel:":
-        number = _dialled(config, number)
+    number = _called(config, view, number)
     when, zone = _when(at, config.routing.time_zone)
-    if caller and not is_known(caller.encode()):
+    if caller and not _is_there(view, caller.encode()):
         raise CommandRefused("not-found", f"there is no user {caller}")
     # with passwords off nobody logs in: only a source in auth.trusted counts as ours
     may_leave = bool(caller) and (config.auth.enabled or bool(config.auth.trusted))

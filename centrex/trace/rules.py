@@ -53,6 +53,7 @@ class Rule(enum.Enum):
     TIME_UP = "time-up"  # (seconds,)
     NOBODY_ANSWERED = "nobody-answered"
     REDIRECTED = "redirected"
+    NOT_FOLLOWED = "not-followed"  # (uri, why)
     LEG_ENDED = "leg-ended"  # (uri, why)
     LEG_LEFT = "leg-left"  # (uri, why)
     GATEWAY_ASKED = "gateway-asked"  # (gateway, status)

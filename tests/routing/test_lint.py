@@ -17,7 +17,8 @@ def findings(*plans: dict[str, Any], gateways: Any = (), users: Any = USERS) -> 
     return [
         f"{key}: {words}"
         for key, words in lint(
-            settings, Known(users=users, canonical=str.lower, hosts={"here"}, today=TODAY)
+            settings,
+            Known(users=users, canonical=str.lower, hosts={"here"}, today=TODAY, registrar="Reg"),
         )
     ]
 
@@ -35,6 +36,15 @@ def test_all_is_well() -> None:
 @pytest.mark.parametrize(
     ("plans", "words"),
     [
+        ([{"name": "a", "destinations": ["b"], "times": ["sat", "mon"]}, {"name": "A", "destinations": ["b"], "times": ["mon"]}], "plans[1]: plan 2 never decides: plan 1"),
+        ([{"pattern": "1", "destinations": ["b"], "times": ["sat"]}, {"pattern": "1", "destinations": ["b"], "times": ["sat"]}], "plans[1]: plan 2 never decides"),
+        ([{"name": "a", "destinations": ["b"], "times": ["mon-sun"]}, {"name": "a", "destinations": ["b"]}], "plans[1]: plan 2 never decides"),
+        ([{"name": "7", "destinations": ["b"]}, {"pattern": "7", "destinations": ["a"]}], "plans[1]: plan 2 never decides: the only number it matches has plan 1 by name"),
+        ([{"pattern": "[7]", "destinations": ["a"]}, {"name": "7", "destinations": ["b"]}], "plans[0]: plan 1 never decides: the only number it matches has plan 2 by name"),
+        ([{"name": "a", "destinations": ["b"], "times": ["sat 2026-12-24", "sun"]}], "plans[0].times[0]: sat 2026-12-24 never holds: none of these dates is one of these days"),
+        ([{"name": "reg", "destinations": ["b"]}], "plans[0].name: is the server's own name: calls to it are refused (405)"),
+        ([{"name": "a", "destinations": [{"to": "70", "expand": True}]}, {"pattern": r"7(\d)", "destinations": [{"to": "75", "expand": True}]}], "plan 2 leads back to itself, 70 for one"),
+        ([{"pattern": r"9(\d+)", "destinations": [{"to": r"99\1", "expand": True}]}], "plan 1 leads back to itself, 90 for one"),
         ([{"name": "a", "destinations": ["b"]}, {"name": "A", "destinations": ["b"]}], "plans[1]: plan 2 never decides: plan 1"),
         ([{"pattern": "1", "destinations": ["b"]}, {"pattern": "1", "destinations": ["b"]}], "plans[1]: plan 2 never decides"),
         ([{"pattern": ".*", "destinations": ["b"]}, {"pattern": "1", "destinations": ["b"]}], "plans[1]: plan 2 never decides"),
@@ -106,6 +116,15 @@ def test_what_is_not_odd() -> None:
         {"pattern": r"9(\d*)", "destinations": ["b"]},
         {"pattern": "[ab]", "destinations": [r"\0", "b"]},
         {"pattern": r"7\d", "destinations": [{"to": "a", "expand": True}]},
+        {"pattern": r"0(\d+)", "destinations": [{"to": r"\1", "expand": True}, "b"]},
+        {"pattern": "[67]7", "destinations": ["b"]},
+        {"name": "67", "destinations": ["b"], "times": ["sat"]},
+        {"name": "67", "destinations": ["a"], "times": ["sat", "sun"]},
+        {
+            "name": "d",
+            "destinations": [{"to": "72", "expand": True}],
+            "times": ["sun 2026-12-20..2026-12-27"],
+        },
         {
             "name": "b",
             "destinations": ["sip:B@here", "sip:ghost@there", "sip:+4-9@here;user=phone"],

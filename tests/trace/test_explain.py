@@ -57,6 +57,7 @@ SAMPLES: dict[Rule, tuple[Any, ...]] = {
     Rule.TIME_UP: (60.0,),
     Rule.NOBODY_ANSWERED: (),
     Rule.REDIRECTED: (TARGET, b"sip:1003@192.0.2.10"),
+    Rule.NOT_FOLLOWED: (TARGET, "it names no place that was not tried already"),
     Rule.LEG_ENDED: (TARGET, "another has the call"),
     Rule.LEG_LEFT: (TARGET, "a name and address is malformed"),
     Rule.GATEWAY_ASKED: ("pstn", 407),

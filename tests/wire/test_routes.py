@@ -91,6 +91,23 @@ def test_a_number_that_leads_nowhere_is_a_finding(server: CentrexServer) -> None
     assert server.command("route", "test", "fair")[0] == 1
 
 
+def test_a_sip_uri_is_looked_up_as_a_call_to_it_would_be(server: CentrexServer) -> None:
+    for running in (True, False):
+        if not running:
+            server.stop()
+        for uri in ("sip:reception@centrex.test", "SIP:recep%74ion@centrex.test;x=y"):
+            assert look_into(server, uri)["plan"]["key"] == "reception"
+        assert look_into(server, "sip:7-0@centrex.test;user=phone")["number"] == "70"
+        for wrong, words in (
+            ("sip:x@far.example", "is called as it stands: no plan decides"),
+            ("sip:centrex.test", "is the server itself"),
+            ("registrar", "is the server itself"),
+            ("sip:[", "is no address"),
+        ):
+            code, _, errors = server.command("route", "test", wrong)
+            assert (code in (1, 2), words in errors) == (True, True), (wrong, errors)
+
+
 def test_the_time_is_told_with_its_zone(server: CentrexServer) -> None:
     plans = [{"name": "fair", "destinations": ["bob"], "times": ["08:00-18:00"]}]
     change(server, routing={"plans": plans, "time_zone": "Asia/Tokyo"})
