@@ -89,6 +89,8 @@ def lint_directory(
             yield where, f"{entry.name} is the registrar's own name, where phones ask who is there"
         if re.search(r"\s", entry.name):
             yield where, f"{entry.name!r} has a space in it: phones can hardly call it"
+        if entry.contact and (words := _astray(entry.contact)):
+            yield f"directory.entries[{number}].contact", words
 
 
 def _gateways(settings: RoutingSettings) -> Iterator[Finding]:
@@ -108,6 +110,9 @@ def _gateways(settings: RoutingSettings) -> Iterator[Finding]:
             )
         if gateway.enabled and gateway.password.get_secret_value() and not gateway.login:
             yield f"{where}.login", f"is empty: the password of {gateway.name} is never used"
+        for place, address in enumerate(gateway.addresses if gateway.enabled else ()):
+            if words := _astray(address):
+                yield f"{where}.addresses[{place}]", words
     yield from _alike(settings)
 
 
@@ -287,11 +292,15 @@ def _odd_uri(to: str, known: Known) -> str:
         uri = parse_uri(GROUP.sub("0", to).encode())
     except PeerError:
         return ""
+    if words := _astray(to):
+        return words
     if isinstance(uri, SipUri) and uri.headers:
         return f"what follows its ? is not sent: {uri.headers.decode('utf-8', 'replace')}"
-    if known.users is None or GROUP.search(to):
-        return ""
     if not isinstance(uri, SipUri) or uri.host.decode("latin-1").lower() not in known.hosts:
+        return ""
+    if not uri.user:
+        return f"names nobody: no user stands before {uri.host.decode('latin-1')}"
+    if known.users is None or GROUP.search(to):
         return ""
     users = known.users
 
@@ -303,6 +312,19 @@ def _odd_uri(to: str, known: Known) -> str:
 
     user = named(uri, is_domain, is_somebody)
     return "" if is_somebody(user) else f"there is no user {user.decode('utf-8', 'replace')} here"
+
+
+def _astray(uri: str) -> str:
+    """Return why nothing can be sent to a SIP URI; empty where it can."""
+    raw = GROUP.sub("0", uri).encode()
+    parsed = parse_uri(raw)
+    wanted = parsed.param(b"transport") if isinstance(parsed, SipUri) else None
+    if not wanted or next_hop(raw) is not None:
+        return ""
+    way = wanted.decode("latin-1").lower()
+    if way == "udp":
+        return "sips: goes by TLS, and not by transport=udp"
+    return f"this server has no transport {way}"
 
 
 def _taken(plans: Plans, known: Known) -> Iterator[Finding]:

@@ -102,6 +102,32 @@ def test_what_is_never_sent_of_a_destination() -> None:
     assert not findings({"name": "x", "destinations": ["sip:a?b@far"]})
 
 
+@pytest.mark.parametrize(
+    ("uri", "words"),
+    [
+        ("sip:a@far;transport=sctp", "this server has no transport sctp"),
+        ("sip:\\1@far;transport=WS", "this server has no transport ws"),
+        ("sips:a@far;transport=udp", "sips: goes by TLS, and not by transport=udp"),
+        ("sip:Here", "names nobody: no user stands before here"),
+    ],
+)
+def test_destinations_that_lead_nowhere(uri: str, words: str) -> None:
+    told = findings({"pattern": r"5(\d)", "destinations": [uri]}, users=None)
+    assert told == [f"routing.plans[0].destinations[0]: {words}"]
+
+
+def test_addresses_that_lead_nowhere() -> None:
+    gateway = {"name": "gw", "addresses": ["sip:a.example", "sip:b.example;transport=sctp"]}
+    (told,) = findings(gateways=[gateway])
+    assert told == "routing.gateways[0].addresses[1]: this server has no transport sctp"
+    assert not findings(gateways=[{**gateway, "enabled": False}])
+    door = {"name": "door", "contact": "sip:door@192.0.2.9;transport=sctp"}
+    settings = DirectorySettings.model_validate({"entries": [door]})
+    assert list(lint_directory(settings, "registrar", str.lower)) == [
+        ("directory.entries[0].contact", "this server has no transport sctp")
+    ]
+
+
 def test_two_gateways_of_one_name() -> None:
     gateway = {"name": "gw", "addresses": ["sip:gw"]}
     assert "already the name" in findings(gateways=[gateway, gateway])[0]
