@@ -10,7 +10,7 @@ from centrex.sip.message import parse
 from centrex.sip.names import MAX_BREADTH, MAX_FORWARDS, VIA
 from centrex.trace import Rule
 from tests.support.calling import Phone, find, names, quiet, rules, start, values
-from tests.support.proxy import DOMAIN, Proxy, respond
+from tests.support.proxy import DOMAIN, Proxy, request, respond
 from tests.support.watcher import Watcher
 
 BOB = f"sip:bob@{DOMAIN}"
@@ -350,6 +350,9 @@ def test_too_large_is_513_and_too_large_a_response_is_dropped(
     assert names(alice.sends("INVITE", BOB, body="x" * 9000)) == ["513"]
     assert Rule.TOO_LARGE in rules(proxy)
     assert names(alice.sends("OPTIONS", BOB, extra="X: y\n" * 600)) == ["513"]
+    whole = request("OPTIONS", BOB, alice.flow, extra="X: " + "y" * 9000)
+    (answer,) = proxy.receive(whole[: proxy.core.max_message + 1], alice.flow)  # as it is read
+    assert start(answer[1]) == "513", "that no empty line is seen is no fault of the sender's"
     data = bob.gets(alice.sends("MESSAGE", BOB), "MESSAGE")
     assert bob.says(data, 200, extra="X: " + "y" * 9000) == []
     assert proxy.statistics.drops["too-large"] == 1
