@@ -7,7 +7,7 @@ failed, and the best of them goes.
 import math
 from typing import TYPE_CHECKING, Final
 
-from centrex.base import Instant
+from centrex.base import Flow, Instant
 from centrex.proxy import call_life, gateway_login, gateways, hunting, lamp_life, leg
 from centrex.proxy.answer import Answer
 from centrex.proxy.best_response import best_response, merge_challenges
@@ -246,11 +246,21 @@ def try_elsewhere(core: "Core", branch: Branch, why: str, now: Instant) -> bool:
     successor.alternatives, branch.alternatives = branch.alternatives, []
     branch.over = True
     ctx.branches.append(successor)
+    following = successor.alternatives[0]
     if try_alternative(core, successor, now):
+        if branch.flow is not None and not isinstance(following, Flow):
+            _next_place(core, branch, branch.flow, why, now)
         return True
     ctx.branches.remove(successor)
     branch.over = False
     return False
+
+
+def _next_place(core: "Core", branch: Branch, flow: Flow, why: str, now: Instant) -> None:
+    """Note that a branch goes on at another place of its target's name."""
+    core.decide(branch.context, (now, Rule.NEXT_ADDRESS, branch.target.uri, flow.name, why))
+    if branch.target.gateway:
+        core.gateways.unserved(branch.target, flow)
 
 
 def _next_address(core: "Core", branch: Branch, why: str, now: Instant) -> bool:
