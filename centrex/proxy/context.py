@@ -252,7 +252,7 @@ class Branch:
             are not.
         side: Which side of that call sent the request.
         described: Whether the request described media.
-        rang: Whether it was cancelled for ringing too long, with nobody left to try.
+        rang: Whether it was cancelled for ringing too long, and what it says to that is waited for.
         ended: The To tags of those who answered too late here, and were hung up.
     """
 

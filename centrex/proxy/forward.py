@@ -323,7 +323,8 @@ def resolved(core: "Core", branch: Branch, places: Sequence[Place] | str, now: I
         why = places if isinstance(places, str) else "the name has no usable address"
         core.branch_failed(branch, 503, Rule.DNS_FAILED, why, now)
         return
-    branch.alternatives = list(places)
+    target = branch.target
+    branch.alternatives = core.gateways.in_order(target, places) if target.gateway else list(places)
     if not try_alternative(core, branch, now):
         core.branch_failed(branch, 503, Rule.TARGET_UNREACHABLE, "no such transport here", now)
 

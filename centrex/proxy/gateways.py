@@ -49,6 +49,8 @@ class Probe:
         asked: When it was asked last.
         since: Since when it is as it is.
         places: Where its name led to when it was looked up last.
+        way: Which of them was asked last.
+        silent: Those that did not answer, or did not serve a call, when they were asked last.
         waits: Whether its name is being looked up.
         question: What it was asked last; None where that could not be sent.
         answers_to: The number of the youngest question that it answered.
@@ -64,9 +66,11 @@ class Probe:
         "name",
         "places",
         "question",
+        "silent",
         "since",
         "status",
         "waits",
+        "way",
         "why",
         "works",
     )
@@ -76,6 +80,8 @@ class Probe:
         self.works, self.status, self.why = True, 0, ""
         self.asked, self.since, self.waits = -math.inf, now, False
         self.places: tuple[Hop, ...] = ()
+        self.way: Hop | None = None
+        self.silent: set[Hop] = set()
         self.question: _Question | None = None
         self.answers_to = self.misses = 0
 
@@ -123,14 +129,14 @@ class _Question(Asked):
         if status < 200 or self.number <= probe.answers_to:
             return
         self.open = False
-        probe.answers_to, probe.misses = self.number, 0
+        probe.answers_to = self.number
         core.gateways.answered(core, probe, status, now)
 
     def failed(self, core: "Core", why: str, now: Instant) -> None:
         """See `Asked`; nothing new where a younger one was answered, or its time was up before."""
         if self.open and self.probe.question is self:
             self.open = False
-            core.gateways.failed(core, self.probe, why, now)
+            core.gateways.unheard(core, self.probe, why, now)
 
 
 class Gateways:
@@ -167,6 +173,7 @@ class Gateways:
                 probe.interval = float(gateway.check_interval)
                 if not probe.interval:
                     probe.works, probe.why, probe.misses = True, "", 0
+                    probe.silent.clear()
                     _close(probe)
                 fresh[key] = probe
         for key, probe in self._probes.items():
@@ -226,9 +233,7 @@ class Gateways:
                 if now - probe.asked < probe.patience:
                     continue
                 question.open = False
-                probe.misses += 1
-                if probe.misses >= _MISSES:
-                    self.failed(core, probe, "it does not answer", now)
+                self.unheard(core, probe, "it does not answer", now, least=_MISSES)
             if now - probe.asked >= probe.pause:
                 self._ask(core, probe, now)
 
@@ -249,7 +254,7 @@ class Gateways:
         if hop is None:
             self.failed(core, probe, "its URI leads nowhere", now)
         elif isinstance(hop, tuple):
-            self._send(core, probe, core.flows.reach(*hop), now)
+            self._send(core, probe, hop, core.flows.reach(*hop), now)
         else:
             probe.waits = True
             core.ask(Resolve(core.next_ask(), hop), probe)
@@ -269,13 +274,14 @@ class Gateways:
         self._look_who_calls()
         if not probe.interval:
             return
-        place = places[0]
+        place = places[probe.misses % len(probe.places)]
         flow = core.flows.reach(place.transport, place.host, place.port, place.server_name)
-        self._send(core, probe, flow, now)
+        self._send(core, probe, place[:3], flow, now)
 
-    def _send(self, core: "Core", probe: Probe, flow: Flow | None, now: Instant) -> None:
+    def _send(self, core: "Core", probe: Probe, way: Hop, flow: Flow | None, now: Instant) -> None:
+        probe.way = way
         if flow is None:
-            self.failed(core, probe, "no such transport here", now)
+            self.unheard(core, probe, "no such transport here", now)
             return
         former = probe.question
         if former is not None and former.client is not None:
@@ -288,10 +294,32 @@ class Gateways:
         """An address has answered; with 503 it says itself that it cannot serve (§21.5.4)."""
         probe.status = status
         if status == 503:
-            self.failed(core, probe, "it answers 503", now)
-        elif not probe.works:
+            self.unheard(core, probe, "it answers 503", now)
+            return
+        probe.misses = 0
+        if probe.way is not None:
+            probe.silent.discard(probe.way)
+        if not probe.works:
             probe.works, probe.why, probe.since = True, "", now
             self._tell(core, probe, "gateway.back", Severity.NOTICE)
+
+    def unheard(
+        self, core: "Core", probe: Probe, why: str, now: Instant, *, least: int = 1
+    ) -> None:
+        """A question came to nothing: the next one goes to the next place, if there is another.
+
+        Args:
+            core: The core.
+            probe: The address.
+            why: Why.
+            now: The time.
+            least: After how many in a row it counts as gone, where its name has no more places than that.
+        """
+        probe.misses += 1
+        if probe.way is not None:
+            probe.silent.add(probe.way)
+        if probe.misses >= max(least, len(probe.ways)):
+            self.failed(core, probe, why, now)
 
     def failed(self, core: "Core", probe: Probe, why: str, now: Instant) -> None:
         """An address cannot be reached."""
@@ -315,6 +343,18 @@ class Gateways:
         address = b"%b:%b" % (scheme, rest.rpartition(b"@")[2])
         probe = self._probes.get((target.gateway, address.decode()))
         return probe if probe is not None and probe.interval else None
+
+    def in_order(self, target: Target, places: Sequence[Place]) -> list[Place]:
+        """Return the places that the name of a gateway's address has, those that are silent at the end."""
+        probe = self._at(target)
+        silent = probe.silent if probe is not None else ()
+        return sorted(places, key=lambda place: place[:3] in silent)
+
+    def unserved(self, target: Target, flow: Flow) -> None:
+        """A call was not served at one of the places of an address, and is tried at the next."""
+        probe = self._at(target)
+        if probe is not None:
+            probe.silent.add((flow.transport, flow.host, flow.port))
 
     def missed(self, core: "Core", target: Target, why: str, now: Instant) -> None:
         """A call was not served at a gateway's address: later ones avoid it until it answers."""

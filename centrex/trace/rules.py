@@ -59,6 +59,7 @@ class Rule(enum.Enum):
     GATEWAY_ASKED = "gateway-asked"  # (gateway, status)
     GATEWAY_REFUSED = "gateway-refused"  # (gateway, why)
     GATEWAY_TRIED = "gateway-tried"  # (uri, gateway, how it is)
+    NEXT_ADDRESS = "next-address"  # (uri, flow, why)
     GATEWAY_SILENT = "gateway-silent"  # (uri, next uri)
     OUTSIDE_TARGET = "outside-target"  # (uri,)
     IN_DIALOG = "in-dialog"  # (method, flow name)

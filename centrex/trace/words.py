@@ -59,6 +59,7 @@ WORDS: Final[Mapping[Rule, str]] = {
     Rule.GATEWAY_ASKED: "the gateway {0} asked who calls ({1}); sent again with its login",
     Rule.GATEWAY_REFUSED: "the gateway {0} asked who calls, and is told nothing more: {1}",
     Rule.GATEWAY_TRIED: "that is an address of the gateway {1}; {2}",
+    Rule.NEXT_ADDRESS: "{1} does not serve {0}: {2}; the next address of its name is tried",
     Rule.GATEWAY_SILENT: "{0} cannot be reached; {1} is tried in its place",
     Rule.OUTSIDE_TARGET: "{0} is another server's; it is passed on there",
     Rule.IN_DIALOG: "{0} belongs to a call that stands; it goes on by {1}",

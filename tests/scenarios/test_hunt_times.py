@@ -105,3 +105,34 @@ def test_timers_are_of_few_durations(proxy: Proxy, people: dict[str, Phone]) -> 
         people["desk"].says(invite, 486)
         proxy.advance(60)
     assert len(proxy.core.layer.timers._queues) - before < 20
+
+
+@pytest.mark.parametrize("obeys", [True, False])
+def test_a_phone_that_is_to_ring_again_may_stop_ringing_first(
+    proxy: Proxy, people: dict[str, Phone], *, obeys: bool
+) -> None:
+    """It would take the second INVITE for a copy of the first: 482, merged request (§8.2.2.2)."""
+    planned(proxy, hunted("desk", "desk", "mobile"))
+    invite = rings(proxy, people["desk"], people["alice"].calls("sales"))
+    proxy.advance(19.9)
+    sent = proxy.advance(0.2)
+    assert names(sent) == ["CANCEL"]
+    if obeys:
+        sent = people["desk"].says(invite, 487)
+        assert names(sent) == ["ACK", "INVITE"]
+    else:
+        assert "INVITE" not in names(proxy.advance(0.3))
+        sent = proxy.advance(0.3)
+        assert "INVITE" in names(sent), "it has half a second"
+    people["desk"].says(next(data for _, data in sent if start(data) == "INVITE"), 180)
+    assert "INVITE" not in names(proxy.advance(19.7))
+    sent = proxy.advance(0.4)
+    assert {"CANCEL", "INVITE"} <= set(names(sent)), "another phone rings at once"
+
+
+def test_an_answer_in_that_half_second_wins(proxy: Proxy, people: dict[str, Phone]) -> None:
+    planned(proxy, hunted("desk", "desk"))
+    invite = rings(proxy, people["desk"], people["alice"].calls("sales"))
+    proxy.advance(20.1)
+    assert names(people["desk"].says(invite, 200)) == ["200"]
+    assert "INVITE" not in names(proxy.advance(5))

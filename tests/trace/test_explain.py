@@ -63,6 +63,7 @@ SAMPLES: dict[Rule, tuple[Any, ...]] = {
     Rule.GATEWAY_ASKED: ("pstn", 407),
     Rule.GATEWAY_REFUSED: ("pstn", "its login is refused"),
     Rule.GATEWAY_TRIED: (TARGET, "pstn", "it answers"),
+    Rule.NEXT_ADDRESS: (TARGET, "udp 198.51.100.1:5060", "it answered 503"),
     Rule.GATEWAY_SILENT: (TARGET, b"sip:1@gw2.example.net"),
     Rule.OUTSIDE_TARGET: (b"sip:bob@example.net",),
     Rule.IN_DIALOG: (b"BYE", FLOW),
