@@ -329,6 +329,7 @@ def route_test(config: "Config", params: Mapping[str, Any]) -> dict[str, Any]:
         params: `number`, and perhaps `from` and `at`; the same as the command `route.test`.
 
     Raises:
+        OSError: The credentials file cannot be read.
         Refused: A parameter makes no sense.
     """
     from centrex.runtime import control, route_test  # noqa: PLC0415 - see `call`

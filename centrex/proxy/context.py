@@ -15,6 +15,7 @@ from centrex.nat import behind_nat
 from centrex.proxy.carried import Carried, Delegated, Undecided
 from centrex.proxy.gateway_numbers import Mark
 from centrex.proxy.patience import Patience
+from centrex.proxy.routes import Routes
 from centrex.routing.target import Target
 from centrex.sip import usual
 from centrex.sip.message import Message, parse
@@ -73,6 +74,7 @@ class Context:
         cancelled: Whether the caller gave up.
         waiting: How many questions are open.
         patience: How long its targets are waited for; as it was when it came.
+        routes: The rules around plans; as they were when it came.
         hunting: Whether a plan has it tried at several destinations, one after the other.
         planned: Whether a plan decided where it goes.
         group_at: Where the branches of the present group begin.
@@ -111,6 +113,7 @@ class Context:
         "redirects",
         "request_uri",
         "routed",
+        "routes",
         "server",
         "tale",
         "to_tag",
@@ -149,6 +152,7 @@ class Context:
         self.dropped = self.waiting = self.group_at = self.redirects = 0
         self.hunting = self.planned = False
         self.patience: Patience | None = None
+        self.routes: Routes | None = None
         self.breadth = DEFAULT_BREADTH
         self.loop_hash = b""
         self.call: Call | None = None
@@ -193,6 +197,13 @@ class Context:
         if self.via is None or self.message.repeated >> VIA & 1:
             return False
         return self.flow.reliable or behind_nat(self.via, self.flow)
+
+    @property
+    def sent_by_port(self) -> int:
+        """The port its topmost Via tells: where its sender listens (RFC 3261 §18.1.1)."""
+        port = self.usual[usual.VIA_PORT] if self.usual is not None else b""
+        told = int(port or 0) if self.via is None else self.via.port
+        return told or self.flow.transport.default_port
 
     @property
     def has_body(self) -> bool:
@@ -241,7 +252,7 @@ class Branch:
             are not.
         side: Which side of that call sent the request.
         described: Whether the request described media.
-        rang: Whether it was cancelled for ringing too long, with nobody left to try.
+        rang: Whether it was cancelled for ringing too long, and what it says to that is waited for.
         ended: The To tags of those who answered too late here, and were hung up.
     """
 

@@ -43,7 +43,7 @@ _BY_OTHERS: Final = {INITIATOR: REMOTE_BYE, RECIPIENT: REMOTE_BYE}
 
 def began(core: "Core", ctx: Context, call: Call, now: Instant) -> None:
     """A call begins."""
-    caller = core.watchers.local_user(call.caller)
+    caller = core.watchers.local_user(call.caller, now)
     if caller:
         _show(core, call, caller, INITIATOR, TRYING, now)
     dialled = _dialled(core, ctx)
@@ -102,10 +102,10 @@ def light_all(core: "Core", now: Instant) -> None:
         if isinstance(ctx := server.user, Context) and ctx.call is not None
     }
     for call in core.calls:
-        caller = core.watchers.local_user(call.caller)
+        caller = core.watchers.local_user(call.caller, now)
         if caller:
             _show(core, call, caller, INITIATOR, _STATES[call.state], now)
-        dialled = core.watchers.local_user(call.callee)
+        dialled = core.watchers.local_user(call.callee, now)
         if call.state is CallState.UP:
             winner = core.registry.canonical(call.user) or dialled
             if winner:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _SERVER: Final = "server"
 """Who hangs up a leg that nobody waits for, in the journal."""
 _TOO_LATE: Final = b'Reason: SIP;cause=480;text="Answered too late"'
+_GAVE_UP: Final = b'Reason: SIP;cause=487;text="The caller has hung up"'
 _ELSEWHERE: Final = b'Reason: SIP;cause=200;text="Call completed elsewhere"'
 
 
@@ -151,7 +152,7 @@ def end(core: "Core", branch: Branch, answer: Message, now: Instant) -> None:
         flow=recorded.way(branch.flow, from_caller=True),
         local=ctx.flow.local,
         who=_SERVER,
-        reason=_TOO_LATE if ctx.winner is None else _ELSEWHERE,
+        reason=_ELSEWHERE if ctx.winner else _GAVE_UP if ctx.cancelled else _TOO_LATE,
         gateway=recorded.gateway(ctx.call_id, tags, from_caller=True),
     )
     first = tags[1] not in branch.ended

@@ -53,11 +53,13 @@ class Rule(enum.Enum):
     TIME_UP = "time-up"  # (seconds,)
     NOBODY_ANSWERED = "nobody-answered"
     REDIRECTED = "redirected"
+    NOT_FOLLOWED = "not-followed"  # (uri, why)
     LEG_ENDED = "leg-ended"  # (uri, why)
     LEG_LEFT = "leg-left"  # (uri, why)
     GATEWAY_ASKED = "gateway-asked"  # (gateway, status)
     GATEWAY_REFUSED = "gateway-refused"  # (gateway, why)
     GATEWAY_TRIED = "gateway-tried"  # (uri, gateway, how it is)
+    NEXT_ADDRESS = "next-address"  # (uri, flow, why)
     GATEWAY_SILENT = "gateway-silent"  # (uri, next uri)
     OUTSIDE_TARGET = "outside-target"  # (uri,)
     IN_DIALOG = "in-dialog"  # (method, flow name)

@@ -1,16 +1,21 @@
 """The directory as desk phones read it."""
 
 import json
+import time
 import urllib.request
 import xml.etree.ElementTree as ET
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import anyio.to_thread
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from centrex.runtime.http_server import HttpServer
+from centrex.runtime import phonebook as module
+from centrex.runtime.http_server import Asked, HttpServer
 from centrex.runtime.phonebook import MOST, Entry, entries, matching, pages
 from tests.support.engine import Phone, instance
 from tests.support.ports import free_port, loopback
@@ -25,56 +30,161 @@ FORMS = {
     "/cisco.xml": ("CiscoIPPhoneDirectory", "DirectoryEntry", "Name", "Telephone"),
     "/phonebook.xml": ("AddressBook", "Contact", "FirstName", "Phone/phonenumber"),
 }
+MANY = [Entry(str(10_000 + number), f"N {number}", "Acme & Co", here=True) for number in range(70)]
+BASE = "http://192.0.2.1:8080"
+
+
+def book(path: str, listed: Sequence[Entry] = BOOK, **asked: Any) -> ET.Element:
+    page = pages(lambda: listed)(Asked(path, base=BASE, **asked))
+    assert (page.status, page.kind) == (200, "text/xml; charset=utf-8")
+    return ET.fromstring(page.body)
+
+
+def keys(directory: ET.Element) -> dict[str, str]:
+    """Return what a phone's soft keys do, in the order in which they stand."""
+    rows = sorted(
+        (
+            int(one.findtext("Position") or 0),
+            one.findtext("Label") or one.findtext("Name") or "",
+            one,
+        )
+        for one in directory.findall("SoftKeyItem")
+    )
+    return {name: one.findtext("URL") or "" for _, name, one in rows}
 
 
 @pytest.mark.parametrize("path", FORMS)
 def test_each_maker_s_form(path: str) -> None:
     root, entry, name, number = FORMS[path]
-    page = pages(lambda: BOOK)(path, "")
-    assert (page.status, page.kind) == (200, "text/xml; charset=utf-8")
-    book = ET.fromstring(page.body)
-    assert book.tag == root
-    told = [(one.findtext(name), one.findtext(number)) for one in book.findall(entry)]
+    directory = book(path)
+    assert directory.tag == root
+    told = [(one.findtext(name), one.findtext(number)) for one in directory.findall(entry)]
     assert told == [(one.name, one.number) for one in BOOK]
 
 
 def test_json() -> None:
-    page = pages(lambda: BOOK)("/phonebook.json", "")
-    assert json.loads(page.body)["entries"][1] == {
-        "number": "1002", "name": "Bob", "company": "", "here": False,
-    }  # fmt: skip
+    page = pages(lambda: BOOK)(Asked("/phonebook.json"))
+    told = json.loads(page.body)
+    assert (told["start"], told["total"]) == (0, 2)
+    assert told["entries"][1] == {"number": "1002", "name": "Bob", "company": "", "here": False}
 
 
 def test_searching() -> None:
     assert [one.number for one in matching(BOOK, "ana LOVE")] == ["1001"]
     assert [one.number for one in matching(BOOK, "100")] == ["1001", "1002"]
     assert matching(BOOK, "nobody") == []
-    assert b"Bob" not in pages(lambda: BOOK)("/yealink.xml", "ada").body
+    assert [one.findtext("Name") for one in book("/yealink.xml", wanted="bob")[:]] == ["Bob"]
 
 
 def test_what_is_not_there() -> None:
-    page = pages(lambda: BOOK)("/", "")
+    page = pages(lambda: BOOK)(Asked("/"))
     assert page.status == 404
     assert b"/yealink.xml" in page.body
 
 
-def test_there_is_a_bound() -> None:
-    many = [Entry(str(number), "x", "", here=True) for number in range(MOST + 1)]
-    assert len(matching(many, "")) == MOST
-    book = ET.fromstring(pages(lambda: many)("/cisco.xml", "").body)
-    assert len(book.findall("DirectoryEntry")) == 32, "more than these a phone does not take"
+def turned(url: str, key: str, listed: Sequence[Entry]) -> Iterator[ET.Element]:
+    """Follow a soft key as long as there is one."""
+    server = HttpServer(pages(lambda: listed), "the phone book")
+    while url:
+        page = server.reply(f"GET {url} HTTP/1.1\r\n\r\n".encode())
+        assert page.status == 200
+        yield (directory := ET.fromstring(page.body))
+        url = keys(directory).get(key, "")
+
+
+@pytest.mark.parametrize(("path", "most"), [("/cisco.xml", 32), ("/snom.xml", 100)])
+def test_a_phone_that_takes_no_more_turns_pages(path: str, most: int) -> None:
+    listed = [one._replace(number=str(at)) for at, one in enumerate([*MANY * 4, *BOOK])]
+    parts = list(turned(f"{BASE}{path}?q=acme+n", "Next", listed))
+    told = [[one.findtext("Telephone") for one in part.iter("DirectoryEntry")] for part in parts]
+    assert [number for part in told for number in part] == [str(at) for at in range(280)]
+    assert all(len(part) == most for part in told[:-1])
+    prompts = [part.findtext("Prompt") for part in parts]
+    assert (prompts[0], prompts[1]) == (f"1 to {most} of 280", f"{most + 1} to {2 * most} of 280")
+    last = f"{BASE}{path}?q=acme+n&start={most * (len(parts) - 1)}"
+    back = [part.findtext("Prompt") for part in turned(last, "Previous", listed)]
+    assert back == prompts[::-1]
+
+
+def test_the_keys_of_a_cisco_phone() -> None:
+    """Its own come first: with keys of ours, those that it would show by itself are gone."""
+    first, last = book("/cisco.xml", MANY), book("/cisco.xml", MANY, start=64)
+    assert list(keys(first)) == ["Dial", "EditDial", "Next", "Search", "Exit"]
+    assert list(keys(last)) == ["Dial", "EditDial", "Previous", "Search", "Exit"]
+    assert keys(last)["Dial"] == "SoftKey:Dial"
+    assert keys(book("/cisco.xml", MANY, start=10))["Previous"] == f"{BASE}/cisco.xml"
+
+
+@pytest.mark.parametrize("maker", ["cisco", "snom"])
+def test_a_phone_has_a_form_to_search_by(maker: str) -> None:
+    form = book(urlsplit(keys(book(f"/{maker}.xml"))["Search"]).path)
+    assert form.tag.lower() == f"{maker}ipphoneinput"
+    assert form.findtext("URL") == f"{BASE}/{maker}.xml"
+    (field,) = form.findall("InputItem")
+    assert field.findtext("QueryStringParam") == "q"
+    assert (field.findtext("InputFlags") or "").lower() == "a", "text"
+
+
+def test_nothing_found_is_said() -> None:
+    directory = book("/cisco.xml", wanted="nobody")
+    assert directory.findtext("Prompt") == "nothing found"
+    assert not directory.findall("DirectoryEntry")
+
+
+@pytest.mark.parametrize("path", ["/yealink.xml", "/phonebook.xml"])
+def test_there_is_a_bound_which_is_told(path: str) -> None:
+    listed = [Entry(f"no. {number}", "x", "", here=True) for number in range(MOST + 8)]
+    made = pages(lambda: listed)
+    first, rest = made(Asked(path)).body, made(Asked(path, start=MOST)).body
+    assert (first.count(b">no. "), rest.count(b">no. ")) == (MOST, 8)
+    assert b"<!-- 1 to 5000 of 5008: start=5000 tells those that follow -->" in first
+    assert b"<!-- 5001 to 5008 of 5008 -->" in rest
+    assert b"<!--" not in pages(lambda: BOOK)(Asked(path)).body
+
+
+def test_json_is_told_in_parts_too() -> None:
+    listed = [Entry(str(number), "x", "", here=True) for number in range(MOST + 8)]
+    told = json.loads(pages(lambda: listed)(Asked("/phonebook.json", start=MOST)).body)
+    assert (told["start"], told["total"], len(told["entries"])) == (MOST, MOST + 8, 8)
+
+
+def test_all_ask_for_one_list_while_it_is_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To collect and to sort thousands of names holds calls up; searches are many."""
+    asked: list[float] = []
+
+    def listed() -> list[Entry]:
+        asked.append(0)
+        return BOOK
+
+    monkeypatch.setattr(module, "FRESH_S", 0.2)
+    made = pages(listed)
+    for path in FORMS:
+        made(Asked(path, path))
+    assert len(asked) == 1
+    time.sleep(0.25)
+    made(Asked("/yealink.xml"))
+    assert len(asked) == 2
 
 
 @given(st.text(max_size=30), st.sampled_from(list(FORMS)))
 def test_no_name_breaks_the_form(name: str, path: str) -> None:
-    book = ET.fromstring(pages(lambda: [Entry("1", name, name, here=True)])(path, "").body)
-    assert len(book.findall(FORMS[path][1])) == 1
+    directory = book(path, [Entry("1", name, name, here=True)])
+    assert len(directory.findall(FORMS[path][1])) == 1
+
+
+@given(st.text(max_size=30), st.sampled_from(["/cisco.xml", "/snom.xml"]))
+def test_what_is_searched_for_is_carried_on(wanted: str, path: str) -> None:
+    listed = [Entry("1", wanted, "", here=True)] * 101
+    directory = book(path, listed, wanted=wanted)
+    fields = parse_qs(urlsplit(keys(directory)["Next"]).query, keep_blank_values=True)
+    assert fields.get("q", [""]) == [wanted]
 
 
 def test_the_query_is_read() -> None:
     server = HttpServer(pages(lambda: BOOK), "the phone book")
     assert b"Bob" in server.reply(b"GET /yealink.xml?q=bo%62 HTTP/1.1\r\n\r\n").body
     assert b"Bob" not in server.reply(b"GET /yealink.xml?q=ada HTTP/1.1\r\n\r\n").body
+    assert b"Ada" not in server.reply(b"GET /yealink.xml?start=1 HTTP/1.1\r\n\r\n").body
     assert server.reply(b"GET /?" + b"a=1&" * 40 + b" HTTP/1.1\r\n\r\n").status == 400
 
 

@@ -4,7 +4,6 @@ import pytest
 
 from centrex.base import Transport
 from centrex.calls import CallState
-from centrex.proxy.patience import Patience
 from centrex.sip.message import parse
 from centrex.sip.names import MAX_FORWARDS, RECORD_ROUTE, ROUTE, VIA
 from centrex.trace import Rule
@@ -279,18 +278,6 @@ def test_who_obeys_the_cancel_ends_the_wait(proxy: Proxy, alice: Phone, bob: Pho
     proxy.advance(120.1)
     sent = bob.says(invite, 487)
     assert alice.gets(sent, "480"), "the caller did not cancel"
-
-
-def test_timer_c_ends_a_call_that_is_to_ring_for_an_hour(alice: Phone, bob: Phone) -> None:
-    """§16.8: larger than 3 minutes, begun anew by each provisional response."""
-    proxy = alice.proxy
-    proxy.core.patience = Patience(final_answer_s=3600)
-    invite = bob.gets(alice.calls("bob"), "INVITE")
-    bob.says(invite, 180)
-    proxy.advance(170)
-    bob.says(invite, 180)
-    assert proxy.advance(184) == []
-    assert set(names(proxy.advance(2))) == {"480", "CANCEL"}
 
 
 def test_silence_is_408_after_the_start_response_time(

@@ -19,6 +19,7 @@ class FakeRelay:
     def __init__(self, name: str = "relay", *, hosts: tuple[str, ...] = (), slots: int = 1000):
         self.name, self.left = name, slots
         self.lost = False
+        self.given: set[Slot] = set()
         self.hosts = hosts or ("198.51.100.1", "2001:db8:5::1")
         self._ports = count(30000, 2)
 
@@ -28,7 +29,9 @@ class FakeRelay:
             return None
         self.left -= 1
         host = near if near in fitting else fitting[0]
-        return Slot(host, host, next(self._ports))
+        slot = Slot(host, host, next(self._ports))
+        self.given.add(slot)
+        return slot
 
     def is_lost(self, now: float) -> bool:
         return self.lost
