@@ -18,7 +18,8 @@ VERSION: Final = 1
 LINE_LIMIT: Final = 262_144
 """Octets of the longest line."""
 _RULE: Final = "media relay link"
-_MAX_STREAMS: Final = 32
+_MAX_STREAMS: Final = 64
+"""Those of 32 media lines, for phones of IPv4 and of IPv6."""
 _MAX_TEXT: Final = 16_384
 
 _WRITTEN: Final = json.JSONEncoder(separators=(",", ":")).encode

@@ -25,6 +25,7 @@ from centrex.proxy.carried import UNDECIDED
 from centrex.proxy.context import Branch, Context
 from centrex.proxy.media_body import split_body
 from centrex.proxy.media_path import OFFERS, Mode
+from centrex.routing.next_hop import next_hop
 from centrex.sdp import Description
 from centrex.sip import usual
 from centrex.sip.names import VIA
@@ -156,6 +157,32 @@ def far_end(flow: Flow, *, natted: bool) -> Where:
     return Where(flow.host, flow.local.host, natted)
 
 
+def ends_within(branch: Branch, natted: list[bool]) -> tuple[Where, Where]:
+    """Return how both ends of a dialog are reached: its request's sender, and the other one.
+
+    Args:
+        branch: Where the request goes.
+        natted: Whether caller and callee are behind NAT, as far as is known; learns from the request.
+    """
+    side, flow = branch.side, branch.flow
+    assert flow is not None
+    here = caller_of(branch.context)
+    natted[side] |= here.natted
+    if natted[side] and not here.natted:
+        here = here._replace(natted=True)
+    return here, far_end(flow, natted=natted[1 - side])
+
+
+def ends_back(branch: Branch, natted: list[bool]) -> tuple[Where, Where]:
+    """Return how whoever answers a request is reached, and how its sender is; see `ends_within`."""
+    ctx, flow = branch.context, branch.flow
+    assert flow is not None
+    if not ctx.to_tag:
+        return callee_of(branch, flow), caller_of(ctx)
+    there, here = ends_within(branch, natted)
+    return here, there
+
+
 def caller_tag_of(core: "Core", ctx: Context) -> bytes:
     """Return the tag of whoever began the call that a request belongs to, as far as that is known."""
     call = core.calls.get(ctx.call_id)
@@ -237,6 +264,23 @@ def families(found: Described | None, here: Where, there: Where) -> Sequence[Fam
             if media.port and media.relayable
         ]
     return list(dict.fromkeys(needed))
+
+
+def families_called(ctx: Context) -> Sequence[Family]:
+    """Return the IP versions of all who are called by an INVITE, or may be next, as far as is known."""
+    if len(ctx.branches) == 1 and not ctx.groups:
+        return ()
+    found: list[Family] = []
+    targets = [(branch.flow, branch.target) for branch in ctx.branches if not branch.over]
+    targets += [(None, target) for group in ctx.groups for target in group]
+    for flow, target in targets:
+        way = flow or target.flow
+        hop = next_hop(target.uri) if way is None and not target.path else None
+        if way is not None:
+            found.append(family_of(way.local.host))
+        elif type(hop) is tuple:
+            found.append(family_of(hop[1]))
+    return list(dict.fromkeys(found))
 
 
 def _is_other_family(host: str, other: str) -> bool:

@@ -51,7 +51,7 @@ def spoilt() -> list[Any]:
     stream = (4, 0)
     return [
         None, {}, [], good[:5], put(0, 5), put(0, "x" * 300), put(2, True), put(2, 1.5),
-        put(3, 1), put(4, {}), put(4, [1]), put(4, [None] * 33), put(5, None),
+        put(3, 1), put(4, {}), put(4, [1]), put(4, [None] * 65), put(5, None),
         put(*stream, 0, [slot]), put(*stream, 0, 0, 2, 65535), put(*stream, 0, 0, 2, "30000"),
         put(*stream, 0, 0, 0, "here"), put(*stream, 1, 0, 0, ["192.0.2.7", 0]),
         put(*stream, 1, 0, 0, ["192.0.2.7"]), put(*stream, 1, 0, 0, ["x", 1]),

@@ -189,7 +189,7 @@ def test_the_latest_early_description_counts_until_the_answer(exchange: Exchange
 
 def test_who_answers_gets_the_call_though_another_spoke_last(exchange: Exchange) -> None:
     _called(exchange, FIRST, SECOND)
-    exchange.answer(b"x")
+    exchange.answer(b"x", 4)
     assert _callee(exchange) == (Address("192.0.2.8", 5000), Address("192.0.2.8", 5001))
 
 
@@ -197,12 +197,12 @@ def test_who_answers_without_having_described_anything_gets_nobody_else_s(
     exchange: Exchange,
 ) -> None:
     _called(exchange, FIRST)
-    exchange.answer(b"y")
+    exchange.answer(b"y", 4)
     assert _callee(exchange) == (None, None)
 
 
 def test_after_the_answer_others_change_nothing(exchange: Exchange) -> None:
-    exchange.answer(b"x")
+    exchange.answer(b"x", 4)
     ports = _called(exchange, FIRST)
     before = _stream(exchange)
     assert exchange.is_foreign(b"y")
@@ -224,14 +224,14 @@ def test_who_was_given_up_may_still_answer(exchange: Exchange) -> None:
     exchange.forget()
     assert _callee(exchange) == (None, None)
     _called(exchange, SECOND)
-    exchange.answer(b"x")
+    exchange.answer(b"x", 4)
     assert _callee(exchange)[0] == Address("192.0.2.8", 5000)
 
 
 def test_only_so_many_who_are_called_are_remembered(exchange: Exchange) -> None:
     for number in range(20):
         _called(exchange, (b"%d" % number, "192.0.2.8", 5000 + 2 * number))
-    exchange.answer(b"3")
+    exchange.answer(b"3", 4)
     assert _callee(exchange) == (None, None)
 
 
@@ -241,7 +241,7 @@ def test_a_refused_update_before_the_answer_is_forgotten(exchange: Exchange) -> 
     _called(exchange, (b"x", "192.0.2.8", 5555))
     exchange.revert()
     assert _callee(exchange)[0] == Address("192.0.2.18", 6000)
-    exchange.answer(b"x")
+    exchange.answer(b"x", 4)
     assert _callee(exchange)[0] == Address("192.0.2.8", 5000)
 
 

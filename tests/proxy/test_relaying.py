@@ -4,14 +4,12 @@ from typing import Any
 
 import pytest
 
-from centrex.media.exchange import Exchange
 from centrex.media.terms import Address, Session
-from centrex.proxy.carried import Carried
 from centrex.proxy.relaying import Relaying
 from centrex.trace import Rule
 from tests.support.calling import Phone, Talk, find, names, rules, v6
 from tests.support.proxy import DOMAIN, Proxy, respond
-from tests.support.relays import FakeFarm, FakeRelay, line, offer, relayed
+from tests.support.relays import FakeRelay, line, offer, relayed
 
 SDP = "Content-Type: application/sdp\n"
 ALICE, BOB, MOBILE = "192.0.2.7", "192.0.2.8", "192.0.2.9"
@@ -418,7 +416,7 @@ def test_silence_ends_the_relay_s_part_and_a_new_offer_begins_anew(
     assert [slot.port for slot in stream.slots] == [line(ok).port, line(data).port]
     bob.says(bob.gets(talk.from_caller("BYE"), "BYE"), 200)
     assert [reason for _, reason in farm.ended] == ["hung up"]
-    assert not relaying._ended
+    assert not len(relaying._orphans)
 
 
 def test_a_relay_that_does_not_come_back_is_left_with_the_next_offer(
@@ -454,18 +452,6 @@ def test_who_was_behind_nat_is_so_after_the_relay_has_ended_its_part(
     stream = farm.only.streams[0]
     assert stream is not None
     assert [end.natted for end in stream.ends] == [False, True]
-
-
-def test_calls_without_their_relay_are_remembered_up_to_a_bound(proxy: Proxy) -> None:
-    relaying = Relaying(FakeFarm(), mode="auto", refuse=False)
-    for number in range(10_010):
-        call_id = b"c%d" % number
-        exchange = Exchange("s", call_id, b"a", FakeRelay().slot)
-        relaying._carried[call_id] = Carried(FakeRelay(), exchange)
-        assert relaying.lost(call_id, "s")
-    assert len(relaying._ended) == 10_000
-    relaying.end(proxy.core, b"c10009", "hung up", 0.0)
-    assert len(relaying._ended) == 9_999
 
 
 def test_what_comes_after_the_end_begins_nothing(proxy: Proxy, alice: Phone, bob: Phone) -> None:

@@ -240,10 +240,11 @@ class Plane:
     def _joined(self, held: Held, session: Session) -> list[HeldStream | None]:
         """Return the streams of a session with their sockets, opened where they are not."""
         old = held.streams
+        known = {stream.slots: stream for stream in old if stream is not None}
         fresh: list[HeldStream | None] = []
-        for number, told in enumerate(session.streams):
-            stream = old[number] if number < len(old) else None
-            if told is not None and (stream is None or stream.slots != told.slots):
+        for told in session.streams:
+            stream = known.get(told.slots) if told is not None else None
+            if told is not None and stream is None:
                 first, second = (self._pair(slot, held) for slot in told.slots)
                 stream = HeldStream(told.slots, (first, second), held)
             fresh.append(stream if told is not None else None)

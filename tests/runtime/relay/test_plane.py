@@ -465,3 +465,27 @@ def test_a_clean_end_keeps_nothing(world: World) -> None:
     assert kernel.closed is False
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
         free.bind(tuple(call.slots[0].rtp))
+
+
+def test_one_of_two_streams_goes_and_the_other_keeps_its_ports(world: World) -> None:
+    """Two phones were called, one of each IP version, and the second one has answered."""
+    plane = world.plane()
+    caller, first, second = (world.end(stream=number) for number in (1, 2, 3))
+    slots = plane.lease(next(iter(plane.hosts)), 4)
+    ends = [(caller.end(), one.end()) for one in (first, second)]
+    both = tuple(
+        Stream((here, there), pair)
+        for here, there, pair in zip(slots[::2], slots[1::2], ends, strict=True)
+    )
+    plane.put(Session("s", "c", 1, False, both))
+    for slot in slots[::2]:
+        caller.send(slot, 6)
+    second.gets(caller.send(slots[2]))
+    plane.put(Session("s", "c", 2, True, both[1:]))
+    second.gets(caller.send(slots[2]))
+    caller.gets(second.send(slots[3]))
+    (told,) = plane.sessions()
+    assert [end["locked"] for end in told["streams"][0]] == [True, False], "nothing was forgotten"
+    assert plane.figures()["ports_used"] == 4, "the others' ports serve nobody"
+    plane.end("s")
+    assert plane.figures()["ports_used"] == 0
