@@ -19,15 +19,16 @@ from centrex.media.exchange import (
     is_hidden,
     is_private,
 )
-from centrex.proxy import upstream
+from centrex.proxy import leg, upstream
 from centrex.proxy.answer import Answer
 from centrex.proxy.carried import UNDECIDED
 from centrex.proxy.context import Branch, Context
-from centrex.proxy.media_body import split_body
+from centrex.proxy.media_body import split_body, with_body
 from centrex.proxy.media_path import OFFERS, Mode
 from centrex.routing.next_hop import next_hop
 from centrex.sdp import Description
 from centrex.sip import usual
+from centrex.sip.message import parse
 from centrex.sip.names import VIA
 from centrex.sip.uri import SipUri, parse_uri
 from centrex.trace import Rule
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 
 _IPV4: Final[tuple[Family, ...]] = (4,)
+_UNRELAYED: Final = b'Reason: SIP;cause=488;text="No media relay"'
 
 
 class Described(NamedTuple):
@@ -110,6 +112,65 @@ def unrelayed(core: "Core", branch: Branch, why: str, now: Instant, *, refuse: b
     core.conclude(ctx, Answer(status, Rule.MEDIA_REFUSED, why, status, words=why), now)
     # only now: a branch that ends would have the call answered for what became of it
     upstream.cancel_others(core, ctx, branch, b"", now)
+
+
+def response_unrelayed(
+    core: "Core",
+    branch: Branch,
+    status: int,
+    data: bytes,
+    found: Described,
+    why: str,
+    now: Instant,
+    refuse: bool,
+) -> bytes | None:
+    """Nobody can relay what a response describes: return it as it is to pass; None if it is not to.
+
+    An answer passes, as what it answers has passed already. An offer that begins a call has the call
+    refused whole; in a call that stands, where a 2xx cannot be refused (RFC 3261 §14.1), its lines are
+    declined.
+
+    Args:
+        core: The core.
+        branch: Which was answered.
+        status: The response's status.
+        data: The response.
+        found: What it describes.
+        why: Why nobody can.
+        now: The time.
+        refuse: Whether offers are to be refused that nobody can relay.
+    """
+    if branch.described or not refuse:
+        unrelayed(core, branch, why, now, refuse=False)
+        return data
+    if branch.context.to_tag:
+        return _without_media(core, branch.context, found, data, why, now)
+    _refuse_late(core, branch, status, data, why, now)
+    return None
+
+
+def _refuse_late(
+    core: "Core", branch: Branch, status: int, data: bytes, why: str, now: Instant
+) -> None:
+    """Refuse a call; who has picked up is hung up in the caller's name, who still rings is cancelled."""
+    branch.context.winner = branch.carried = None
+    unrelayed(core, branch, why, now, refuse=True)
+    if status >= 200:
+        leg.end(core, branch, parse(data), now, reason=_UNRELAYED, why=why)
+    else:
+        upstream.send_cancel(core, branch, now, _UNRELAYED)
+
+
+def _without_media(
+    core: "Core", ctx: Context, found: Described, data: bytes, why: str, now: Instant
+) -> bytes:
+    """Return a response with the lines of its offer declined."""
+    media = found.description.media
+    numbers = [number for number, one in enumerate(media) if one.port and one.relayable]
+    left_out(core, ctx, found, numbers, why, now)
+    places = [sdp.DECLINED if number in numbers else None for number in range(len(media))]
+    shown = sdp.rewrite(found.description, places)
+    return with_body(data, sdp.replace(found.content_type, found.body, shown))
 
 
 def left_out(

@@ -40,6 +40,7 @@ from centrex.proxy.ends import (
     is_opaque,
     left_alone,
     left_out,
+    response_unrelayed,
     unrelayed,
     why_relayed,
 )
@@ -355,7 +356,7 @@ class Relaying:
 
     def inward(
         self, core: "Core", branch: Branch, status: int, to_tag: bytes, data: bytes, now: Instant
-    ) -> bytes:
+    ) -> bytes | None:
         """See `MediaPath`; it never waits."""
         ctx, carried = branch.context, branch.carried
         if not isinstance(carried, Carried):
@@ -376,10 +377,9 @@ class Relaying:
                     branch, found, side, here, there, now, tag=tag, answers=answers
                 )
             except NoSlot:
+                why = _words(branch, self._farm.lacks(families(found, here, there)))
                 self._drop_empty(branch)
-                lacking = self._farm.lacks(families(found, here, there))
-                unrelayed(core, branch, _words(branch, lacking), now, refuse=False)
-                return data
+                return response_unrelayed(core, branch, status, data, found, why, now, self.refuse)
             if carried.relay is not relay:
                 why = _NO_PORTS.format(relay.name)
                 core.decide(ctx, (now, Rule.MEDIA_RELAYED, carried.by, why))
@@ -415,7 +415,7 @@ class Relaying:
 
     def _inward_undecided(
         self, core: "Core", branch: Branch, status: int, to_tag: bytes, data: bytes, now: Instant
-    ) -> bytes:
+    ) -> bytes | None:
         """A response in a call of which nothing was described before: it may be what is relayed first."""
         ctx = branch.context
         found = described(core, ctx, data, now)
@@ -434,9 +434,8 @@ class Relaying:
                 caller_tag = self._caller_tag(core, ctx, None)
                 carried = self._begin(core, branch, caller_tag, found, here, there, now)
             except NoSlot:
-                lacking = self._farm.lacks(families(found, here, there))
-                unrelayed(core, branch, _words(branch, lacking), now, refuse=False)
-                return data
+                why = _words(branch, self._farm.lacks(families(found, here, there)))
+                return response_unrelayed(core, branch, status, data, found, why, now, self.refuse)
             if ctx.to_tag:
                 carried.exchange.save()  # this offer may come to nothing, and the call goes on
             carried.natted = [end.natted for end in ends]

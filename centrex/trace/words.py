@@ -53,7 +53,7 @@ WORDS: Final[Mapping[Rule, str]] = {
     Rule.TIME_UP: "all destinations together had {0} s; that is over, and no more are tried",
     Rule.NOBODY_ANSWERED: "nobody answered at any of the plan's destinations",
     Rule.REDIRECTED: "{0} sends the call on to {1}; it follows",
-    Rule.LEG_ENDED: "{0} picked up too late and was hung up: {1}",
+    Rule.LEG_ENDED: "{0} picked up in vain and was hung up: {1}",
     Rule.LEG_LEFT: "{0} should be hung up, but its answer does not tell how: {1}",
     Rule.GATEWAY_ASKED: "the gateway {0} asked who calls ({1}); sent again with its login",
     Rule.GATEWAY_REFUSED: "the gateway {0} asked who calls, and is told nothing more: {1}",
