@@ -3,12 +3,13 @@
 RFC 7362 describes the technique and its danger: whoever sends first may get the call's audio, or put
 his own into it. So an end's packets are taken only from where signalling lets expect them; the best
 of such sources wins, holds after a few packets, and gives way only to signalling or to long silence.
-Pure: times and packets in, verdicts out.
+Where signalling named an address that can be reached, another port of that host has to wait: behind the
+same NAT, or at the same gateway, are others. Pure: times and packets in, verdicts out.
 """
 
 import enum
 import ipaddress
-from typing import Final
+from typing import Final, NamedTuple
 
 from centrex.base import Instant
 from centrex.media.terms import Address
@@ -20,6 +21,11 @@ MOVED_S: Final = 1.5
 REPLACED_S: Final = 5.0
 """Silence after which another stream may take its place: longer than any pause of a phone that
 sends RTP at all, shorter than a person waits."""
+CONFIRM_S: Final = 0.15
+"""How long another port than the signalled one must go on sending, while that one is silent, before it
+is believed: an end that can be reached where it said has begun to send by then."""
+YIELD_S: Final = 2.0
+"""How long such a port does not hold: the signalled one gets its place as soon as it is heard."""
 _POOL_BITS: Final = {4: 24, 6: 64}
 """Within such a network a carrier's NAT may choose another address for media (RFC 6888 §3)."""
 
@@ -44,6 +50,16 @@ class Verdict(enum.Enum):
     STRANGER = "unexpected-source"
     RIVAL = "second-source"
     """From where it might come, but another source holds the place."""
+    UNSURE = "unconfirmed-source"
+    """From where it might come, if the signalled address stays silent: to be judged again once it has."""
+
+
+class _Candidate(NamedTuple):
+    """A source that may turn out to be the end's."""
+
+    source: Address
+    stream: int
+    since: Instant
 
 
 class Latch:
@@ -57,11 +73,14 @@ class Latch:
     """
 
     __slots__ = (
+        "_candidate",
         "_count",
+        "_holds_from",
         "_host",
         "_natted",
         "_rank",
         "_signalling",
+        "_since",
         "_stream",
         "_wanted",
         "heard",
@@ -77,18 +96,24 @@ class Latch:
         self._host = ""
         self._rank = Rank.SAME_POOL
         self._stream = self._count = 0
+        self._since: Instant = 0.0
+        self._holds_from: Instant = 0.0
+        self._candidate: _Candidate | None = None
         self.source: Address | None = None
         self.locked = False
         self.heard: Instant = 0.0
         self.relearned = 0
 
-    def expect(self, wanted: Address | None, signalling: str, *, natted: bool) -> bool:
+    def expect(
+        self, wanted: Address | None, signalling: str, *, natted: bool, now: Instant = 0.0
+    ) -> bool:
         """Take in what signalling says; whether that is news, and learning is open again.
 
         Args:
             wanted: Where the end wants packets; None where that is not known.
             signalling: The address its signalling comes from.
             natted: Whether it is behind NAT.
+            now: When it says so; nobody's patience counts from before that.
         """
         if (self._wanted, self._signalling, self._natted) == (wanted, signalling, natted):
             return False
@@ -97,6 +122,7 @@ class Latch:
         source = self.source
         if source is None or self._rank_of(source.host, source.port) is not Rank.SIGNALLED:
             self.source, self.locked, self._count = None, False, 0
+            self._since, self._candidate = now, None
         return True
 
     def adopt(self, source: Address, now: Instant) -> None:
@@ -144,12 +170,16 @@ class Latch:
         rank = self._rank_of(host, port)
         if rank is None:
             return Verdict.STRANGER
-        if source is not None and not self._may_replace(host, rank, stream, now):
+        moved = source is not None and self._has_moved(host, stream, now)
+        if source is not None and not moved and not self._may_replace(rank, stream, now):
             return Verdict.RIVAL
+        if rank is Rank.SAME_HOST and not moved and not self._confirm(host, port, stream, now):
+            return Verdict.UNSURE
         if source is not None:
             self.relearned += 1
-        self.source, self._rank = Address(host, port), rank
+        self.source, self._rank, self._candidate = Address(host, port), rank, None
         self._stream, self._count, self.heard = stream, 1, now
+        self._holds_from = now + YIELD_S if rank is Rank.SAME_HOST and not moved else now
         self.locked = False
         return Verdict.LEARNED
 
@@ -160,19 +190,34 @@ class Latch:
             return Verdict.ACCEPTED
         self._count = self._count + 1 if stream == self._stream else 1
         self._stream = stream
-        if self._count < LOCK_PACKETS:
+        if self._count < LOCK_PACKETS or now < self._holds_from:
             return Verdict.ACCEPTED
         self.locked = True
         return Verdict.LOCKED
 
-    def _may_replace(self, host: str, rank: Rank, stream: int, now: Instant) -> bool:
-        if not self.locked and rank < self._rank:
-            return True
-        silent_s = now - self.heard
+    def _has_moved(self, host: str, stream: int, now: Instant) -> bool:
+        """Whether it is the same stream, after a short silence."""
         assert self.source is not None
-        if silent_s >= MOVED_S and stream and stream == self._stream and host == self.source.host:
-            return True
-        return silent_s >= REPLACED_S
+        same = stream and stream == self._stream and host == self.source.host
+        return bool(same) and now - self.heard >= MOVED_S
+
+    def _may_replace(self, rank: Rank, stream: int, now: Instant) -> bool:
+        """Whether another source may have the place: a better one before it is taken, or after silence."""
+        if not self.locked and rank < self._rank and (stream or not self._stream):
+            return True  # but what keeps a NAT open, and is no stream, does not end one
+        return now - self.heard >= REPLACED_S
+
+    def _confirm(self, host: str, port: int, stream: int, now: Instant) -> bool:
+        """Whether a source has gone on for long enough while the signalled address was silent."""
+        before, source = self._candidate, Address(host, port)
+        if before is not None and before.since >= self.heard:
+            since_s = now - before.since
+            if before.source != source and since_s < 2 * CONFIRM_S:
+                return False  # one after the other, so that many cannot keep each other out
+            if before.source == source and (not stream or before.stream in (stream, 0)):
+                return since_s >= CONFIRM_S
+        self._candidate = _Candidate(source, stream, max(now, self._since))
+        return False
 
     def _rank_of(self, host: str, port: int) -> Rank | None:
         wanted = self._wanted

@@ -224,7 +224,7 @@ class Plane:
                 port
                 for stream, told in zip(fresh, session.streams, strict=True)
                 if stream is not None and told is not None
-                for port in stream.expect(told.ends)
+                for port in stream.expect(told.ends, now)
             ]
             self._reopened(changed, now)
             self._prime_from(held, now)

@@ -104,6 +104,42 @@ def test_another_port_of_the_same_host_cannot_take_over(world: World) -> None:
     assert not neighbour.drained()
 
 
+def test_a_stranger_at_the_phone_s_own_address_who_sends_first_gets_nothing(world: World) -> None:
+    """Behind the same NAT, say: he exchanges no packet while the phone may yet be heard."""
+    call = world.call()
+    neighbour = world.end(call.caller.host, stream=666)
+    data = neighbour.send(call.slots[0], 20)
+    until(lambda: call.figures()[0]["drops"] == {"unconfirmed-source": 10})
+    assert call.figures()[0]["learned"] == ""
+    call.caller.gets(call.callee.send(call.slots[1]))
+    call.talk()
+    neighbour.send(call.slots[0], 5)
+    world.passes(1.1)
+    until(
+        lambda: call.figures()[0]["drops"] == {"unconfirmed-source": 20, "second-source": 5},
+    )
+    call.talk()
+    assert not neighbour.drained()
+    assert data not in call.callee.drained()
+
+
+def test_a_phone_whose_port_was_rewritten_loses_nothing(world: World) -> None:
+    """Its first packets are kept until it is certain that nothing comes from where it said."""
+    call = world.call()
+    rewritten = world.end(call.caller.host, stream=1)
+    port = call.plane._pairs[call.slots[0].host, call.slots[0].port].rtp
+    sent = []
+    for number in range(5):
+        sent.append(rewritten.send(call.slots[0]))
+        until(lambda number=number: len(port.early) + port.packets == number + 1)  # type: ignore[misc]
+        world.clock.ahead += 0.04
+    for data in sent:
+        call.callee.gets(data)
+    rewritten.gets(call.callee.send(call.slots[1]))
+    assert call.figures()[0]["packets"] == 5
+    assert not call.figures()[0]["drops"]
+
+
 def test_packets_for_a_port_that_serves_nobody(world: World) -> None:
     plane = world.plane()
     (slot,) = plane.lease(next(iter(plane.hosts)), 1)
