@@ -8,22 +8,21 @@ and what the relay is to be told; it refuses to know messages, relays, or whethe
 this.
 """
 
-import ipaddress
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from functools import lru_cache
+from itertools import zip_longest
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from centrex.base import PeerError
-from centrex.media.terms import Address, End, Session, Slot, Stream
+from centrex.media.terms import End, Session, Slot, Stream
+from centrex.media.whereabouts import end_of, is_numeric
 from centrex.sdp import DECLINED, Description, Media, Place, rewrite
 
 Side: TypeAlias = Literal[0, 1]
 """`CALLER` or `CALLEE`, also the index of a side's slot and end in a `Stream`."""
 Family: TypeAlias = Literal[4, 6]
 
-_BROADCAST: Final = "255.255.255.255"
 _NONE: Final[frozenset[int]] = frozenset()
 _MOST_EARLY: Final = 16
 """Dialogs before the answer whose descriptions are kept, for whichever of them answers."""
@@ -58,13 +57,6 @@ class _Line:
         self.slots = slots
         self.ends: list[End] = [End(), End()]
         self.muxes = [False, False]
-
-    def stream(self) -> Stream:
-        """Return it in the relay's words."""
-        ends = self.ends
-        if all(self.muxes):  # RFC 5761 §5.1.1: only where both sides say so
-            ends = [replace(end, rtcp=end.rtp) for end in ends]
-        return Stream(self.slots, (ends[0], ends[1]))
 
     def hear(self, said: "_Said | None") -> None:
         """Put what somebody else who was called has said in place of what the callee said."""
@@ -109,7 +101,9 @@ class _Way:
 
 _Early: TypeAlias = dict[bytes, tuple[_Way, list[_Said | None]]]
 """The way of each that was called, and what it has said of each line, by its tag."""
-_Stood: TypeAlias = tuple[list[tuple[list[End], list[bool]] | None], bytes]
+_Both: TypeAlias = tuple[list[End], list[bool]]
+"""What both sides said of a line: their ends, and whether they have RTCP on one port."""
+_Stood: TypeAlias = tuple[list[_Both | None], bytes]
 """What both sides said of each line of a way, and who was heard last."""
 
 
@@ -131,6 +125,7 @@ class Exchange:
     __slots__ = (
         "_changed",
         "_early",
+        "_is_open",
         "_last",
         "_last_memo",
         "_latest",
@@ -165,7 +160,7 @@ class Exchange:
         self._saved: tuple[dict[_Way, _Stood], _Early] | None = None
         self._last: Session | None = None
         self._last_memo: list[object] = []
-        self._changed = False
+        self._changed = self._is_open = False
 
     def take_from(self, slot: Callable[[Family, str], Slot | None]) -> None:
         """Take slots of another relay from now on; only while none was taken."""
@@ -266,6 +261,7 @@ class Exchange:
         if self.answered and self.is_foreign(tag):
             return rewrite(sdp, [_stand_in(way, *one, side) for one in enumerate(sdp.media)])
         self._changed, self._latest = True, way
+        self._is_open = self._is_open and not answers
         fresh, lacking = self._serve_all(way, sdp, side, here, there, answers=answers)
         if lacking:
             self._lack(way, fresh, whole=whole)
@@ -345,7 +341,7 @@ class Exchange:
         if not media.port:  # declined (RFC 3264 §6), or taken out of the call (§8.2)
             line.ends[side] = End(sends=False, receives=False)
             return None
-        line.ends[side] = _end(media, here)
+        line.ends[side] = end_of(media, here.source, natted=here.natted)
         return _place(line, media, side)
 
     def _keep(self, way: _Way, tag: bytes) -> None:
@@ -371,16 +367,18 @@ class Exchange:
 
     def save(self) -> None:
         """Remember how things stand, in case the offer that comes now is refused (RFC 3264 §8)."""
+        self._is_open = True
         if self._saved is None:
             self._saved = {way: _standing(way) for way in self._all_ways()}, self._early.copy()
 
     def settle(self) -> None:
         """The offer was accepted: what it said is how things stand."""
-        self._saved = None
+        if self._saved is not None:
+            self._saved, self._is_open, self._changed = None, False, True
 
     def revert(self) -> None:
         """The offer was refused: things stand as before."""
-        saved, self._saved = self._saved, None
+        saved, self._saved, self._is_open = self._saved, None, False
         if saved is None:
             return
         self._changed = True
@@ -428,13 +426,30 @@ class Exchange:
         spare, self._spare = self._spare, []
         return spare
 
+    def _standing_lines(self) -> list[tuple[tuple[Slot, Slot], _Both] | None]:
+        """Return the slots of each line, and what holds of it.
+
+        While an offer is open, its sender sends from where it was (RFC 3264 §8.3.1); lines that it adds
+        are there already, so that their ports are held.
+        """
+        before = self._saved[0] if self._saved is not None and self._is_open else {}
+        standing: list[tuple[tuple[Slot, Slot], _Both] | None] = []
+        for way in self._all_ways():
+            stood = before[way][0] if way in before else []
+            for line, both in zip_longest(way.lines, stood[: len(way.lines)]):
+                now = None if line is None else (line.slots, both or (line.ends, line.muxes))
+                standing.append(now)
+        return standing
+
     def session(self) -> Session | None:
         """Return what the relay is to be told, or None where it has been told already."""
         if not self._changed:
             return None
         self._changed = False
-        streams = tuple(None if line is None else line.stream() for line in self._all_lines())
-        last, memo = self._last, self._memo()
+        standing = self._standing_lines()
+        streams = tuple(None if one is None else _stream(*one) for one in standing)
+        memo = self._memo([None if one is None else one[1][1].copy() for one in standing])
+        last = self._last
         if (
             last is not None
             and last.answered == self.answered
@@ -456,9 +471,9 @@ class Exchange:
         )
         return self._last
 
-    def _memo(self) -> list[object]:
+    def _memo(self, muxes: list[list[bool] | None]) -> list[object]:
         tags = [tag.decode("latin-1") for tag in (self.caller_tag, self.callee_tag)]
-        return [*tags, [None if line is None else line.muxes.copy() for line in self._all_lines()]]
+        return [*tags, muxes]
 
 
 def restored(session: Session, slot: Callable[[Family, str], Slot | None]) -> Exchange:
@@ -480,8 +495,16 @@ def restored(session: Session, slot: Callable[[Family, str], Slot | None]) -> Ex
     except (ValueError, TypeError, AttributeError) as error:
         raise PeerError("the session is not one of ours", rule="media relay link") from error
     exchange.answered, exchange.revision = session.answered, session.revision
-    exchange._last, exchange._last_memo = session, exchange._memo()
+    exchange._last, exchange._last_memo = session, exchange._memo(muxes)
     return exchange
+
+
+def _stream(slots: tuple[Slot, Slot], said: _Both) -> Stream:
+    """Return a line in the relay's words."""
+    ends, muxes = said
+    if all(muxes):  # RFC 5761 §5.1.1: only where both sides say so
+        ends = [replace(end, rtcp=end.rtp) for end in ends]
+    return Stream(slots, (ends[0], ends[1]))
 
 
 def _line(stream: Stream, muxes: object) -> _Line:
@@ -515,71 +538,4 @@ def _place(line: _Line, media: Media, side: Side) -> Place:
 
 def family_of_media(host: str, here: Where) -> Family:
     """Return the IP version of a media line's address; where that is a name, its side's own."""
-    return family_of(host if _is_numeric(host) else here.local)
-
-
-def _end(media: Media, here: Where) -> End:
-    """Return what a media line says of the side it comes from."""
-    rtp = rtcp = None
-    if _may_name(media.host, here.source):
-        rtp = Address(media.host, media.port)
-        control = media.rtcp_host or media.host
-        if not _may_name(control, here.source):
-            control = media.host
-        rtcp = Address(control, media.rtcp_port or 0)
-        if not rtcp.port:
-            rtcp = Address(rtcp.host, min(media.port + 1, 65535))
-    return End(
-        rtp=rtp,
-        rtcp=rtcp,
-        source=here.source,
-        natted=here.natted or is_hidden(media.host, here.source),
-        sends=media.sends,
-        receives=media.receives,
-        payload=media.payload,
-        clock_rate=media.clock_rate,
-    )
-
-
-def is_hidden(host: str, source: str) -> bool:
-    """Whether a described address is one that the outside cannot reach, unlike the sender's own.
-
-    Args:
-        host: The address of a media line; a name where it is not numeric.
-        source: Where its message came from; empty where that says nothing.
-    """
-    if not source or host == source:
-        return False
-    return not _is_numeric(host) or (is_private(host) and not is_private(source))
-
-
-@lru_cache(4096)
-def is_private(host: str) -> bool:
-    """Whether a numeric address is of a private network, a carrier's NAT (RFC 6598) or link-local."""
-    address = ipaddress.ip_address(host)
-    return not address.is_global and not address.is_loopback and not address.is_unspecified
-
-
-@lru_cache(4096)
-def _is_numeric(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
-@lru_cache(4096)
-def _may_name(host: str, source: str) -> bool:
-    """Whether an end may want its media there: at one host, and at ours only if it is on ours.
-
-    Args:
-        host: The address it names.
-        source: Where its message came from; empty where that says nothing.
-    """
-    if not _is_numeric(host):
-        return False
-    address = ipaddress.ip_address(host)
-    if address.is_loopback:
-        return _is_numeric(source) and ipaddress.ip_address(source).is_loopback
-    return not (address.is_multicast or address.is_unspecified or host == _BROADCAST)
+    return family_of(host if is_numeric(host) else here.local)

@@ -25,7 +25,8 @@ CONFIRM_S: Final = 0.15
 """How long another port than the signalled one must go on sending, while that one is silent, before it
 is believed: an end that can be reached where it said has begun to send by then."""
 YIELD_S: Final = 2.0
-"""How long such a port does not hold: the signalled one gets its place as soon as it is heard."""
+"""How long such a port does not hold: the signalled one gets its place as soon as it is heard. The same
+goes for where an end was before it said that it has moved."""
 _POOL_BITS: Final = {4: 24, 6: 64}
 """Within such a network a carrier's NAT may choose another address for media (RFC 6888 §3)."""
 
@@ -75,6 +76,7 @@ class Latch:
     __slots__ = (
         "_candidate",
         "_count",
+        "_former",
         "_holds_from",
         "_host",
         "_natted",
@@ -99,6 +101,7 @@ class Latch:
         self._since: Instant = 0.0
         self._holds_from: Instant = 0.0
         self._candidate: _Candidate | None = None
+        self._former: Address | None = None
         self.source: Address | None = None
         self.locked = False
         self.heard: Instant = 0.0
@@ -117,13 +120,34 @@ class Latch:
         """
         if (self._wanted, self._signalling, self._natted) == (wanted, signalling, natted):
             return False
+        same = bool(signalling) and signalling == self._signalling
+        if wanted is None and same and self.source is not None:
+            return False  # a hold by 0.0.0.0 (RFC 3264 §8.4) says nothing of where the end is
         self._wanted, self._signalling, self._natted = wanted, signalling, natted
         self._host = wanted.host if wanted is not None else ""
-        source = self.source
-        if source is None or self._rank_of(source.host, source.port) is not Rank.SIGNALLED:
-            self.source, self.locked, self._count = None, False, 0
-            self._since, self._candidate = now, None
+        self._reopen(now, same=same)
         return True
+
+    def _reopen(self, now: Instant, *, same: bool) -> None:
+        """Learn anew where an end is, save one that is where it is signalled.
+
+        Until it is heard there, it may go on sending from where it was (RFC 3264 §8.3.1).
+
+        Args:
+            now: The time.
+            same: Whether the end's signalling comes from where it came from before.
+        """
+        source = self.source
+        rank = None if source is None else self._rank_of(source.host, source.port)
+        self._rank = self._rank if rank is None else rank
+        if rank is Rank.SIGNALLED:
+            return
+        self._since, self._candidate = now, None
+        self.locked, self._count = False, 0
+        self._former = source if same else None
+        self._holds_from = now + YIELD_S
+        if self._former is None or rank not in (Rank.SIGNALLING_HOST, Rank.SAME_POOL):
+            self.source = None  # else nothing better is known
 
     def adopt(self, source: Address, now: Instant) -> None:
         """Take up a source that was learned before this process began."""
@@ -167,6 +191,8 @@ class Latch:
         source = self.source
         if source is not None and source.port == port and source.host == host:
             return self._again(stream, now)
+        if source is None and now < self._holds_from and self._former == (host, port):
+            return Verdict.ACCEPTED
         rank = self._rank_of(host, port)
         if rank is None:
             return Verdict.STRANGER
@@ -177,7 +203,8 @@ class Latch:
             return Verdict.UNSURE
         if source is not None:
             self.relearned += 1
-        self.source, self._rank, self._candidate = Address(host, port), rank, None
+        self.source, self._rank = Address(host, port), rank
+        self._candidate = self._former = None
         self._stream, self._count, self.heard = stream, 1, now
         self._holds_from = now + YIELD_S if rank is Rank.SAME_HOST and not moved else now
         self.locked = False
@@ -203,6 +230,8 @@ class Latch:
 
     def _may_replace(self, rank: Rank, stream: int, now: Instant) -> bool:
         """Whether another source may have the place: a better one before it is taken, or after silence."""
+        if self.source == self._former and now < self._holds_from:
+            return True  # that is where the end was
         if not self.locked and rank < self._rank and (stream or not self._stream):
             return True  # but what keeps a NAT open, and is no stream, does not end one
         return now - self.heard >= REPLACED_S

@@ -16,9 +16,8 @@ from centrex.media.exchange import (
     Where,
     family_of,
     family_of_media,
-    is_hidden,
-    is_private,
 )
+from centrex.media.whereabouts import is_hidden, is_private
 from centrex.proxy import leg, upstream
 from centrex.proxy.answer import Answer
 from centrex.proxy.carried import UNDECIDED

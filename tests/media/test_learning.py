@@ -195,10 +195,58 @@ def test_signalling_opens_it_again_only_with_news() -> None:
     assert not made.expect(SIGNALLED, SIGNALLED.host, natted=False)
     assert made.locked
     other = Address("198.51.100.8", 6000)
-    assert made.expect(other, SIGNALLED.host, natted=False)
+    assert made.expect(other, SIGNALLED.host, natted=False, now=20.0)
     assert made.source is None
     assert made.targets == (other,)
-    assert made.consider(SIGNALLED.host, 9999, 7, 1.1) is Verdict.STRANGER
+    assert made.consider(SIGNALLED.host, 8888, 7, 20.1) is Verdict.STRANGER
+
+
+def test_an_end_that_moves_is_heard_where_it_was_until_it_is_heard_where_it_is() -> None:
+    """Its packets are on the way while the answer is; they do not hold the place it left."""
+    for other in (Address(SIGNALLED.host, 6000), Address("198.51.100.8", 6000)):
+        made = locked(latch(), *SIGNALLED)
+        made.expect(other, SIGNALLED.host, natted=False, now=20.0)
+        for number in range(3 * LOCK_PACKETS):
+            assert made.consider(*SIGNALLED, 7, 20.0 + number * 0.1) is Verdict.ACCEPTED
+        assert made.targets == (other,)
+        assert made.settled
+        assert made.consider(*other, 8, 21.6) is Verdict.LEARNED
+        assert made.consider(*SIGNALLED, 7, 21.7) is not Verdict.ACCEPTED
+        assert made.targets == (other,)
+
+
+def test_an_end_that_does_not_leave_where_it_was_is_judged_anew() -> None:
+    made = locked(latch(), *SIGNALLED)
+    made.expect(Address(SIGNALLED.host, 6000), SIGNALLED.host, natted=False, now=20.0)
+    assert made.consider(*SIGNALLED, 7, 20.0 + YIELD_S) is Verdict.UNSURE
+    assert made.consider(*SIGNALLED, 7, 20.0 + YIELD_S + LONG_S) is Verdict.LEARNED
+
+
+def test_an_end_behind_nat_that_moves_is_found_at_once() -> None:
+    made = locked(latch(PRIVATE, PUBLIC, natted=True), PUBLIC, 1111)
+    made.expect(PRIVATE._replace(port=6000), PUBLIC, natted=True, now=20.0)
+    for number in range(3 * LOCK_PACKETS):
+        assert made.consider(PUBLIC, 1111, 7, 20.0 + number * 0.1) is Verdict.ACCEPTED
+    assert made.targets == (Address(PUBLIC, 1111),), "nothing better is known"
+    assert made.consider(STRANGER, 2222, 8, 21.5) is Verdict.STRANGER
+    assert made.consider(PUBLIC, 2222, 8, 21.6) is Verdict.LEARNED
+    assert made.consider(PUBLIC, 1111, 7, 21.7) is Verdict.RIVAL, "it was still on its way"
+    made = locked(latch(PRIVATE, PUBLIC, natted=True), PUBLIC, 1111)
+    made.expect(PRIVATE._replace(port=6000), PUBLIC, natted=True, now=20.0)
+    verdicts = [made.consider(PUBLIC, 1111, 7, 20.0 + number * 0.5) for number in range(10)]
+    assert verdicts[-1] is Verdict.ACCEPTED
+    assert Verdict.LOCKED in verdicts, "it did not move"
+
+
+def test_hold_says_nothing_of_where_an_end_is() -> None:
+    """By 0.0.0.0, as RFC 2543 had it: music comes from where speech came from."""
+    made = locked(latch(), *SIGNALLED)
+    assert not made.expect(None, SIGNALLED.host, natted=False)
+    assert made.locked
+    assert made.consider(*SIGNALLED, 7, 2.0) is Verdict.ACCEPTED
+    assert not made.expect(SIGNALLED, SIGNALLED.host, natted=False)
+    assert made.expect(None, "", natted=False), "somebody else is called"
+    assert made.source is None
 
 
 def test_what_is_heard_where_it_was_signalled_need_not_be_learned_again() -> None:
