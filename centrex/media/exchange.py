@@ -73,17 +73,19 @@ class _Way:
     Attributes:
         family: That version.
         lines: The line that serves each media line; None where none does.
-        declined: The numbers of lines of its last offer that the relay had no ports for.
+        aside: The numbers of lines of its last offer that no relay can carry.
+        declined: The numbers of those that the relay had no ports for.
         heard: The tag of whoever was called and described itself last.
         told: Whether the relay knows of it.
+        unfit: The numbers of lines of its last answer that no relay can carry.
     """
 
-    __slots__ = ("declined", "family", "heard", "lines", "told")
+    __slots__ = ("aside", "declined", "family", "heard", "lines", "told", "unfit")
 
     def __init__(self, family: Family) -> None:
         self.family = family
         self.lines: list[_Line | None] = []
-        self.declined = _NONE
+        self.aside = self.declined = self.unfit = _NONE
         self.heard = b""
         self.told = False
 
@@ -245,6 +247,9 @@ class Exchange:
         sees port 0, and its answer gets port 0 too (RFC 3264 §6, §8.2). What somebody says who was
         called, but did not get the call, is rewritten and not noted.
 
+        An offered line that no relay can carry is left alone, and so is its answer; an answer that none
+        can carry is declined, for the other side was shown the relay.
+
         Args:
             side: Whose description it is.
             sdp: The description.
@@ -262,24 +267,27 @@ class Exchange:
             return rewrite(sdp, [_stand_in(way, *one, side) for one in enumerate(sdp.media)])
         self._changed, self._latest = True, way
         self._is_open = self._is_open and not answers
-        fresh, lacking = self._serve_all(way, sdp, side, here, there, answers=answers)
+        odd = frozenset(n for n, media in enumerate(sdp.media) if media.port and media.why_not)
+        aside = way.aside if answers else odd
+        fresh, lacking = self._serve_all(way, aside, sdp, side, here, there, answers=answers)
         if lacking:
             self._lack(way, fresh, whole=whole)
         way.declined = way.declined | lacking if answers else lacking
+        way.aside = aside
+        way.unfit = odd - aside - way.declined
         way.lines[: len(fresh)] = fresh
         places = [
-            None if line is None else self._note(line, media, side, here)
-            for line, media in zip(fresh, sdp.media, strict=True)
+            None if line is None else self._note(line, media, side, here, alone=number in aside)
+            for number, (line, media) in enumerate(zip(fresh, sdp.media, strict=True))
         ]
         for line in way.lines[len(fresh) :]:
             if line is not None:
                 line.ends[side] = End()
         if side == CALLEE and not self.answered:
             self._keep(way, tag)
-        if way.declined:
-            places = [
-                DECLINED if number in way.declined else place for number, place in enumerate(places)
-            ]
+        gone = way.declined | way.unfit
+        if gone:
+            places = [DECLINED if number in gone else place for number, place in enumerate(places)]
         return rewrite(sdp, places)
 
     @property
@@ -287,8 +295,26 @@ class Exchange:
         """The numbers of lines of the last offer that the relay had no ports for."""
         return self._latest.declined
 
+    @property
+    def aside(self) -> frozenset[int]:
+        """The numbers of lines of the last offer that no relay can carry: they are left alone."""
+        return self._latest.aside
+
+    @property
+    def unfit(self) -> frozenset[int]:
+        """The numbers of lines of the last answer that no relay can carry, though the offer's can be."""
+        return self._latest.unfit
+
     def _serve_all(
-        self, way: _Way, sdp: Description, side: Side, here: Where, there: Where, *, answers: bool
+        self,
+        way: _Way,
+        aside: frozenset[int],
+        sdp: Description,
+        side: Side,
+        here: Where,
+        there: Where,
+        *,
+        answers: bool,
     ) -> tuple[list[_Line | None], frozenset[int]]:
         """Return the line that serves each media line, and the numbers of those that none can."""
         known = way.lines
@@ -300,12 +326,10 @@ class Exchange:
                 fresh.append(None)
                 continue
             line = known[number] if number < len(known) else None
-            if line is None and media.port and media.relayable:
+            if line is None and media.port and not media.why_not and number not in aside:
                 line = self._serve(way, media, side, here, there)
                 if line is None:
                     lacking |= {number}
-            elif media.port and not media.relayable:
-                line = None
             fresh.append(line)
         return fresh, lacking
 
@@ -335,10 +359,14 @@ class Exchange:
             return None
         return _Line((mine, other) if side == CALLER else (other, mine))
 
-    def _note(self, line: _Line, media: Media, side: Side, here: Where) -> Place | None:
+    def _note(
+        self, line: _Line, media: Media, side: Side, here: Where, *, alone: bool
+    ) -> Place | None:
         """Note what one line says; return what stands in its place."""
         line.muxes[side] = media.rtcp_mux
-        if not media.port:  # declined (RFC 3264 §6), or taken out of the call (§8.2)
+        if (
+            not media.port or media.why_not or alone
+        ):  # declined (RFC 3264 §6), or taken out of the call (§8.2)
             line.ends[side] = End(sends=False, receives=False)
             return None
         line.ends[side] = end_of(media, here.source, natted=here.natted)
@@ -523,7 +551,7 @@ def _standing(way: _Way) -> _Stood:
 
 def _stand_in(way: _Way, number: int, media: Media, side: Side) -> Place | None:
     """Return what stands in a line's place of which nothing is noted."""
-    if not media.relayable:
+    if media.why_not:
         return None
     line = way.lines[number] if number < len(way.lines) else None
     return DECLINED if line is None else _place(line, media, side)

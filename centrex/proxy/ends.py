@@ -3,7 +3,7 @@
 It knows contexts, branches and descriptions; who relays, and how, is not its business.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from centrex import sdp
@@ -23,6 +23,7 @@ from centrex.proxy.answer import Answer
 from centrex.proxy.carried import UNDECIDED
 from centrex.proxy.context import Branch, Context
 from centrex.proxy.media_body import split_body, with_body
+from centrex.proxy.media_lines import left_out, odd_lines
 from centrex.proxy.media_path import OFFERS, Mode
 from centrex.routing.next_hop import next_hop
 from centrex.sdp import Description
@@ -165,25 +166,17 @@ def _without_media(
 ) -> bytes:
     """Return a response with the lines of its offer declined."""
     media = found.description.media
-    numbers = [number for number, one in enumerate(media) if one.port and one.relayable]
+    numbers = [number for number, one in enumerate(media) if one.port and not one.why_not]
     left_out(core, ctx, found, numbers, why, now)
     places = [sdp.DECLINED if number in numbers else None for number in range(len(media))]
     shown = sdp.rewrite(found.description, places)
     return with_body(data, sdp.replace(found.content_type, found.body, shown))
 
 
-def left_out(
-    core: "Core", ctx: Context, found: Described, numbers: Iterable[int], why: str, now: Instant
-) -> None:
-    """Some lines of an offer are offered as declined, for nobody can relay them."""
-    media = found.description.media
-    kinds = ", ".join(media[number].kind.decode("latin-1") for number in sorted(numbers))
-    core.decide(ctx, (now, Rule.MEDIA_DECLINED, kinds, why))
-    core.statistics.drop(Rule.MEDIA_DECLINED.value)
-    fields: dict[str, Field] = {
-        "from": ctx.from_uri, "to": ctx.to_uri, "what": kinds, "why": why
-    }  # fmt: skip
-    core.notify(Kind.MEDIA, Severity.WARNING, "media.declined", fields, ctx.call_id)
+def may_carry(found: Described | None) -> bool:
+    """Whether a relay can carry any line of a description, as far as one is wanted in it."""
+    wanted = [one for one in found.description.media if one.port] if found is not None else []
+    return not wanted or any(not one.why_not for one in wanted)
 
 
 def caller_of(ctx: Context) -> Where:
@@ -274,7 +267,7 @@ def need(found: Described | None, caller: Where, callee: Where, side: Side = CAL
         return "the phones are on different networks of this server"
     mine, other = (caller, callee) if side == CALLER else (callee, caller)
     for media in found.description.media if found is not None else ():
-        if not media.port or not media.relayable or media.is_held:
+        if not media.port or media.why_not or media.is_held:
             continue
         if is_hidden(media.host, mine.source):
             return f"the {'caller' if side == CALLER else 'callee'}'s media are behind NAT"
@@ -289,6 +282,8 @@ def why_relayed(
     mode: Mode, found: Described | None, caller: Where, callee: Where, side: Side
 ) -> str:
     """Return why a call is to be relayed that is not yet; empty where it is not; see `need`."""
+    if not may_carry(found):
+        return ""
     if mode == "always":
         return "always relayed"
     return "" if mode == "never" else need(found, caller, callee, side)
@@ -300,7 +295,11 @@ def left_alone(
     """No relay is needed; where nothing was described yet, that is seen by what will be."""
     ctx = branch.context
     branch.carried = UNDECIDED if found is None and mode != "never" else None
-    if found is not None and mode != "never" and not ctx.to_tag:
+    if found is None or mode == "never":
+        return
+    if not may_carry(found):
+        odd_lines(core, ctx, found, Rule.MEDIA_LEFT_ALONE, range(len(found.description.media)), now)
+    elif not ctx.to_tag:
         core.decide(ctx, (now, Rule.MEDIA_DIRECT, "nothing stands between the phones"))
 
 
@@ -321,7 +320,7 @@ def families(found: Described | None, here: Where, there: Where) -> Sequence[Fam
         needed += [
             family_of_media(media.host, here)
             for media in found.description.media
-            if media.port and media.relayable
+            if media.port and not media.why_not
         ]
     return list(dict.fromkeys(needed))
 

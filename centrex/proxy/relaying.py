@@ -39,12 +39,13 @@ from centrex.proxy.ends import (
     families_called,
     is_opaque,
     left_alone,
-    left_out,
+    may_carry,
     response_unrelayed,
     unrelayed,
     why_relayed,
 )
 from centrex.proxy.media_body import with_body
+from centrex.proxy.media_lines import NO_PORTS, tell_lines
 from centrex.proxy.media_path import METHODS, OFFERS, Mode
 from centrex.proxy.orphans import Orphan, Orphans
 from centrex.proxy.rush import PATIENCE_S, Rush, Waiting
@@ -54,7 +55,6 @@ if TYPE_CHECKING:
     from centrex.proxy.core import Core
 
 _NONE_LEFT: Final = "no media relay is available"
-_NO_PORTS: Final = "the relay {} has no port left"
 _ENDED: Final = "it was relayed before"
 
 
@@ -131,6 +131,7 @@ class Relaying:
             if found is not None:
                 branch.described = True
                 data = with_body(data, self._describe(branch, found, CALLER, caller, callee, now))
+                tell_lines(core, branch, found, b"", now, answers=False)
             if why:
                 core.decide(ctx, (now, Rule.MEDIA_RELAYED, carried.by, why))
             return data
@@ -268,9 +269,8 @@ class Relaying:
             lacking = self._farm.lacks(families(found, here, there))
             unrelayed(core, branch, _words(branch, lacking), now, refuse=self.refuse)
             return None if ctx.answered else data
-        if offers:
-            tag = ctx.to_tag if branch.side == CALLER else ctx.from_tag
-            self._tell_declined(core, branch, found, tag, now)
+        tag = ctx.to_tag if branch.side == CALLER else ctx.from_tag
+        tell_lines(core, branch, found, tag, now, answers=not offers)
         return with_body(data, changed)
 
     def _describe_within(
@@ -326,7 +326,7 @@ class Relaying:
         ctx, side = branch.context, branch.side
         ends = (here, there) if side == CALLER else (there, here)
         why = why_relayed(self.mode, found, *ends, side)
-        if not why and ctx.call_id in self._orphans and self.mode != "never":
+        if not why and ctx.call_id in self._orphans and self.mode != "never" and may_carry(found):
             why = _ENDED
         if not why:
             left_alone(core, branch, found, now, self.mode)
@@ -381,10 +381,9 @@ class Relaying:
                 self._drop_empty(branch)
                 return response_unrelayed(core, branch, status, data, found, why, now, self.refuse)
             if carried.relay is not relay:
-                why = _NO_PORTS.format(relay.name)
+                why = NO_PORTS.format(relay.name)
                 core.decide(ctx, (now, Rule.MEDIA_RELAYED, carried.by, why))
-            if not answers:
-                self._tell_declined(core, branch, found, tag, now)
+            tell_lines(core, branch, found, tag, now, answers=answers)
             data = with_body(data, changed)
         elif status >= 200:
             self._settled(core, ctx, carried, now)
@@ -562,21 +561,9 @@ class Relaying:
                 if other is None:
                     raise
                 carried.move(other)
+        self._farm.give_back(carried.relay, exchange.spare())
         self._tell(carried, now)
         return sdp.replace(found.content_type, found.body, changed)
-
-    def _tell_declined(
-        self, core: "Core", branch: Branch, found: Described, tag: bytes, now: Instant
-    ) -> None:
-        """Tell which lines of an offer the relay of its call has no ports for."""
-        carried = branch.carried
-        assert isinstance(carried, Carried)
-        if carried.exchange.is_foreign(tag):
-            return  # nothing was noted of it
-        numbers = carried.exchange.declined
-        if numbers:
-            self._farm.give_back(carried.relay, carried.exchange.spare())
-            left_out(core, branch.context, found, numbers, _NO_PORTS.format(carried.by), now)
 
     def _tell(self, carried: Carried, now: Instant) -> None:
         exchange = carried.exchange
@@ -595,4 +582,4 @@ def _words(branch: Branch, lacking: Family | None) -> str:
     if lacking is not None:
         return f"no relay has an IPv{lacking} address"
     carried = branch.carried
-    return _NO_PORTS.format(carried.by) if isinstance(carried, Carried) else _NONE_LEFT
+    return NO_PORTS.format(carried.by) if isinstance(carried, Carried) else _NONE_LEFT

@@ -92,6 +92,8 @@ class Rule(enum.Enum):
     MEDIA_REFUSED = "media-refused"
     MEDIA_DECLINED = "media-declined"
     MEDIA_FAMILY = "media-family"
+    MEDIA_LEFT_ALONE = "media-left-alone"  # (kind, why)
+    MEDIA_UNFIT = "media-unfit"  # (kind, why)
     MEDIA_UNREADABLE = "media-unreadable"
     MEDIA_NOTICE = "media-notice"
     MEDIA_LOST = "media-lost"
