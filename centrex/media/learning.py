@@ -9,7 +9,7 @@ same NAT, or at the same gateway, are others. Pure: times and packets in, verdic
 
 import enum
 import ipaddress
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from centrex.base import Instant
 from centrex.media.terms import Address
@@ -27,6 +27,8 @@ is believed: an end that can be reached where it said has begun to send by then.
 YIELD_S: Final = 2.0
 """How long such a port does not hold: the signalled one gets its place as soon as it is heard. The same
 goes for where an end was before it said that it has moved."""
+CLAIM_S: Final = 1.0
+"""How long a source must go on that fits better than the one that holds, until it has the place."""
 _POOL_BITS: Final = {4: 24, 6: 64}
 """Within such a network a carrier's NAT may choose another address for media (RFC 6888 §3)."""
 
@@ -38,6 +40,10 @@ class Rank(enum.IntEnum):
     SAME_HOST = 1
     SIGNALLING_HOST = 2
     SAME_POOL = 3
+
+
+_GUESSES: Final = frozenset({Rank.SAME_HOST, Rank.SAME_POOL})
+"""What is believed only while nothing better is heard."""
 
 
 class Verdict(enum.Enum):
@@ -197,16 +203,16 @@ class Latch:
         if rank is None:
             return Verdict.STRANGER
         moved = source is not None and self._has_moved(host, stream, now)
-        if source is not None and not moved and not self._may_replace(rank, stream, now):
-            return Verdict.RIVAL
-        if rank is Rank.SAME_HOST and not moved and not self._confirm(host, port, stream, now):
-            return Verdict.UNSURE
+        if not moved:
+            kept = self._kept_out(Address(host, port), rank, stream, now)
+            if kept is not None:
+                return kept
         if source is not None:
             self.relearned += 1
         self.source, self._rank = Address(host, port), rank
         self._candidate = self._former = None
         self._stream, self._count, self.heard = stream, 1, now
-        self._holds_from = now + YIELD_S if rank is Rank.SAME_HOST and not moved else now
+        self._holds_from = now + YIELD_S if rank in _GUESSES and not moved else now
         self.locked = False
         return Verdict.LEARNED
 
@@ -228,23 +234,37 @@ class Latch:
         same = stream and stream == self._stream and host == self.source.host
         return bool(same) and now - self.heard >= MOVED_S
 
-    def _may_replace(self, rank: Rank, stream: int, now: Instant) -> bool:
-        """Whether another source may have the place: a better one before it is taken, or after silence."""
-        if self.source == self._former and now < self._holds_from:
-            return True  # that is where the end was
-        if not self.locked and rank < self._rank and (stream or not self._stream):
-            return True  # but what keeps a NAT open, and is no stream, does not end one
-        return now - self.heard >= REPLACED_S
+    def _kept_out(
+        self, source: Address, rank: Rank, stream: int, now: Instant
+    ) -> Literal[Verdict.RIVAL, Verdict.UNSURE] | None:
+        """Return what keeps a source from the place; None where nothing does."""
+        better = rank < self._rank and bool(stream or not self._stream)
+        if self.source is not None and not self._may_be_replaced(now):
+            if not better:  # nor is what only keeps a NAT open, and is no stream
+                return Verdict.RIVAL
+            if self.locked:
+                return None if self._goes_on(source, stream, now, CLAIM_S, 0.0) else Verdict.RIVAL
+        quiet_since = 0.0 if better else self.heard
+        if rank in _GUESSES and not self._goes_on(source, stream, now, CONFIRM_S, quiet_since):
+            return Verdict.UNSURE
+        return None
 
-    def _confirm(self, host: str, port: int, stream: int, now: Instant) -> bool:
-        """Whether a source has gone on for long enough while the signalled address was silent."""
-        before, source = self._candidate, Address(host, port)
-        if before is not None and before.since >= self.heard:
+    def _may_be_replaced(self, now: Instant) -> bool:
+        """Whether a source that fits no better may have the place: after silence, or after a move."""
+        was_there = self.source == self._former and now < self._holds_from
+        return was_there or now - self.heard >= REPLACED_S
+
+    def _goes_on(
+        self, source: Address, stream: int, now: Instant, for_s: float, after: Instant
+    ) -> bool:
+        """Whether a source has sent for so long, all of it after some time."""
+        before = self._candidate
+        if before is not None and before.since >= after:
             since_s = now - before.since
-            if before.source != source and since_s < 2 * CONFIRM_S:
+            if before.source != source and since_s < 2 * for_s:
                 return False  # one after the other, so that many cannot keep each other out
             if before.source == source and (not stream or before.stream in (stream, 0)):
-                return since_s >= CONFIRM_S
+                return since_s >= for_s
         self._candidate = _Candidate(source, stream, max(now, self._since))
         return False
 

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from centrex.media.learning import (
+    CLAIM_S,
     CONFIRM_S,
     LOCK_PACKETS,
     MOVED_S,
@@ -153,11 +154,38 @@ def test_behind_nat_the_signalling_s_address_is_plausible() -> None:
     assert made.targets == (Address(PUBLIC, 61234),)
 
 
-def test_a_carrier_s_pool_is_plausible_but_its_neighbours_yield() -> None:
+def test_a_carrier_s_pool_is_plausible_once_the_signalling_s_address_was_silent() -> None:
     made = latch(PRIVATE, PUBLIC, natted=True)
-    assert made.consider("8.8.4.200", 5000, 7, 1.0) is Verdict.LEARNED
-    assert made.consider(PUBLIC, 5000, 8, 1.1) is Verdict.LEARNED
-    assert made.consider("8.8.5.4", 5000, 8, 1.1) is Verdict.STRANGER
+    assert made.consider("8.8.4.200", 5000, 7, 1.0) is Verdict.UNSURE
+    assert made.targets == (Address(PUBLIC, PRIVATE.port),)
+    assert made.consider("8.8.4.200", 5000, 7, 1.0 + LONG_S) is Verdict.LEARNED
+    assert made.consider("8.8.5.4", 5000, 8, 1.3) is Verdict.STRANGER
+
+
+def test_a_neighbour_of_the_pool_who_sends_first_gets_nothing() -> None:
+    made = latch(PRIVATE, PUBLIC, natted=True)
+    for number in range(15):
+        assert made.consider("8.8.4.200", 5000, 7, 1.0 + number / 100) is Verdict.UNSURE
+    locked(made, PUBLIC, 5000, stream=8, now=1.15)
+    assert made.consider("8.8.4.200", 5000, 7, 2.0) is Verdict.RIVAL
+
+
+def test_who_took_the_place_of_a_phone_that_was_silent_loses_it_to_the_phone() -> None:
+    """What fits better what signalling said has the place, if it goes on; a stray packet has not."""
+    for made, worse, better in (
+        (latch(PRIVATE, PUBLIC, natted=True), Address("8.8.4.200", 5000), Address(PUBLIC, 61234)),
+        (latch(), Address(SIGNALLED.host, 9999), SIGNALLED),
+    ):
+        assert made.consider(*worse, 7, 1.0) is Verdict.UNSURE
+        times = [1.2 + number / 10 for number in range(30)]
+        assert [made.consider(*worse, 7, now) for now in times][-1] is Verdict.ACCEPTED
+        assert made.locked
+        assert made.consider(*better, 8, 5.0) is Verdict.RIVAL
+        assert made.consider(*worse, 7, 5.1) is Verdict.ACCEPTED
+        assert made.consider(*better, 0, 6.1) is Verdict.RIVAL, "no stream"
+        assert made.consider(*better, 8, 5.1 + CLAIM_S) is Verdict.LEARNED
+        assert made.consider(*worse, 7, 6.3) is Verdict.RIVAL
+        assert made.relearned == 1
 
 
 def test_a_private_network_is_no_pool() -> None:
