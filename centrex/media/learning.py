@@ -24,6 +24,8 @@ sends RTP at all, shorter than a person waits."""
 CONFIRM_S: Final = 0.15
 """How long another port than the signalled one must go on sending, while that one is silent, before it
 is believed: an end that can be reached where it said has begun to send by then."""
+POOL_S: Final = 0.5
+"""The same for another address than the signalling's: few phones need it, and others are near it."""
 YIELD_S: Final = 2.0
 """How long such a port does not hold: the signalled one gets its place as soon as it is heard. The same
 goes for where an end was before it said that it has moved."""
@@ -42,8 +44,8 @@ class Rank(enum.IntEnum):
     SAME_POOL = 3
 
 
-_GUESSES: Final = frozenset({Rank.SAME_HOST, Rank.SAME_POOL})
-"""What is believed only while nothing better is heard."""
+_GUESSES: Final = {Rank.SAME_HOST: CONFIRM_S, Rank.SAME_POOL: POOL_S}
+"""What is believed only after it went on for so long while nothing better was heard."""
 
 
 class Verdict(enum.Enum):
@@ -245,7 +247,8 @@ class Latch:
             if self.locked:
                 return None if self._goes_on(source, stream, now, CLAIM_S, 0.0) else Verdict.RIVAL
         quiet_since = 0.0 if better else self.heard
-        if rank in _GUESSES and not self._goes_on(source, stream, now, CONFIRM_S, quiet_since):
+        for_s = _GUESSES.get(rank, 0.0)
+        if for_s and not self._goes_on(source, stream, now, for_s, quiet_since):
             return Verdict.UNSURE
         return None
 

@@ -8,6 +8,7 @@ from centrex.media.learning import (
     CONFIRM_S,
     LOCK_PACKETS,
     MOVED_S,
+    POOL_S,
     REPLACED_S,
     YIELD_S,
     Latch,
@@ -158,15 +159,16 @@ def test_a_carrier_s_pool_is_plausible_once_the_signalling_s_address_was_silent(
     made = latch(PRIVATE, PUBLIC, natted=True)
     assert made.consider("8.8.4.200", 5000, 7, 1.0) is Verdict.UNSURE
     assert made.targets == (Address(PUBLIC, PRIVATE.port),)
-    assert made.consider("8.8.4.200", 5000, 7, 1.0 + LONG_S) is Verdict.LEARNED
-    assert made.consider("8.8.5.4", 5000, 8, 1.3) is Verdict.STRANGER
+    assert made.consider("8.8.4.200", 5000, 7, 1.0 + LONG_S) is Verdict.UNSURE
+    assert made.consider("8.8.4.200", 5000, 7, 1.001 + POOL_S) is Verdict.LEARNED
+    assert made.consider("8.8.5.4", 5000, 8, 1.6) is Verdict.STRANGER
 
 
 def test_a_neighbour_of_the_pool_who_sends_first_gets_nothing() -> None:
     made = latch(PRIVATE, PUBLIC, natted=True)
-    for number in range(15):
+    for number in range(45):
         assert made.consider("8.8.4.200", 5000, 7, 1.0 + number / 100) is Verdict.UNSURE
-    locked(made, PUBLIC, 5000, stream=8, now=1.15)
+    locked(made, PUBLIC, 5000, stream=8, now=1.45)
     assert made.consider("8.8.4.200", 5000, 7, 2.0) is Verdict.RIVAL
 
 
@@ -177,7 +179,7 @@ def test_who_took_the_place_of_a_phone_that_was_silent_loses_it_to_the_phone() -
         (latch(), Address(SIGNALLED.host, 9999), SIGNALLED),
     ):
         assert made.consider(*worse, 7, 1.0) is Verdict.UNSURE
-        times = [1.2 + number / 10 for number in range(30)]
+        times = [1.6 + number / 10 for number in range(30)]
         assert [made.consider(*worse, 7, now) for now in times][-1] is Verdict.ACCEPTED
         assert made.locked
         assert made.consider(*better, 8, 5.0) is Verdict.RIVAL
