@@ -55,7 +55,7 @@ class Carrier:
             return
         port.latch.adopt(entry.source, now)
         port.source = port.wire(entry.source)
-        port.carried = True
+        port.carried = True  # it begins without a next packet, as after `resume`
 
     def hand_over(self, port: Port, now: Instant) -> None:
         """Have the kernel carry what comes from an end, and what goes to it, where that is certain."""
@@ -72,6 +72,7 @@ class Carrier:
                 self.failures += 1  # this direction stays ours
             else:
                 one.carried = True
+                one.quality.resume()
 
     def take_back(self, ports: Iterable[Port]) -> None:
         """Have the kernel carry no longer what comes from some ends."""

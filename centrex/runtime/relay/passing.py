@@ -148,6 +148,8 @@ class Passing:
             if sequence != quality.next:
                 if packet.is_rtcp(buffer):
                     self._read_reports(port, peer, length, now)
+                elif port.carried:
+                    quality.beside()
                 elif length >= 12 and buffer[0] >> 6 == 2:
                     quality.out_of_order(sequence, int.from_bytes(buffer[8:12], "big"))
             else:
