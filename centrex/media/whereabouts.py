@@ -39,6 +39,7 @@ def end_of(media: Media, source: str, *, natted: bool) -> End:
         receives=media.receives,
         payload=media.payload,
         clock_rate=media.clock_rate,
+        is_rtp=media.is_rtp,
     )
 
 

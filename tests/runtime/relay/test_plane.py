@@ -55,6 +55,20 @@ def test_two_that_send_nothing_until_they_receive_hear_each_other(world: World) 
     call.talk(1)
 
 
+def test_a_line_that_is_no_rtp_is_opened_by_an_empty_datagram(world: World) -> None:
+    """A fax would take a packet of RTP for one of its own, far ahead of those to come (RFC 6263 §4.1)."""
+    caller, callee = world.end(), world.end()
+    control = world.end(caller.host, port=caller.port + 1)
+    ends = (caller.end(is_rtp=False), callee.end(is_rtp=False))
+    call = Call(world.plane(), caller, callee, ends=ends)
+    assert caller.receive() == (b"", call.slots[0].rtp)
+    assert callee.receive() == (b"", call.slots[1].rtp)
+    world.passes(1.1)
+    world.passes(1.1)
+    assert not control.drained(), "there is no RTCP beside it"
+    assert not any(caller.drained())
+
+
 def test_nobody_is_sent_anything_before_both_have_described_themselves(world: World) -> None:
     caller, callee = world.end(), world.end()
     call = Call(world.plane(), caller, callee, ends=(caller.end(), End()), answered=False)
