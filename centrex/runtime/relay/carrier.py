@@ -103,10 +103,16 @@ class Carrier:
             return
         self._read_at = now + max(_READ_S, len(carried) / _READ_PER_S)
         for port in ports:
-            told = carried.get(_key(port)) if port.carried else None
-            if told is None:
+            if not port.carried:
                 continue
-            self._note(port, told, now)
+            told = carried.get(_key(port))
+            if told is None:  # it has given it up, and counted until then what it told before
+                self.failures += 1
+                port.carried = False
+                port.quality.resume()
+                self._seen.pop(port, None)
+            else:
+                self._note(port, told, now)
         if self._unclaimed and now >= self._claim_until:
             with suppress(Unavailable):  # a kernel that is gone has nothing left either
                 self._kernel.remove([entry.key for entry in self._unclaimed.values()])

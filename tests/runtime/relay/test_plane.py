@@ -501,6 +501,17 @@ def test_a_kernel_that_refuses_leaves_it_to_us(world: World) -> None:
     assert not any(end["kernel"] for end in call.figures())
 
 
+def test_what_the_kernel_gives_up_is_ours_again(world: World) -> None:
+    """The host's firewall drops what the kernel sends on, say."""
+    kernel, call = settled(world)
+    del kernel.table[call.caller.address, call.slots[0].rtp]
+    world.passes(1.1)
+    assert [end["kernel"] for end in call.figures()] == [False, True]
+    assert call.plane.figures()["kernel_failures"] == 1
+    call.talk()
+    assert call.figures()[0]["lost"] == 0
+
+
 def test_what_a_former_process_left_is_taken_up(world: World) -> None:
     kernel, call = settled(world)
     (held,) = call.plane.held()
