@@ -145,7 +145,7 @@ class Relay:
     @property
     def takes_calls(self) -> bool:
         """Whether it may get a new call."""
-        return self._is_willing and self.is_stocked
+        return self.is_willing and self.is_stocked
 
     def has(self, family: Literal[4, 6]) -> bool:
         """Whether a port of that IP version is leased ahead."""
@@ -155,8 +155,8 @@ class Relay:
         return False
 
     def speaks(self, family: Literal[4, 6]) -> bool:
-        """Whether it has an address of that IP version, and is there."""
-        return self._is_willing and any((":" in host) == (family == 6) for host in self._stocks)
+        """Whether it has an address of that IP version."""
+        return any((":" in host) == (family == 6) for host in self._stocks)
 
     def is_lost(self, now: Instant) -> bool:
         """Whether it has been gone for so long that nobody waits for it any more."""
@@ -165,10 +165,11 @@ class Relay:
     @property
     def expects_ports(self) -> bool:
         """Whether it would take a call as soon as the ports come that are being leased."""
-        return self._is_willing and any(stock.asked for stock in self._stocks.values())
+        return self.is_willing and any(stock.asked for stock in self._stocks.values())
 
     @property
-    def _is_willing(self) -> bool:
+    def is_willing(self) -> bool:
+        """Whether it would take a new call, if it has ports."""
         return self.state is RelayState.AVAILABLE and not self.draining and self.load < 1
 
     @property

@@ -3,7 +3,7 @@
 It knows contexts, branches and descriptions; who relays, and how, is not its business.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from centrex import sdp
@@ -16,17 +16,19 @@ from centrex.media.exchange import (
     Where,
     family_of,
     family_of_media,
-    is_hidden,
-    is_private,
 )
-from centrex.proxy import upstream
+from centrex.media.whereabouts import is_hidden, is_private
+from centrex.proxy import leg, upstream
 from centrex.proxy.answer import Answer
 from centrex.proxy.carried import UNDECIDED
 from centrex.proxy.context import Branch, Context
-from centrex.proxy.media_body import split_body
+from centrex.proxy.media_body import split_body, with_body
+from centrex.proxy.media_lines import left_out, odd_lines
 from centrex.proxy.media_path import OFFERS, Mode
+from centrex.routing.next_hop import next_hop
 from centrex.sdp import Description
 from centrex.sip import usual
+from centrex.sip.message import parse
 from centrex.sip.names import VIA
 from centrex.sip.uri import SipUri, parse_uri
 from centrex.trace import Rule
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 
 _IPV4: Final[tuple[Family, ...]] = (4,)
+_UNRELAYED: Final = b'Reason: SIP;cause=488;text="No media relay"'
 
 
 class Described(NamedTuple):
@@ -111,18 +114,69 @@ def unrelayed(core: "Core", branch: Branch, why: str, now: Instant, *, refuse: b
     upstream.cancel_others(core, ctx, branch, b"", now)
 
 
-def left_out(
-    core: "Core", ctx: Context, found: Described, numbers: Iterable[int], why: str, now: Instant
+def response_unrelayed(
+    core: "Core",
+    branch: Branch,
+    status: int,
+    data: bytes,
+    found: Described,
+    why: str,
+    now: Instant,
+    refuse: bool,
+) -> bytes | None:
+    """Nobody can relay what a response describes: return it as it is to pass; None if it is not to.
+
+    An answer passes, as what it answers has passed already. An offer that begins a call has the call
+    refused whole; in a call that stands, where a 2xx cannot be refused (RFC 3261 §14.1), its lines are
+    declined.
+
+    Args:
+        core: The core.
+        branch: Which was answered.
+        status: The response's status.
+        data: The response.
+        found: What it describes.
+        why: Why nobody can.
+        now: The time.
+        refuse: Whether offers are to be refused that nobody can relay.
+    """
+    if branch.described or not refuse:
+        unrelayed(core, branch, why, now, refuse=False)
+        return data
+    if branch.context.to_tag:
+        return _without_media(core, branch.context, found, data, why, now)
+    _refuse_late(core, branch, status, data, why, now)
+    return None
+
+
+def _refuse_late(
+    core: "Core", branch: Branch, status: int, data: bytes, why: str, now: Instant
 ) -> None:
-    """Some lines of an offer are offered as declined, for nobody can relay them."""
+    """Refuse a call; who has picked up is hung up in the caller's name, who still rings is cancelled."""
+    branch.context.winner = branch.carried = None
+    unrelayed(core, branch, why, now, refuse=True)
+    if status >= 200:
+        leg.end(core, branch, parse(data), now, reason=_UNRELAYED, why=why)
+    else:
+        upstream.send_cancel(core, branch, now, _UNRELAYED)
+
+
+def _without_media(
+    core: "Core", ctx: Context, found: Described, data: bytes, why: str, now: Instant
+) -> bytes:
+    """Return a response with the lines of its offer declined."""
     media = found.description.media
-    kinds = ", ".join(media[number].kind.decode("latin-1") for number in sorted(numbers))
-    core.decide(ctx, (now, Rule.MEDIA_DECLINED, kinds, why))
-    core.statistics.drop(Rule.MEDIA_DECLINED.value)
-    fields: dict[str, Field] = {
-        "from": ctx.from_uri, "to": ctx.to_uri, "what": kinds, "why": why
-    }  # fmt: skip
-    core.notify(Kind.MEDIA, Severity.WARNING, "media.declined", fields, ctx.call_id)
+    numbers = [number for number, one in enumerate(media) if one.port and not one.why_not]
+    left_out(core, ctx, found, numbers, why, now)
+    places = [sdp.DECLINED if number in numbers else None for number in range(len(media))]
+    shown = sdp.rewrite(found.description, places)
+    return with_body(data, sdp.replace(found.content_type, found.body, shown))
+
+
+def may_carry(found: Described | None) -> bool:
+    """Whether a relay can carry any line of a description, as far as one is wanted in it."""
+    wanted = [one for one in found.description.media if one.port] if found is not None else []
+    return not wanted or any(not one.why_not for one in wanted)
 
 
 def caller_of(ctx: Context) -> Where:
@@ -156,6 +210,32 @@ def far_end(flow: Flow, *, natted: bool) -> Where:
     return Where(flow.host, flow.local.host, natted)
 
 
+def ends_within(branch: Branch, natted: list[bool]) -> tuple[Where, Where]:
+    """Return how both ends of a dialog are reached: its request's sender, and the other one.
+
+    Args:
+        branch: Where the request goes.
+        natted: Whether caller and callee are behind NAT, as far as is known; learns from the request.
+    """
+    side, flow = branch.side, branch.flow
+    assert flow is not None
+    here = caller_of(branch.context)
+    natted[side] |= here.natted
+    if natted[side] and not here.natted:
+        here = here._replace(natted=True)
+    return here, far_end(flow, natted=natted[1 - side])
+
+
+def ends_back(branch: Branch, natted: list[bool]) -> tuple[Where, Where]:
+    """Return how whoever answers a request is reached, and how its sender is; see `ends_within`."""
+    ctx, flow = branch.context, branch.flow
+    assert flow is not None
+    if not ctx.to_tag:
+        return callee_of(branch, flow), caller_of(ctx)
+    there, here = ends_within(branch, natted)
+    return here, there
+
+
 def caller_tag_of(core: "Core", ctx: Context) -> bytes:
     """Return the tag of whoever began the call that a request belongs to, as far as that is known."""
     call = core.calls.get(ctx.call_id)
@@ -187,7 +267,7 @@ def need(found: Described | None, caller: Where, callee: Where, side: Side = CAL
         return "the phones are on different networks of this server"
     mine, other = (caller, callee) if side == CALLER else (callee, caller)
     for media in found.description.media if found is not None else ():
-        if not media.port or not media.relayable or media.is_held:
+        if not media.port or media.why_not or media.is_held:
             continue
         if is_hidden(media.host, mine.source):
             return f"the {'caller' if side == CALLER else 'callee'}'s media are behind NAT"
@@ -202,6 +282,8 @@ def why_relayed(
     mode: Mode, found: Described | None, caller: Where, callee: Where, side: Side
 ) -> str:
     """Return why a call is to be relayed that is not yet; empty where it is not; see `need`."""
+    if not may_carry(found):
+        return ""
     if mode == "always":
         return "always relayed"
     return "" if mode == "never" else need(found, caller, callee, side)
@@ -213,7 +295,11 @@ def left_alone(
     """No relay is needed; where nothing was described yet, that is seen by what will be."""
     ctx = branch.context
     branch.carried = UNDECIDED if found is None and mode != "never" else None
-    if found is not None and mode != "never" and not ctx.to_tag:
+    if found is None or mode == "never":
+        return
+    if not may_carry(found):
+        odd_lines(core, ctx, found, Rule.MEDIA_LEFT_ALONE, range(len(found.description.media)), now)
+    elif not ctx.to_tag:
         core.decide(ctx, (now, Rule.MEDIA_DIRECT, "nothing stands between the phones"))
 
 
@@ -234,9 +320,26 @@ def families(found: Described | None, here: Where, there: Where) -> Sequence[Fam
         needed += [
             family_of_media(media.host, here)
             for media in found.description.media
-            if media.port and media.relayable
+            if media.port and not media.why_not
         ]
     return list(dict.fromkeys(needed))
+
+
+def families_called(ctx: Context) -> Sequence[Family]:
+    """Return the IP versions of all who are called by an INVITE, or may be next, as far as is known."""
+    if len(ctx.branches) == 1 and not ctx.groups:
+        return ()
+    found: list[Family] = []
+    targets = [(branch.flow, branch.target) for branch in ctx.branches if not branch.over]
+    targets += [(None, target) for group in ctx.groups for target in group]
+    for flow, target in targets:
+        way = flow or target.flow
+        hop = next_hop(target.uri) if way is None and not target.path else None
+        if way is not None:
+            found.append(family_of(way.local.host))
+        elif type(hop) is tuple:
+            found.append(family_of(hop[1]))
+    return list(dict.fromkeys(found))
 
 
 def _is_other_family(host: str, other: str) -> bool:

@@ -286,7 +286,7 @@ def test_a_body_that_cannot_be_read_is_answered_as_it_was(
     proxy: Proxy, alice: Phone, bob: Phone
 ) -> None:
     relayed(proxy)
-    invite = bob.gets(call(alice, body="v=0\r\nm=audio 99999 RTP/AVP 0\r\n"), "INVITE")
+    invite = bob.gets(call(alice, body="v=0\r\nm=audio x RTP/AVP 0\r\n"), "INVITE")
     ok = alice.gets(bob.says(invite, 200, body=offer(BOB, 5000)), "200")
     assert line(ok).host == BOB
 

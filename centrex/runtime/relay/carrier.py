@@ -55,7 +55,7 @@ class Carrier:
             return
         port.latch.adopt(entry.source, now)
         port.source = port.wire(entry.source)
-        port.carried = True
+        port.carried = True  # it begins without a next packet, as after `resume`
 
     def hand_over(self, port: Port, now: Instant) -> None:
         """Have the kernel carry what comes from an end, and what goes to it, where that is certain."""
@@ -72,6 +72,7 @@ class Carrier:
                 self.failures += 1  # this direction stays ours
             else:
                 one.carried = True
+                one.quality.resume()
 
     def take_back(self, ports: Iterable[Port]) -> None:
         """Have the kernel carry no longer what comes from some ends."""
@@ -102,10 +103,16 @@ class Carrier:
             return
         self._read_at = now + max(_READ_S, len(carried) / _READ_PER_S)
         for port in ports:
-            told = carried.get(_key(port)) if port.carried else None
-            if told is None:
+            if not port.carried:
                 continue
-            self._note(port, told, now)
+            told = carried.get(_key(port))
+            if told is None:  # it has given it up, and counted until then what it told before
+                self.failures += 1
+                port.carried = False
+                port.quality.resume()
+                self._seen.pop(port, None)
+            else:
+                self._note(port, told, now)
         if self._unclaimed and now >= self._claim_until:
             with suppress(Unavailable):  # a kernel that is gone has nothing left either
                 self._kernel.remove([entry.key for entry in self._unclaimed.values()])

@@ -55,6 +55,20 @@ def test_two_that_send_nothing_until_they_receive_hear_each_other(world: World) 
     call.talk(1)
 
 
+def test_a_line_that_is_no_rtp_is_opened_by_an_empty_datagram(world: World) -> None:
+    """A fax would take a packet of RTP for one of its own, far ahead of those to come (RFC 6263 §4.1)."""
+    caller, callee = world.end(), world.end()
+    control = world.end(caller.host, port=caller.port + 1)
+    ends = (caller.end(is_rtp=False), callee.end(is_rtp=False))
+    call = Call(world.plane(), caller, callee, ends=ends)
+    assert caller.receive() == (b"", call.slots[0].rtp)
+    assert callee.receive() == (b"", call.slots[1].rtp)
+    world.passes(1.1)
+    world.passes(1.1)
+    assert not control.drained(), "there is no RTCP beside it"
+    assert not any(caller.drained())
+
+
 def test_nobody_is_sent_anything_before_both_have_described_themselves(world: World) -> None:
     caller, callee = world.end(), world.end()
     call = Call(world.plane(), caller, callee, ends=(caller.end(), End()), answered=False)
@@ -102,6 +116,60 @@ def test_another_port_of_the_same_host_cannot_take_over(world: World) -> None:
     until(lambda: call.figures()[0]["drops"].get("second-source", 0) == 20)
     call.talk()
     assert not neighbour.drained()
+
+
+def test_a_stranger_at_the_phone_s_own_address_who_sends_first_gets_nothing(world: World) -> None:
+    """Behind the same NAT, say: he exchanges no packet while the phone may yet be heard."""
+    call = world.call()
+    neighbour = world.end(call.caller.host, stream=666)
+    data = neighbour.send(call.slots[0], 20)
+    until(lambda: call.figures()[0]["drops"] == {"unconfirmed-source": 10})
+    assert call.figures()[0]["learned"] == ""
+    call.caller.gets(call.callee.send(call.slots[1]))
+    call.talk()
+    neighbour.send(call.slots[0], 5)
+    world.passes(1.1)
+    until(
+        lambda: call.figures()[0]["drops"] == {"unconfirmed-source": 20, "second-source": 5},
+    )
+    call.talk()
+    assert not neighbour.drained()
+    assert data not in call.callee.drained()
+
+
+def test_a_phone_takes_its_place_back_from_who_was_there_first(world: World) -> None:
+    """It began so late that a neighbour was believed; now it goes on, and the neighbour is nobody."""
+    call = world.call()
+    neighbour = world.end(call.caller.host, stream=666)
+    for _ in range(8):
+        neighbour.send(call.slots[0])
+        world.passes(1.1)
+    until(lambda: bool(call.figures()[0]["locked"]))
+    call.caller.send(call.slots[0])
+    until(lambda: call.figures()[0]["drops"].get("second-source", 0) == 1)
+    neighbour.send(call.slots[0])
+    world.clock.ahead += 1.1
+    call.talk()
+    neighbour.send(call.slots[0], 3)
+    until(lambda: call.figures()[0]["drops"].get("second-source", 0) == 4)
+    assert call.figures()[0]["relearned"] == 1
+
+
+def test_a_phone_whose_port_was_rewritten_loses_nothing(world: World) -> None:
+    """Its first packets are kept until it is certain that nothing comes from where it said."""
+    call = world.call()
+    rewritten = world.end(call.caller.host, stream=1)
+    port = call.plane._pairs[call.slots[0].host, call.slots[0].port].rtp
+    sent = []
+    for number in range(5):
+        sent.append(rewritten.send(call.slots[0]))
+        until(lambda number=number: len(port.early) + port.packets == number + 1)  # type: ignore[misc]
+        world.clock.ahead += 0.04
+    for data in sent:
+        call.callee.gets(data)
+    rewritten.gets(call.callee.send(call.slots[1]))
+    assert call.figures()[0]["packets"] == 5
+    assert not call.figures()[0]["drops"]
 
 
 def test_packets_for_a_port_that_serves_nobody(world: World) -> None:
@@ -320,6 +388,7 @@ def settled(world: World) -> tuple[FakeKernel, Call]:
     call = world.call(world.plane(kernel=kernel))
     call.talk()
     until(lambda: len(kernel.table) == 2)
+    world.passes(1.1)  # what was sent meanwhile is no part of what the kernel carries
     return kernel, call
 
 
@@ -385,6 +454,23 @@ def test_what_comes_back_from_the_kernel_leaves_no_gap(world: World) -> None:
     assert call.figures()[0]["lost"] == 3
 
 
+def test_what_passes_beside_the_kernel_is_not_lost(world: World) -> None:
+    """Fragments, say: the kernel missed them, and they came all the same."""
+    kernel, call = settled(world)
+    before = call.figures()[0]["packets"]
+    key = call.caller.address, call.slots[0].rtp
+    call.caller.sequence += 200
+    call.callee.gets(call.caller.send(call.slots[0], 5))
+    kernel.counts[key] = Carried(300, 51600, 6, 0.002)
+    world.passes(1.1)
+    until(lambda: call.figures()[0]["packets"] == before + 305)
+    assert call.figures()[0]["lost"] == 1, "of the six that it missed, five were seen"
+    kernel.counts[key] = Carried(600, 103200, 8, 0.002)
+    world.passes(1.1)
+    until(lambda: call.figures()[0]["packets"] == before + 605)
+    assert call.figures()[0]["lost"] == 3
+
+
 def test_another_source_at_the_same_address_has_lost_nothing(world: World) -> None:
     call = world.call()
     call.talk()
@@ -413,6 +499,17 @@ def test_a_kernel_that_refuses_leaves_it_to_us(world: World) -> None:
     call.talk(20)
     assert call.plane.figures()["kernel_failures"] > 0
     assert not any(end["kernel"] for end in call.figures())
+
+
+def test_what_the_kernel_gives_up_is_ours_again(world: World) -> None:
+    """The host's firewall drops what the kernel sends on, say."""
+    kernel, call = settled(world)
+    del kernel.table[call.caller.address, call.slots[0].rtp]
+    world.passes(1.1)
+    assert [end["kernel"] for end in call.figures()] == [False, True]
+    assert call.plane.figures()["kernel_failures"] == 1
+    call.talk()
+    assert call.figures()[0]["lost"] == 0
 
 
 def test_what_a_former_process_left_is_taken_up(world: World) -> None:
@@ -465,3 +562,27 @@ def test_a_clean_end_keeps_nothing(world: World) -> None:
     assert kernel.closed is False
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
         free.bind(tuple(call.slots[0].rtp))
+
+
+def test_one_of_two_streams_goes_and_the_other_keeps_its_ports(world: World) -> None:
+    """Two phones were called, one of each IP version, and the second one has answered."""
+    plane = world.plane()
+    caller, first, second = (world.end(stream=number) for number in (1, 2, 3))
+    slots = plane.lease(next(iter(plane.hosts)), 4)
+    ends = [(caller.end(), one.end()) for one in (first, second)]
+    both = tuple(
+        Stream((here, there), pair)
+        for here, there, pair in zip(slots[::2], slots[1::2], ends, strict=True)
+    )
+    plane.put(Session("s", "c", 1, False, both))
+    for slot in slots[::2]:
+        caller.send(slot, 6)
+    second.gets(caller.send(slots[2]))
+    plane.put(Session("s", "c", 2, True, both[1:]))
+    second.gets(caller.send(slots[2]))
+    caller.gets(second.send(slots[3]))
+    (told,) = plane.sessions()
+    assert [end["locked"] for end in told["streams"][0]] == [True, False], "nothing was forgotten"
+    assert plane.figures()["ports_used"] == 4, "the others' ports serve nobody"
+    plane.end("s")
+    assert plane.figures()["ports_used"] == 0
