@@ -17,7 +17,7 @@ from centrex.farm.rtpengines import Reply, failure
 from centrex.media.exchange import CALLEE, CALLER, Side, Where
 from centrex.proxy import forward, upstream
 from centrex.proxy.ask import Consult
-from centrex.proxy.carried import UNDECIDED, Delegated
+from centrex.proxy.carried import DIRECT, UNDECIDED, Delegated
 from centrex.proxy.context import Branch, Context
 from centrex.proxy.ends import (
     Described,
@@ -29,6 +29,8 @@ from centrex.proxy.ends import (
     far_end,
     is_opaque,
     left_alone,
+    offered,
+    overheard,
     response_unrelayed,
     unrelayed,
     why_relayed,
@@ -37,6 +39,7 @@ from centrex.proxy.media_body import with_body
 from centrex.proxy.media_path import METHODS, OFFERS, Mode
 from centrex.proxy.ng_question import Fields, common, key, stand_in
 from centrex.proxy.ng_waiting import Probe, Request, Response, Restore, Search, Waiting
+from centrex.proxy.orphans import Orphan, Orphans
 from centrex.trace import Rule
 
 if TYPE_CHECKING:
@@ -63,6 +66,7 @@ class Delegating:
         self._carried: dict[bytes, Delegated] = {}
         self._asked: dict[int, Waiting] = {}
         self._queues: dict[Branch, deque[Response]] = {}
+        self._orphans = Orphans()
 
     def __len__(self) -> int:
         return len(self._carried)
@@ -88,7 +92,7 @@ class Delegating:
             return self._in_dialog(core, branch, token, data, now)
         if ctx.method != b"INVITE" or ctx.call is None:
             return data
-        found = described(core, ctx, data, now)
+        found = offered(core, ctx, data, now)
         if found is None and is_opaque(ctx, data):
             return data
         carried = self._carried.get(ctx.call_id)
@@ -115,6 +119,7 @@ class Delegating:
         self, core: "Core", ctx: Context, caller_tag: bytes, why: str, now: Instant
     ) -> Delegated:
         core.decide(ctx, (now, Rule.MEDIA_RELAYED, "rtpengine", why))
+        self._orphans.discard(ctx.call_id)
         carried = self._carried[ctx.call_id] = Delegated(ctx.call_id, caller_tag)
         return carried
 
@@ -134,7 +139,7 @@ class Delegating:
         if self.mode == "never" or ctx.method not in OFFERS:
             return data
         caller_tag = caller_tag_of(core, ctx)
-        found = described(core, ctx, data, now)
+        found = offered(core, ctx, data, now)
         strange = caller_tag not in (ctx.from_tag, ctx.to_tag)
         empty = found is None and (is_opaque(ctx, data) or ctx.method == b"UPDATE")
         if strange or empty:
@@ -144,6 +149,9 @@ class Delegating:
         why = why_relayed(
             self.mode, found, *((here, there) if side == CALLER else (there, here)), side
         )
+        orphan = self._orphans.get(ctx.call_id)
+        if not why and orphan is not None:
+            why = orphan.why
         if not why:
             left_alone(core, branch, found, now, self.mode)
             return data
@@ -167,7 +175,7 @@ class Delegating:
         ctx, flow = branch.context, branch.flow
         assert flow is not None
         side = CALLER if ctx.from_tag == carried.caller_tag else CALLEE
-        found = described(core, ctx, data, now)
+        found = offered(core, ctx, data, now)
         if found is None and is_opaque(ctx, data):
             return data
         branch.carried, branch.side = carried, side
@@ -212,6 +220,12 @@ class Delegating:
         self, core: "Core", branch: Branch, status: int, to_tag: bytes, data: bytes, now: Instant
     ) -> bytes | None:
         """See `MediaPath`."""
+        if branch.carried is DIRECT:
+            why = overheard(core, branch, data, now)
+            if why:
+                tag = caller_tag_of(core, branch.context)
+                self._orphans.add(branch.context.call_id, Orphan(tag, [False, False], why))
+            return data
         if branch.carried is UNDECIDED:
             self._decide(core, branch, data, now)
         if not isinstance(branch.carried, Delegated):
@@ -513,6 +527,7 @@ class Delegating:
     def end(self, core: "Core", call_id: bytes, reason: str, now: Instant) -> None:
         """See `MediaPath`."""
         carried = self._carried.pop(call_id, None)
+        self._orphans.discard(call_id)
         if carried is not None:
             self._tell(core, carried, {"command": "delete", "call-id": call_id})
 

@@ -10,6 +10,7 @@ from centrex import sdp
 from centrex.base import Flow, Instant, PeerError
 from centrex.events import Field, Kind, Severity
 from centrex.media.exchange import (
+    CALLEE,
     CALLER,
     Family,
     Side,
@@ -21,7 +22,7 @@ from centrex.media.exchange import (
 )
 from centrex.proxy import leg, upstream
 from centrex.proxy.answer import Answer
-from centrex.proxy.carried import UNDECIDED
+from centrex.proxy.carried import DIRECT, UNDECIDED, Carried
 from centrex.proxy.context import Branch, Context
 from centrex.proxy.media_body import split_body, with_body
 from centrex.proxy.media_path import OFFERS, Mode
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 
 _IPV4: Final[tuple[Family, ...]] = (4,)
+NO_PORTS: Final = "the relay {} has no port left"
+_NONE_LEFT: Final = "no media relay is available"
 _UNRELAYED: Final = b'Reason: SIP;cause=488;text="No media relay"'
 
 
@@ -67,6 +70,15 @@ def described(core: "Core", ctx: Context, data: bytes, now: Instant) -> Describe
         core.decide(ctx, (now, Rule.MEDIA_UNREADABLE, error.what, error.rule))
         core.statistics.drop(Rule.MEDIA_UNREADABLE.value)
         return None
+
+
+def offered(core: "Core", ctx: Context, data: bytes, now: Instant) -> Described | None:
+    """Return the description in a request, as `described` does; what it shows of NAT is remembered."""
+    found = described(core, ctx, data, now)
+    flow = ctx.flow
+    if found is not None and not flow.natted and _hides(found, flow.host):
+        flow.natted = bool(caller_of(ctx).source)
+    return found
 
 
 def is_opaque(ctx: Context, data: bytes) -> bool:
@@ -173,6 +185,14 @@ def _without_media(
     return with_body(data, sdp.replace(found.content_type, found.body, shown))
 
 
+def why_nobody(branch: Branch, lacking: Family | None) -> str:
+    """Return why no relay can serve a call, or all that one describes which is relayed."""
+    if lacking is not None:
+        return f"no relay has an IPv{lacking} address"
+    carried = branch.carried
+    return NO_PORTS.format(carried.by) if isinstance(carried, Carried) else _NONE_LEFT
+
+
 def left_out(
     core: "Core", ctx: Context, found: Described, numbers: Iterable[int], why: str, now: Instant
 ) -> None:
@@ -199,23 +219,26 @@ def caller_of(ctx: Context) -> Where:
     natted = host != ctx.flow.received_host
     if not natted and not ctx.flow.reliable:
         natted = (int(port) if port else ctx.flow.transport.default_port) != ctx.flow.port
-    return Where(source, ctx.flow.local.host, natted)
+    return Where(source, ctx.flow.local.host, natted or ctx.flow.natted)
 
 
 def callee_of(branch: Branch, flow: Flow) -> Where:
-    """Return how a target is reached; it is behind NAT where its contact is not where it came from."""
+    """Return how a target is reached.
+
+    It is behind NAT where its contact is not where it came from, nor its Via: only then is there a
+    flow to a target by UDP.
+    """
     natted = False
     if branch.target.flow is not None:
         uri = parse_uri(branch.target.uri)
-        natted = isinstance(uri, SipUri) and uri.host != flow.received_host
-        if isinstance(uri, SipUri) and not natted and not flow.reliable:
-            natted = (uri.port or flow.transport.default_port) != flow.port
+        elsewhere = isinstance(uri, SipUri) and uri.host != flow.received_host
+        natted = elsewhere or not flow.reliable
     return far_end(flow, natted=natted)
 
 
 def far_end(flow: Flow, *, natted: bool) -> Where:
     """Return how whoever a flow leads to is reached."""
-    return Where(flow.host, flow.local.host, natted)
+    return Where(flow.host, flow.local.host, natted or flow.natted)
 
 
 def ends_within(branch: Branch, natted: list[bool]) -> tuple[Where, Where]:
@@ -242,6 +265,14 @@ def ends_back(branch: Branch, natted: list[bool]) -> tuple[Where, Where]:
         return callee_of(branch, flow), caller_of(ctx)
     there, here = ends_within(branch, natted)
     return here, there
+
+
+def is_up(core: "Core", ctx: Context) -> bool:
+    """Whether a call is answered, by this 2xx or before."""
+    if not ctx.to_tag:
+        return ctx.method == b"INVITE" and not ctx.answered
+    call = core.calls.get(ctx.call_id)
+    return ctx.method == b"INVITE" or call is None or bool(call.callee_tag)
 
 
 def caller_tag_of(core: "Core", ctx: Context) -> bytes:
@@ -300,9 +331,45 @@ def left_alone(
 ) -> None:
     """No relay is needed; where nothing was described yet, that is seen by what will be."""
     ctx = branch.context
-    branch.carried = UNDECIDED if found is None and mode != "never" else None
-    if found is not None and mode != "never" and not ctx.to_tag:
+    if mode == "never":
+        branch.carried = None
+        return
+    branch.carried = UNDECIDED if found is None else DIRECT
+    if found is not None and not ctx.to_tag:
         core.decide(ctx, (now, Rule.MEDIA_DIRECT, "nothing stands between the phones"))
+
+
+def overheard(core: "Core", branch: Branch, data: bytes, now: Instant) -> str:
+    """See whether an answer shows that its media had to be relayed, though they were offered unrelayed.
+
+    Returns:
+        Why they had to be; empty where they had not.
+    """
+    found = described(core, branch.context, data, now)
+    if found is None:
+        return ""
+    answerer: Side = CALLEE if branch.side == CALLER else CALLER
+    here, there = ends_back(branch, [False, False])
+    why = need(found, *((there, here) if answerer == CALLEE else (here, there)), answerer)
+    if not why:
+        return ""
+    ctx, flow, uri = branch.context, branch.flow, parse_uri(branch.target.uri)
+    branch.carried = None  # told once
+    if flow is not None and isinstance(uri, SipUri) and uri.host == flow.received_host:
+        flow.natted |= _hides(found, flow.host)  # and no other proxy stands between
+    core.decide(ctx, (now, Rule.MEDIA_TOO_LATE, why))
+    core.statistics.drop(Rule.MEDIA_TOO_LATE.value)
+    fields: dict[str, Field] = {"from": ctx.from_uri, "to": ctx.to_uri, "why": why}
+    core.notify(Kind.MEDIA, Severity.WARNING, "media.too-late", fields, ctx.call_id)
+    return why
+
+
+def _hides(found: Described, source: str) -> bool:
+    """Whether a description names an address that only its sender can use."""
+    return any(
+        media.port and media.relayable and is_hidden(media.host, source)
+        for media in found.description.media
+    )
 
 
 def families(found: Described | None, here: Where, there: Where) -> Sequence[Family]:

@@ -24,9 +24,10 @@ from centrex.media.exchange import (
 )
 from centrex.media.terms import Session
 from centrex.proxy import forward
-from centrex.proxy.carried import Carried, Farm, Relay, pick
+from centrex.proxy.carried import DIRECT, Carried, Farm, Relay, pick
 from centrex.proxy.context import Branch, Context
 from centrex.proxy.ends import (
+    NO_PORTS,
     Described,
     callee_of,
     caller_of,
@@ -38,10 +39,14 @@ from centrex.proxy.ends import (
     families,
     families_called,
     is_opaque,
+    is_up,
     left_alone,
     left_out,
+    offered,
+    overheard,
     response_unrelayed,
     unrelayed,
+    why_nobody,
     why_relayed,
 )
 from centrex.proxy.media_body import with_body
@@ -53,8 +58,6 @@ from centrex.trace import Rule
 if TYPE_CHECKING:
     from centrex.proxy.core import Core
 
-_NONE_LEFT: Final = "no media relay is available"
-_NO_PORTS: Final = "the relay {} has no port left"
 _ENDED: Final = "it was relayed before"
 
 
@@ -110,7 +113,7 @@ class Relaying:
         branch, data = waiting.branch, waiting.data
         ctx, flow = branch.context, branch.flow
         assert flow is not None
-        found = described(core, ctx, data, now)
+        found = offered(core, ctx, data, now)
         if found is None and is_opaque(ctx, data):
             return data
         carried = self._carried.get(ctx.call_id)
@@ -142,7 +145,7 @@ class Relaying:
                 return None
         if not shares and self._share(core, branch, callee, lacking, why, now):
             return self._first(core, waiting, now, shares=True)
-        unrelayed(core, branch, _words(branch, lacking), now, refuse=self.refuse)
+        unrelayed(core, branch, why_nobody(branch, lacking), now, refuse=self.refuse)
         return None if ctx.answered else data
 
     def _may_wait(
@@ -248,7 +251,7 @@ class Relaying:
         caller_tag = self._caller_tag(core, ctx, carried)
         if caller_tag not in (ctx.from_tag, ctx.to_tag):
             return data
-        found = described(core, ctx, data, now)
+        found = offered(core, ctx, data, now)
         if found is None and (is_opaque(ctx, data) or ctx.method == b"UPDATE"):
             return data
         branch.side = CALLER if ctx.from_tag == caller_tag else CALLEE
@@ -266,7 +269,7 @@ class Relaying:
         except NoSlot:
             self._drop_empty(branch)
             lacking = self._farm.lacks(families(found, here, there))
-            unrelayed(core, branch, _words(branch, lacking), now, refuse=self.refuse)
+            unrelayed(core, branch, why_nobody(branch, lacking), now, refuse=self.refuse)
             return None if ctx.answered else data
         if offers:
             tag = ctx.to_tag if branch.side == CALLER else ctx.from_tag
@@ -326,8 +329,9 @@ class Relaying:
         ctx, side = branch.context, branch.side
         ends = (here, there) if side == CALLER else (there, here)
         why = why_relayed(self.mode, found, *ends, side)
-        if not why and ctx.call_id in self._orphans and self.mode != "never":
-            why = _ENDED
+        orphan = self._orphans.get(ctx.call_id)
+        if not why and orphan is not None and self.mode != "never":
+            why = orphan.why
         if not why:
             left_alone(core, branch, found, now, self.mode)
             return False
@@ -350,7 +354,7 @@ class Relaying:
     def _remember(self, carried: Carried) -> None:
         """Remember a call that goes on without a relay, until it makes another offer."""
         exchange = carried.exchange
-        self._orphans.add(exchange.call_id, Orphan(exchange.caller_tag, carried.natted))
+        self._orphans.add(exchange.call_id, Orphan(exchange.caller_tag, carried.natted, _ENDED))
 
     # what goes upstream
 
@@ -365,7 +369,7 @@ class Relaying:
         tag = dialog_of(branch, to_tag) if ctx.to_tag else to_tag
         if status >= 200 and not exchange.is_foreign(tag):
             exchange.settle()
-            if not exchange.answered and self._is_up(core, ctx):
+            if not exchange.answered and is_up(core, ctx):
                 self._answered(branch, carried, tag)
         found = described(core, ctx, data, now)
         if found is not None:
@@ -377,11 +381,11 @@ class Relaying:
                     branch, found, side, here, there, now, tag=tag, answers=answers
                 )
             except NoSlot:
-                why = _words(branch, self._farm.lacks(families(found, here, there)))
+                why = why_nobody(branch, self._farm.lacks(families(found, here, there)))
                 self._drop_empty(branch)
                 return response_unrelayed(core, branch, status, data, found, why, now, self.refuse)
             if carried.relay is not relay:
-                why = _NO_PORTS.format(relay.name)
+                why = NO_PORTS.format(relay.name)
                 core.decide(ctx, (now, Rule.MEDIA_RELAYED, carried.by, why))
             if not answers:
                 self._tell_declined(core, branch, found, tag, now)
@@ -418,6 +422,12 @@ class Relaying:
     ) -> bytes | None:
         """A response in a call of which nothing was described before: it may be what is relayed first."""
         ctx = branch.context
+        if branch.carried is DIRECT:
+            why = overheard(core, branch, data, now)
+            if why:
+                tag = self._caller_tag(core, ctx, None)
+                self._orphans.add(ctx.call_id, Orphan(tag, [False, False], why))
+            return data
         found = described(core, ctx, data, now)
         if found is None:
             return data
@@ -434,7 +444,7 @@ class Relaying:
                 caller_tag = self._caller_tag(core, ctx, None)
                 carried = self._begin(core, branch, caller_tag, found, here, there, now)
             except NoSlot:
-                why = _words(branch, self._farm.lacks(families(found, here, there)))
+                why = why_nobody(branch, self._farm.lacks(families(found, here, there)))
                 return response_unrelayed(core, branch, status, data, found, why, now, self.refuse)
             if ctx.to_tag:
                 carried.exchange.save()  # this offer may come to nothing, and the call goes on
@@ -448,13 +458,6 @@ class Relaying:
         if carried is not None and not branch.context.to_tag and carried.towards is branch.target:
             return carried.ends[1], carried.ends[0]
         return ends_back(branch, self._natted(branch.context, carried))
-
-    def _is_up(self, core: "Core", ctx: Context) -> bool:
-        """Whether a call is answered, by this 2xx or before."""
-        if not ctx.to_tag:
-            return ctx.method == b"INVITE" and not ctx.answered
-        call = core.calls.get(ctx.call_id)
-        return ctx.method == b"INVITE" or call is None or bool(call.callee_tag)
 
     def refused(self, core: "Core", ctx: Context, now: Instant) -> None:
         """See `MediaPath`."""
@@ -576,7 +579,7 @@ class Relaying:
         numbers = carried.exchange.declined
         if numbers:
             self._farm.give_back(carried.relay, carried.exchange.spare())
-            left_out(core, branch.context, found, numbers, _NO_PORTS.format(carried.by), now)
+            left_out(core, branch.context, found, numbers, NO_PORTS.format(carried.by), now)
 
     def _tell(self, carried: Carried, now: Instant) -> None:
         exchange = carried.exchange
@@ -588,11 +591,3 @@ class Relaying:
         session = exchange.session()
         if session is not None:
             self._farm.put(carried.relay, session, now)
-
-
-def _words(branch: Branch, lacking: Family | None) -> str:
-    """Return why no relay can serve a call, or all that one describes which is relayed."""
-    if lacking is not None:
-        return f"no relay has an IPv{lacking} address"
-    carried = branch.carried
-    return _NO_PORTS.format(carried.by) if isinstance(carried, Carried) else _NONE_LEFT

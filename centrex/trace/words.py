@@ -87,6 +87,7 @@ WORDS: Final[Mapping[Rule, str]] = {
     Rule.MEDIA_REFUSED: "refused, because {0}",
     Rule.MEDIA_DECLINED: "{0} is left out of the offer, because {1}; the rest goes on",
     Rule.MEDIA_FAMILY: "the relay {0} has no {1}: {2} is offered an IPv{3} address of it",
+    Rule.MEDIA_TOO_LATE: "only its answer shows that {0}: voice was offered unrelayed, the next offer will be relayed",
     Rule.MEDIA_UNREADABLE: "the description of voice and video breaks a rule: {0} ({1})",
     Rule.MEDIA_NOTICE: "the relay reports: {0}",
     Rule.MEDIA_LOST: "the relay {0} has ended its part: {1}",
