@@ -50,6 +50,8 @@ _MOST_WAITING: Final = 8
 _MOST_KNOWN: Final = 8
 """Translations kept for each call: repeated messages need no question."""
 
+_MOST_UNKNOWN: Final = 10_000
+"""Calls relayed of which we know nothing: they began before we were started."""
 _PING: Final[Fields] = {"command": "ping"}
 
 
@@ -67,6 +69,7 @@ class Delegating:
         self._asked: dict[int, Waiting] = {}
         self._queues: dict[Branch, deque[Response]] = {}
         self._orphans = Orphans()
+        self._unknown: dict[bytes, None] = {}
 
     def __len__(self) -> int:
         return len(self._carried)
@@ -120,8 +123,24 @@ class Delegating:
     ) -> Delegated:
         core.decide(ctx, (now, Rule.MEDIA_RELAYED, "rtpengine", why))
         self._orphans.discard(ctx.call_id)
-        carried = self._carried[ctx.call_id] = Delegated(ctx.call_id, caller_tag)
+        return self._keep_track(core, Delegated(ctx.call_id, caller_tag))
+
+    def _keep_track(self, core: "Core", carried: Delegated) -> Delegated:
+        """Remember a call; of those we know nothing of, nobody may ever say that one has ended."""
+        call_id = carried.call_id
+        self._carried[call_id] = carried
+        if core.calls.get(call_id) is None:
+            while len(self._unknown) >= _MOST_UNKNOWN:
+                oldest = next(iter(self._unknown))
+                del self._unknown[oldest], self._carried[oldest]
+                core.statistics.drop("media-forgotten")
+            self._unknown[call_id] = None
         return carried
+
+    def _lose_track(self, call_id: bytes) -> Delegated | None:
+        self._unknown.pop(call_id, None)
+        self._orphans.discard(call_id)
+        return self._carried.pop(call_id, None)
 
     def _in_dialog(
         self, core: "Core", branch: Branch, token: bytes, data: bytes, now: Instant
@@ -149,11 +168,12 @@ class Delegating:
         why = why_relayed(
             self.mode, found, *((here, there) if side == CALLER else (there, here)), side
         )
-        orphan = self._orphans.get(ctx.call_id)
-        if not why and orphan is not None:
-            why = orphan.why
+        why = why or self._orphans.why(ctx.call_id)
         if not why:
             left_alone(core, branch, found, now, self.mode)
+            return data
+        if found is None:  # what is offered in its answer begins the media
+            branch.carried = UNDECIDED
             return data
         carried = self._take_on(core, ctx, caller_tag, why, now)
         return self._within(core, carried, branch, token, data, now)
@@ -293,7 +313,7 @@ class Delegating:
         here = far_end(flow, natted=False) if ctx.to_tag else callee_of(branch, flow)
         side: Side = CALLEE if branch.side == CALLER else CALLER
         ends = (there, here) if side == CALLEE else (here, there)
-        why = why_relayed(self.mode, found, *ends, side)
+        why = why_relayed(self.mode, found, *ends, side) or self._orphans.why(ctx.call_id)
         if why:
             carried = self._take_on(core, ctx, caller_tag_of(core, ctx), why, now)
             carried.natted = [end.natted for end in ends]
@@ -423,7 +443,7 @@ class Delegating:
         """A call that no rtpengine took on is none of ours."""
         branch.carried, carried.offered_by = None, b""
         if not carried.by:
-            self._carried.pop(carried.call_id, None)
+            self._lose_track(carried.call_id)
 
     def _response_back(
         self, core: "Core", waiting: Response, reply: Reply | str, now: Instant
@@ -500,7 +520,9 @@ class Delegating:
         branch, ctx = waiting.branch, waiting.branch.context
         data: bytes | None = waiting.data
         if isinstance(reply, Reply) and not failure(reply.fields):
-            carried = self._carried.setdefault(ctx.call_id, Delegated(ctx.call_id, ctx.from_tag))
+            carried = self._carried.get(ctx.call_id)
+            if carried is None:
+                carried = self._keep_track(core, Delegated(ctx.call_id, ctx.from_tag))
             carried.by = reply.name
             data = self._within(core, carried, branch, waiting.token, waiting.data, now)
         if data is not None:
@@ -526,8 +548,7 @@ class Delegating:
 
     def end(self, core: "Core", call_id: bytes, reason: str, now: Instant) -> None:
         """See `MediaPath`."""
-        carried = self._carried.pop(call_id, None)
-        self._orphans.discard(call_id)
+        carried = self._lose_track(call_id)
         if carried is not None:
             self._tell(core, carried, {"command": "delete", "call-id": call_id})
 

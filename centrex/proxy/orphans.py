@@ -35,6 +35,16 @@ class Orphans:
         """Return what is known of a call; None where it is none of these."""
         return self._calls.get(call_id)
 
+    def why(self, call_id: bytes) -> str:
+        """Return why a call is to be relayed again; empty where it is none of these."""
+        orphan = self._calls.get(call_id)
+        return "" if orphan is None else orphan.why
+
+    def natted(self, call_id: bytes) -> list[bool]:
+        """Return whether caller and callee are behind NAT, as far as is known."""
+        orphan = self._calls.get(call_id)
+        return [False, False] if orphan is None else orphan.natted
+
     def add(self, call_id: bytes, orphan: Orphan) -> None:
         """Remember a call."""
         while len(self._calls) >= MOST:

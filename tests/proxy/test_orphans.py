@@ -8,10 +8,14 @@ def test_until_it_is_over() -> None:
     calls = Orphans()
     calls.discard(b"c1")
     calls.add(b"c1", Orphan(b"a", [False, True], "it was relayed before"))
+    assert calls.natted(b"c1") == [False, True]
+    assert calls.why(b"c1") == "it was relayed before"
     assert calls.get(b"c1") == Orphan(b"a", [False, True], "it was relayed before")
     assert b"c1" in calls
     calls.discard(b"c1")
     assert calls.get(b"c1") is None
+    assert calls.natted(b"c1") == [False, False]
+    assert calls.why(b"c1") == ""
     assert not len(calls)
 
 
