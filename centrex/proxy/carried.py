@@ -132,6 +132,15 @@ class Undecided:
 UNDECIDED: Final = Undecided()
 
 
+class Direct:
+    """What is noted at a branch whose media were offered unrelayed: its answer may show that it was wrong."""
+
+    __slots__ = ()
+
+
+DIRECT: Final = Direct()
+
+
 class Delegated:
     """A call whose media rtpengine relays.
 

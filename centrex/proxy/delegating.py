@@ -17,7 +17,7 @@ from centrex.farm.rtpengines import Reply, failure
 from centrex.media.exchange import CALLEE, CALLER, Side, Where
 from centrex.proxy import forward, upstream
 from centrex.proxy.ask import Consult
-from centrex.proxy.carried import UNDECIDED, Delegated
+from centrex.proxy.carried import DIRECT, UNDECIDED, Delegated
 from centrex.proxy.context import Branch, Context
 from centrex.proxy.ends import (
     Described,
@@ -29,6 +29,9 @@ from centrex.proxy.ends import (
     far_end,
     is_opaque,
     left_alone,
+    may_carry,
+    offered,
+    overheard,
     response_unrelayed,
     unrelayed,
     why_relayed,
@@ -37,6 +40,7 @@ from centrex.proxy.media_body import with_body
 from centrex.proxy.media_path import METHODS, OFFERS, Mode
 from centrex.proxy.ng_question import Fields, common, key, stand_in
 from centrex.proxy.ng_waiting import Probe, Request, Response, Restore, Search, Waiting
+from centrex.proxy.orphans import Orphan, Orphans
 from centrex.trace import Rule
 
 if TYPE_CHECKING:
@@ -47,6 +51,8 @@ _MOST_WAITING: Final = 8
 _MOST_KNOWN: Final = 8
 """Translations kept for each call: repeated messages need no question."""
 
+_MOST_UNKNOWN: Final = 10_000
+"""Calls relayed of which we know nothing: they began before we were started."""
 _PING: Final[Fields] = {"command": "ping"}
 
 
@@ -63,6 +69,8 @@ class Delegating:
         self._carried: dict[bytes, Delegated] = {}
         self._asked: dict[int, Waiting] = {}
         self._queues: dict[Branch, deque[Response]] = {}
+        self._orphans = Orphans()
+        self._unknown: dict[bytes, None] = {}
 
     def __len__(self) -> int:
         return len(self._carried)
@@ -88,7 +96,7 @@ class Delegating:
             return self._in_dialog(core, branch, token, data, now)
         if ctx.method != b"INVITE" or ctx.call is None:
             return data
-        found = described(core, ctx, data, now)
+        found = offered(core, ctx, data, now)
         if found is None and is_opaque(ctx, data):
             return data
         carried = self._carried.get(ctx.call_id)
@@ -115,8 +123,25 @@ class Delegating:
         self, core: "Core", ctx: Context, caller_tag: bytes, why: str, now: Instant
     ) -> Delegated:
         core.decide(ctx, (now, Rule.MEDIA_RELAYED, "rtpengine", why))
-        carried = self._carried[ctx.call_id] = Delegated(ctx.call_id, caller_tag)
+        self._orphans.discard(ctx.call_id)
+        return self._keep_track(core, Delegated(ctx.call_id, caller_tag))
+
+    def _keep_track(self, core: "Core", carried: Delegated) -> Delegated:
+        """Remember a call; of those we know nothing of, nobody may ever say that one has ended."""
+        call_id = carried.call_id
+        self._carried[call_id] = carried
+        if core.calls.get(call_id) is None:
+            while len(self._unknown) >= _MOST_UNKNOWN:
+                oldest = next(iter(self._unknown))
+                del self._unknown[oldest], self._carried[oldest]
+                core.statistics.drop("media-forgotten")
+            self._unknown[call_id] = None
         return carried
+
+    def _lose_track(self, call_id: bytes) -> Delegated | None:
+        self._unknown.pop(call_id, None)
+        self._orphans.discard(call_id)
+        return self._carried.pop(call_id, None)
 
     def _in_dialog(
         self, core: "Core", branch: Branch, token: bytes, data: bytes, now: Instant
@@ -134,7 +159,7 @@ class Delegating:
         if self.mode == "never" or ctx.method not in OFFERS:
             return data
         caller_tag = caller_tag_of(core, ctx)
-        found = described(core, ctx, data, now)
+        found = offered(core, ctx, data, now)
         strange = caller_tag not in (ctx.from_tag, ctx.to_tag)
         empty = found is None and (is_opaque(ctx, data) or ctx.method == b"UPDATE")
         if strange or empty:
@@ -144,8 +169,13 @@ class Delegating:
         why = why_relayed(
             self.mode, found, *((here, there) if side == CALLER else (there, here)), side
         )
+        if not why and may_carry(found):
+            why = self._orphans.why(ctx.call_id)
         if not why:
             left_alone(core, branch, found, now, self.mode)
+            return data
+        if found is None:  # what is offered in its answer begins the media
+            branch.carried = UNDECIDED
             return data
         carried = self._take_on(core, ctx, caller_tag, why, now)
         return self._within(core, carried, branch, token, data, now)
@@ -167,7 +197,7 @@ class Delegating:
         ctx, flow = branch.context, branch.flow
         assert flow is not None
         side = CALLER if ctx.from_tag == carried.caller_tag else CALLEE
-        found = described(core, ctx, data, now)
+        found = offered(core, ctx, data, now)
         if found is None and is_opaque(ctx, data):
             return data
         branch.carried, branch.side = carried, side
@@ -212,6 +242,12 @@ class Delegating:
         self, core: "Core", branch: Branch, status: int, to_tag: bytes, data: bytes, now: Instant
     ) -> bytes | None:
         """See `MediaPath`."""
+        if branch.carried is DIRECT:
+            why = overheard(core, branch, data, now)
+            if why:
+                tag = caller_tag_of(core, branch.context)
+                self._orphans.add(branch.context.call_id, Orphan(tag, [False, False], why))
+            return data
         if branch.carried is UNDECIDED:
             self._decide(core, branch, data, now)
         if not isinstance(branch.carried, Delegated):
@@ -280,6 +316,8 @@ class Delegating:
         side: Side = CALLEE if branch.side == CALLER else CALLER
         ends = (there, here) if side == CALLEE else (here, there)
         why = why_relayed(self.mode, found, *ends, side)
+        if not why and may_carry(found):
+            why = self._orphans.why(ctx.call_id)
         if why:
             carried = self._take_on(core, ctx, caller_tag_of(core, ctx), why, now)
             carried.natted = [end.natted for end in ends]
@@ -409,7 +447,7 @@ class Delegating:
         """A call that no rtpengine took on is none of ours."""
         branch.carried, carried.offered_by = None, b""
         if not carried.by:
-            self._carried.pop(carried.call_id, None)
+            self._lose_track(carried.call_id)
 
     def _response_back(
         self, core: "Core", waiting: Response, reply: Reply | str, now: Instant
@@ -486,7 +524,9 @@ class Delegating:
         branch, ctx = waiting.branch, waiting.branch.context
         data: bytes | None = waiting.data
         if isinstance(reply, Reply) and not failure(reply.fields):
-            carried = self._carried.setdefault(ctx.call_id, Delegated(ctx.call_id, ctx.from_tag))
+            carried = self._carried.get(ctx.call_id)
+            if carried is None:
+                carried = self._keep_track(core, Delegated(ctx.call_id, ctx.from_tag))
             carried.by = reply.name
             data = self._within(core, carried, branch, waiting.token, waiting.data, now)
         if data is not None:
@@ -512,7 +552,7 @@ class Delegating:
 
     def end(self, core: "Core", call_id: bytes, reason: str, now: Instant) -> None:
         """See `MediaPath`."""
-        carried = self._carried.pop(call_id, None)
+        carried = self._lose_track(call_id)
         if carried is not None:
             self._tell(core, carried, {"command": "delete", "call-id": call_id})
 

@@ -10,6 +10,7 @@ from centrex import sdp
 from centrex.base import Flow, Instant, PeerError
 from centrex.events import Field, Kind, Severity
 from centrex.media.exchange import (
+    CALLEE,
     CALLER,
     Family,
     Side,
@@ -20,10 +21,10 @@ from centrex.media.exchange import (
 from centrex.media.whereabouts import is_hidden, is_private
 from centrex.proxy import leg, upstream
 from centrex.proxy.answer import Answer
-from centrex.proxy.carried import UNDECIDED
+from centrex.proxy.carried import DIRECT, UNDECIDED, Carried
 from centrex.proxy.context import Branch, Context
 from centrex.proxy.media_body import split_body, with_body
-from centrex.proxy.media_lines import left_out, odd_lines
+from centrex.proxy.media_lines import NO_PORTS, left_out, odd_lines
 from centrex.proxy.media_path import OFFERS, Mode
 from centrex.routing.next_hop import next_hop
 from centrex.sdp import Description
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 
 _IPV4: Final[tuple[Family, ...]] = (4,)
+_NONE_LEFT: Final = "no media relay is available"
 _UNRELAYED: Final = b'Reason: SIP;cause=488;text="No media relay"'
 
 
@@ -67,6 +69,15 @@ def described(core: "Core", ctx: Context, data: bytes, now: Instant) -> Describe
         core.decide(ctx, (now, Rule.MEDIA_UNREADABLE, error.what, error.rule))
         core.statistics.drop(Rule.MEDIA_UNREADABLE.value)
         return None
+
+
+def offered(core: "Core", ctx: Context, data: bytes, now: Instant) -> Described | None:
+    """Return the description in a request, as `described` does; what it shows of NAT is remembered."""
+    found = described(core, ctx, data, now)
+    flow = ctx.flow
+    if found is not None and not flow.natted and _hides(found, flow.host):
+        flow.natted = bool(caller_of(ctx).source)
+    return found
 
 
 def is_opaque(ctx: Context, data: bytes) -> bool:
@@ -179,6 +190,14 @@ def may_carry(found: Described | None) -> bool:
     return not wanted or any(not one.why_not for one in wanted)
 
 
+def why_nobody(branch: Branch, lacking: Family | None) -> str:
+    """Return why no relay can serve a call, or all that one describes which is relayed."""
+    if lacking is not None:
+        return f"no relay has an IPv{lacking} address"
+    carried = branch.carried
+    return NO_PORTS.format(carried.by) if isinstance(carried, Carried) else _NONE_LEFT
+
+
 def caller_of(ctx: Context) -> Where:
     """Return how the sender of a request is reached, as far as its topmost Via tells."""
     source = ctx.flow.host
@@ -191,23 +210,26 @@ def caller_of(ctx: Context) -> Where:
     natted = host != ctx.flow.received_host
     if not natted and not ctx.flow.reliable:
         natted = (int(port) if port else ctx.flow.transport.default_port) != ctx.flow.port
-    return Where(source, ctx.flow.local.host, natted)
+    return Where(source, ctx.flow.local.host, natted or ctx.flow.natted)
 
 
 def callee_of(branch: Branch, flow: Flow) -> Where:
-    """Return how a target is reached; it is behind NAT where its contact is not where it came from."""
+    """Return how a target is reached.
+
+    It is behind NAT where its contact is not where it came from, nor its Via: only then is there a
+    flow to a target by UDP.
+    """
     natted = False
     if branch.target.flow is not None:
         uri = parse_uri(branch.target.uri)
-        natted = isinstance(uri, SipUri) and uri.host != flow.received_host
-        if isinstance(uri, SipUri) and not natted and not flow.reliable:
-            natted = (uri.port or flow.transport.default_port) != flow.port
+        elsewhere = isinstance(uri, SipUri) and uri.host != flow.received_host
+        natted = elsewhere or not flow.reliable
     return far_end(flow, natted=natted)
 
 
 def far_end(flow: Flow, *, natted: bool) -> Where:
     """Return how whoever a flow leads to is reached."""
-    return Where(flow.host, flow.local.host, natted)
+    return Where(flow.host, flow.local.host, natted or flow.natted)
 
 
 def ends_within(branch: Branch, natted: list[bool]) -> tuple[Where, Where]:
@@ -234,6 +256,14 @@ def ends_back(branch: Branch, natted: list[bool]) -> tuple[Where, Where]:
         return callee_of(branch, flow), caller_of(ctx)
     there, here = ends_within(branch, natted)
     return here, there
+
+
+def is_up(core: "Core", ctx: Context) -> bool:
+    """Whether a call is answered, by this 2xx or before."""
+    if not ctx.to_tag:
+        return ctx.method == b"INVITE" and not ctx.answered
+    call = core.calls.get(ctx.call_id)
+    return ctx.method == b"INVITE" or call is None or bool(call.callee_tag)
 
 
 def caller_tag_of(core: "Core", ctx: Context) -> bytes:
@@ -294,13 +324,50 @@ def left_alone(
 ) -> None:
     """No relay is needed; where nothing was described yet, that is seen by what will be."""
     ctx = branch.context
-    branch.carried = UNDECIDED if found is None and mode != "never" else None
-    if found is None or mode == "never":
+    branch.carried = None
+    if mode == "never":
         return
-    if not may_carry(found):
+    if found is None:
+        branch.carried = UNDECIDED
+    elif not may_carry(found):
         odd_lines(core, ctx, found, Rule.MEDIA_LEFT_ALONE, range(len(found.description.media)), now)
-    elif not ctx.to_tag:
+    else:
+        branch.carried = DIRECT
+    if branch.carried is DIRECT and not ctx.to_tag:
         core.decide(ctx, (now, Rule.MEDIA_DIRECT, "nothing stands between the phones"))
+
+
+def overheard(core: "Core", branch: Branch, data: bytes, now: Instant) -> str:
+    """See whether an answer shows that its media had to be relayed, though they were offered unrelayed.
+
+    Returns:
+        Why they had to be; empty where they had not.
+    """
+    found = described(core, branch.context, data, now)
+    if found is None:
+        return ""
+    answerer: Side = CALLEE if branch.side == CALLER else CALLER
+    here, there = ends_back(branch, [False, False])
+    why = need(found, *((there, here) if answerer == CALLEE else (here, there)), answerer)
+    if not why:
+        return ""
+    ctx, flow, uri = branch.context, branch.flow, parse_uri(branch.target.uri)
+    branch.carried = None  # told once
+    if flow is not None and isinstance(uri, SipUri) and uri.host == flow.received_host:
+        flow.natted |= _hides(found, flow.host)  # and no other proxy stands between
+    core.decide(ctx, (now, Rule.MEDIA_TOO_LATE, why))
+    core.statistics.drop(Rule.MEDIA_TOO_LATE.value)
+    fields: dict[str, Field] = {"from": ctx.from_uri, "to": ctx.to_uri, "why": why}
+    core.notify(Kind.MEDIA, Severity.WARNING, "media.too-late", fields, ctx.call_id)
+    return why
+
+
+def _hides(found: Described, source: str) -> bool:
+    """Whether a description names an address that only its sender can use."""
+    return any(
+        media.port and not media.why_not and is_hidden(media.host, source)
+        for media in found.description.media
+    )
 
 
 def families(found: Described | None, here: Where, there: Where) -> Sequence[Family]:

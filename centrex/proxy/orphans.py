@@ -1,6 +1,6 @@
-"""Calls that go on though their relay has ended its part: what of them must not be forgotten.
+"""Calls that go on without the relay they need: what of them must not be forgotten.
 
-Their next offer is relayed again, whatever it shows. It knows Call-IDs, and nothing of relays.
+A relay has ended its part, or the need was seen too late. Their next offer is relayed, whatever it shows. It knows Call-IDs, and nothing of relays.
 """
 
 from typing import Final, NamedTuple
@@ -10,11 +10,13 @@ MOST: Final = 10_000
 
 
 class Orphan(NamedTuple):
-    """A call that goes on, though its relay has ended its part."""
+    """A call that goes on without a relay, and needs one."""
 
     caller_tag: bytes
     natted: list[bool]
     """Whether caller and callee are behind NAT, as far as messages have shown."""
+    why: str
+    """Why it is to be relayed again."""
 
 
 class Orphans:
@@ -32,6 +34,16 @@ class Orphans:
     def get(self, call_id: bytes) -> Orphan | None:
         """Return what is known of a call; None where it is none of these."""
         return self._calls.get(call_id)
+
+    def why(self, call_id: bytes) -> str:
+        """Return why a call is to be relayed again; empty where it is none of these."""
+        orphan = self._calls.get(call_id)
+        return "" if orphan is None else orphan.why
+
+    def natted(self, call_id: bytes) -> list[bool]:
+        """Return whether caller and callee are behind NAT, as far as is known."""
+        orphan = self._calls.get(call_id)
+        return [False, False] if orphan is None else orphan.natted
 
     def add(self, call_id: bytes, orphan: Orphan) -> None:
         """Remember a call."""

@@ -24,7 +24,7 @@ from centrex.media.exchange import (
 )
 from centrex.media.terms import Session
 from centrex.proxy import forward
-from centrex.proxy.carried import Carried, Farm, Relay, pick
+from centrex.proxy.carried import DIRECT, UNDECIDED, Carried, Farm, Relay, pick
 from centrex.proxy.context import Branch, Context
 from centrex.proxy.ends import (
     Described,
@@ -38,10 +38,14 @@ from centrex.proxy.ends import (
     families,
     families_called,
     is_opaque,
+    is_up,
     left_alone,
     may_carry,
+    offered,
+    overheard,
     response_unrelayed,
     unrelayed,
+    why_nobody,
     why_relayed,
 )
 from centrex.proxy.media_body import with_body
@@ -54,8 +58,9 @@ from centrex.trace import Rule
 if TYPE_CHECKING:
     from centrex.proxy.core import Core
 
-_NONE_LEFT: Final = "no media relay is available"
 _ENDED: Final = "it was relayed before"
+_MOST: Final = 200_000
+"""Calls relayed at once: those that are listed, and as many of which we know nothing."""
 
 
 class Relaying:
@@ -101,16 +106,12 @@ class Relaying:
     ) -> bytes | None:
         """An INVITE that begins a call; None where it was answered, or waits for ports.
 
-        Args:
-            core: The core.
-            waiting: The message.
-            now: The time.
-            shares: Whether it was seen already that its callee must do with another IP version.
+        It `shares` where it was seen already that its callee must do with another IP version.
         """
         branch, data = waiting.branch, waiting.data
         ctx, flow = branch.context, branch.flow
         assert flow is not None
-        found = described(core, ctx, data, now)
+        found = offered(core, ctx, data, now)
         if found is None and is_opaque(ctx, data):
             return data
         carried = self._carried.get(ctx.call_id)
@@ -124,7 +125,7 @@ class Relaying:
         elif all(other.over for other in ctx.branches if other is not branch):
             carried.exchange.forget()
         try:
-            carried = carried or self._begin(core, branch, ctx.from_tag, found, caller, callee, now)
+            carried = carried or self._begin(core, branch, found, caller, callee, now)
             carried.natted = [caller.natted, callee.natted]
             carried.towards, carried.ends = branch.target, (caller, callee)
             branch.carried, branch.side = carried, CALLER
@@ -143,7 +144,7 @@ class Relaying:
                 return None
         if not shares and self._share(core, branch, callee, lacking, why, now):
             return self._first(core, waiting, now, shares=True)
-        unrelayed(core, branch, _words(branch, lacking), now, refuse=self.refuse)
+        unrelayed(core, branch, why_nobody(branch, lacking), now, refuse=self.refuse)
         return None if ctx.answered else data
 
     def _may_wait(
@@ -203,7 +204,6 @@ class Relaying:
         self,
         core: "Core",
         branch: Branch,
-        caller_tag: bytes,
         found: Described | None,
         here: Where,
         there: Where,
@@ -216,11 +216,13 @@ class Relaying:
         """
         ctx = branch.context
         relay = pick(self._farm, now, families(found, here, there), families_called(ctx))
-        if relay is None:
+        if relay is None or len(self._carried) >= _MOST:
             raise NoSlot
+        caller_tag = self._caller_tag(core, ctx, None) if ctx.to_tag else ctx.from_tag
         return self._take_on(core, ctx, caller_tag, relay)
 
     def _take_on(self, core: "Core", ctx: Context, caller_tag: bytes, relay: Relay) -> Carried:
+        self._orphans.discard(ctx.call_id)
         exchange = Exchange(core.ids.token().decode(), ctx.call_id, caller_tag, relay.slot)
         carried = self._carried[ctx.call_id] = Carried(relay, exchange)
         return carried
@@ -249,7 +251,7 @@ class Relaying:
         caller_tag = self._caller_tag(core, ctx, carried)
         if caller_tag not in (ctx.from_tag, ctx.to_tag):
             return data
-        found = described(core, ctx, data, now)
+        found = offered(core, ctx, data, now)
         if found is None and (is_opaque(ctx, data) or ctx.method == b"UPDATE"):
             return data
         branch.side = CALLER if ctx.from_tag == caller_tag else CALLEE
@@ -257,7 +259,8 @@ class Relaying:
             self._give_up(carried, now)
             carried = None
         branch.carried = carried
-        here, there = ends_within(branch, self._natted(ctx, carried))
+        natted = carried.natted if carried is not None else self._orphans.natted(ctx.call_id)
+        here, there = ends_within(branch, natted)
         try:
             if carried is None and not self._again(core, branch, found, here, there, now):
                 return data
@@ -267,7 +270,7 @@ class Relaying:
         except NoSlot:
             self._drop_empty(branch)
             lacking = self._farm.lacks(families(found, here, there))
-            unrelayed(core, branch, _words(branch, lacking), now, refuse=self.refuse)
+            unrelayed(core, branch, why_nobody(branch, lacking), now, refuse=self.refuse)
             return None if ctx.answered else data
         tag = ctx.to_tag if branch.side == CALLER else ctx.from_tag
         tell_lines(core, branch, found, tag, now, answers=not offers)
@@ -302,13 +305,6 @@ class Relaying:
             return ended.caller_tag
         return caller_tag_of(core, ctx)
 
-    def _natted(self, ctx: Context, carried: Carried | None) -> list[bool]:
-        """Return whether caller and callee of a dialog are behind NAT, as far as is known."""
-        if carried is not None:
-            return carried.natted
-        orphan = self._orphans.get(ctx.call_id)
-        return [False, False] if orphan is None else orphan.natted
-
     def _again(
         self,
         core: "Core",
@@ -325,20 +321,29 @@ class Relaying:
         """
         ctx, side = branch.context, branch.side
         ends = (here, there) if side == CALLER else (there, here)
-        why = why_relayed(self.mode, found, *ends, side)
-        if not why and ctx.call_id in self._orphans and self.mode != "never" and may_carry(found):
-            why = _ENDED
+        why = self._why(ctx, found, ends, side)
         if not why:
             left_alone(core, branch, found, now, self.mode)
             return False
-        caller_tag = self._caller_tag(core, ctx, None)
-        carried = self._begin(core, branch, caller_tag, found, here, there, now)
+        if found is None:  # what is offered in its answer begins the media
+            if self._farm.open(now, families(found, here, there)) is None:
+                raise NoSlot
+            branch.carried = UNDECIDED
+            return False
+        carried = self._begin(core, branch, found, here, there, now)
         carried.exchange.save()
-        self._orphans.discard(ctx.call_id)
         carried.natted = [end.natted for end in ends]
         branch.carried = carried
         core.decide(ctx, (now, Rule.MEDIA_RELAYED, carried.by, why))
         return True
+
+    def _why(
+        self, ctx: Context, found: Described | None, ends: tuple[Where, Where], side: Side
+    ) -> str:
+        """Return why a call is to be relayed from here on; empty where it is not."""
+        if self.mode == "never" or not may_carry(found):
+            return ""
+        return why_relayed(self.mode, found, *ends, side) or self._orphans.why(ctx.call_id)
 
     def _give_up(self, carried: Carried, now: Instant) -> None:
         """A relay does not come back: its part of a call is over, which goes on."""
@@ -350,7 +355,7 @@ class Relaying:
     def _remember(self, carried: Carried) -> None:
         """Remember a call that goes on without a relay, until it makes another offer."""
         exchange = carried.exchange
-        self._orphans.add(exchange.call_id, Orphan(exchange.caller_tag, carried.natted))
+        self._orphans.add(exchange.call_id, Orphan(exchange.caller_tag, carried.natted, _ENDED))
 
     # what goes upstream
 
@@ -365,7 +370,7 @@ class Relaying:
         tag = dialog_of(branch, to_tag) if ctx.to_tag else to_tag
         if status >= 200 and not exchange.is_foreign(tag):
             exchange.settle()
-            if not exchange.answered and self._is_up(core, ctx):
+            if not exchange.answered and is_up(core, ctx):
                 self._answered(branch, carried, tag)
         found = described(core, ctx, data, now)
         if found is not None:
@@ -377,7 +382,7 @@ class Relaying:
                     branch, found, side, here, there, now, tag=tag, answers=answers
                 )
             except NoSlot:
-                why = _words(branch, self._farm.lacks(families(found, here, there)))
+                why = why_nobody(branch, self._farm.lacks(families(found, here, there)))
                 self._drop_empty(branch)
                 return response_unrelayed(core, branch, status, data, found, why, now, self.refuse)
             if carried.relay is not relay:
@@ -385,8 +390,8 @@ class Relaying:
                 core.decide(ctx, (now, Rule.MEDIA_RELAYED, carried.by, why))
             tell_lines(core, branch, found, tag, now, answers=answers)
             data = with_body(data, changed)
-        elif status >= 200:
-            self._settled(core, ctx, carried, now)
+        if status >= 200:
+            self._settled(core, ctx, carried, found, now)
         return data
 
     def _answered(self, branch: Branch, carried: Carried, tag: bytes) -> None:
@@ -400,9 +405,13 @@ class Relaying:
         if not ctx.to_tag and carried.towards is not branch.target:
             carried.natted[CALLEE] = self._back(branch, carried)[0].natted
 
-    def _settled(self, core: "Core", ctx: Context, carried: Carried, now: Instant) -> None:
-        """An exchange has come to its end; one in which nobody described anything begins no media."""
-        if ctx.to_tag and carried.exchange.is_silent:
+    def _settled(
+        self, core: "Core", ctx: Context, carried: Carried, found: Described | None, now: Instant
+    ) -> None:
+        """An exchange has come to its end; one that described nothing to be relayed begins no media."""
+        exchange = carried.exchange
+        vain = exchange.is_silent if found is None else exchange.is_empty
+        if vain and ctx.to_tag:
             self._unsaid(core, carried, now)
         else:
             self._tell(carried, now)
@@ -417,6 +426,12 @@ class Relaying:
     ) -> bytes | None:
         """A response in a call of which nothing was described before: it may be what is relayed first."""
         ctx = branch.context
+        if branch.carried is DIRECT:
+            why = overheard(core, branch, data, now)
+            if why:
+                tag = self._caller_tag(core, ctx, None)
+                self._orphans.add(ctx.call_id, Orphan(tag, [False, False], why))
+            return data
         found = described(core, ctx, data, now)
         if found is None:
             return data
@@ -425,15 +440,14 @@ class Relaying:
             side: Side = CALLEE if branch.side == CALLER else CALLER
             here, there = self._back(branch, None)
             ends = (there, here) if side == CALLEE else (here, there)
-            why = why_relayed(self.mode, found, *ends, side)
+            why = self._why(ctx, found, ends, side)
             if not why:
                 left_alone(core, branch, found, now, self.mode)
                 return data
             try:
-                caller_tag = self._caller_tag(core, ctx, None)
-                carried = self._begin(core, branch, caller_tag, found, here, there, now)
+                carried = self._begin(core, branch, found, here, there, now)
             except NoSlot:
-                why = _words(branch, self._farm.lacks(families(found, here, there)))
+                why = why_nobody(branch, self._farm.lacks(families(found, here, there)))
                 return response_unrelayed(core, branch, status, data, found, why, now, self.refuse)
             if ctx.to_tag:
                 carried.exchange.save()  # this offer may come to nothing, and the call goes on
@@ -444,16 +458,11 @@ class Relaying:
 
     def _back(self, branch: Branch, carried: Carried | None) -> tuple[Where, Where]:
         """Return how whoever answers a request is reached, and how its sender is."""
-        if carried is not None and not branch.context.to_tag and carried.towards is branch.target:
+        ctx = branch.context
+        if carried is not None and not ctx.to_tag and carried.towards is branch.target:
             return carried.ends[1], carried.ends[0]
-        return ends_back(branch, self._natted(branch.context, carried))
-
-    def _is_up(self, core: "Core", ctx: Context) -> bool:
-        """Whether a call is answered, by this 2xx or before."""
-        if not ctx.to_tag:
-            return ctx.method == b"INVITE" and not ctx.answered
-        call = core.calls.get(ctx.call_id)
-        return ctx.method == b"INVITE" or call is None or bool(call.callee_tag)
+        natted = carried.natted if carried is not None else self._orphans.natted(ctx.call_id)
+        return ends_back(branch, natted)
 
     def refused(self, core: "Core", ctx: Context, now: Instant) -> None:
         """See `MediaPath`."""
@@ -575,11 +584,3 @@ class Relaying:
         session = exchange.session()
         if session is not None:
             self._farm.put(carried.relay, session, now)
-
-
-def _words(branch: Branch, lacking: Family | None) -> str:
-    """Return why no relay can serve a call, or all that one describes which is relayed."""
-    if lacking is not None:
-        return f"no relay has an IPv{lacking} address"
-    carried = branch.carried
-    return NO_PORTS.format(carried.by) if isinstance(carried, Carried) else _NONE_LEFT

@@ -89,6 +89,7 @@ WORDS: Final[Mapping[Rule, str]] = {
     Rule.MEDIA_FAMILY: "the relay {0} has no {1}: {2} is offered an IPv{3} address of it",
     Rule.MEDIA_LEFT_ALONE: "{0} is not relayed, and passed as it is: {1}",
     Rule.MEDIA_UNFIT: "{0} is left out of the answer: it was offered through the relay, and {1}",
+    Rule.MEDIA_TOO_LATE: "only its answer shows that {0}: voice was offered unrelayed, the next offer will be relayed",
     Rule.MEDIA_UNREADABLE: "the description of voice and video breaks a rule: {0} ({1})",
     Rule.MEDIA_NOTICE: "the relay reports: {0}",
     Rule.MEDIA_LOST: "the relay {0} has ended its part: {1}",

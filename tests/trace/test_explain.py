@@ -95,6 +95,7 @@ SAMPLES: dict[Rule, tuple[Any, ...]] = {
     Rule.MEDIA_UNREADABLE: ("a media line is malformed, or one too many", "RFC 8866 §5.14"),
     Rule.MEDIA_NOTICE: ("caller sends, callee does not",),
     Rule.MEDIA_FAMILY: ("frankfurt", "IPv6 address", b"sip:bob@[2001:db8::8]", 4),
+    Rule.MEDIA_TOO_LATE: ("the callee's media are behind NAT",),
     Rule.MEDIA_LOST: ("frankfurt", "silent for 60 s"),
     Rule.ANSWERED: (486, "Busy Here"),
     Rule.CANCELLED: (),

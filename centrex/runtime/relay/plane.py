@@ -357,6 +357,8 @@ class Plane:
     def _leave(self, pair: Pair) -> None:
         if self._pairs.pop(_name(pair), None) is None:
             return
+        if pair.spare:
+            self._spares.claim(pair)
         self._carrier.take_back((pair.rtp, pair.rtcp))
         for port in (pair.rtp, pair.rtcp):
             del self._ports[port.sock.fileno()]

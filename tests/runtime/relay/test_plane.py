@@ -549,3 +549,24 @@ def test_one_of_two_streams_goes_and_the_other_keeps_its_ports(world: World) -> 
     assert plane.figures()["ports_used"] == 4, "the others' ports serve nobody"
     plane.end("s")
     assert plane.figures()["ports_used"] == 0
+
+
+def test_ports_that_rest_are_not_closed_behind_the_back_of_those_who_keep_them(
+    world: World,
+) -> None:
+    """A session comes back that had ended; one of its ports serves another call by now."""
+    plane = world.plane()
+    host = next(iter(plane.hosts))
+    slots = plane.lease(host, 4)
+    first, second = (Stream((slots[at], slots[at + 1]), (End(), End())) for at in (0, 2))
+    session = Session("s", "c", 1, True, (first, second))
+    plane.put(session)
+    plane.end("s")
+    plane.put(Session("other", "c2", 1, True, (first,)))
+    with pytest.raises(Unavailable):
+        plane.put(session)
+    world.passes(3.0)
+    stranger = world.end()
+    for slot in plane.lease(host, 8):
+        stranger.send(slot)
+    until(lambda: plane.figures()["drops"].get("no-session", 0) == 8, "all are open")
