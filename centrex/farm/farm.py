@@ -96,7 +96,7 @@ class Farm:
 
     def lacks(self, families: Sequence[Literal[4, 6]]) -> Literal[4, 6] | None:
         """Return an IP version of which no relay that takes calls has an address; None for none."""
-        there = [relay for relay in self._relays.values() if relay.speaks(4) or relay.speaks(6)]
+        there = [relay for relay in self._relays.values() if relay.is_willing]
         if there:
             for family in families:
                 if not any(relay.speaks(family) for relay in there):

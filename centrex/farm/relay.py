@@ -21,7 +21,8 @@ _UNUSED: Final = 64
 """Slots at one of many addresses, until it is used."""
 _MANY: Final = 2
 _LOST_S: Final = 30.0
-"""Seconds without a connection after which calls do not wait for a relay to come back."""
+"""Seconds without a connection, or of silence on it, after which calls do not wait for a relay to come
+back."""
 _MOST: Final = 2048
 _FEW: Final = 4
 """Slots of a call with voice and video: with fewer, more are leased at once."""
@@ -112,7 +113,7 @@ class Relay:
         told: What it said of itself at its login.
         beat: What its last heartbeat said.
         heard: When it was heard last.
-        since: When it came, or left.
+        since: When it came, fell silent, or left.
     """
 
     def __init__(self, name: str, now: Instant) -> None:
@@ -145,7 +146,7 @@ class Relay:
     @property
     def takes_calls(self) -> bool:
         """Whether it may get a new call."""
-        return self._is_willing and self.is_stocked
+        return self.is_willing and self.is_stocked
 
     def has(self, family: Literal[4, 6]) -> bool:
         """Whether a port of that IP version is leased ahead."""
@@ -155,20 +156,22 @@ class Relay:
         return False
 
     def speaks(self, family: Literal[4, 6]) -> bool:
-        """Whether it has an address of that IP version, and is there."""
-        return self._is_willing and any((":" in host) == (family == 6) for host in self._stocks)
+        """Whether it has an address of that IP version."""
+        return any((":" in host) == (family == 6) for host in self._stocks)
 
     def is_lost(self, now: Instant) -> bool:
         """Whether it has been gone for so long that nobody waits for it any more."""
-        return self.link is None and now - self.since > _LOST_S
+        away = self.link is None or self.state is RelayState.SILENT
+        return away and now - self.since > _LOST_S
 
     @property
     def expects_ports(self) -> bool:
         """Whether it would take a call as soon as the ports come that are being leased."""
-        return self._is_willing and any(stock.asked for stock in self._stocks.values())
+        return self.is_willing and any(stock.asked for stock in self._stocks.values())
 
     @property
-    def _is_willing(self) -> bool:
+    def is_willing(self) -> bool:
+        """Whether it would take a new call, if it has ports."""
         return self.state is RelayState.AVAILABLE and not self.draining and self.load < 1
 
     @property
@@ -226,7 +229,9 @@ class Relay:
 
     def left(self, why: str, now: Instant) -> None:
         """Its connection is gone; whether what was leased is gone, too, its next login tells."""
-        self.link, self.state, self.why, self.since = None, RelayState.GONE, why, now
+        if self.state is not RelayState.SILENT:  # that one was gone before
+            self.since = now
+        self.link, self.state, self.why = None, RelayState.GONE, why
 
     def send(self, kind: str, **fields: Any) -> None:
         """Send it a message, if it is there."""

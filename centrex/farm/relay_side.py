@@ -234,7 +234,8 @@ class RelaySide:
             mine = [slot for slot in slots if not self._custody.lender(slot.host, slot.port)]
             self._plane.free(mine)
             self._custody.forget(session.id)
-            self._link.send(wire.encode("ended", id=session.id, why=str(error), figures={}))
+            told = self._plane.end(session.id) or {}  # as it stood before, if it did
+            self._link.send(wire.encode("ended", id=session.id, why=str(error), figures=told))
 
     def _end(self, name: str) -> None:
         if self._custody.owner(name) == self.proxy:

@@ -21,6 +21,9 @@ class Relay(Protocol):
     def slot(self, family: Family, near: str = "") -> Slot | None:
         """Take a slot that was leased ahead; one at the address `near`, if it has one."""
 
+    def speaks(self, family: Family) -> bool:
+        """Whether it has an address of that IP version."""
+
     def is_lost(self, now: Instant) -> bool:
         """Whether it has been gone for so long that nobody waits for it any more."""
 
@@ -60,6 +63,31 @@ class Farm(Protocol):
     @property
     def expects_ports(self) -> bool:
         """Whether ports are being leased at a relay that would take calls."""
+
+
+def pick(
+    farm: Farm,
+    now: Instant,
+    families: Sequence[Family],
+    others: Sequence[Family],
+    tried: Collection[str] = (),
+) -> Relay | None:
+    """Return the relay for the next session: if there is one, with ports for all who are called.
+
+    Args:
+        farm: The relays.
+        now: The time.
+        families: The IP versions of which it must have ports.
+        others: Those of which it should.
+        tried: The names of relays that could not serve the session.
+    """
+    wanted = [*families, *(one for one in others if one not in families)]
+    relay = farm.open(now, wanted, tried)
+    return (
+        relay
+        if relay is not None or len(wanted) == len(families)
+        else farm.open(now, families, tried)
+    )
 
 
 class Carried:
@@ -102,6 +130,15 @@ class Undecided:
 
 
 UNDECIDED: Final = Undecided()
+
+
+class Direct:
+    """What is noted at a branch whose media were offered unrelayed: its answer may show that it was wrong."""
+
+    __slots__ = ()
+
+
+DIRECT: Final = Direct()
 
 
 class Delegated:

@@ -12,7 +12,7 @@ from centrex.base import Flow, Instant
 from centrex.calls import Call
 from centrex.media.exchange import CALLER, Side
 from centrex.nat import behind_nat
-from centrex.proxy.carried import Carried, Delegated, Undecided
+from centrex.proxy.carried import Carried, Delegated, Direct, Undecided
 from centrex.proxy.gateway_numbers import Mark
 from centrex.proxy.patience import Patience
 from centrex.proxy.routes import Routes
@@ -248,8 +248,8 @@ class Branch:
         cancel_reason: The Reason line its CANCEL will carry, or empty.
         fallen_back: Whether it came back to UDP since the far side took no TCP.
         over: Whether it has ended, by a final response or without one.
-        carried: How its call's media are relayed, or that this is still to be seen; None where they
-            are not.
+        carried: How its call's media are relayed, or that this is still to be seen, or that they
+            were offered unrelayed; None where nobody looks at them.
         side: Which side of that call sent the request.
         described: Whether the request described media.
         rang: Whether it was cancelled for ringing too long, and what it says to that is waited for.
@@ -292,7 +292,7 @@ class Branch:
         self.described = self.rang = False
         self.cancel_reason = self.route = b""
         self.ended: tuple[bytes, ...] = ()
-        self.carried: Carried | Delegated | Undecided | None = None
+        self.carried: Carried | Delegated | Undecided | Direct | None = None
         self.side: Side = CALLER
 
 

@@ -133,10 +133,26 @@ class Recorded:
         return read(dialog.gateway, from_caller=from_caller) if dialog is not None else None
 
 
-def end(core: "Core", branch: Branch, answer: Message, now: Instant) -> None:
-    """Acknowledge a 2xx that comes too late for its caller, and hang that leg up (§13.2.2.4).
+def end(
+    core: "Core",
+    branch: Branch,
+    answer: Message,
+    now: Instant,
+    *,
+    reason: bytes = b"",
+    why: str = "",
+) -> None:
+    """Acknowledge a 2xx that its caller has no use for, and hang that leg up (§13.2.2.4).
 
     A repetition of the 2xx is acknowledged again; one BYE is sent, which is repeated by itself.
+
+    Args:
+        core: The core.
+        branch: Which it answers.
+        answer: The 2xx.
+        now: The time.
+        reason: The BYE's Reason line; empty where it comes too late.
+        why: The same in words.
     """
     ctx = branch.context
     caller, callee = answer.value(FROM), answer.value(TO)
@@ -152,7 +168,7 @@ def end(core: "Core", branch: Branch, answer: Message, now: Instant) -> None:
         flow=recorded.way(branch.flow, from_caller=True),
         local=ctx.flow.local,
         who=_SERVER,
-        reason=_ELSEWHERE if ctx.winner else _GAVE_UP if ctx.cancelled else _TOO_LATE,
+        reason=reason or (_ELSEWHERE if ctx.winner else _GAVE_UP if ctx.cancelled else _TOO_LATE),
         gateway=recorded.gateway(ctx.call_id, tags, from_caller=True),
     )
     first = tags[1] not in branch.ended
@@ -165,8 +181,8 @@ def end(core: "Core", branch: Branch, answer: Message, now: Instant) -> None:
             core.decide(ctx, (now, Rule.LEG_LEFT, branch.target.uri, error.what))
         return
     if first:
-        why = "the caller has another answer" if ctx.winner is None else "another has the call"
-        core.decide(ctx, (now, Rule.LEG_ENDED, branch.target.uri, why))
+        late = "the caller has another answer" if ctx.winner is None else "another has the call"
+        core.decide(ctx, (now, Rule.LEG_ENDED, branch.target.uri, why or late))
         words.cseq += 1
         # in the call's own story its 200 would read as the call's
         bye(core, words, now, [])

@@ -47,7 +47,9 @@ class MediaPath(Protocol):
     def inward(
         self, core: "Core", branch: Branch, status: int, to_tag: bytes, data: bytes, now: Instant
     ) -> bytes | None:
-        """Return a provisional response or a 2xx as it is to go upstream; None where it waits.
+        """Return a provisional response or a 2xx as it is to go upstream.
+
+        None where it waits, or where its call was refused for what it offers.
 
         Args:
             core: The core.

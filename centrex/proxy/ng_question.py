@@ -10,7 +10,8 @@ from typing import TypeAlias
 from centrex import sdp
 from centrex.base import PeerError
 from centrex.farm.bencode import Encodable
-from centrex.media.exchange import Where, is_hidden
+from centrex.media.exchange import Where
+from centrex.media.whereabouts import is_hidden
 from centrex.proxy.carried import Delegated
 from centrex.proxy.ends import Described
 

@@ -9,6 +9,7 @@ from centrex.events import Kind, Severity
 from centrex.proxy.answer import DONE, Answer, Outcome
 from centrex.proxy.checks import unsupported
 from centrex.proxy.context import Context
+from centrex.proxy.ends import caller_of
 from centrex.proxy.named import user_of
 from centrex.proxy.subscribe import ALLOW_EVENTS, subscribe
 from centrex.registrar.binding import Binding, Change, ChangeKind
@@ -122,6 +123,8 @@ def _applied(
     core: "Core", ctx: Context, present: Sequence[Binding], now: Instant
 ) -> RegisterOutcome:
     flow, options, natted = ctx.flow, core.registrar_options, ctx.natted
+    if natted and not flow.natted:
+        flow.natted = caller_of(ctx).natted
     outcome = _renewed(ctx, present, now, options, natted=natted)
     if outcome is None:
         outcome = register(ctx.message, present, flow, now, options, natted=natted)

@@ -11,6 +11,7 @@ from centrex.base import Flow, Instant
 from centrex.proxy import call_life, gateway_login, gateways, hunting, lamp_life, leg
 from centrex.proxy.answer import Answer
 from centrex.proxy.best_response import best_response, merge_challenges
+from centrex.proxy.carried import DIRECT
 from centrex.proxy.context import Branch, Context, NumberedBranch, open_branch
 from centrex.proxy.forward import (
     CANCEL_UNHEARD,
@@ -77,7 +78,7 @@ def pass_up(
 ) -> None:
     """A provisional response or a 2xx; `data` is what goes upstream, but for relayed media."""
     if branch.carried is not None and core.relaying is not None:
-        if status >= 200:
+        if status >= 200 and branch.carried is not DIRECT:
             ctx = branch.context
             if (ctx.answered or ctx.winner is not None) and _is_surplus(branch, to_tag):
                 branch.over = True
@@ -173,7 +174,7 @@ def _is_surplus(branch: Branch, to_tag: bytes) -> bool:
         return False  # the winner's own, once more
     if ctx.planned:
         return call is not None or winner is not branch
-    return winner is not branch and branch.carried is not None
+    return winner is not branch and branch.carried is not None and branch.carried is not DIRECT
 
 
 def _on_failure(core: "Core", branch: Branch, response: Message, now: Instant) -> None:

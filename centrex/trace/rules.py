@@ -86,13 +86,17 @@ class Rule(enum.Enum):
     SUBSCRIPTION_TOO_BRIEF = "subscription-too-brief"
     SUBSCRIPTIONS_FULL = "subscriptions-full"
     TOO_MANY_SUBSCRIPTIONS = "too-many-subscriptions"
-    # media: (relay, why) / (why,) / (why,) / (why, status) / (kinds, why) / (what, rule broken) /
-    # (what,) / (relay, why)
+    # media: (relay, why) / (why,) / (why,) / (why, status) / (kinds, why) / (relay, what, uri, family)
+    # / (why,) / (what, rule broken) / (what,) / (relay, why)
     MEDIA_RELAYED = "media-relayed"
     MEDIA_DIRECT = "media-direct"
     MEDIA_UNRELAYED = "media-unrelayed"
     MEDIA_REFUSED = "media-refused"
     MEDIA_DECLINED = "media-declined"
+    MEDIA_FAMILY = "media-family"
+    MEDIA_LEFT_ALONE = "media-left-alone"  # (kind, why)
+    MEDIA_UNFIT = "media-unfit"  # (kind, why)
+    MEDIA_TOO_LATE = "media-too-late"
     MEDIA_UNREADABLE = "media-unreadable"
     MEDIA_NOTICE = "media-notice"
     MEDIA_LOST = "media-lost"

@@ -286,7 +286,7 @@ def test_a_body_that_cannot_be_read_is_answered_as_it_was(
     proxy: Proxy, alice: Phone, bob: Phone
 ) -> None:
     relayed(proxy)
-    invite = bob.gets(call(alice, body="v=0\r\nm=audio 99999 RTP/AVP 0\r\n"), "INVITE")
+    invite = bob.gets(call(alice, body="v=0\r\nm=audio x RTP/AVP 0\r\n"), "INVITE")
     ok = alice.gets(bob.says(invite, 200, body=offer(BOB, 5000)), "200")
     assert line(ok).host == BOB
 
@@ -299,8 +299,7 @@ def _talk(alice: Phone, bob: Phone) -> Talk:
     )
 
 
-@pytest.mark.parametrize("final", [488, 200])
-@pytest.mark.parametrize("early", [True, False])
+@pytest.mark.parametrize(("final", "early"), [(488, True), (488, False), (200, False)])
 def test_a_change_that_describes_nothing_in_the_end_leaves_no_ports(
     proxy: Proxy, alice: Phone, bob: Phone, final: int, early: bool
 ) -> None:
@@ -309,9 +308,9 @@ def test_a_change_that_describes_nothing_in_the_end_leaves_no_ports(
     relaying = proxy.core.relaying
     assert relaying is not None
     invite = bob.gets(alice.calls("bob", to_tag="bob", branch="z9hG4bKlate"), "INVITE")
-    assert relaying.of(b"call-1") is not None
     if early:
-        bob.says(invite, 183, body=offer(BOB, 5000), extra=SDP)
+        bob.says(invite, 183, body=offer(BOB, 5000))
+        assert relaying.of(b"call-1") is not None
     bob.says(invite, final)
     assert relaying.of(b"call-1") is None
     assert farm.expected == {}

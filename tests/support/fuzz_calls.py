@@ -536,7 +536,7 @@ class CallFuzz(CoreFuzz):
             if isinstance(media, Delegating):
                 assert (media._asked, media._queues) == ({}, {})
             else:
-                assert not media._waiting
+                assert len(media._rush) == 0
 
 
 def _host(flow: Flow) -> bytes:

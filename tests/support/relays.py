@@ -33,6 +33,9 @@ class FakeRelay:
         self.given.add(slot)
         return slot
 
+    def speaks(self, family: Family) -> bool:
+        return any((":" in host) == (family == 6) for host in self.hosts)
+
     def is_lost(self, now: float) -> bool:
         return self.lost
 
@@ -52,15 +55,14 @@ class FakeFarm:
     def open(
         self, now: float, families: Sequence[Family] = (), tried: Collection[str] = ()
     ) -> FakeRelay | None:
-        fitting = (one for one in self.relays if one.name not in tried and not one.lost)
-        return next(fitting, None)
+        for one in self.relays:
+            if one.name not in tried and not one.lost and all(map(one.speaks, families)):
+                return one
+        return None
 
     def lacks(self, families: Sequence[Family]) -> Family | None:
-        hosts = [host for one in self.relays for host in one.hosts]
-        missing = (
-            one for one in families if not any((":" in host) == (one == 6) for host in hosts)
-        )
-        return next(missing, None) if hosts else None
+        missing = (one for one in families if not any(relay.speaks(one) for relay in self.relays))
+        return next(missing, None) if self.relays else None
 
     def put(self, relay: object, session: Session, now: float) -> None:
         self.expected.pop(session.id, None)
