@@ -131,7 +131,7 @@ async def test_a_route_made_here_leads_calls_and_the_ladder_shows_them(
 async def test_what_is_not_confirmed_is_rolled_back(
     inside: CentrexServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tui.screens.config.CONFIRM_S", 2)
+    monkeypatch.setattr("tui.screens.applying.CONFIRM_S", 2)
     before = inside.config.read_text()
     async with dashboard(opener=opener_of(inside)) as operator:
         await operator.sees("server.started")
