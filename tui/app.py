@@ -23,7 +23,7 @@ from centrex import api
 from tui import commands
 from tui.activity import Activity
 from tui.draft import Draft
-from tui.feed import Connected, Disconnected, Facts, Feed, Figures, Happened, Opener
+from tui.feed import Connected, Disconnected, Facts, Feed, Figures, Happened, Missed, Opener
 from tui.history import History, at
 from tui.keys import Keys
 from tui.memory import Arranged, Memory
@@ -106,6 +106,7 @@ class Dashboard(App[int]):
         self.waiting: Waiting | None = None
         """Changes that are in force and go unless they are kept."""
         self._snapshot_at = 0.0
+        self._missed: set[str] = set()
         self._writer, self._signals = writer, signals
         self._theme_chosen = ""
 
@@ -209,6 +210,12 @@ class Dashboard(App[int]):
         for view in self._views():
             view.show_state()
             view.refresh_bindings()
+
+    def on_missed(self, event: Missed) -> None:
+        """Something is not told any more; say so once."""
+        if event.why not in self._missed:
+            self._missed.add(event.why)
+            self.say(event.why, bad=True)
 
     def on_figures(self, event: Figures) -> None:
         """A snapshot has come."""
