@@ -177,16 +177,50 @@ class Draft:
             _replay(rows, step)
         return deleted
 
+    def handed_over(self) -> "Draft":
+        """Return a draft without wishes that starts where this one ends.
+
+        It is for what is wished while this one is being applied.
+        """
+        values = copy.deepcopy(dict(self._opened.get("values", {})))
+        for key, value in (self._sets | self._unsets).items():
+            _put(values, key, copy.deepcopy(value))
+        for name in {step["list"] for step in self._steps}:
+            _put(values, name, [_bare(row) for row in self.rows(name)])
+        origins = dict(self._opened.get("origins", {}))
+        origins |= {key: "file" for key in self._sets if self.origin(key) != "--set"}
+        origins |= dict.fromkeys(self._unsets, "default")
+        return Draft({**self._opened, "values": values, "origins": origins})
+
+    def joined(self, later: "Draft") -> "Draft":
+        """Return these wishes and later ones, which start where these end: nothing was applied."""
+        whole = Draft(self._opened)
+        whole._sets, whole._unsets = dict(self._sets), dict(self._unsets)
+        whole._steps = [*self._steps, *later._steps]
+        for key, value in later._sets.items():
+            whole.set(key, value)
+        for key, default in later._unsets.items():
+            whole.unset(key, default)
+        return whole
+
+    def now_in(self, fingerprint: str) -> None:
+        """Take note of the file in which what this one starts from was written."""
+        self._opened = {**self._opened, "fingerprint": fingerprint}
+
     def rebased(self, opened: Mapping[str, Any]) -> tuple["Draft", list[str]]:
-        """Return the same wishes upon another file, and in words those that cannot be kept."""
+        """Return the same wishes upon another file, and in words those that cannot be kept.
+
+        Upon the file they start from, as it is read anew, all can be.
+        """
         fresh = Draft(opened)
+        same_file = fresh.fingerprint == self.fingerprint
         for key, value in self._sets.items():
             fresh.set(key, value)
         for key, default in self._unsets.items():
             fresh.unset(key, default)
         lost = []
         for name in dict.fromkeys(step["list"] for step in self._steps):
-            if fresh.saved_rows(name) == self.saved_rows(name):
+            if same_file or fresh.saved_rows(name) == self.saved_rows(name):
                 fresh._steps += [step for step in self._steps if step["list"] == name]
             else:
                 fresh._steps += self._passwords_that_stand() if name == CREDENTIALS else []
@@ -213,6 +247,13 @@ def _adds(step: Mapping[str, Any], login: str) -> bool:
 
 def _bare(row: Mapping[str, Any]) -> Row:
     return {key: one for key, one in row.items() if not key.startswith("_")}
+
+
+def _put(values: dict[str, Any], dotted: str, value: object) -> None:
+    *tables, name = dotted.split(".")
+    for table in tables:
+        values = values.setdefault(table, {})
+    values[name] = value
 
 
 def _replay(rows: list[Row], step: Change) -> None:

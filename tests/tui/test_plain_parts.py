@@ -238,6 +238,34 @@ def test_a_password_goes_with_the_row_that_is_dropped() -> None:
     assert len(lost) == 1
 
 
+def test_edits_made_while_others_are_applied_start_where_those_end() -> None:
+    draft = Draft(opened("a", "b"))
+    draft.set("network.port", 5070)
+    draft.delete("routing.plans", 0)
+    later = draft.handed_over()
+    assert (len(later), later.value("network.port"), later.origin("network.port")) == (
+        0,
+        5070,
+        "file",
+    )
+    assert later.rows("routing.plans") == [{"name": "b", "enabled": True}]
+    later.set("network.port", 5060)
+    later.update("routing.plans", 0, {"enabled": False})
+    # nothing was applied: both are wished again, and the port is as it was
+    whole = draft.joined(later)
+    assert [one["op"] for one in whole.changes()] == ["delete", "update"]
+    assert whole.rows("routing.plans")[0]["enabled"] is False
+    # applied: the rows have more keys in the file, and are the same
+    later.now_in("f2")
+    written = opened("b", fingerprint="f2")
+    written["values"]["network"]["port"] = 5070  # type: ignore[index]
+    written["values"]["routing"]["plans"][0]["note"] = ""  # type: ignore[index]
+    rest, lost = later.rebased(written)
+    assert lost == []
+    assert [one["op"] for one in rest.changes()] == ["set", "update"]
+    assert len(draft) == 2
+
+
 # -- ladders ---------------------------------------------------------------------------------
 
 

@@ -36,6 +36,10 @@ def _cell(spec: Spec) -> Any:
     return text
 
 
+def _called(row: Row, index: int) -> str:
+    return str(row.get("login") or row.get("name") or row.get("pattern") or index + 1)
+
+
 def columns_of(specs: list[Spec]) -> list[Column]:
     """Return a table's columns for the keys of a list: what names a row first."""
     order = {"login": 0, "name": 0, "enabled": 0, "pattern": 1, "destinations": 1, "users": 2}
@@ -228,6 +232,14 @@ class ListEditing(Widget):
         row = self.table.chosen
         return None if row is None else int(row["_index"])
 
+    def _is_still_there(self, name: str, index: int, row: Row) -> bool:
+        """Return whether a row is where it was when it was asked about; say so if not."""
+        rows = self.draft.rows(name)
+        if index < len(rows) and _called(rows[index], index) == _called(row, index):
+            return True
+        self.dashboard.say("the list was changed meanwhile: nothing is taken over", bad=True)
+        return False
+
     def action_add(self) -> None:
         """Add a row; a login gets a password with it."""
         name = self.list_name
@@ -293,10 +305,11 @@ class ListEditing(Widget):
         row, index = self.table.chosen, self._chosen_index()
         if row is None or index is None or not self.dashboard.may_change:
             return
+        name = self.list_name
 
         def entered(changed: dict[str, Any] | None) -> None:
-            if changed is not None:
-                self.draft.update(self.list_name, index, changed)
+            if changed is not None and self._is_still_there(name, index, row):
+                self.draft.update(name, index, changed)
                 self._done(index)
 
         self.app.push_screen(ItemScreen(f"Row {index + 1}", self._specs(), row), entered)
@@ -306,14 +319,16 @@ class ListEditing(Widget):
         row, index = self.table.chosen, self._chosen_index()
         if row is None or index is None:
             return
-        name = str(row.get("login") or row.get("name") or row.get("pattern") or index + 1)
+        name = self.list_name
 
         def answered(yes: bool | None) -> None:
-            if yes:
-                self.draft.delete(self.list_name, index)
-                self._done(min(index, len(self.draft.rows(self.list_name)) - 1))
+            if yes and self._is_still_there(name, index, row):
+                self.draft.delete(name, index)
+                self._done(min(index, len(self.draft.rows(name)) - 1))
 
-        text = f"{name} goes when the edits are applied; until then u brings it back."
+        text = (
+            f"{_called(row, index)} goes when the edits are applied; until then u brings it back."
+        )
         self.app.push_screen(Confirm("Delete this row?", text, verb="delete"), answered)
 
     def action_duplicate(self) -> None:
