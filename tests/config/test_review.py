@@ -199,7 +199,7 @@ def test_a_login_of_the_credentials_file_is_not_shadowed(source: ConfigSource) -
 
 
 def test_nothing_is_changed_while_a_change_waits(source: ConfigSource) -> None:
-    waiting = pending.Unconfirmed(former=TEXT, written="0", confirm_by="later")
+    waiting = pending.Unconfirmed(former=TEXT, made="0", confirm_by="later")
     pending.begin(source.path, waiting)
     with pytest.raises(pending.Waiting, match="later"):
         apply(source, "", [{"op": "set", "key": "network.port", "value": 5070}])
