@@ -297,7 +297,9 @@ class Dashboard(App[int]):
             self._complain(why)
         elif outcome == "rolled back":
             waiting = self.waiting
-            self._decided(why or outcome, bad=bool(waiting and not waiting.left(time.monotonic())))
+            self._decided(
+                f"rolled back: {why}", bad=bool(waiting and not waiting.left(time.monotonic()))
+            )
         elif outcome:
             self._decided(outcome)
 
@@ -328,7 +330,7 @@ class Dashboard(App[int]):
         told = await self.ask("config.confirm" if keep else "config.rollback")
         if told is not None:
             if told.get("rolled_back", True):
-                self.say("kept" if keep else str(told.get("why") or "rolled back"))
+                self.say("kept" if keep else f"rolled back: {told.get('why', '')}")
                 self._decided("")
             else:
                 self._complain(str(told.get("why", "")))

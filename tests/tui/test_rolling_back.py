@@ -50,7 +50,7 @@ async def test_what_was_rolled_back_is_told_in_the_instances_own_words() -> None
         operator.app.await_decision("2026-11-26T09:16:02Z", 60)
         await operator.sees("Rolled back by itself")
         await operator.press("R")
-        await operator.sees("✓ a change was rolled back on", "office.toml.rolled-back")
+        await operator.sees("✓ rolled back: a change was", "office.toml.rolled-back")
 
 
 async def test_changes_whose_end_is_not_heard_of_are_not_called_rolled_back(
