@@ -31,7 +31,7 @@ def _cell(spec: Spec) -> Any:
             return "✓" if value else "✗ off"
         if spec.get("secret"):
             return "set" if value else "–"
-        return as_text(value)
+        return as_text(value, str(spec["key"]))
 
     return text
 
