@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
+from textual import events
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
@@ -24,6 +25,7 @@ from tui.activity import Activity
 from tui.draft import Draft
 from tui.feed import Connected, Disconnected, Facts, Feed, Figures, Happened, Opener
 from tui.history import History, at
+from tui.keys import Keys
 from tui.memory import Arranged, Memory
 from tui.places import FIRST, SCREENS
 from tui.screens.call import CallScreen
@@ -100,6 +102,7 @@ class Dashboard(App[int]):
         self.draft: Draft | None = None
         """The edits of the configuration that are not applied yet, where there are any."""
         self.feed = Feed(opener, self.post_message)
+        self.keys = Keys(self)
         self.waiting: Waiting | None = None
         """Changes that are in force and go unless they are kept."""
         self.amiss = ""
@@ -113,6 +116,7 @@ class Dashboard(App[int]):
 
     def on_mount(self) -> None:
         """Begin to speak to the instance, once there is a configuration."""
+        begin(self, self.keys.run, name="keys")
         if self._signals:
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGHUP):
@@ -121,6 +125,12 @@ class Dashboard(App[int]):
             self.push_screen(FirstStart(self._writer), self._configured)
         else:
             self.call_after_refresh(self._begin)  # to start an engine is work for this process too
+
+    async def on_event(self, event: events.Event) -> None:
+        """Have what is typed and clicked dealt with one after the other."""
+        typed = isinstance(event, events.InputEvent | events.Paste) and not event.is_forwarded
+        if not (typed and self.keys.holds(event)):
+            await super().on_event(event)
 
     def _configured(self, written: bool | None) -> None:
         if written:

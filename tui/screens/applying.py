@@ -94,7 +94,7 @@ class Applying(Widget):
         elif not len(self.draft):
             self.dashboard.say("nothing is edited", bad=True)
         else:
-            begin(self, self._review, only="apply")
+            self.dashboard.keys.wait_for(begin(self, self._review, only="apply"))
 
     async def _review(self) -> None:
         changes = self.draft.changes()

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal, Vertical
+from textual.worker import Worker
 
 from centrex import api
 from tui.dialogs import DIALOGS, Dialog, find
@@ -81,6 +82,7 @@ class ConfigScreen(Applying, ListEditing, View):
         self.preview: dict[str, Any] = {}
         self._why = ""
         self._loaded = False
+        self._reading: Worker[None] | None = None
 
     def body(self) -> ComposeResult:
         """Make the tabs at the left, the chosen one at the right."""
@@ -122,7 +124,13 @@ class ConfigScreen(Applying, ListEditing, View):
     def resumed(self) -> None:
         """Read the file anew, unless there are edits."""
         if not self._loaded or self._is_untouched:
-            begin(self, self._load, only="load")
+            self.dashboard.keys.wait_for(self._read())
+
+    def _read(self) -> Worker[None]:
+        """Read the file anew, unless that is being done."""
+        if self._reading is None or self._reading.is_finished:
+            self._reading = begin(self, self._load)
+        return self._reading
 
     @property
     def _is_untouched(self) -> bool:
@@ -154,7 +162,7 @@ class ConfigScreen(Applying, ListEditing, View):
     def facts(self) -> None:
         """Read the file anew where it was changed and nothing is edited here."""
         if self._loaded and self._is_untouched and self.is_current:
-            begin(self, self._load, only="load")
+            self._read()
 
     # -- showing -----------------------------------------------------------------------------
 

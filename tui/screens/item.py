@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.message import Message
 
 from tui.screens.questions import Confirm, Question
 from tui.values import Spec, explained
@@ -34,6 +35,9 @@ class ItemScreen(Question[dict[str, Any]]):
         Binding("escape", "leave", "cancel", key_display="Esc"),
     ]
     page = "config"
+
+    class Save(Message):
+        """The row is to be taken, now that what was typed has been."""
 
     def __init__(
         self, heading: str, specs: Sequence[Spec], row: Mapping[str, Any], *, fresh: bool = False
@@ -115,7 +119,7 @@ class ItemScreen(Question[dict[str, Any]]):
         if form.typing:
             if form.take():
                 form.rows.focus()
-                self.set_timer(0.05, self.action_save)  # once the value has come here
+                form.post_message(self.Save())  # comes here after the value
             return
         missing = [
             spec for spec in self._specs
@@ -127,6 +131,11 @@ class ItemScreen(Question[dict[str, Any]]):
             rows.choose(missing[0]["key"])
             return
         self.dismiss({key: value for key, value in self._now.items() if value is not None})
+
+    def on_item_screen_save(self, event: Save) -> None:
+        """Answer with the row."""
+        event.stop()
+        self.action_save()
 
     def action_leave(self) -> None:
         """Answer nothing; ask first where that would lose something."""

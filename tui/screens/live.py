@@ -104,6 +104,8 @@ class LiveScreen(View):
     def resumed(self) -> None:
         """Look at once."""
         self.look()
+        if self._asking is not None:
+            self.dashboard.keys.wait_for(self._asking)
 
     def figures(self, values: Mapping[str, Any]) -> None:
         """Look again, as a second has passed, unless looking is dear."""
