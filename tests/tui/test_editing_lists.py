@@ -5,6 +5,7 @@ import pytest
 from tests.support.pretend import Pretend
 from tests.support.screens import Operator, dashboard
 from tests.tui.test_configuration import opened, wishes
+from tui.draft import CREDENTIALS, Draft
 from tui.screens.item import ItemScreen
 from tui.widgets.fields import FieldRows
 
@@ -70,3 +71,43 @@ async def test_destinations_keep_how_they_ring_and_expand() -> None:
         await operator.until(lambda: bool(instance.commands("config.preview")))
         value = wishes(instance, "config.preview")[0]["value"]
         assert value == {"destinations": [*steps, "1001", {"to": "sales", "ring": 9}]}
+
+
+async def test_a_renamed_login_gets_a_password_of_its_own() -> None:
+    instance = Pretend()
+    async with dashboard(instance) as operator:
+        screen = await opened(operator, "auth")
+        await operator.press("tab", "tab", "j", "enter")
+        await operator.sees("Row 2")
+        await operator.press("enter", "1009", "enter", "s")
+        await operator.sees("Password of 1009: that of 1002 does not fit it")
+        await operator.press("escape")
+        await operator.until(lambda: operator.app.screen is screen)
+        assert not len(screen.draft), "a login without a password is not taken over"
+        await operator.press("enter", "enter", "1009", "enter", "s")
+        await operator.sees("Password of 1009")
+        await operator.press("enter")
+        await operator.until(lambda: len(screen.draft) == 2)
+        update, password = screen.draft.changes()
+        assert update["value"] == {"login": "1009"}
+        assert (password["op"], password["login"]) == ("password", "1009")
+        await operator.press("u")
+        assert not len(screen.draft)
+
+
+async def test_a_login_that_exists_is_objected_to_where_it_is_typed() -> None:
+    async with dashboard(Pretend()) as operator:
+        await opened(operator, "auth")
+        await operator.press("tab", "tab", "c", "1002", "enter", "s")
+        await operator.sees("A row like that one", "there is a login 1002 already")
+        await operator.press("enter", "1003", "enter", "s")
+        await operator.sees("Password of 1003")
+
+
+def test_a_new_login_that_is_renamed_keeps_no_password_of_its_first_name() -> None:
+    draft = Draft({"values": {"auth": {"credentials": []}}})
+    draft.add(CREDENTIALS, {"login": "1003"})
+    draft.password("1003", None)
+    draft.update(CREDENTIALS, 0, {"login": "1004"})
+    draft.password("1004", None)
+    assert [one.get("login") for one in draft.changes() if one["op"] == "password"] == ["1004"]
