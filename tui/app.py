@@ -105,6 +105,9 @@ class Dashboard(App[int]):
         self.keys = Keys(self)
         self.waiting: Waiting | None = None
         """Changes that are in force and go unless they are kept."""
+        self.amiss = ""
+        """Why changes were not rolled back, until it has been read."""
+        self._amiss_read = ""
         self._snapshot_at = 0.0
         self._missed: set[str] = set()
         self._writer, self._signals = writer, signals
@@ -224,7 +227,10 @@ class Dashboard(App[int]):
         if self.waiting is not None:
             self._remind()
             if time.monotonic() > self.waiting.until + _PATIENCE_S:
-                self._decided("rolled back")
+                self._decided(
+                    "the time is over, and it is not known whether the changes are rolled back: "
+                    "see the activity log", bad=True,
+                )  # fmt: skip
         for view in self._views():
             view.figures(event.values)
 
@@ -242,8 +248,8 @@ class Dashboard(App[int]):
         batch = self.activity.take(event.rows, event.lost)
         if any(str(one.get("name", "")).startswith("config.") for one in batch):
             self.feed.look()
-        for outcome in filter(None, map(decided, batch)):
-            self._decided(outcome)
+        for one in batch:
+            self._heed(one)
         for view in self._views():
             view.happened(batch)
 
@@ -273,11 +279,16 @@ class Dashboard(App[int]):
         at_snapshot = str(self.snapshot.get("at", ""))
         since = now - self._snapshot_at
         left = seconds_left(confirm_by, at_snapshot, seconds + since) - since
-        self.waiting = Waiting(now + left)
+        self.waiting, self.amiss = Waiting(now + left), ""
         self._remind()
 
     def _learn_of_waiting(self) -> None:
         """Take over what the instance says of changes that wait, whoever has made them."""
+        why = str(self.status.get("not_rolled_back", ""))
+        if not why:
+            self._amiss_read = ""
+        elif why != self._amiss_read:
+            self._complain(why)
         if self.status.get("confirm_by"):
             if self.waiting is None or self.waiting.learned:
                 left = float(self.status.get("confirm_left_s", 0))
@@ -294,21 +305,38 @@ class Dashboard(App[int]):
         left = self.waiting.left(time.monotonic()) if self.waiting is not None else None
         for screen in self.screen_stack:
             if not isinstance(screen, View) or screen.is_made:
-                await remind(screen, left, may_decide=self.may_change)
+                await remind(screen, left, may_decide=self.may_change, amiss=self.amiss)
 
-    def _decided(self, outcome: str) -> None:
+    def _heed(self, event: Mapping[str, Any]) -> None:
+        """Heed what an event tells of changes that waited."""
+        outcome, why = decided(event), str(dict(event.get("fields") or {}).get("why", ""))
+        if outcome == "amiss":
+            self._complain(why)
+        elif outcome == "rolled back":
+            waiting = self.waiting
+            self._decided(
+                f"rolled back: {why}", bad=bool(waiting and not waiting.left(time.monotonic()))
+            )
+        elif outcome:
+            self._decided(outcome)
+
+    def _complain(self, why: str) -> None:
+        """Say that changes were not rolled back, until it is read."""
+        self.waiting, self.amiss = None, why
+        self._remind()
+
+    def _decided(self, outcome: str, *, bad: bool = False) -> None:
         """Take the reminder away: it was decided here, by somebody else, or by the time."""
         waiting, self.waiting = self.waiting, None
         if waiting is not None and not waiting.decided:
-            late = outcome != "kept" and waiting.left(time.monotonic()) <= 1
-            self.say(
-                "not confirmed in time: the changes are rolled back" if late else outcome,
-                bad=late,
-            )
+            self.say(outcome, bad=bad)
         self._remind()
 
     def action_decide(self, keep: bool) -> None:
-        """Keep the changes that wait, or roll them back."""
+        """Keep the changes that wait, or roll them back; or have read why they were not."""
+        if self.waiting is None and self.amiss and keep:
+            self._amiss_read, self.amiss = self.amiss, ""
+            self._remind()
         if self.waiting is not None and self.may_change:
             begin(self, partial(self._decide, keep=keep), only="decide")
 
@@ -316,9 +344,13 @@ class Dashboard(App[int]):
         if self.waiting is None:
             return
         self.waiting.decided = True
-        if await self.ask("config.confirm" if keep else "config.rollback") is not None:
-            self.say("kept" if keep else "rolled back")
-            self._decided("")
+        told = await self.ask("config.confirm" if keep else "config.rollback")
+        if told is not None:
+            if told.get("rolled_back", True):
+                self.say("kept" if keep else f"rolled back: {told.get('why', '')}")
+                self._decided("")
+            else:
+                self._complain(str(told.get("why", "")))
             self.feed.look()
         elif self.waiting is not None:
             self.waiting.decided = False

@@ -149,6 +149,7 @@ STATUS: Json = {
     "warnings": [],
     "confirm_by": "",
     "confirm_left_s": 0.0,
+    "not_rolled_back": "",
     "statistics": {},
 }
 

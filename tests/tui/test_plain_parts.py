@@ -106,6 +106,7 @@ def test_commands_are_found_by_name_alias_and_nearest() -> None:
 
 PORT = {"key": "network.port", "type": "integer", "minimum": 0, "maximum": 65535, "unit": ""}
 NAMES = {"key": "routing.plans[].destinations", "type": "text", "list": True}
+TIMES = {"key": "times", "type": "text", "list": True}
 
 
 def test_values_are_typed_as_they_are_shown() -> None:
@@ -113,6 +114,8 @@ def test_values_are_typed_as_they_are_shown() -> None:
     assert parse("30 s", {**PORT, "unit": "s"}) == 30
     assert parse("1001, 1002 (15 s)", NAMES) == ["1001", {"to": "1002", "ring": 15}]
     assert as_text(["1001", {"to": "1002", "ring": 15}]) == "1001, 1002 (15 s)"
+    assert parse("mon,wed 08:00-12:00; sat", TIMES) == ["mon,wed 08:00-12:00", "sat"]
+    assert as_text(["mon,wed 08:00-12:00", "sat"], "times") == "mon,wed 08:00-12:00; sat"
     assert parse("on", {"type": "boolean"}) is True
     assert as_shown("***", {"secret": True}) == "•••••• (set)"
     assert "geheim" not in as_shown("geheim", {"secret": True})
@@ -126,6 +129,8 @@ def test_values_are_typed_as_they_are_shown() -> None:
         ("x", PORT, "whole number"),
         ("70000", PORT, "between 0 and 65535"),
         ("maybe", {"type": "boolean"}, "yes or no"),
+        ("31000-31020", {"type": "integer", "list": True}, "numbers, with a comma between"),
+        ("1002(15 s)", NAMES, "a blank before"),
         ("blue", {"type": "text", "choices": ["red", "green"]}, "one of red, green"),
     ],
 )

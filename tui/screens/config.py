@@ -399,8 +399,9 @@ class ConfigScreen(Applying, ListEditing, View):
         super().action_filter()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer the tester where plans are; `K` keeps changes while some wait to be kept."""
-        if action == "shift" and parameters == (-1,) and self.dashboard.waiting is not None:
+        """Offer the tester where plans are; `K` is the reminder's while there is one."""
+        reminded = self.dashboard.waiting is not None or self.dashboard.amiss
+        if action == "shift" and parameters == (-1,) and reminded:
             return False
         if action == "test_route":
             return self.dialog.name == "routing"
