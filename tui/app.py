@@ -383,7 +383,7 @@ class Dashboard(App[int]):
         """Return what is not as usual, with its style."""
         found = []
         if not self.online:
-            found.append(("✗ away", "bad"))
+            found.append(("… starting", "note") if self.feed.starting else ("✗ away", "bad"))
         elif self.snapshot.get("state") == "stopping":
             found.append(("stopping", "warn"))
         if self.read_only:
@@ -499,8 +499,9 @@ class Dashboard(App[int]):
             one = calls == 1
             text = (
                 f"The server runs inside this dashboard and stops with it. {calls} "
-                f"call{' is' if one else 's are'} in progress: calls that are up go on between the "
-                "phones where no relay carries them, calls being set up end."
+                f"call{' is' if one else 's are'} in progress. Calls that are up go on, through the "
+                "relay too, which stays while it carries any; calls being set up end. No new call "
+                "can be made until the server is started again."
             )
             question = Confirm("Stop the server?", text, verb="stop it and quit")
             self.push_screen(question, lambda yes: self._quit() if yes else None)

@@ -270,7 +270,7 @@ class Delegating:
         queue = self._queues.get(branch)
         if queue is not None:
             if len(queue) >= _MOST_WAITING:
-                core.statistics.drop(Rule.MEDIA_UNRELAYED.value)
+                core.statistics.drop("rtpengine-queue-full")
             elif not any((one.status, one.data) == (status, data) for one in queue):
                 queue.append(response)
             return None

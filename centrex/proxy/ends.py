@@ -62,7 +62,7 @@ def described(core: "Core", ctx: Context, data: bytes, now: Instant) -> Describe
         return Described(content_type, body, text, sdp.parse(text))
     except PeerError as error:
         core.decide(ctx, (now, Rule.MEDIA_UNREADABLE, error.what, error.rule))
-        core.statistics.drop(Rule.MEDIA_UNREADABLE.value)
+        core.statistics.media_amiss(Rule.MEDIA_UNREADABLE.value)
         return None
 
 
@@ -92,7 +92,7 @@ def unrelayed(core: "Core", branch: Branch, why: str, now: Instant, *, refuse: b
     """
     ctx = branch.context
     refuse = refuse and (not ctx.to_tag or ctx.method in OFFERS)
-    core.statistics.drop(Rule.MEDIA_UNRELAYED.value)
+    core.statistics.media_amiss(Rule.MEDIA_UNRELAYED.value)
     fields: dict[str, Field] = {
         "from": ctx.from_uri, "to": ctx.to_uri, "why": why, "refused": refuse
     }  # fmt: skip
@@ -118,7 +118,7 @@ def left_out(
     media = found.description.media
     kinds = ", ".join(media[number].kind.decode("latin-1") for number in sorted(numbers))
     core.decide(ctx, (now, Rule.MEDIA_DECLINED, kinds, why))
-    core.statistics.drop(Rule.MEDIA_DECLINED.value)
+    core.statistics.media_amiss(Rule.MEDIA_DECLINED.value)
     fields: dict[str, Field] = {
         "from": ctx.from_uri, "to": ctx.to_uri, "what": kinds, "why": why
     }  # fmt: skip

@@ -1,3 +1,4 @@
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,23 @@ async def test_lines_are_copied_and_written(tmp_path: Path) -> None:
         await operator.press("enter")
         await operator.sees("wrote")
     assert file.read_text().count("\n") == 3
+
+
+async def test_a_server_that_is_only_starting_is_not_away() -> None:
+    instance, ready = Pretend(), asyncio.Event()
+
+    async def opener() -> api.Instance:
+        await ready.wait()
+        return instance
+
+    async with dashboard(opener=opener, begun="starting") as operator:
+        assert "away" not in text(operator.app)
+        await operator.press("4")
+        shown = await operator.sees("Calls – 0", "… it is starting")
+        assert "cannot be reached" not in shown
+        ready.set()
+        await operator.sees_no_more("starting")
+        await operator.sees("Calls – 3")
 
 
 async def test_a_lost_instance_is_told_and_found_again() -> None:

@@ -160,7 +160,7 @@ class LiveScreen(View):
         if table.filter:
             parts.append(f"{seen} pass the filter {table.filter.text}")
         if self._why:
-            parts.append(f"✗ {self._why}")
+            parts.append(f"{'…' if self.dashboard.feed.starting else '✗'} {self._why}")
         entitle(self.query_one("#frame"), " · ".join(parts))
 
     def hint_for_more(self) -> str:
