@@ -134,6 +134,10 @@ def _listener(listener: Mapping[str, Any]) -> str:
     return f"{listener['transport']} {bracketed}:{listener['port']}".lower()
 
 
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {why}" for why, count in counts.items() if count) or "none"
+
+
 def _span(seconds: float) -> str:
     minutes, second = divmod(int(seconds), 60)
     hours, minute = divmod(minutes, 60)
@@ -177,8 +181,9 @@ def show_status(status: Mapping[str, Any]) -> None:
             ("messages", f"{messages['in']} in, {messages['out']} out"),
             (
                 "dropped",
-                ", ".join(f"{n} {why}" for why, n in figures["drops"].items() if n) or "none",
+                _counted(figures["drops"]),
             ),
+            ("media amiss", _counted(figures.get("media_amiss", {}))),
         )
     )
     for warning in status["warnings"]:

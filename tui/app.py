@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
+from textual import events
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
@@ -22,8 +23,9 @@ from centrex import api
 from tui import commands
 from tui.activity import Activity
 from tui.draft import Draft
-from tui.feed import Connected, Disconnected, Facts, Feed, Figures, Happened, Opener
+from tui.feed import Connected, Disconnected, Facts, Feed, Figures, Happened, Missed, Opener
 from tui.history import History, at
+from tui.keys import Keys
 from tui.memory import Arranged, Memory
 from tui.places import FIRST, SCREENS
 from tui.screens.call import CallScreen
@@ -100,9 +102,14 @@ class Dashboard(App[int]):
         self.draft: Draft | None = None
         """The edits of the configuration that are not applied yet, where there are any."""
         self.feed = Feed(opener, self.post_message)
+        self.keys = Keys(self)
         self.waiting: Waiting | None = None
         """Changes that are in force and go unless they are kept."""
+        self.amiss = ""
+        """Why changes were not rolled back, until it has been read."""
+        self._amiss_read = ""
         self._snapshot_at = 0.0
+        self._missed: set[str] = set()
         self._writer, self._signals = writer, signals
         self._theme_chosen = ""
 
@@ -110,6 +117,7 @@ class Dashboard(App[int]):
 
     def on_mount(self) -> None:
         """Begin to speak to the instance, once there is a configuration."""
+        begin(self, self.keys.run, name="keys")
         if self._signals:
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGHUP):
@@ -118,6 +126,12 @@ class Dashboard(App[int]):
             self.push_screen(FirstStart(self._writer), self._configured)
         else:
             self.call_after_refresh(self._begin)  # to start an engine is work for this process too
+
+    async def on_event(self, event: events.Event) -> None:
+        """Have what is typed and clicked dealt with one after the other."""
+        typed = isinstance(event, events.InputEvent | events.Paste) and not event.is_forwarded
+        if not (typed and self.keys.holds(event)):
+            await super().on_event(event)
 
     def _configured(self, written: bool | None) -> None:
         if written:
@@ -200,6 +214,12 @@ class Dashboard(App[int]):
             view.show_state()
             view.refresh_bindings()
 
+    def on_missed(self, event: Missed) -> None:
+        """Something is not told any more; say so once."""
+        if event.why not in self._missed:
+            self._missed.add(event.why)
+            self.say(event.why, bad=True)
+
     def on_figures(self, event: Figures) -> None:
         """A snapshot has come."""
         self.snapshot, self._snapshot_at = event.values, time.monotonic()
@@ -207,7 +227,10 @@ class Dashboard(App[int]):
         if self.waiting is not None:
             self._remind()
             if time.monotonic() > self.waiting.until + _PATIENCE_S:
-                self._decided("rolled back")
+                self._decided(
+                    "the time is over, and it is not known whether the changes are rolled back: "
+                    "see the activity log", bad=True,
+                )  # fmt: skip
         for view in self._views():
             view.figures(event.values)
 
@@ -225,8 +248,8 @@ class Dashboard(App[int]):
         batch = self.activity.take(event.rows, event.lost)
         if any(str(one.get("name", "")).startswith("config.") for one in batch):
             self.feed.look()
-        for outcome in filter(None, map(decided, batch)):
-            self._decided(outcome)
+        for one in batch:
+            self._heed(one)
         for view in self._views():
             view.happened(batch)
 
@@ -256,11 +279,16 @@ class Dashboard(App[int]):
         at_snapshot = str(self.snapshot.get("at", ""))
         since = now - self._snapshot_at
         left = seconds_left(confirm_by, at_snapshot, seconds + since) - since
-        self.waiting = Waiting(now + left)
+        self.waiting, self.amiss = Waiting(now + left), ""
         self._remind()
 
     def _learn_of_waiting(self) -> None:
         """Take over what the instance says of changes that wait, whoever has made them."""
+        why = str(self.status.get("not_rolled_back", ""))
+        if not why:
+            self._amiss_read = ""
+        elif why != self._amiss_read:
+            self._complain(why)
         if self.status.get("confirm_by"):
             if self.waiting is None or self.waiting.learned:
                 left = float(self.status.get("confirm_left_s", 0))
@@ -277,21 +305,38 @@ class Dashboard(App[int]):
         left = self.waiting.left(time.monotonic()) if self.waiting is not None else None
         for screen in self.screen_stack:
             if not isinstance(screen, View) or screen.is_made:
-                await remind(screen, left, may_decide=self.may_change)
+                await remind(screen, left, may_decide=self.may_change, amiss=self.amiss)
 
-    def _decided(self, outcome: str) -> None:
+    def _heed(self, event: Mapping[str, Any]) -> None:
+        """Heed what an event tells of changes that waited."""
+        outcome, why = decided(event), str(dict(event.get("fields") or {}).get("why", ""))
+        if outcome == "amiss":
+            self._complain(why)
+        elif outcome == "rolled back":
+            waiting = self.waiting
+            self._decided(
+                f"rolled back: {why}", bad=bool(waiting and not waiting.left(time.monotonic()))
+            )
+        elif outcome:
+            self._decided(outcome)
+
+    def _complain(self, why: str) -> None:
+        """Say that changes were not rolled back, until it is read."""
+        self.waiting, self.amiss = None, why
+        self._remind()
+
+    def _decided(self, outcome: str, *, bad: bool = False) -> None:
         """Take the reminder away: it was decided here, by somebody else, or by the time."""
         waiting, self.waiting = self.waiting, None
         if waiting is not None and not waiting.decided:
-            late = outcome != "kept" and waiting.left(time.monotonic()) <= 1
-            self.say(
-                "not confirmed in time: the changes are rolled back" if late else outcome,
-                bad=late,
-            )
+            self.say(outcome, bad=bad)
         self._remind()
 
     def action_decide(self, keep: bool) -> None:
-        """Keep the changes that wait, or roll them back."""
+        """Keep the changes that wait, or roll them back; or have read why they were not."""
+        if self.waiting is None and self.amiss and keep:
+            self._amiss_read, self.amiss = self.amiss, ""
+            self._remind()
         if self.waiting is not None and self.may_change:
             begin(self, partial(self._decide, keep=keep), only="decide")
 
@@ -299,9 +344,13 @@ class Dashboard(App[int]):
         if self.waiting is None:
             return
         self.waiting.decided = True
-        if await self.ask("config.confirm" if keep else "config.rollback") is not None:
-            self.say("kept" if keep else "rolled back")
-            self._decided("")
+        told = await self.ask("config.confirm" if keep else "config.rollback")
+        if told is not None:
+            if told.get("rolled_back", True):
+                self.say("kept" if keep else f"rolled back: {told.get('why', '')}")
+                self._decided("")
+            else:
+                self._complain(str(told.get("why", "")))
             self.feed.look()
         elif self.waiting is not None:
             self.waiting.decided = False
@@ -334,7 +383,7 @@ class Dashboard(App[int]):
         """Return what is not as usual, with its style."""
         found = []
         if not self.online:
-            found.append(("✗ away", "bad"))
+            found.append(("… starting", "note") if self.feed.starting else ("✗ away", "bad"))
         elif self.snapshot.get("state") == "stopping":
             found.append(("stopping", "warn"))
         if self.read_only:
@@ -450,8 +499,9 @@ class Dashboard(App[int]):
             one = calls == 1
             text = (
                 f"The server runs inside this dashboard and stops with it. {calls} "
-                f"call{' is' if one else 's are'} in progress: calls that are up go on between the "
-                "phones where no relay carries them, calls being set up end."
+                f"call{' is' if one else 's are'} in progress. Calls that are up go on, through the "
+                "relay too, which stays while it carries any; calls being set up end. No new call "
+                "can be made until the server is started again."
             )
             question = Confirm("Stop the server?", text, verb="stop it and quit")
             self.push_screen(question, lambda yes: self._quit() if yes else None)

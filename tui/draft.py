@@ -142,7 +142,7 @@ class Draft:
             if self._steps[index]["list"] == name:
                 step = self._steps.pop(index)
                 before = self._steps[index - 1] if index else {}
-                if step["op"] == "password" and _adds(before, step["login"]):
+                if step["op"] == "password" and _names(before, step["login"]):
                     del self._steps[index - 1]
                 return True
         return False
@@ -155,9 +155,9 @@ class Draft:
             {"op": "set", "key": key, "value": value} for key, value in self._sets.items()
         ]
         wishes += [{"op": "unset", "key": key} for key in self._unsets]
-        deleted = self._deleted_logins()
+        gone = self._gone_logins()
         for index, step in enumerate(self._steps):
-            if step["op"] == "password" and index < deleted.get(step["login"], -1):
+            if step["op"] == "password" and index < gone.get(step["login"], -1):
                 continue
             if step["op"] == "password":
                 wishes.append({key: one for key, one in step.items() if key != "list"})
@@ -165,28 +165,63 @@ class Draft:
                 wishes.append(copy.deepcopy(step))
         return wishes
 
-    def _deleted_logins(self) -> dict[str, int]:
-        """Return the logins that are to go, each with the place of the wish that says so."""
-        deleted: dict[str, int] = {}
+    def _gone_logins(self) -> dict[str, int]:
+        """Return logins that are to go or to be called otherwise, each with the place of that wish."""
+        gone: dict[str, int] = {}
         rows = copy.deepcopy(self.saved_rows(CREDENTIALS))
         for index, step in enumerate(self._steps):
             if step["list"] != CREDENTIALS:
                 continue
-            if step["op"] == "delete":
-                deleted[str(rows[step["index"]].get("login"))] = index
+            renames = step["op"] == "update" and "login" in step["value"]
+            if step["op"] == "delete" or renames:
+                gone[str(rows[step["index"]].get("login"))] = index
             _replay(rows, step)
-        return deleted
+        return gone
+
+    def handed_over(self) -> "Draft":
+        """Return a draft without wishes that starts where this one ends.
+
+        It is for what is wished while this one is being applied.
+        """
+        values = copy.deepcopy(dict(self._opened.get("values", {})))
+        for key, value in (self._sets | self._unsets).items():
+            _put(values, key, copy.deepcopy(value))
+        for name in {step["list"] for step in self._steps}:
+            _put(values, name, [_bare(row) for row in self.rows(name)])
+        origins = dict(self._opened.get("origins", {}))
+        origins |= {key: "file" for key in self._sets if self.origin(key) != "--set"}
+        origins |= dict.fromkeys(self._unsets, "default")
+        return Draft({**self._opened, "values": values, "origins": origins})
+
+    def joined(self, later: "Draft") -> "Draft":
+        """Return these wishes and later ones, which start where these end: nothing was applied."""
+        whole = Draft(self._opened)
+        whole._sets, whole._unsets = dict(self._sets), dict(self._unsets)
+        whole._steps = [*self._steps, *later._steps]
+        for key, value in later._sets.items():
+            whole.set(key, value)
+        for key, default in later._unsets.items():
+            whole.unset(key, default)
+        return whole
+
+    def now_in(self, fingerprint: str) -> None:
+        """Take note of the file in which what this one starts from was written."""
+        self._opened = {**self._opened, "fingerprint": fingerprint}
 
     def rebased(self, opened: Mapping[str, Any]) -> tuple["Draft", list[str]]:
-        """Return the same wishes upon another file, and in words those that cannot be kept."""
+        """Return the same wishes upon another file, and in words those that cannot be kept.
+
+        Upon the file they start from, as it is read anew, all can be.
+        """
         fresh = Draft(opened)
+        same_file = fresh.fingerprint == self.fingerprint
         for key, value in self._sets.items():
             fresh.set(key, value)
         for key, default in self._unsets.items():
             fresh.unset(key, default)
         lost = []
         for name in dict.fromkeys(step["list"] for step in self._steps):
-            if fresh.saved_rows(name) == self.saved_rows(name):
+            if same_file or fresh.saved_rows(name) == self.saved_rows(name):
                 fresh._steps += [step for step in self._steps if step["list"] == name]
             else:
                 fresh._steps += self._passwords_that_stand() if name == CREDENTIALS else []
@@ -197,22 +232,30 @@ class Draft:
 
     def _passwords_that_stand(self) -> list[Change]:
         """Return the new passwords of logins whose rows were neither added nor deleted."""
-        deleted = self._deleted_logins()
+        gone = self._gone_logins()
         return [
             step
             for step in self._steps
             if step["op"] == "password"
-            and step["login"] not in deleted
-            and not any(_adds(one, step["login"]) for one in self._steps)
+            and step["login"] not in gone
+            and not any(_names(one, step["login"]) for one in self._steps)
         ]
 
 
-def _adds(step: Mapping[str, Any], login: str) -> bool:
-    return step.get("op") == "add" and step["value"].get("login") == login
+def _names(step: Mapping[str, Any], login: str) -> bool:
+    """Whether a wish gives a row this login, which has no password then."""
+    return step.get("op") in ("add", "update") and step["value"].get("login") == login
 
 
 def _bare(row: Mapping[str, Any]) -> Row:
     return {key: one for key, one in row.items() if not key.startswith("_")}
+
+
+def _put(values: dict[str, Any], dotted: str, value: object) -> None:
+    *tables, name = dotted.split(".")
+    for table in tables:
+        values = values.setdefault(table, {})
+    values[name] = value
 
 
 def _replay(rows: list[Row], step: Change) -> None:

@@ -204,6 +204,7 @@ def review(source: ConfigSource, fingerprint: str, changes: object) -> Reviewed:
         if config:
             rows = list(_with_hashes(wanted, config.config, data, passwords, problems))
             problems += _make(document, data, rows)
+    problems += _nameless(tomllib.loads(document.original), data, str(source.path))
     after: Loaded | None = None
     if not problems:
         after, problems = _tried(document, source)
@@ -295,6 +296,26 @@ def _with_hashes(
             row = {"login": one.login, **value}
             logins.append(one.login)
             yield AddRow(rows="auth.credentials", at=None, value=row)
+
+
+def _nameless(before: Mapping[str, Any], after: Mapping[str, Any], file: str) -> Iterator[Problem]:
+    """Yield logins that would have the hashes of another one, which no password fits any more."""
+    names: dict[tuple[Any, Any], set[Any]] = {}
+    for row in rows_of(before, "auth.credentials"):
+        names.setdefault(_hashes(row), set()).add(row.get("login"))
+    for index, row in enumerate(rows_of(after, "auth.credentials")):
+        known = names.get(_hashes(row), set())
+        if any(_hashes(row)) and known and row.get("login") not in known:
+            message = (
+                f"{row.get('login')} needs a password of its own: that of "
+                f"{', '.join(map(str, known))} holds for that login only"
+            )
+            key = f"auth.credentials[{index}].login"
+            yield Problem(file=file, key=key, message=message)
+
+
+def _hashes(row: Mapping[str, Any]) -> tuple[Any, Any]:
+    return row.get("ha1_md5"), row.get("ha1_sha256")
 
 
 def _filed(config: Config, logins: list[str]) -> frozenset[str]:

@@ -134,7 +134,7 @@ class Delegating:
             while len(self._unknown) >= _MOST_UNKNOWN:
                 oldest = next(iter(self._unknown))
                 del self._unknown[oldest], self._carried[oldest]
-                core.statistics.drop("media-forgotten")
+                core.statistics.media_amiss("media-forgotten")
             self._unknown[call_id] = None
         return carried
 
@@ -256,7 +256,7 @@ class Delegating:
         queue = self._queues.get(branch)
         if queue is not None:
             if len(queue) >= _MOST_WAITING:
-                core.statistics.drop(Rule.MEDIA_UNRELAYED.value)
+                core.statistics.drop("rtpengine-queue-full")
             elif not any((one.status, one.data) == (status, data) for one in queue):
                 queue.append(response)
             return None

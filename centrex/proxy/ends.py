@@ -67,7 +67,7 @@ def described(core: "Core", ctx: Context, data: bytes, now: Instant) -> Describe
         return Described(content_type, body, text, sdp.parse(text))
     except PeerError as error:
         core.decide(ctx, (now, Rule.MEDIA_UNREADABLE, error.what, error.rule))
-        core.statistics.drop(Rule.MEDIA_UNREADABLE.value)
+        core.statistics.media_amiss(Rule.MEDIA_UNREADABLE.value)
         return None
 
 
@@ -106,7 +106,7 @@ def unrelayed(core: "Core", branch: Branch, why: str, now: Instant, *, refuse: b
     """
     ctx = branch.context
     refuse = refuse and (not ctx.to_tag or ctx.method in OFFERS)
-    core.statistics.drop(Rule.MEDIA_UNRELAYED.value)
+    core.statistics.media_amiss(Rule.MEDIA_UNRELAYED.value)
     fields: dict[str, Field] = {
         "from": ctx.from_uri, "to": ctx.to_uri, "why": why, "refused": refuse
     }  # fmt: skip
@@ -356,7 +356,7 @@ def overheard(core: "Core", branch: Branch, data: bytes, now: Instant) -> str:
     if flow is not None and isinstance(uri, SipUri) and uri.host == flow.received_host:
         flow.natted |= _hides(found, flow.host)  # and no other proxy stands between
     core.decide(ctx, (now, Rule.MEDIA_TOO_LATE, why))
-    core.statistics.drop(Rule.MEDIA_TOO_LATE.value)
+    core.statistics.media_amiss(Rule.MEDIA_TOO_LATE.value)
     fields: dict[str, Field] = {"from": ctx.from_uri, "to": ctx.to_uri, "why": why}
     core.notify(Kind.MEDIA, Severity.WARNING, "media.too-late", fields, ctx.call_id)
     return why

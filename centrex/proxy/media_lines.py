@@ -52,7 +52,7 @@ def left_out(
     media = found.description.media
     kinds = ", ".join(media[number].kind.decode("latin-1") for number in sorted(numbers))
     core.decide(ctx, (now, Rule.MEDIA_DECLINED, kinds, why))
-    core.statistics.drop(Rule.MEDIA_DECLINED.value)
+    core.statistics.media_amiss(Rule.MEDIA_DECLINED.value)
     fields: dict[str, Field] = {
         "from": ctx.from_uri, "to": ctx.to_uri, "what": kinds, "why": why
     }  # fmt: skip
@@ -67,4 +67,4 @@ def odd_lines(
         media = found.description.media[number]
         if media.port and media.why_not:
             core.decide(ctx, (now, rule, media.kind.decode(), media.why_not))
-            core.statistics.drop(rule.value)
+            core.statistics.media_amiss(rule.value)

@@ -174,7 +174,7 @@ class Relaying(RelayedCalls):
         other = carried.exchange.share(own)
         uri, what = branch.target.uri, f"IPv{own} {has}"
         core.decide(ctx, (now, Rule.MEDIA_FAMILY, carried.by, what, uri, other))
-        core.statistics.drop(Rule.MEDIA_FAMILY.value)
+        core.statistics.media_amiss(Rule.MEDIA_FAMILY.value)
         return True
 
     def go_on(self, core: "Core", now: Instant) -> None:

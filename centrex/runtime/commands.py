@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import anyio.to_thread
+
 from centrex.base import Unavailable
 from centrex.config.values import effective
 from centrex.events import Severity
@@ -265,10 +267,10 @@ class Commands:
 
     def relays(self, params: dict[str, Any]) -> dict[str, Any]:
         """The media relays: how they are, and what they carry; the calls that found none."""
-        drops = self._engine.statistics.drops
+        amiss = self._engine.statistics.amiss
         return {
             "relays": self._engine.media.listing(),
-            "unrelayed": drops.get(Rule.MEDIA_UNRELAYED.value, 0),
+            "unrelayed": amiss.get(Rule.MEDIA_UNRELAYED.value, 0),
         }
 
     def drain_relay(self, params: dict[str, Any]) -> dict[str, Any]:
@@ -337,12 +339,18 @@ class Commands:
             raise CommandRefused("not-found", f"{source or 'nobody'} is not banned")
         return {"released": True}
 
-    def config(self, params: dict[str, Any]) -> dict[str, Any]:
-        """The configuration in force, secrets masked; and what waits for a restart."""
+    async def config(self, params: dict[str, Any]) -> dict[str, Any]:
+        """The configuration in force, secrets masked; and what waits for a restart.
+
+        With `rows` false without the rows of lists, of which there may be many thousands.
+        """
         engine = self._engine
+        values = await anyio.to_thread.run_sync(effective, engine.config, engine.origins)
+        if params.get("rows") is False:
+            values = {key: told for key, told in values.items() if "[" not in key}
         return {
             "file": str(engine.source.path),
-            "values": effective(engine.config, engine.origins),
+            "values": values,
             "waiting": list(engine.waiting),
         }
 

@@ -478,12 +478,12 @@ class Engine:
 
     def all_warnings(self) -> list[str]:
         """Return everything an operator should look at."""
-        aged = (self.certificate.complaint,) if self.certificate.complaint else ()
         gone = [
             f"the gateway {probe.name} is gone at {probe.address}: {probe.why}"
             for probe in self.core.gateways.gone
         ]
-        return [*self.warnings, *self.policy.warnings, *aged, *gone, *self.waiting_warnings()]
+        amiss = filter(None, (self.editing.told()["not_rolled_back"], self.certificate.complaint))
+        return [*amiss, *self.warnings, *self.policy.warnings, *gone, *self.waiting_warnings()]
 
 
 def _versions(hosts: Iterable[str]) -> tuple[Literal[4, 6], ...]:

@@ -221,7 +221,7 @@ class Media:
         severity = Severity.WARNING if worrying else Severity.INFO
         self._tell(f"media.{kind}", severity, call_id, relay=relay.name, what=words)
         if worrying:
-            self._engine.statistics.drop(f"media-{kind}")
+            self._engine.statistics.media_amiss(f"media-{kind}")
 
     def adopt(self, relay: Relay, session: Session) -> bool:
         """See `centrex.farm.farm.Observer`."""

@@ -50,7 +50,8 @@ async def test_the_figures_of_an_engine_are_served(made: Instance) -> None:
         async with made.running() as engine:
             await phone.register()
             engine.statistics.drop("too-large")
-            engine.statistics.drop("media-unrelayed")
+            engine.statistics.media_amiss("media-unrelayed")
+            engine.statistics.media_amiss("media-deadlock")
             relay = Relay('frank"furt\n', 0.0)
             relay.state = RelayState.AVAILABLE
             relay.told, relay.beat = {"path": "ebpf"}, {"packets_per_s": 50}
@@ -61,6 +62,8 @@ async def test_the_figures_of_an_engine_are_served(made: Instance) -> None:
     assert found["centrex_registrations_total"] == 1
     assert (found["centrex_messages_total in"], found["centrex_messages_total out"]) == (1, 1)
     assert found["centrex_drops_total too-large"] == 1
+    assert "centrex_drops_total media-deadlock" not in found, "nothing was dropped"
+    assert found["centrex_media_amiss_total media-deadlock"] == 1
     assert found["centrex_calls_unrelayed_total"] == 1
     assert found["centrex_events_total registrations"] == 1
     assert found["centrex_calls_active"] == found["centrex_calls_total"] == 0

@@ -205,7 +205,7 @@ def test_nothing_is_restored_over_a_change_that_waits_or_came_meanwhile(
     site.write(TEXT + "# theirs\n")
     with pytest.raises(BadArchive, match="somebody else"):
         restore(wanted, site.paths)
-    waiting = pending.Unconfirmed(former="", written="", confirm_by="then")
+    waiting = pending.Unconfirmed(former="", made="", confirm_by="then")
     pending.begin(site.paths.config, waiting)
     with pytest.raises(pending.Waiting):
         restore(planned(file, site), site.paths)

@@ -136,7 +136,7 @@ def test_a_new_line_without_ports_is_declined_and_voice_goes_on(
     assert line(data).port == before[0].slots[1].port  # type: ignore[union-attr]
     assert line(data, 1).port == 0
     assert Rule.MEDIA_DECLINED in rules(proxy)
-    assert proxy.statistics.drops["media-declined"] == 1
+    assert proxy.statistics.amiss["media-declined"] == 1
     assert len(farm.returned) == 1, "what was taken in vain"
     ok = alice.gets(bob.says(data, 200, body=offer(BOB, 5000, FILM.format(5002))), "200")
     assert line(ok).port == before[0].slots[0].port  # type: ignore[union-attr]

@@ -149,6 +149,7 @@ STATUS: Json = {
     "warnings": [],
     "confirm_by": "",
     "confirm_left_s": 0.0,
+    "not_rolled_back": "",
     "statistics": {},
 }
 
@@ -261,6 +262,8 @@ class Pretend:
         self.closed = False
         self.gone = ""
         self.batches: asyncio.Queue[Json] = asyncio.Queue()
+        self.waits: dict[str, asyncio.Event] = {}
+        """Commands that are answered only once something has happened."""
         self.recent = [event(number) for number in range(3)]
         self.calls = [call_row(number) for number in range(3)]
         self.registrations = [registration(user) for user in ("1001", "1002", "reception")]
@@ -335,12 +338,19 @@ class Pretend:
         ]  # fmt: skip
         return {"removed": before - len(self.registrations)}
 
+    @property
+    def runs(self) -> bool:
+        """Whether it has neither gone nor been let go of."""
+        return not (self.closed or self.gone)
+
     async def ask(self, command: str, params: Mapping[str, Any] | None = None) -> Json:
         """Answer from the table."""
         given = dict(params or {})
         self.asked.append((command, given))
         if self.gone or self.closed:
             raise api.Unavailable(self.gone or "closed")
+        if command in self.waits:
+            await self.waits[command].wait()
         answer = self.answers.get(command)
         if answer is None:
             raise api.Refused("not-found", f"there is no command {command}", {})

@@ -96,14 +96,14 @@ class Terminal:
             self.output += chunk
         return self.output[before:]
 
-    def sees(self, *words: str, patience_s: float = 20.0) -> None:
-        """Wait until words have been sent since the last `press`, and stand in what came."""
+    def sees(self, *words: str, patience_s: float = 20.0, since: int = 0) -> None:
+        """Wait until words have been sent, after so many octets of output."""
         end = time.monotonic() + patience_s
         while time.monotonic() < end:
             self.read(0.05)
-            if all(word.encode() in self.output for word in words):
+            if all(word.encode() in self.output[since:] for word in words):
                 return
-        missing = [word for word in words if word.encode() not in self.output]
+        missing = [word for word in words if word.encode() not in self.output[since:]]
         raise AssertionError(f"never sent: {missing}; the last of it: {self.output[-2000:]!r}")
 
     def press(self, *keys: str) -> None:

@@ -1,7 +1,10 @@
+import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from centrex import api
 from tests.support.pretend import Pretend, event
 from tests.support.screens import LARGE, SMALL, dashboard, text
 
@@ -115,6 +118,23 @@ async def test_lines_are_copied_and_written(tmp_path: Path) -> None:
     assert file.read_text().count("\n") == 3
 
 
+async def test_a_server_that_is_only_starting_is_not_away() -> None:
+    instance, ready = Pretend(), asyncio.Event()
+
+    async def opener() -> api.Instance:
+        await ready.wait()
+        return instance
+
+    async with dashboard(opener=opener, begun="starting") as operator:
+        assert "away" not in text(operator.app)
+        await operator.press("4")
+        shown = await operator.sees("Calls – 0", "… it is starting")
+        assert "cannot be reached" not in shown
+        ready.set()
+        await operator.sees_no_more("starting")
+        await operator.sees("Calls – 3")
+
+
 async def test_a_lost_instance_is_told_and_found_again() -> None:
     instance = Pretend("attached")
     async with dashboard(instance) as operator:
@@ -124,6 +144,42 @@ async def test_a_lost_instance_is_told_and_found_again() -> None:
         operator.app.feed.retry()
         await operator.sees_no_more("✗ away")
         await operator.sees("3 lines")  # what was known already is not shown again
+
+
+async def test_what_is_refused_ends_no_engine() -> None:
+    """To let go of an engine of our own is to stop it."""
+
+    def refuse(params: dict[str, object]) -> dict[str, object]:
+        raise api.Refused("refused", "the answer is too long", {})
+
+    instance = Pretend()
+    instance.answers["config"] = instance.answers["relays"] = refuse
+    async with dashboard(instance) as operator:
+        await operator.sees("config: the answer is", "relays: the answer is")
+        before = len(instance.commands("snapshot"))
+        operator.app.feed.look()
+        await operator.until(lambda: len(instance.commands("snapshot")) > before + 1)
+        assert not instance.closed
+        assert "✗ away" not in text(operator.app)
+
+
+@pytest.mark.parametrize("mode", ["in-process", "attached"])
+async def test_an_engine_that_answers_late_is_not_let_go_of(mode: Any) -> None:
+    instance = Pretend(mode)
+    first = True
+
+    def late(params: dict[str, object]) -> dict[str, object]:
+        nonlocal first
+        if first:
+            first = False
+            raise api.Unavailable("no answer within 10 s")
+        return instance.snapshot
+
+    async with dashboard(instance) as operator:
+        instance.answers["snapshot"] = late
+        await operator.sees("✗ away")
+        assert instance.closed == (mode == "attached")
+        await operator.sees_no_more("✗ away")
 
 
 async def test_the_bound_of_the_log_and_its_colours_come_from_the_settings() -> None:

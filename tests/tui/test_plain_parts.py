@@ -123,6 +123,7 @@ def test_commands_are_found_by_name_alias_and_nearest() -> None:
 
 PORT = {"key": "network.port", "type": "integer", "minimum": 0, "maximum": 65535, "unit": ""}
 NAMES = {"key": "routing.plans[].destinations", "type": "text", "list": True}
+TIMES = {"key": "times", "type": "text", "list": True}
 
 
 def test_values_are_typed_as_they_are_shown() -> None:
@@ -130,6 +131,8 @@ def test_values_are_typed_as_they_are_shown() -> None:
     assert parse("30 s", {**PORT, "unit": "s"}) == 30
     assert parse("1001, 1002 (15 s)", NAMES) == ["1001", {"to": "1002", "ring": 15}]
     assert as_text(["1001", {"to": "1002", "ring": 15}]) == "1001, 1002 (15 s)"
+    assert parse("mon,wed 08:00-12:00; sat", TIMES) == ["mon,wed 08:00-12:00", "sat"]
+    assert as_text(["mon,wed 08:00-12:00", "sat"], "times") == "mon,wed 08:00-12:00; sat"
     assert parse("on", {"type": "boolean"}) is True
     assert as_shown("***", {"secret": True}) == "•••••• (set)"
     assert "geheim" not in as_shown("geheim", {"secret": True})
@@ -143,6 +146,8 @@ def test_values_are_typed_as_they_are_shown() -> None:
         ("x", PORT, "whole number"),
         ("70000", PORT, "between 0 and 65535"),
         ("maybe", {"type": "boolean"}, "yes or no"),
+        ("31000-31020", {"type": "integer", "list": True}, "numbers, with a comma between"),
+        ("1002(15 s)", NAMES, "a blank before"),
         ("blue", {"type": "text", "choices": ["red", "green"]}, "one of red, green"),
     ],
 )
@@ -253,6 +258,34 @@ def test_a_password_goes_with_the_row_that_is_dropped() -> None:
     fresh, lost = draft.rebased(others)
     assert fresh.changes() == []
     assert len(lost) == 1
+
+
+def test_edits_made_while_others_are_applied_start_where_those_end() -> None:
+    draft = Draft(opened("a", "b"))
+    draft.set("network.port", 5070)
+    draft.delete("routing.plans", 0)
+    later = draft.handed_over()
+    assert (len(later), later.value("network.port"), later.origin("network.port")) == (
+        0,
+        5070,
+        "file",
+    )
+    assert later.rows("routing.plans") == [{"name": "b", "enabled": True}]
+    later.set("network.port", 5060)
+    later.update("routing.plans", 0, {"enabled": False})
+    # nothing was applied: both are wished again, and the port is as it was
+    whole = draft.joined(later)
+    assert [one["op"] for one in whole.changes()] == ["delete", "update"]
+    assert whole.rows("routing.plans")[0]["enabled"] is False
+    # applied: the rows have more keys in the file, and are the same
+    later.now_in("f2")
+    written = opened("b", fingerprint="f2")
+    written["values"]["network"]["port"] = 5070  # type: ignore[index]
+    written["values"]["routing"]["plans"][0]["note"] = ""  # type: ignore[index]
+    rest, lost = later.rebased(written)
+    assert lost == []
+    assert [one["op"] for one in rest.changes()] == ["set", "update"]
+    assert len(draft) == 2
 
 
 # -- ladders ---------------------------------------------------------------------------------

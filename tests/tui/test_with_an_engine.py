@@ -131,7 +131,7 @@ async def test_a_route_made_here_leads_calls_and_the_ladder_shows_them(
 async def test_what_is_not_confirmed_is_rolled_back(
     inside: CentrexServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tui.screens.config.CONFIRM_S", 2)
+    monkeypatch.setattr("tui.screens.applying.CONFIRM_S", 2)
     before = inside.config.read_text()
     async with dashboard(opener=opener_of(inside)) as operator:
         await operator.sees("server.started")
@@ -146,6 +146,24 @@ async def test_what_is_not_confirmed_is_rolled_back(
         await operator.until(lambda: inside.config.read_text() != before)
         await operator.sees("rolled back")
         await operator.until(lambda: inside.config.read_text() == before, patience_s=15)
+        await leave(operator)
+
+
+async def test_some_thousand_rows_are_shown_and_stop_nothing(inside: CentrexServer) -> None:
+    async with dashboard(opener=opener_of(inside)) as operator:
+        await operator.sees("server.started")
+        rows = "".join(f'[[directory.entries]]\nname = "n{at}"\n' for at in range(4000))
+        inside.config.write_text(inside.config.read_text() + rows)
+        changed = await operator.app.feed.ask("reload")
+        assert len(changed["changed"]) >= 4000
+        operator.app.feed.look()
+        operator.app.obey("config directory")
+        await operator.sees("4000", "n0", patience_s=30)
+        events = await operator.app.feed.ask("events.recent", {"limit": 1000})
+        names = [row["name"] for row in events["rows"]]
+        assert "server.reloaded" in names
+        assert names.count("server.started") == 1
+        assert "server.stopping" not in names
         await leave(operator)
 
 

@@ -1,19 +1,18 @@
 """The configuration: a tab for each dialog, edits collected, reviewed, applied, confirmed."""
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal, Vertical
+from textual.worker import Worker
 
 from centrex import api
 from tui.dialogs import DIALOGS, Dialog, find
 from tui.draft import CREDENTIALS, Draft
+from tui.screens.applying import Applying
 from tui.screens.config_lists import ListEditing
-from tui.screens.questions import Choose, Confirm, Tell
-from tui.screens.review import CONFIRM_S, Review
 from tui.screens.view import View
 from tui.values import Spec, explained
 from tui.widgets.fields import FieldRows, Form, Heading, passing
@@ -50,7 +49,7 @@ class Tabs(Rows):
         return [(f"{dialog.title:<25}", ""), (mark, style)]
 
 
-class ConfigScreen(ListEditing, View):
+class ConfigScreen(Applying, ListEditing, View):
     """The thirteen dialogs."""
 
     mode = page = "config"
@@ -68,9 +67,7 @@ class ConfigScreen(ListEditing, View):
     ConfigScreen Form.-none { display: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("v", "review", "review"),
         Binding("t", "test_route", "test"),
-        Binding("U", "undo_all", "undo all", show=False),
         Binding("tab", "further(1)", "next part", show=False),
         Binding("shift+tab", "further(-1)", "part before", show=False),
         Binding("right_square_bracket", "dialog(1)", "next tab", key_display="]", show=False),
@@ -85,6 +82,7 @@ class ConfigScreen(ListEditing, View):
         self.preview: dict[str, Any] = {}
         self._why = ""
         self._loaded = False
+        self._reading: Worker[None] | None = None
 
     def body(self) -> ComposeResult:
         """Make the tabs at the left, the chosen one at the right."""
@@ -125,8 +123,18 @@ class ConfigScreen(ListEditing, View):
 
     def resumed(self) -> None:
         """Read the file anew, unless there are edits."""
-        if not self._loaded or not len(self.draft):
-            begin(self, self._load, only="load")
+        if not self._loaded or self._is_untouched:
+            self.dashboard.keys.wait_for(self._read())
+
+    def _read(self) -> Worker[None]:
+        """Read the file anew, unless that is being done."""
+        if self._reading is None or self._reading.is_finished:
+            self._reading = begin(self, self._load)
+        return self._reading
+
+    @property
+    def _is_untouched(self) -> bool:
+        return not len(self.draft) and self.going is None
 
     async def _load(self) -> None:
         ask = self.dashboard.feed.ask
@@ -144,7 +152,7 @@ class ConfigScreen(ListEditing, View):
             return
         self._why = ""
         self._loaded = True
-        if not len(self.draft):
+        if self._is_untouched:
             self.draft, self.preview = Draft(opened), {}
         self.show_dialog(self.dialog)
 
@@ -153,8 +161,8 @@ class ConfigScreen(ListEditing, View):
 
     def facts(self) -> None:
         """Read the file anew where it was changed and nothing is edited here."""
-        if self._loaded and not len(self.draft) and self.is_current:
-            begin(self, self._load, only="load")
+        if self._loaded and self._is_untouched and self.is_current:
+            self._read()
 
     # -- showing -----------------------------------------------------------------------------
 
@@ -224,6 +232,8 @@ class ConfigScreen(ListEditing, View):
                 "and kept in the file, and has no effect until then."
             )
             lines += [[(line, "warn")] for line in wrap(words, width)]
+        if self.going is not None:
+            lines.append([("◌ what was edited before is being applied", "note")])
         if self.dashboard.read_only:
             lines.append([("read-only: nothing can be changed here", "warn")])
         self.query_one("#banner", Panel).show(lines)
@@ -242,7 +252,7 @@ class ConfigScreen(ListEditing, View):
 
     def _mark(self) -> None:
         """Put the marks at the tabs: wrong before edited before found before later."""
-        self.dashboard.draft = self.draft
+        self.dashboard.draft = self.draft if self.going is None else self.going
         wrong = {str(problem.get("key", "")) for problem in self.preview.get("problems", ())}
         for dialog in DIALOGS:
             told = self.described.get(dialog.name, {})
@@ -389,8 +399,9 @@ class ConfigScreen(ListEditing, View):
         super().action_filter()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer the tester where plans are; `K` keeps changes while some wait to be kept."""
-        if action == "shift" and parameters == (-1,) and self.dashboard.waiting is not None:
+        """Offer the tester where plans are; `K` is the reminder's while there is one."""
+        reminded = self.dashboard.waiting is not None or self.dashboard.amiss
+        if action == "shift" and parameters == (-1,) and reminded:
             return False
         if action == "test_route":
             return self.dialog.name == "routing"
@@ -407,31 +418,20 @@ class ConfigScreen(ListEditing, View):
         """Show what has been edited, and have it judged."""
         self.form.rows.changed()
         self.fill_list()
+        self._banner()
         self._mark()
         self._explain()
-        begin(self, self._judge, only="judge")
+        begin(self, self.judge, only="judge")
 
-    async def _judge(self) -> None:
-        """Have the instance say what is wrong, so that it stands at the field."""
-        if not len(self.draft):
-            self.preview = {}
-        else:
-            try:
-                self.preview = await self._ask_preview()
-            except api.Refused as error:
-                self.preview = {"problems": list(api.iter_problems(error))}
-            except api.Unavailable as error:
-                self.dashboard.say(str(error), bad=True)
-                return
+    def judged(self) -> None:
+        """Show what is wrong with the edits, at the fields, the rows and the tabs."""
         self._object()
         self._mark()
         self._explain()
 
-    async def _ask_preview(self) -> dict[str, Any]:
-        return await self.dashboard.feed.ask(
-            "config.preview",
-            {"fingerprint": self.draft.fingerprint, "changes": self.draft.changes()},
-        )
+    def show_again(self) -> None:
+        """Show the dialog as it is in the file now."""
+        self.show_dialog(self.dialog)
 
     def on_form_changed(self, event: Form.Changed) -> None:
         """Collect an edit."""
@@ -460,127 +460,6 @@ class ConfigScreen(ListEditing, View):
         if spec is not None and not spec.get("required") and self.dashboard.may_change:
             self.draft.unset(spec["key"], spec.get("default"))
             self.edited()
-
-    def action_undo_all(self) -> None:
-        """Take all edits back, after a yes."""
-        count = len(self.draft)
-        if not count:
-            return
-
-        def answered(yes: bool | None) -> None:
-            if yes:
-                self.draft.clear()
-                self.edited()
-
-        text = f"{count} edits that were not applied are forgotten."
-        self.app.push_screen(Confirm("Take all edits back?", text, verb="forget them"), answered)
-
-    # -- applying ----------------------------------------------------------------------------
-
-    def action_review(self) -> None:
-        """Show what would be changed."""
-        if not len(self.draft):
-            self.dashboard.say("nothing is edited", bad=True)
-            return
-        begin(self, self._review, only="apply")
-
-    async def _review(self) -> None:
-        try:
-            self.preview = await self._ask_preview()
-        except api.Refused as error:
-            if error.code == "conflict":
-                self._conflict(error)
-                return
-            self.preview = {"problems": list(api.iter_problems(error))}
-            if not self.preview["problems"]:
-                self.dashboard.say(str(error), bad=True)
-                return
-        except api.Unavailable as error:
-            self.dashboard.say(str(error), bad=True)
-            return
-        self._object()
-        self._mark()
-
-        def answered(how: str | None) -> None:
-            if how is not None:
-                seconds = CONFIRM_S if how == "confirm" else 0
-                begin(self, partial(self._apply, seconds), only="apply")
-
-        review = Review(self.preview, self.draft.file, may_apply=self.dashboard.may_change)
-        self.app.push_screen(review, answered)
-
-    async def _apply(self, confirm_s: int) -> None:
-        wishes = {
-            "fingerprint": self.draft.fingerprint,
-            "changes": self.draft.changes(),
-            "confirm_s": confirm_s,
-        }
-        try:
-            told = await self.dashboard.feed.ask("config.apply", wishes)
-        except api.Refused as error:
-            if error.code == "conflict":
-                self._conflict(error)
-                return
-            self.preview = {"problems": list(api.iter_problems(error))}
-            self._object()
-            self._mark()
-            self.dashboard.say(str(error), bad=True)
-            return
-        except api.Unavailable as error:
-            self.dashboard.say(str(error), bad=True)
-            return
-        if confirm_s:
-            self.dashboard.await_decision(str(told.get("confirm_by", "")), confirm_s)
-        self.draft.clear()
-        self.preview = {}
-        waiting = list(told.get("waiting", ()))
-        self.dashboard.say(
-            f"applied; waiting for a restart: {', '.join(map(str, waiting))}"
-            if waiting else "applied"
-        )  # fmt: skip
-        self.dashboard.feed.look()
-        await self._load()
-        self._passwords(dict(told.get("passwords") or {}))
-
-    def _passwords(self, passwords: Mapping[str, str]) -> None:
-        """Show passwords the one time they are known."""
-        if not passwords:
-            return
-        lines: list[Line] = [
-            [(f"{login:<24}", "strong"), (password, "good")]
-            for login, password in passwords.items()
-        ]
-        lines += [(), [("They are shown only now; only their hashes are kept.", "warn")]]
-        text = "".join(f"{login}\t{password}\n" for login, password in passwords.items())
-        heading = "Passwords to type into the phones"
-        self.app.push_screen(Tell(heading, lines, copied=text))
-
-    def _conflict(self, error: api.Refused) -> None:
-        """Somebody else has changed the file; ask what is to become of our edits."""
-        keep, drop = "keep my edits, upon the file as it is now", "drop my edits, show the file"
-
-        def answered(picked: list[str] | None) -> None:
-            if picked:
-                begin(self, partial(self._resolve, keep=picked[0] == keep), only="apply")
-
-        heading = "The configuration was changed by somebody else meanwhile"
-        self.app.push_screen(Choose(heading, [keep, drop], [keep], several=False), answered)
-
-    async def _resolve(self, *, keep: bool) -> None:
-        opened = await self.dashboard.ask("config.open")
-        if opened is None:
-            return
-        lost: list[str] = []
-        if keep:
-            self.draft, lost = self.draft.rebased(opened)
-        else:
-            self.draft = Draft(opened)
-        self.show_dialog(self.dialog)
-        self.edited()
-        for words in lost:
-            self.dashboard.say(words, bad=True)
-        if keep and len(self.draft) and not lost:
-            await self._review()
 
     @property
     def in_credentials(self) -> bool:

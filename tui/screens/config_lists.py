@@ -1,6 +1,7 @@
 """The lists of the configuration as tables: rows added, edited, deleted, moved, switched, found."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual.binding import Binding, BindingType
@@ -31,9 +32,13 @@ def _cell(spec: Spec) -> Any:
             return "✓" if value else "✗ off"
         if spec.get("secret"):
             return "set" if value else "–"
-        return as_text(value)
+        return as_text(value, str(spec["key"]))
 
     return text
+
+
+def _called(row: Row, index: int) -> str:
+    return str(row.get("login") or row.get("name") or row.get("pattern") or index + 1)
 
 
 def columns_of(specs: list[Spec]) -> list[Column]:
@@ -228,6 +233,14 @@ class ListEditing(Widget):
         row = self.table.chosen
         return None if row is None else int(row["_index"])
 
+    def _is_still_there(self, name: str, index: int, row: Row) -> bool:
+        """Return whether a row is where it was when it was asked about; say so if not."""
+        rows = self.draft.rows(name)
+        if index < len(rows) and _called(rows[index], index) == _called(row, index):
+            return True
+        self.dashboard.say("the list was changed meanwhile: nothing is taken over", bad=True)
+        return False
+
     def action_add(self) -> None:
         """Add a row; a login gets a password with it."""
         name = self.list_name
@@ -242,12 +255,22 @@ class ListEditing(Widget):
             self._done(len(self.draft.rows(name)) - 1)
 
         heading = f"A new row of {(self.list_spec or {}).get('label') or name}"
-        self.app.push_screen(ItemScreen(heading, self._specs(), {}, fresh=True), entered)
+        screen = ItemScreen(heading, self._specs(), {}, fresh=True, check=self._taken_login)
+        self.app.push_screen(screen, entered)
+
+    def _taken_login(self, row: Mapping[str, Any], index: int = -1) -> dict[str, str]:
+        """Object to a login that another row has already."""
+        if not self.in_credentials:
+            return {}
+        rows = self.draft.rows(self.list_name)
+        others = [one.get("login") for at, one in enumerate(rows) if at != index]
+        login = row.get("login")
+        return {"login": f"there is a login {login} already"} if login in others else {}
 
     def _add_login(self, row: Mapping[str, Any]) -> None:
         login = str(row["login"])
-        if any(one.get("login") == login for one in self.draft.rows(self.list_name)):
-            self.dashboard.say(f"there is a login {login} already", bad=True)
+        if taken := self._taken_login(row):
+            self.dashboard.say(taken["login"], bad=True)
             return
 
         def known(password: str | None) -> None:
@@ -258,7 +281,19 @@ class ListEditing(Widget):
 
         self._ask_password(login, known)
 
-    def _ask_password(self, login: str, known: Any) -> None:
+    def _rename_login(self, index: int, row: Row, changed: dict[str, Any]) -> None:
+        """Take a row whose login is another one: it needs a password, for the hashes hold the name."""
+        login, name = str(changed["login"]), self.list_name
+
+        def known(password: str | None) -> None:
+            if self._is_still_there(name, index, row):
+                self.draft.update(name, index, changed)
+                self.draft.password(login, password)
+                self._done(index)
+
+        self._ask_password(login, known, why=f": that of {row['login']} does not fit it")
+
+    def _ask_password(self, login: str, known: Any, why: str = "") -> None:
         made, typed = "make one up (shown once, after applying)", "type one"
 
         def entered(text: str | None) -> None:
@@ -272,7 +307,7 @@ class ListEditing(Widget):
                 words = "It is not shown, now or later."
                 self.app.push_screen(Enter(f"Password of {login}", words, hidden=True), entered)
 
-        question = Choose(f"Password of {login}", [made, typed], [made], several=False)
+        question = Choose(f"Password of {login}{why}", [made, typed], [made], several=False)
         self.app.push_screen(question, picked)
 
     def action_password(self) -> None:
@@ -293,27 +328,37 @@ class ListEditing(Widget):
         row, index = self.table.chosen, self._chosen_index()
         if row is None or index is None or not self.dashboard.may_change:
             return
+        name = self.list_name
 
         def entered(changed: dict[str, Any] | None) -> None:
-            if changed is not None:
-                self.draft.update(self.list_name, index, changed)
-                self._done(index)
+            if changed is None or not self._is_still_there(name, index, row):
+                return
+            if self.in_credentials and changed["login"] != row["login"]:
+                self._rename_login(index, row, changed)
+                return
+            self.draft.update(name, index, changed)
+            self._done(index)
 
-        self.app.push_screen(ItemScreen(f"Row {index + 1}", self._specs(), row), entered)
+        check = partial(self._taken_login, index=index)
+        self.app.push_screen(
+            ItemScreen(f"Row {index + 1}", self._specs(), row, check=check), entered
+        )
 
     def action_delete(self) -> None:
         """Delete the chosen row, after a yes."""
         row, index = self.table.chosen, self._chosen_index()
         if row is None or index is None:
             return
-        name = str(row.get("login") or row.get("name") or row.get("pattern") or index + 1)
+        name = self.list_name
 
         def answered(yes: bool | None) -> None:
-            if yes:
-                self.draft.delete(self.list_name, index)
-                self._done(min(index, len(self.draft.rows(self.list_name)) - 1))
+            if yes and self._is_still_there(name, index, row):
+                self.draft.delete(name, index)
+                self._done(min(index, len(self.draft.rows(name)) - 1))
 
-        text = f"{name} goes when the edits are applied; until then u brings it back."
+        text = (
+            f"{_called(row, index)} goes when the edits are applied; until then u brings it back."
+        )
         self.app.push_screen(Confirm("Delete this row?", text, verb="delete"), answered)
 
     def action_duplicate(self) -> None:
@@ -333,7 +378,9 @@ class ListEditing(Widget):
             self.draft.add(name, changed, place=index + 1)
             self._done(index + 1)
 
-        screen = ItemScreen("A row like that one", self._specs(), same, fresh=True)
+        screen = ItemScreen(
+            "A row like that one", self._specs(), same, fresh=True, check=self._taken_login
+        )
         self.app.push_screen(screen, entered)
 
     def action_shift(self, by: int) -> None:

@@ -1,10 +1,11 @@
 """One row of a list, edited in a form of its own; what is wrong stands at its keys."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.message import Message
 
 from tui.screens.questions import Confirm, Question
 from tui.values import Spec, explained
@@ -21,6 +22,7 @@ class ItemScreen(Question[dict[str, Any]]):
         specs: Its keys.
         row: Their present values.
         fresh: Whether it is a new one.
+        check: Says what is wrong with a row, by key.
     """
 
     DEFAULT_CSS = """
@@ -35,15 +37,24 @@ class ItemScreen(Question[dict[str, Any]]):
     ]
     page = "config"
 
+    class Save(Message):
+        """The row is to be taken, now that what was typed has been."""
+
     def __init__(
-        self, heading: str, specs: Sequence[Spec], row: Mapping[str, Any], *, fresh: bool = False
+        self,
+        heading: str,
+        specs: Sequence[Spec],
+        row: Mapping[str, Any],
+        *,
+        fresh: bool = False,
+        check: Callable[[Mapping[str, Any]], Mapping[str, str]] = lambda row: {},
     ) -> None:
         super().__init__()
         self.heading = heading
         self._specs = list(specs)
         self._was = {spec["key"]: row.get(spec["key"], spec.get("default")) for spec in specs}
         self._now = dict(self._was)
-        self._fresh = fresh
+        self._fresh, self._check = fresh, check
 
     def body(self) -> ComposeResult:
         """Make the form and the words below it."""
@@ -115,18 +126,24 @@ class ItemScreen(Question[dict[str, Any]]):
         if form.typing:
             if form.take():
                 form.rows.focus()
-                self.set_timer(0.05, self.action_save)  # once the value has come here
+                form.post_message(self.Save())  # comes here after the value
             return
         missing = [
             spec for spec in self._specs
             if spec.get("required") and self._now.get(spec["key"]) in (None, "", [])
         ]  # fmt: skip
-        if missing:
+        wrong = {spec["key"]: "is required" for spec in missing} or self._check(self._now)
+        if wrong:
             rows = self.query_one(FieldRows)
-            rows.object_to({spec["key"]: "is required" for spec in missing})
-            rows.choose(missing[0]["key"])
+            rows.object_to(wrong)
+            rows.choose(next(iter(wrong)))
             return
         self.dismiss({key: value for key, value in self._now.items() if value is not None})
+
+    def on_item_screen_save(self, event: Save) -> None:
+        """Answer with the row."""
+        event.stop()
+        self.action_save()
 
     def action_leave(self) -> None:
         """Answer nothing; ask first where that would lose something."""

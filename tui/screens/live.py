@@ -104,6 +104,8 @@ class LiveScreen(View):
     def resumed(self) -> None:
         """Look at once."""
         self.look()
+        if self._asking is not None:
+            self.dashboard.keys.wait_for(self._asking)
 
     def figures(self, values: Mapping[str, Any]) -> None:
         """Look again, as a second has passed, unless looking is dear."""
@@ -158,7 +160,7 @@ class LiveScreen(View):
         if table.filter:
             parts.append(f"{seen} pass the filter {table.filter.text}")
         if self._why:
-            parts.append(f"✗ {self._why}")
+            parts.append(f"{'…' if self.dashboard.feed.starting else '✗'} {self._why}")
         entitle(self.query_one("#frame"), " · ".join(parts))
 
     def hint_for_more(self) -> str:

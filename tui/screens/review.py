@@ -96,8 +96,9 @@ class Review(Question[Literal["apply", "confirm"]]):
         for effect in effects:
             words = effect.get("words") or EFFECTS.get(str(effect.get("effect")), "")
             mark = ("↻ ", "warn") if effect.get("effect") == "restart" else ("● ", "good")
-            old, new = as_text(effect.get("old")), as_text(effect.get("new"))
-            key, change = str(effect.get("key", "")), f"{old or '(none)'} → {new or '(none)'}"
+            key = str(effect.get("key", ""))
+            old, new = as_text(effect.get("old"), key), as_text(effect.get("new"), key)
+            change = f"{old or '(none)'} → {new or '(none)'}"
             if old == new:
                 change = f"another one ({new})"
             if cells([(f"{key}  {change}", "")]) <= width:

@@ -307,7 +307,7 @@ class Form(Container):
             )
             self.app.push_screen(question, chosen)
         else:
-            self._type(spec, "" if spec.get("secret") else as_text(value))
+            self._type(spec, "" if spec.get("secret") else as_text(value, key))
 
     def _ask_table(self, spec: Spec, value: Any) -> None:
         def entered(tables: dict[str, Any] | None) -> None:
@@ -367,6 +367,8 @@ class Form(Container):
             self.post_message(self.Objected(spec["key"], str(error)))
             return False
         self._close()
+        if spec.get("list") and self.field.value == self._began_with:
+            return True  # a list may be written in several ways; nobody wanted another
         if not (spec.get("secret") and value == MASK):
             self.post_message(self.Changed(self, spec["key"], value))
         return True
