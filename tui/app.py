@@ -17,6 +17,7 @@ from textual import events
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
+from textual.driver import Driver
 from textual.worker import Worker
 
 from centrex import api
@@ -34,6 +35,7 @@ from tui.screens.help import HelpScreen
 from tui.screens.questions import Confirm
 from tui.screens.trouble import TroubleScreen
 from tui.screens.view import View
+from tui.terminal import TakenAway, enduring
 from tui.widgets.lines import clean
 from tui.widgets.reminder import Waiting, decided, remind, seconds_left
 from tui.widgets.settings_area import in_force
@@ -132,6 +134,14 @@ class Dashboard(App[int]):
         typed = isinstance(event, events.InputEvent | events.Paste) and not event.is_forwarded
         if not (typed and self.keys.holds(event)):
             await super().on_event(event)
+
+    def get_driver_class(self) -> type[Driver]:
+        """Return what drives the terminal."""
+        return enduring(super().get_driver_class())
+
+    def on_taken_away(self, event: TakenAway) -> None:
+        """Close; nobody is there to be asked."""
+        self._quit()
 
     def _configured(self, written: bool | None) -> None:
         if written:
