@@ -183,7 +183,8 @@ class ListEditing(Widget):
         others = [str(one.get("label") or one["key"]) for one in self._lists]
         others = [label for label in others if label != words]
         more = f" · L: {', '.join(others)}" if others else ""
-        entitle(frame, f"{words} – {len(rows)}{found}{more}")
+        stale = " · ↻ not in force yet" if self.list_name in self.draft.in_force else ""
+        entitle(frame, f"{words} – {len(rows)}{found}{stale}{more}")
 
     def show_list_problems(self, problems: Mapping[str, str]) -> None:
         """Keep what is wrong with rows, to be said when they are chosen."""

@@ -79,20 +79,45 @@ class Review(Question[Literal["apply", "confirm"]]):
             ]
         if self.problems:
             lines += [[("Nothing can be applied until this is put right.", "bad")], ()]
-        lines += self._effects(width)
+        lines += self._warnings(width)
+        effects = self._shown("effects")
+        lines += [[("What it does", "title")]] if effects else []
+        lines += self._effects(effects, width)
+        if also := self._shown("also"):
+            lines += [(), [("Also comes in force: it stands in the file already", "title")]]
+            lines += self._effects(also, width)
         lines += [(), [("In the file", "title")]]
         for line in str(self._preview.get("diff", "")).splitlines():
             lines += [[(part, _diff_style(line))] for part in wrap(line, width + 2)]
         return lines
 
-    def _effects(self, width: int) -> list[Line]:
-        # what a new row leaves empty, or a deleted one did, is no news
-        effects = [
+    def _warnings(self, width: int) -> list[Line]:
+        """Return what the file would have that is hardly meant so; what is new first."""
+        found = list(self._preview.get("warnings", ()))
+        fresh = [one for one in found if one.get("fresh")]
+        rest = [one for one in found if not one.get("fresh")]
+        lines: list[Line] = []
+        for heading, warnings, style in (
+            ("These edits make odd", fresh, "warn"), ("Odd before, too", rest, "dim")
+        ):  # fmt: skip
+            lines += [[(heading, "title")]] if warnings else []
+            for one in warnings:
+                lines.append([("⚠ ", style), (str(one.get("key", "")), "strong")])
+                words = str(one.get("message", ""))
+                lines += [[("  ", ""), (part, style)] for part in wrap(words, width)]
+            lines += [()] if warnings else []
+        return lines
+
+    def _shown(self, name: str) -> list[Mapping[str, Any]]:
+        """Return effects but those that say nothing: what a new row leaves empty, a deleted one did."""
+        return [
             one
-            for one in self._preview.get("effects", ())
+            for one in self._preview.get(name, ())
             if as_text(one.get("old")) or as_text(one.get("new"))
         ]
-        lines: list[Line] = [[("What it does", "title")]] if effects else []
+
+    def _effects(self, effects: Sequence[Mapping[str, Any]], width: int) -> list[Line]:
+        lines: list[Line] = []
         for effect in effects:
             words = effect.get("words") or EFFECTS.get(str(effect.get("effect")), "")
             mark = ("↻ ", "warn") if effect.get("effect") == "restart" else ("● ", "good")
@@ -101,6 +126,8 @@ class Review(Question[Literal["apply", "confirm"]]):
             change = f"{old or '(none)'} → {new or '(none)'}"
             if old == new:
                 change = f"another one ({new})"
+            if "in_force" in effect:
+                change += f"  (in force: {as_text(effect['in_force'], key) or '(none)'})"
             if cells([(f"{key}  {change}", "")]) <= width:
                 lines.append([mark, (f"{key}  ", "strong"), (change, "")])
             else:
