@@ -138,13 +138,18 @@ class Rows(Painted, ScrollView, can_focus=True):
         index = max(0, min(index, self.count() - 1))
         moved = index != self.cursor
         self.cursor = index
-        if index < self.top:
-            self.scroll_to(y=index, animate=False, immediate=True, force=True)
-        elif index >= self.top + self.seen:
-            self.scroll_to(y=index - self.seen + 1, animate=False, immediate=True, force=True)
+        self._into_sight()
         self.changed()
         if moved:
             self.post_message(self.Moved(self))
+
+    def _into_sight(self) -> None:
+        """Scroll to the chosen line where it is not in sight."""
+        if self.cursor < self.top:
+            self.scroll_to(y=self.cursor, animate=False, immediate=True, force=True)
+        elif self.cursor >= self.top + self.seen:
+            y = self.cursor - self.seen + 1
+            self.scroll_to(y=y, animate=False, immediate=True, force=True)
 
     def action_move(self, by: int) -> None:
         """Choose the line below or above."""
@@ -201,4 +206,5 @@ class Rows(Painted, ScrollView, can_focus=True):
         """Fit the lines into the new size."""
         self._drawn.clear()
         self.changed()
+        self._into_sight()
         self.refresh()
