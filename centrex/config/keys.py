@@ -57,7 +57,7 @@ class Key:
     form: str
     """What the text means: `file`, `folder`, `port`, `networks`, … or nothing."""
     effect: Effect
-    """When a running instance takes a change."""
+    """When a running instance takes a change; `live` where that means nothing yet."""
     calls: str
     """What a change does to calls in progress, in words."""
     available: bool
@@ -66,8 +66,7 @@ class Key:
 
 _LIVE: Final = "applies at once; calls in progress go on"
 _NEW_CALLS: Final = "applies to calls that begin later; calls in progress go on as they are"
-_WAITS: Final = "waits for a restart"
-_RESTART: Final = f"{_WAITS}, during which calls keep their media"
+_RESTART: Final = "waits for a restart, during which calls keep their media"
 _LATER: Final = "no effect yet: takes effect with a later version"
 _WORDS: Final[Mapping[Effect, str]] = {
     "live": _LIVE,
@@ -131,24 +130,18 @@ def _bound(field: FieldInfo, name: str) -> int | None:
     return next((getattr(m, name) for m in field.metadata if hasattr(m, name)), None)
 
 
-def _effect(told: Any, *, available: bool) -> Effect:
-    if told == "restart" and available:  # where nothing heeds it yet, no restart changes that
-        return "restart"
-    return "new-calls" if told == "new-calls" else "live"
-
-
-def _calls(told: Mapping[str, Any], effect: Effect, *, available: bool) -> str:
-    words = str(told.get("calls", _WORDS[effect] if available else _LATER))
-    if effect == "restart" and not words.startswith(_WAITS):
-        return f"{_WAITS}; {words}"
-    return words
+def _effect(told: Any) -> Effect:
+    return "restart" if told == "restart" else "new-calls" if told == "new-calls" else "live"
 
 
 def _key(name: str, field: FieldInfo) -> Key:
     extra = field.json_schema_extra
     told: Mapping[str, Any] = extra if isinstance(extra, dict) else {}
     available = bool(told.get("available", True))
-    effect = _effect(told.get("effect"), available=available)
+    effect = _effect(told.get("effect") if available else "live")
+    calls = str(told.get("calls", _WORDS[effect] if available else _LATER))
+    if effect == "restart" and "a restart" not in calls:
+        calls = f"waits for a restart; {calls}"
     required = field.is_required()
     default = None if required else field.get_default(call_default_factory=True, validated_data={})
     return Key(
@@ -165,7 +158,7 @@ def _key(name: str, field: FieldInfo) -> Key:
         choices=tuple(told.get("choices", ())) or _choices(field.annotation),
         form=str(told.get("kind", "")),
         effect=effect,
-        calls=_calls(told, effect, available=available),
+        calls=calls,
         available=available,
     )
 
