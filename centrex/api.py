@@ -163,6 +163,10 @@ class Instance(Protocol):
     read_only: bool
     paths: InstancePaths
 
+    @property
+    def runs(self) -> bool:
+        """Whether it has not ended, as far as that is known."""
+
     async def ask(self, command: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Have a command carried out and return its result.
 

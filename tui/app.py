@@ -17,13 +17,14 @@ from textual import events
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
+from textual.driver import Driver
 from textual.worker import Worker
 
 from centrex import api
 from tui import commands
 from tui.activity import Activity
 from tui.draft import Draft
-from tui.feed import Connected, Disconnected, Facts, Feed, Figures, Happened, Opener
+from tui.feed import Connected, Disconnected, Facts, Feed, Figures, Happened, Missed, Opener
 from tui.history import History, at
 from tui.keys import Keys
 from tui.memory import Arranged, Memory
@@ -34,6 +35,7 @@ from tui.screens.help import HelpScreen
 from tui.screens.questions import Confirm
 from tui.screens.trouble import TroubleScreen
 from tui.screens.view import View
+from tui.terminal import TakenAway, enduring
 from tui.widgets.lines import clean
 from tui.widgets.reminder import Waiting, decided, remind, seconds_left
 from tui.widgets.settings_area import in_force
@@ -109,6 +111,7 @@ class Dashboard(App[int]):
         """Why changes were not rolled back, until it has been read."""
         self._amiss_read = ""
         self._snapshot_at = 0.0
+        self._missed: set[str] = set()
         self._writer, self._signals = writer, signals
         self._theme_chosen = ""
 
@@ -131,6 +134,14 @@ class Dashboard(App[int]):
         typed = isinstance(event, events.InputEvent | events.Paste) and not event.is_forwarded
         if not (typed and self.keys.holds(event)):
             await super().on_event(event)
+
+    def get_driver_class(self) -> type[Driver]:
+        """Return what drives the terminal."""
+        return enduring(super().get_driver_class())
+
+    def on_taken_away(self, event: TakenAway) -> None:
+        """Close; nobody is there to be asked."""
+        self._quit()
 
     def _configured(self, written: bool | None) -> None:
         if written:
@@ -212,6 +223,12 @@ class Dashboard(App[int]):
         for view in self._views():
             view.show_state()
             view.refresh_bindings()
+
+    def on_missed(self, event: Missed) -> None:
+        """Something is not told any more; say so once."""
+        if event.why not in self._missed:
+            self._missed.add(event.why)
+            self.say(event.why, bad=True)
 
     def on_figures(self, event: Figures) -> None:
         """A snapshot has come."""

@@ -59,6 +59,14 @@ class Facts(Message):
         self.status, self.relays, self.config = status, relays, config
 
 
+class Missed(Message):
+    """The instance does not tell something that is shown all the time; why."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__()
+        self.why = why
+
+
 class Happened(Message):
     """A batch of events, and how many were lost before it."""
 
@@ -84,6 +92,8 @@ class Feed:
         self._wake = asyncio.Event()
         self._look = asyncio.Event()
         self._newest = ""
+        self._status: dict[str, Any] = {}
+        self._relays: dict[str, Any] = {}
 
     @property
     def instance(self) -> "api.Instance | None":
@@ -122,7 +132,8 @@ class Feed:
         while True:
             final = False
             try:
-                self._instance = await self._opener()
+                if self._instance is None:
+                    self._instance = await self._opener()
                 attempt = 0
                 self._post(Connected())
                 await self._follow(self._instance)
@@ -137,10 +148,20 @@ class Feed:
                 final = True
             except OSError as error:
                 why, problems = str(error), []
-            await self._leave()
+            if not self._runs_here:
+                await self._leave()
             self._post(Disconnected(why, problems, final=final))
             await self._rest(attempt, final=final)
             attempt += 1
+
+    @property
+    def _runs_here(self) -> bool:
+        """Whether there is an engine of our own that goes on, whatever it did not answer.
+
+        To let go of it would stop it, and end the calls.
+        """
+        instance = self._instance
+        return instance is not None and instance.mode == "in-process" and instance.runs
 
     async def _leave(self) -> None:
         try:
@@ -177,10 +198,11 @@ class Feed:
             looked = self._look.is_set()
             self._look.clear()
             if looked or turn % (_STATUS_EVERY * _CONFIG_EVERY) == 0:
-                config = await instance.ask("config")
+                config = await self._answer(instance, config, "config", {"rows": False})
             if looked or turn % _STATUS_EVERY == 0:
                 await self._facts(instance, config)
-            self._post(Figures(await instance.ask("snapshot")))
+            if snapshot := await self._answer(instance, {}, "snapshot"):
+                self._post(Figures(snapshot))
             turn += 1
             try:
                 await asyncio.wait_for(self._look.wait(), PERIOD_S)
@@ -188,9 +210,23 @@ class Feed:
                 continue
 
     async def _facts(self, instance: "api.Instance", config: dict[str, Any]) -> None:
-        status = await instance.ask("status")
-        relays = await instance.ask("relays")
-        self._post(Facts(status, list(relays.get("relays", ())), config))
+        self._status = await self._answer(instance, self._status, "status")
+        self._relays = await self._answer(instance, self._relays, "relays")
+        self._post(Facts(self._status, list(self._relays.get("relays", ())), config))
+
+    async def _answer(
+        self,
+        instance: "api.Instance",
+        former: dict[str, Any],
+        command: str,
+        params: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Return an answer; the former one where the instance refuses it, which ends nothing."""
+        try:
+            return await instance.ask(command, params)
+        except api.Refused as error:
+            self._post(Missed(f"{command}: {error}"))
+            return former
 
     async def _listen(self, instance: "api.Instance") -> None:
         closely = ["calls", "registration.refused"]  # each that begins or is refused, too

@@ -16,7 +16,7 @@ import anyio
 from centrex.base import Refused, Unavailable
 from centrex.config.paths import InstancePaths
 from centrex.runtime.control import why_unreachable
-from centrex.runtime.envelope import LINE_LIMIT, Result, read_answer, request_line
+from centrex.runtime.envelope import ANSWER_LIMIT, Result, read_answer, request_line
 from centrex.runtime.reading import READING
 
 ASKED_AT_ONCE: Final = 4
@@ -57,6 +57,11 @@ class Client:
         self._turns: anyio.Semaphore | None = None
         self._streams = 0
         self._closed = False
+
+    @property
+    def runs(self) -> bool:
+        """Whether it has not ended, as far as that is known: it was not let go of."""
+        return not self._closed
 
     async def ask(self, command: str, params: Mapping[str, Any] | None = None) -> Result:
         """Have a command carried out and return its result.
@@ -186,7 +191,7 @@ class _Conversation:
                 line = bytes(self._buffer[:end])
                 del self._buffer[: end + 1]
                 return line
-            if len(self._buffer) > LINE_LIMIT:
+            if len(self._buffer) > ANSWER_LIMIT:
                 raise Unavailable("the instance answered in a way that is not understood")
             await self._wait(anyio.wait_readable)
             try:

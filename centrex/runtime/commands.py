@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import anyio.to_thread
+
 from centrex.base import Unavailable
 from centrex.config.values import effective
 from centrex.events import Severity
@@ -337,12 +339,18 @@ class Commands:
             raise CommandRefused("not-found", f"{source or 'nobody'} is not banned")
         return {"released": True}
 
-    def config(self, params: dict[str, Any]) -> dict[str, Any]:
-        """The configuration in force, secrets masked; and what waits for a restart."""
+    async def config(self, params: dict[str, Any]) -> dict[str, Any]:
+        """The configuration in force, secrets masked; and what waits for a restart.
+
+        With `rows` false without the rows of lists, of which there may be many thousands.
+        """
         engine = self._engine
+        values = await anyio.to_thread.run_sync(effective, engine.config, engine.origins)
+        if params.get("rows") is False:
+            values = {key: told for key, told in values.items() if "[" not in key}
         return {
             "file": str(engine.source.path),
-            "values": effective(engine.config, engine.origins),
+            "values": values,
             "waiting": list(engine.waiting),
         }
 

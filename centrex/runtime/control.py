@@ -18,10 +18,11 @@ from anyio.abc import TaskStatus
 
 from centrex.base import Refused, Unavailable
 from centrex.runtime.desk import Desk, Handler
-from centrex.runtime.envelope import LINE_LIMIT, Result, read_answer, request_line
+from centrex.runtime.envelope import ANSWER_LIMIT, LINE_LIMIT, Result, read_answer, request_line
 from centrex.runtime.lock import InstanceLock
 
 __all__ = [
+    "ANSWER_LIMIT",
     "LINE_LIMIT",
     "CommandRefused",
     "Handler",
@@ -143,7 +144,7 @@ def _exchange(sock: socket.socket, path: str, request: bytes, deadline: float) -
         sock.settimeout(max(deadline - time.monotonic(), 0.001))
         chunk = sock.recv(_CHUNK)
         answer += chunk
-        if not chunk or len(answer) > LINE_LIMIT + 1:
+        if not chunk or len(answer) > ANSWER_LIMIT + 1:
             raise Unavailable(f"{path}: the instance ended the connection without an answer")
     return bytes(answer)
 

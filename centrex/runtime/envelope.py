@@ -12,7 +12,9 @@ from centrex.base import Refused, Unavailable
 
 VERSION: Final = 1
 LINE_LIMIT: Final = 1024 * 1024
-"""Octets in one line, either way, its end not counted."""
+"""Octets in one line that asks, its end not counted; a page of a listing keeps to it, too."""
+ANSWER_LIMIT: Final = 32 * 1024 * 1024
+"""Octets in one line that answers: a configuration may have some ten thousand rows."""
 
 Result: TypeAlias = dict[str, Any]
 
@@ -70,7 +72,7 @@ def result_line(ident: Any, result: Result) -> bytes:
         TypeError: It is no plain data.
     """
     line = line_of({"v": VERSION, "id": ident, "ok": True, "result": result})
-    if len(line) > LINE_LIMIT:
+    if len(line) > ANSWER_LIMIT:
         raise Refused("refused", "the answer is too long for one line; ask for less")
     return line
 

@@ -197,5 +197,9 @@ async def test_secrets_are_not_told(tmp_path: Path) -> None:
     row = {"login": "1001", "ha1_md5": "0" * 32}
     async with instance(tmp_path, {"auth.credentials": [row]}) as made, made.running():
         shown = await made.ask("config")
+        without = await made.ask("config", rows=False)
     assert shown["file"] == str(made.file)
     assert shown["values"]["auth.credentials[0].ha1_md5"] == {"value": "***", "origin": "file"}
+    rows = {key for key in shown["values"] if "[" in key}
+    assert rows
+    assert without["values"].keys() == shown["values"].keys() - rows

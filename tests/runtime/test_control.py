@@ -13,7 +13,7 @@ import pytest
 
 from centrex.base import ConfigError, Problem, Unavailable
 from centrex.runtime import control, desk
-from centrex.runtime.control import LINE_LIMIT, CommandRefused, call, follow, serve
+from centrex.runtime.control import ANSWER_LIMIT, LINE_LIMIT, CommandRefused, call, follow, serve
 from centrex.runtime.desk import Desk
 from centrex.runtime.lock import InstanceLock
 
@@ -61,7 +61,7 @@ HANDLERS: dict[str, control.Handler] = {
     "away": failing(Unavailable("the store is away")),
     "bug": failing(ZeroDivisionError("secret detail")),
     "odd": lambda _: {"odd": object()},
-    "long": lambda _: {"long": "x" * LINE_LIMIT},
+    "long": lambda _: {"long": "x" * ANSWER_LIMIT},
 }
 NOBODY = Desk({}, lambda *_: None)
 

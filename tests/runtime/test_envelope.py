@@ -4,7 +4,7 @@ import pytest
 
 from centrex.base import Refused, Unavailable
 from centrex.runtime.envelope import (
-    LINE_LIMIT,
+    ANSWER_LIMIT,
     error_line,
     read_answer,
     read_request,
@@ -52,7 +52,7 @@ def test_a_line_is_one_line_of_ascii_whatever_is_in_it() -> None:
 
 def test_a_result_has_a_longest_length() -> None:
     with pytest.raises(Refused, match="too long"):
-        result_line(1, {"x": "y" * LINE_LIMIT})
+        result_line(1, {"x": "y" * ANSWER_LIMIT})
 
 
 def test_what_is_no_answer_is_unavailable() -> None:

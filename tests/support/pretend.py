@@ -338,6 +338,11 @@ class Pretend:
         ]  # fmt: skip
         return {"removed": before - len(self.registrations)}
 
+    @property
+    def runs(self) -> bool:
+        """Whether it has neither gone nor been let go of."""
+        return not (self.closed or self.gone)
+
     async def ask(self, command: str, params: Mapping[str, Any] | None = None) -> Json:
         """Answer from the table."""
         given = dict(params or {})

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from tests.support.pretend import CALL, FORBIDDEN, HOSTILE
+from tests.support.pretend import AT, CALL, FORBIDDEN, HOSTILE
 from tui.activity import Activity, Ring
 from tui.commands import completions, find
 from tui.draft import CREDENTIALS, Draft
@@ -302,6 +302,28 @@ def test_a_ladder_points_each_arrow_from_its_sender_to_its_receiver() -> None:
     assert answer.index("◄") < answer.index("407")
     assert any("◆ it was asked for a password" in line for line in lines)
     assert len(Ladder(CALL["parties"], CALL["entries"], 100, decisions=False).entries) == 11
+
+
+def test_an_acknowledgement_of_a_refusal_names_it_and_nobody_else() -> None:
+    a, here, b = CALL["parties"]
+    told = [
+        (a, here, "INVITE sip:1002@example.com"), (here, a, "407 Proxy Authentication Required (INVITE)"),
+        (a, here, "ACK sip:1002@example.com"), (a, here, "INVITE sip:1002@example.com"),
+        (here, b, "INVITE sip:1002@203.0.113.9"), (b, here, "486 Busy Here (INVITE)"),
+        (here, b, "ACK sip:1002@203.0.113.9"), (here, a, "200 OK (INVITE)"),
+        (here, a, "481 Call/Transaction Does Not Exist (BYE)"), (a, here, "ACK sip:1002@example.com"),
+    ]  # fmt: skip
+    entries = [
+        {"at": AT, "kind": "message", "from": sender, "to": to, "summary": summary}
+        for sender, to, summary in told
+    ]
+    entries.insert(2, {"at": AT, "kind": "decision", "rule": "challenged", "text": "asked"})
+    acks = [
+        line
+        for line in Ladder(CALL["parties"], entries, 120).as_text().splitlines()
+        if "ACK" in line
+    ]
+    assert ["ACK (407)" in acks[0], "ACK (486)" in acks[1], "ACK 1002" in acks[2]] == [True] * 3
 
 
 def test_messages_are_told_by_what_they_are() -> None:

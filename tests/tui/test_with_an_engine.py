@@ -149,6 +149,24 @@ async def test_what_is_not_confirmed_is_rolled_back(
         await leave(operator)
 
 
+async def test_some_thousand_rows_are_shown_and_stop_nothing(inside: CentrexServer) -> None:
+    async with dashboard(opener=opener_of(inside)) as operator:
+        await operator.sees("server.started")
+        rows = "".join(f'[[directory.entries]]\nname = "n{at}"\n' for at in range(4000))
+        inside.config.write_text(inside.config.read_text() + rows)
+        changed = await operator.app.feed.ask("reload")
+        assert len(changed["changed"]) >= 4000
+        operator.app.feed.look()
+        operator.app.obey("config directory")
+        await operator.sees("4000", "n0", patience_s=30)
+        events = await operator.app.feed.ask("events.recent", {"limit": 1000})
+        names = [row["name"] for row in events["rows"]]
+        assert "server.reloaded" in names
+        assert names.count("server.started") == 1
+        assert "server.stopping" not in names
+        await leave(operator)
+
+
 async def test_a_service_is_watched_and_changed_by_two_and_stopped_by_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

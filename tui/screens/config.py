@@ -160,8 +160,11 @@ class ConfigScreen(Applying, ListEditing, View):
         """The file may have been changed by others; edits are only compared when applied."""
 
     def facts(self) -> None:
-        """Read the file anew where it was changed and nothing is edited here."""
-        if self._loaded and self._is_untouched and self.is_current:
+        """Read the file anew where it was changed and nothing is edited here.
+
+        What a question or a form is about must stay where it is meanwhile.
+        """
+        if self._loaded and self._is_untouched and self.app.screen is self:
             self._read()
 
     # -- showing -----------------------------------------------------------------------------

@@ -4,6 +4,7 @@ Lines come at any rate and are kept in a ring; only those in sight are drawn, fo
 at most. It refuses to know what becomes of the line that was opened.
 """
 
+import re
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final
@@ -18,6 +19,17 @@ from tui.widgets.rows import Rows
 from tui.words import clock
 
 COLUMNS: Final = ("time", "kind", "severity", "text", "event")
+_FACT: Final = re.compile(r' [\w.-]+=(?:"[^"]*"|[^\s"]*)')
+_FACTS: Final = re.compile(rf"([\w.-]+)((?:{_FACT.pattern})*)")
+_RANKS: Final[Mapping[str, int]] = {
+    "status": 0,
+    "aor": 1, "login": 1, "user": 1, "from": 1,
+    "to": 2,
+    "reason": 3, "why": 3,
+    "src": 5,
+    "call-id": 6,
+}  # fmt: skip
+"""In which order facts are shown; others stand in their own between."""
 _SEVERITIES: Final[Mapping[str, tuple[str, str]]] = {
     "debug": ("debug", "dim"),
     "info": ("info ", ""),
@@ -43,6 +55,20 @@ def as_line(event: Event) -> str:
     return clean(
         f"{event.get('at', '')} {event.get('severity', '')} {event.get('kind', '')} "
         f"{event.get('text', '')}"
+    )
+
+
+def told_first(text: str) -> str:
+    """Return an event's text with what matters first, for where it is cut: how it ended, who, why.
+
+    The log file has the source first, for programs that read it; here it stands last.
+    """
+    found = _FACTS.fullmatch(text)
+    if found is None:
+        return text
+    facts = _FACT.findall(found[2])
+    return found[1] + "".join(
+        sorted(facts, key=lambda fact: _RANKS.get(fact[1 : fact.index("=")], 4))
     )
 
 
@@ -156,7 +182,7 @@ class ActivityLog(Rows):
             (clock(str(event.get("at", ""))) + " ", "dim"),
             (word + " ", style),
             (str(event.get("kind", ""))[:14].ljust(15), "info"),
-            (str(event.get("text", "")), style if style in ("warn", "bad") else ""),
+            (told_first(str(event.get("text", ""))), style if style in ("warn", "bad") else ""),
         ]
 
     def move_to(self, index: int) -> None:
