@@ -227,10 +227,7 @@ class Editing:
             except (ConfigError, Unavailable) as error:
                 why = f"{why}; it stays in force, too: {error}"
             else:
-                why = (
-                    f"{why}; the server runs with what was before the change until the file is "
-                    "taken over again (`centrex reload`, or a restart)"
-                )
+                why = f"{why}; until a reload or a restart the server runs with what was before"
         self._not_rolled_back = why
         self._engine.say("config.not-rolled-back", Severity.ERROR, why=why)
         return why

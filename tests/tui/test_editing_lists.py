@@ -60,7 +60,7 @@ async def test_destinations_keep_how_they_ring_and_expand() -> None:
         await operator.press("tab", "tab", "g", "enter")
         await operator.sees("Row 1")
         await field(operator, "destinations")
-        await operator.sees("1002 (15 s) rings 15 s", "300 (expand) goes by the plan of 300")
+        await operator.sees("1002 (15 s) rings 15 s", "300 (expand) takes its plan")
         await operator.press("enter", "enter", "s")
         await operator.until(lambda: not isinstance(operator.app.screen, ItemScreen))
         assert not instance.commands("config.preview"), "nothing was changed"
