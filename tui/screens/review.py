@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Literal
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
+from tui.effects import told
 from tui.screens.questions import Lines, Question, paragraphs
-from tui.values import EFFECTS, as_text
 from tui.widgets.lines import Line, cells, wrap
 
 CONFIRM_S = 60
@@ -80,12 +80,11 @@ class Review(Question[Literal["apply", "confirm"]]):
         if self.problems:
             lines += [[("Nothing can be applied until this is put right.", "bad")], ()]
         lines += self._warnings(width)
-        effects = self._shown("effects")
-        lines += [[("What it does", "title")]] if effects else []
-        lines += self._effects(effects, width)
-        if also := self._shown("also"):
-            lines += [(), [("Also comes in force: it stands in the file already", "title")]]
-            lines += self._effects(also, width)
+        if effects := self._effects("effects", width):
+            lines += [[("What it does", "title")], *effects]
+        if also := self._effects("also", width):
+            title = "Also comes in force: it stands in the file already"
+            lines += [(), [(title, "title")], *also]
         lines += [(), [("In the file", "title")]]
         for line in str(self._preview.get("diff", "")).splitlines():
             lines += [[(part, _diff_style(line))] for part in wrap(line, width + 2)]
@@ -108,32 +107,17 @@ class Review(Question[Literal["apply", "confirm"]]):
             lines += [()] if warnings else []
         return lines
 
-    def _shown(self, name: str) -> list[Mapping[str, Any]]:
-        """Return effects but those that say nothing: what a new row leaves empty, a deleted one did."""
-        return [
-            one
-            for one in self._preview.get(name, ())
-            if as_text(one.get("old")) or as_text(one.get("new"))
-        ]
-
-    def _effects(self, effects: Sequence[Mapping[str, Any]], width: int) -> list[Line]:
+    def _effects(self, name: str, width: int) -> list[Line]:
         lines: list[Line] = []
-        for effect in effects:
-            words = effect.get("words") or EFFECTS.get(str(effect.get("effect")), "")
+        for effect in told(self._preview.get(name, ())):
             mark = ("↻ ", "warn") if effect.get("effect") == "restart" else ("● ", "good")
-            key = str(effect.get("key", ""))
-            old, new = as_text(effect.get("old"), key), as_text(effect.get("new"), key)
-            change = f"{old or '(none)'} → {new or '(none)'}"
-            if old == new:
-                change = f"another one ({new})"
-            if "in_force" in effect:
-                change += f"  (in force: {as_text(effect['in_force'], key) or '(none)'})"
+            key, change = str(effect["key"]), str(effect["change"])
             if cells([(f"{key}  {change}", "")]) <= width:
                 lines.append([mark, (f"{key}  ", "strong"), (change, "")])
             else:
                 lines.append([mark, (key, "strong")])
                 lines += [[("  ", ""), (part, "")] for part in wrap(change, width)]
-            lines += [[("  ", ""), (part, "note")] for part in wrap(str(words), width)]
+            lines += [[("  ", ""), (part, "note")] for part in wrap(str(effect["words"]), width)]
         return lines
 
     def action_apply(self) -> None:
