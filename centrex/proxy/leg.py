@@ -205,7 +205,7 @@ def bye(core: "Core", words: Words, now: Instant, tale: list[Decision]) -> None:
     """
     ctx = _request(core, b"BYE", words, tale)
     source = ctx.flow
-    ctx.tale.append((now, Rule.REQUEST, b"BYE", words.contact, ctx.from_uri, source.name))
+    ctx.tale.append((now, Rule.REQUEST_MADE, b"BYE", words.contact, ctx.from_uri, words.who))
     assert ctx.via is not None
     key = server_key(ctx.message, ctx.via, ctx.branch, b"BYE")
     ctx.server = core.layer.open_server(key, b"BYE", source, now)

@@ -12,6 +12,8 @@ class Rule(enum.Enum):
 
     # what came: (method, request-URI, From URI, flow name)
     REQUEST = "request"
+    # what the server sends by itself, in somebody's name: (method, Request-URI, From URI, who says so)
+    REQUEST_MADE = "request-made"
     # grammar and the guard: (what, rule broken) / (flow name,)
     MALFORMED = "malformed"
     TOO_LARGE = "too-large"

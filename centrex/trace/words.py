@@ -18,6 +18,7 @@ _FACTS: Final = 4
 
 WORDS: Final[Mapping[Rule, str]] = {
     Rule.REQUEST: "{0} for {1} from {2} came in by {3}",
+    Rule.REQUEST_MADE: "the server itself sends {0} to {1}, in the name of {2}",
     Rule.MALFORMED: "the message breaks a rule of SIP: {0} ({1})",
     Rule.TOO_LARGE: "the message is too large ({0}); answered 513",
     Rule.GUARD_LIMITED: "dropped, because {0} sends more than the flood guard allows",

@@ -101,7 +101,7 @@ def test_an_answer_that_none_can_carry_is_declined(
     assert line(ok).port == 0
     assert line(ok, 1).host == RELAY
     assert told(proxy, Rule.MEDIA_UNFIT) == [("audio", why)]
-    assert proxy.core.statistics.drops[Rule.MEDIA_UNFIT.value] == 1
+    assert proxy.core.statistics.amiss[Rule.MEDIA_UNFIT.value] == 1
     voice, film = farm.only.streams
     assert voice is not None
     assert film is not None

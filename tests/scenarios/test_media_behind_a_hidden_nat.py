@@ -82,7 +82,7 @@ def test_an_answer_tells_it_and_what_is_offered_next_is_relayed(
     assert again == ok
     told = [one[2:] for one in proxy.journal.story(b"call-1") if one[1] is Rule.MEDIA_TOO_LATE]
     assert told == [("the callee's media are behind NAT",)]
-    assert proxy.statistics.drops["media-too-late"] == 1
+    assert proxy.statistics.amiss["media-too-late"] == 1
     talk = Talk.standing(alice, bob, invite, ok)
     data = bob.gets(talk.from_caller("INVITE", body=offer(ALICE, 4000), extra=SDP), "INVITE")
     assert line(data).host == RELAY

@@ -99,7 +99,7 @@ def test_relayed_calls_have_a_bound(
         invite = bob.gets(again(alice, number, body=offer(ALICE, 4000)), "INVITE")
         hosts.append(line(invite).host)
     assert hosts == [RELAY, RELAY, ALICE]
-    assert proxy.statistics.drops["media-unrelayed"] == 1
+    assert proxy.statistics.amiss["media-unrelayed"] == 1
 
 
 # with rtpengine
@@ -130,7 +130,7 @@ def test_what_it_relays_of_unknown_calls_has_a_bound(
         assert line(alice.gets(engine.answers(), "200")).host == HOST
     assert len(engine.media) == 2
     assert engine.media.of(b"call-0") is None
-    assert proxy.statistics.drops["media-forgotten"] == 1
+    assert proxy.statistics.amiss["media-forgotten"] == 1
     engine.knows |= {b"call-0"}
     again(alice, 0, body=offer(ALICE, 4000))
     assert line(bob.gets(engine.answers(), "INVITE")).host == HOST, "it is found again"

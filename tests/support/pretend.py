@@ -285,7 +285,7 @@ class Pretend:
             "effects": [
                 {
                     "key": "network.port", "old": 5060, "new": 5070, "effect": "restart",
-                    "words": "all sockets are opened anew: a restart",
+                    "words": "waits for a restart: all sockets are opened anew, and calls keep their media",
                 }
             ],
             "problems": [],

@@ -22,6 +22,7 @@ TRIED = (Rule.TARGET_TRIED, TARGET, "udp 192.0.2.9:5060")
 
 SAMPLES: dict[Rule, tuple[Any, ...]] = {
     Rule.REQUEST: (b"INVITE", b"sip:1002@example.com", AOR, FLOW),
+    Rule.REQUEST_MADE: (b"BYE", b"sip:1002@192.0.2.9:5060", AOR, "operator"),
     Rule.MALFORMED: ("CSeq has no number", "RFC 3261 §20.16"),
     Rule.TOO_LARGE: ("more than 8192 octets", "RFC 3261 §21.5.7"),
     Rule.GUARD_LIMITED: (FLOW,),

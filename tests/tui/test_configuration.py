@@ -463,6 +463,6 @@ async def test_the_review_leaves_out_what_is_empty_before_and_after() -> None:
     async with dashboard(instance) as operator:
         await opened(operator, "basic")
         await operator.press("tab", "j", "enter", "v")
-        shown = await operator.sees("(none) → 1003", "another one (***)")
+        shown = await operator.sees("1003 is added", "another one (***)")
         assert "note" not in shown
         assert "(none) → (none)" not in shown

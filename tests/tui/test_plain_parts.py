@@ -1,6 +1,7 @@
 """The parts of the dashboard that need no screen."""
 
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,8 +13,10 @@ from tui.activity import Activity, Ring
 from tui.commands import completions, find
 from tui.draft import CREDENTIALS, Draft
 from tui.filter import Filter
+from tui.help import PAGES
 from tui.history import History, at
 from tui.ladder import Ladder, label, raw_lines, style_of
+from tui.places import SCREENS
 from tui.screens.help import unfolded
 from tui.values import Objection, as_shown, as_text, bounds, explained, parse
 from tui.widgets.lines import clean, fit, wrap
@@ -345,3 +348,13 @@ def test_paragraphs_of_a_help_page_are_unfolded() -> None:
     assert unfolded(text) == (
         "One line and its end.\n\nExamples:\n  9(.*)  to  x\n  1..    to  y\n# Head\nmore of it"
     )
+
+
+@pytest.mark.parametrize("mode", ["registrations", "calls", "relays", "bans"])
+def test_a_live_screens_page_tells_of_its_keys_what_they_do(mode: str) -> None:
+    screen: Any = SCREENS[mode]
+    page = PAGES[mode].text
+    for binding in type(screen()).__dict__["BINDINGS"]:
+        assert f" {binding.key} " in page, binding.key
+    if mode == "registrations":
+        assert "d forgets that phone, D all phones of its user" in page

@@ -206,6 +206,7 @@ class ConfigScreen(Applying, ListEditing, View):
         self.refresh_bindings()
         self.page = dialog.name
         items = self.specs(dialog)
+        self.form.rows.in_force = self.draft.in_force
         self.form.set_class(not items, "-none")
         listed = bool(self.lists_of(dialog))
         self.form.styles.height = min(len(items) + 1, _BESIDE_A_LIST) if listed else "1fr"
@@ -254,13 +255,15 @@ class ConfigScreen(Applying, ListEditing, View):
         return sum(not isinstance(one, Heading) for one in found)
 
     def _mark(self) -> None:
-        """Put the marks at the tabs: wrong before edited before found before later."""
+        """Put the marks at the tabs: wrong, edited, found, not in force, later; the first counts."""
         self.dashboard.draft = self.draft if self.going is None else self.going
         wrong = {str(problem.get("key", "")) for problem in self.preview.get("problems", ())}
         for dialog in DIALOGS:
             told = self.described.get(dialog.name, {})
             names = [f"{table}." for table in dialog.tables]
             mark = (" ", "") if told.get("available", True) else ("◌", "dim")
+            if any(key.startswith(name) for key in self.draft.in_force for name in names):
+                mark = ("↻", "warn")
             if self.form.rows.filter and self._passing(dialog):
                 mark = ("/", "key")
             if self._edits(dialog):
@@ -304,9 +307,16 @@ class ConfigScreen(Applying, ListEditing, View):
             lines += [[(line, "note")] for line in wrap(effect, width)[:2]]
             if problem:
                 lines = [[(f"✗ {problem}", "bad")], *lines]
+            elif spec["key"] in self.draft.in_force:
+                words = f"↻ what is in force differs from the file {self._how_long(spec)}"
+                lines = [[(line, "warn")] for line in wrap(words, width)] + lines
             elif self.draft.origin(spec["key"]) == "--set":
                 lines.append([("overruled on the command line (--set)", "warn")])
         panel.show(lines[:6])
+
+    def _how_long(self, spec: Spec) -> str:
+        """Say when what the file says comes in force."""
+        return "until a restart" if spec.get("effect") == "restart" else "until it is reloaded"
 
     def on_resize(self) -> None:
         """Wrap the words anew."""
