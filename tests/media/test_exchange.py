@@ -235,9 +235,9 @@ def test_only_so_many_who_are_called_are_remembered(exchange: Exchange) -> None:
 
 def test_a_refused_update_before_the_answer_is_forgotten(exchange: Exchange) -> None:
     _called(exchange, FIRST, SECOND)
-    exchange.save()
+    exchange.save(CALLER)
     _called(exchange, (b"x", "192.0.2.8", 5555))
-    exchange.revert()
+    exchange.revert(CALLER)
     assert _callee(exchange)[0] == Address("192.0.2.18", 6000)
     exchange.answer(b"x", 4)
     assert _callee(exchange)[0] == Address("192.0.2.8", 5000)
@@ -311,14 +311,14 @@ def test_an_offer_counts_once_it_is_answered(exchange: Exchange) -> None:
     before = exchange.session()
     assert before is not None
     film = "m=video 4446 RTP/AVP 96"
-    exchange.save()
+    exchange.save(CALLER)
     exchange.describe(CALLER, parse(offer("192.0.2.7", 4444, film).encode()), A, B)
     during = exchange.session()
     assert during is not None
     assert during.streams[0] == before.streams[0]
     assert during.streams[1] is not None
     assert during.streams[1].ends[1] == End()
-    exchange.settle()
+    exchange.settle(CALLER)
     after = exchange.session()
     assert after is not None
     assert after.streams[0] is not None
@@ -332,14 +332,14 @@ def test_an_answer_before_the_2xx_counts_until_that_is_none(exchange: Exchange) 
     exchange.answer(b"b", 4)
     before = exchange.session()
     assert before is not None
-    exchange.save()
+    exchange.save(CALLER)
     exchange.describe(CALLER, parse(offer("192.0.2.7", 4444).encode()), A, B)
     assert exchange.session() is None
     exchange.describe(CALLEE, parse(offer("192.0.2.8", 5000).encode()), B, A, answers=True)
     during = exchange.session()
     assert during is not None
     assert during.streams != before.streams
-    exchange.revert()
+    exchange.revert(CALLER)
     after = exchange.session()
     assert after is not None
     assert after.streams == before.streams
