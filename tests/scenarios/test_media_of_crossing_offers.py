@@ -6,6 +6,7 @@ from centrex.media.terms import Address, Stream
 from tests.support.calling import Phone, Talk
 from tests.support.proxy import Proxy
 from tests.support.relays import FakeFarm, FakeRelay, line, offer, relayed
+from tests.support.rtpengine_asked import FakeRtpengine
 
 SDP = "Content-Type: application/sdp"
 ALICE, BOB = "192.0.2.7", "192.0.2.8"
@@ -124,3 +125,34 @@ def test_an_acknowledged_early_answer_settles_nothing() -> None:
     assert call.ports() == [4444, 5002]
     call.bob.says(hers, 488)
     assert call.ports() == [4000, 5000]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_rtpengine_is_told_again_of_the_offer_that_is_pending(late: bool) -> None:
+    """Where the other one was refused; also if that was to come with the answer, and never came."""
+    proxy = Proxy(users=["alice", "bob"])
+    engine = FakeRtpengine(proxy)
+    alice, bob = Phone(proxy, "alice", ALICE), Phone(proxy, "bob", BOB)
+    alice.calls("bob", body=offer(ALICE, 4000), extra=SDP)
+    invite = bob.gets(engine.answers(), "INVITE")
+    bob.says(invite, 200, body=offer(BOB, 5000))
+    talk = Talk.standing(alice, bob, invite, alice.gets(engine.answers(), "200"))
+    talk.from_caller("INVITE", body=offer(ALICE, 4444), extra=SDP)
+    hers = bob.gets(engine.answers(), "INVITE")
+    his = talk.from_callee("INVITE", **({} if late else {"body": offer(BOB, 5555), "extra": SDP}))
+    theirs = alice.gets(his if late else engine.answers(), "INVITE")
+    before = len(engine.told)
+    alice.says(theirs, 491)
+    engine.answers()
+    again = [(ask.fields["command"], ask.fields["sdp"]) for ask in engine.told[before:]]
+    stable = [("offer", offer(ALICE, 4000).encode()), ("answer", offer(BOB, 5000).encode())]
+    assert again == ([] if late else [*stable, ("offer", offer(ALICE, 4444).encode())])
+    bob.says(hers, 200, body=offer(BOB, 5000))
+    alice.gets(engine.answers(), "200")
+    assert engine.told[-1].fields["command"] == "answer", "though it is what he said before"
+    before = len(engine.told)
+    talk.from_caller("INVITE", body=offer(ALICE, 4446), extra=SDP)
+    bob.says(bob.gets(engine.answers(), "INVITE"), 488)
+    engine.answers()
+    again = [(ask.fields["command"], ask.fields["sdp"]) for ask in engine.told[before + 1 :]]
+    assert again == [("offer", offer(ALICE, 4444).encode()), stable[1]]
