@@ -18,6 +18,7 @@ relay_app = typer.Typer(
 )
 
 
+_YES = {True: "yes", False: "no", None: "-"}
 _RELAYS = Table(
     headers=(
         "RELAY",
@@ -173,7 +174,7 @@ def relays_calls(
                 _known(end["jitter_ms"], " ms"),
                 _report(end.get("reported")),
                 sum(end["drops"].values()),
-                "yes" if end["kernel"] else "no",
+                _YES[end["kernel"]],
             )
             for row in rows
             for stream in row["streams"]

@@ -32,6 +32,8 @@ def in_words(row: Mapping[str, Any]) -> Iterator[Words]:
     if "peak" in figures:
         yield "figures", f"as of {row['heard_s']:.0f} s ago, when it last told them"
         yield from _told(figures)
+    elif figures:
+        yield "relayed", f"{row['packets_per_s']} packets/s, {row['octets_per_s']} octets/s"
     for proxy in figures.get("proxies", ()):
         there = "connected" if proxy["connected"] else "not connected"
         yield f"proxy {proxy['name']}", f"{there}, {proxy['sessions']} calls"

@@ -504,7 +504,7 @@ def restored(session: Session, slot: Callable[[Family, str], Slot | None]) -> Ex
         for stream, pair in zip(session.streams, muxes, strict=True):
             way.lines.append(None if stream is None else _line(stream, pair))
         way.told, exchange._ways[way.family] = True, way
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise PeerError("the session is not one of ours", rule="media relay link") from error
     exchange.answered, exchange.revision = session.answered, session.revision
     exchange._last, exchange._last_memo = session, exchange._memo(muxes)

@@ -96,7 +96,7 @@ def read_answer(line: bytes) -> Result:
             return dict(answer["result"])
         detail = dict(answer["error"])
         code, message = str(detail.pop("code")), str(detail.pop("message"))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise Unavailable("the instance answered in a way that is not understood") from error
     raise Refused(code, message, detail)
 

@@ -48,3 +48,16 @@ def test_all_that_is_known_of_one(line: CommandLine) -> None:
         failed = line.run("relays", "show", "three")
         assert failed.exit_code == 1
         assert "there is no relay three" in failed.stderr
+
+
+def test_what_rtpengine_does_not_tell_is_a_dash(line: CommandLine) -> None:
+    end: dict[str, Any] = {
+        "signalled": "192.0.2.7:4000", "learned": "", "packets": 9, "lost": None, "jitter_ms": None,
+        "drops": {}, "kernel": None,
+    }  # fmt: skip
+    call = {"call_id": "abc", "streams": [[end, {**end, "kernel": True, "lost": 2}], None]}
+    answer = {"relays.calls": [call], "total": 1}
+    with FakeInstance(line.paths.control, {"relays.calls": answer}):
+        said = [row.split() for row in line.run("relays", "calls", "one").stdout.splitlines()]
+    assert said[1][4:] == ["9", "-", "-", "-", "0", "-"]
+    assert said[2][4:] == ["9", "2", "-", "-", "0", "yes"]

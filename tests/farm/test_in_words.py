@@ -68,12 +68,15 @@ def test_one_that_tells_little() -> None:
         "sessions": 0,
         "capacity": None,
         "heard_s": 4.2,
-        "figures": {"packetrate": 5},
+        "packets_per_s": 5,
+        "octets_per_s": 860,
+        "figures": {"packetrate": 5, "byterate": 860},
     }
     assert list(in_words(rtpengine)) == [
         ("state", "gone, it does not answer"),
         ("data path", "rtpengine"),
         ("calls of ours", "0"),
+        ("relayed", "5 packets/s, 860 octets/s"),
     ]
 
 

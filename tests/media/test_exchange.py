@@ -297,7 +297,9 @@ def test_or_nothing_changes_where_all_is_wanted() -> None:
     assert exchange.session() is None
 
 
-@pytest.mark.parametrize("memo", ["", "[]", "{}", "[1, 2, 3]", '["a", "b", 5]', '["a", "b", []]'])
+@pytest.mark.parametrize(
+    "memo", ["", "[]", "{}", "[1, 2, 3]", '["a", "b", 5]', '["a", "b", []]', "[" * 16_000]
+)
 def test_a_foreign_memo(memo: str) -> None:
     with pytest.raises(PeerError):
         restored(Session("s", "c", 1, True, (None,), memo), slot)

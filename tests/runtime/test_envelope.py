@@ -55,6 +55,14 @@ def test_a_result_has_a_longest_length() -> None:
         result_line(1, {"x": "y" * LINE_LIMIT})
 
 
-def test_what_is_no_answer_is_unavailable() -> None:
+@pytest.mark.parametrize(
+    "line", [b"[1]", b"[" * 100_000, b'{"ok":true}', b'{"ok":false,"error":[]}']
+)
+def test_what_is_no_answer_is_unavailable(line: bytes) -> None:
     with pytest.raises(Unavailable, match="not understood"):
-        read_answer(b"[1]")
+        read_answer(line)
+
+
+def test_what_is_no_request_is_refused() -> None:
+    with pytest.raises(Refused, match="not JSON"):
+        read_request(b"[" * 100_000)

@@ -35,9 +35,9 @@ _ROOM_EACH: Final = 512
 """Octets of netlink that one entry takes at most, with both its elements."""
 _AT_ONCE: Final = 256
 """Entries removed in one transaction, so that what it echoes finds room."""
-_DOUBT: Final = 10
+_DOUBT: Final = 5
 """Packets of one entry that cannot all have been lost by chance."""
-_LOOK_AT_ALL: Final = 3
+_LOOK_AT_ALL: Final = 2
 """Readings after which it is seen whether packets still go on, of those too that did before."""
 _ASIDE: Final = 1024
 """Pairs of hosts that are remembered as not reaching each other; then all are forgotten."""
@@ -121,6 +121,11 @@ class NftablesPath:
     def caveat(self) -> str:
         """What is missing where the host forwards no packets at all."""
         return "" if self._ways.forwards() else _STANDS_STILL
+
+    @property
+    def unsure(self) -> bool:
+        """Whether no packet was seen to go on yet, and some should."""
+        return bool(self._doubted) and not self._proven
 
     def adopt(self) -> None:
         """Take over what a former process has left, make the table anew with it, and prove it.

@@ -415,6 +415,8 @@ class Plane:
     def _between(self, now: Instant) -> None:
         while self._primes and self._primes[0][0] <= now:
             self._prime(heappop(self._primes)[2], now)
+        if self._carrier.is_unsure:
+            self._carrier.read(self._ports.values(), now)
         self._look(now)
 
     def _prime_from(self, held: Held, now: Instant) -> None:

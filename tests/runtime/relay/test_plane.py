@@ -13,7 +13,7 @@ from centrex.rtp.packet import is_packet, is_rtcp, receiver_report
 from centrex.runtime.relay.kernel import Carried, Entry
 from centrex.runtime.relay.plane import Plane
 from tests.support.fake_kernel import FakeKernel
-from tests.support.planes import World
+from tests.support.planes import World, settled
 from tests.support.ports import loopback
 from tests.support.rtp_ends import Call, until
 
@@ -383,15 +383,6 @@ def test_a_session_that_cannot_be_served_leaves_no_port_open(world: World) -> No
 # with a kernel that carries
 
 
-def settled(world: World) -> tuple[FakeKernel, Call]:
-    kernel = FakeKernel()
-    call = world.call(world.plane(kernel=kernel))
-    call.talk()
-    until(lambda: len(kernel.table) == 2)
-    world.passes(1.1)  # what was sent meanwhile is no part of what the kernel carries
-    return kernel, call
-
-
 def test_the_kernel_gets_what_is_certain(world: World) -> None:
     kernel, call = settled(world)
     caller, callee = call.slots
@@ -454,23 +445,6 @@ def test_what_comes_back_from_the_kernel_leaves_no_gap(world: World) -> None:
     assert call.figures()[0]["lost"] == 3
 
 
-def test_what_passes_beside_the_kernel_is_not_lost(world: World) -> None:
-    """Fragments, say: the kernel missed them, and they came all the same."""
-    kernel, call = settled(world)
-    before = call.figures()[0]["packets"]
-    key = call.caller.address, call.slots[0].rtp
-    call.caller.sequence += 200
-    call.callee.gets(call.caller.send(call.slots[0], 5))
-    kernel.counts[key] = Carried(300, 51600, 6, 0.002)
-    world.passes(1.1)
-    until(lambda: call.figures()[0]["packets"] == before + 305)
-    assert call.figures()[0]["lost"] == 1, "of the six that it missed, five were seen"
-    kernel.counts[key] = Carried(600, 103200, 8, 0.002)
-    world.passes(1.1)
-    until(lambda: call.figures()[0]["packets"] == before + 605)
-    assert call.figures()[0]["lost"] == 3
-
-
 def test_another_source_at_the_same_address_has_lost_nothing(world: World) -> None:
     call = world.call()
     call.talk()
@@ -499,17 +473,6 @@ def test_a_kernel_that_refuses_leaves_it_to_us(world: World) -> None:
     call.talk(20)
     assert call.plane.figures()["kernel_failures"] > 0
     assert not any(end["kernel"] for end in call.figures())
-
-
-def test_what_the_kernel_gives_up_is_ours_again(world: World) -> None:
-    """The host's firewall drops what the kernel sends on, say."""
-    kernel, call = settled(world)
-    del kernel.table[call.caller.address, call.slots[0].rtp]
-    world.passes(1.1)
-    assert [end["kernel"] for end in call.figures()] == [False, True]
-    assert call.plane.figures()["kernel_failures"] == 1
-    call.talk()
-    assert call.figures()[0]["lost"] == 0
 
 
 def test_what_a_former_process_left_is_taken_up(world: World) -> None:

@@ -58,6 +58,8 @@ class EbpfPath:
 
     name = "ebpf"
     caveat = ""
+    unsure = False
+    """What it carries meets no rule of the host."""
 
     def __init__(
         self, table: syscall.HashMap, program: int, pins: Path | None, claim: socket.socket
