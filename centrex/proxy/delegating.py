@@ -537,6 +537,14 @@ class Delegating:
 
     # the end of it
 
+    def won(self, core: "Core", branch: Branch, now: Instant) -> None:
+        """See `MediaPath`."""
+        ctx = branch.context
+        carried = self._carried.get(ctx.call_id)
+        if carried is None or branch.carried is carried or carried.callee_tag or ctx.to_tag:
+            return
+        self.end(core, ctx.call_id, "another phone has answered", now)
+
     def refused(self, core: "Core", ctx: Context, now: Instant) -> None:
         """See `MediaPath`."""
         carried = self._carried.get(ctx.call_id)
