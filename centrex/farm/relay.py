@@ -25,6 +25,8 @@ _LOST_S: Final = 30.0
 """Seconds without a connection, or of silence on it, after which calls do not wait for a relay to come
 back."""
 _MOST: Final = 2048
+_CROWDED: Final = 0.9
+"""The load from which on other proxies are to know of each call at once."""
 _FEW: Final = 4
 """Slots of a call with voice and video: with fewer, more are leased at once."""
 
@@ -297,6 +299,8 @@ class Relay:
         if abs(count - self.told_expected) >= step(self.capacity):
             self.told_expected = count
             self.send("expects", count=count)
+            if self.load > _CROWDED:
+                self.hurry()
 
     def give_back(self, slots: Iterable[Slot]) -> None:
         """Take slots back that are leased still."""

@@ -165,8 +165,7 @@ class Exchange:
         """Return the way to a callee: after the answer there is one."""
         ways = self._ways
         if self.answered and ways:
-            (way,) = ways.values()
-            return way
+            return next(iter(ways.values()))
         family = family_of(callee.local)
         if family not in ways:
             ways[family] = Way(family)

@@ -217,6 +217,38 @@ def test_after_the_answer_others_change_nothing(exchange: Exchange) -> None:
     assert _stream(exchange).ends[0] != before.ends[0]
 
 
+SIX = Where("2001:db8::8", "2001:db8:5::1", natted=False)
+
+
+def _shown(out: bytes) -> list[tuple[str, int]]:
+    return [(media.host, media.port) for media in parse(out).media]
+
+
+def test_two_versions_have_ports_of_their_own_until_one_answers(exchange: Exchange) -> None:
+    sdp = parse(offer("192.0.2.7", 4000).encode())
+    four, six = (exchange.describe(CALLER, sdp, A, there) for there in (B, SIX))
+    assert _shown(four) != _shown(six)
+    assert len(exchange.slots) == 4
+    assert len(exchange.answer(b"x", 6)) == 2, "of no use any more"
+    assert len(exchange.slots) == 2
+    for there in (B, SIX):
+        assert _shown(exchange.describe(CALLER, sdp, A, there, tag=b"x")) == _shown(six)
+    session = exchange.session()
+    assert session is not None
+    assert len(session.streams) == 1
+
+
+def test_or_they_share_what_there_is(exchange: Exchange) -> None:
+    sdp = parse(offer("192.0.2.7", 4000).encode())
+    four = exchange.describe(CALLER, sdp, A, B)
+    assert exchange.share(6) == 4
+    assert exchange.describe(CALLER, sdp, A, SIX) == four
+    assert exchange.answer(b"x", 6) == []
+    assert exchange.share(6) == 4, "too late, and of no harm"
+    assert exchange.describe(CALLER, sdp, A, SIX, tag=b"x") == four
+    assert len(exchange.slots) == 2
+
+
 def test_who_was_given_up_may_still_answer(exchange: Exchange) -> None:
     _called(exchange, FIRST)
     exchange.forget()
