@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any, Final, Literal, Protocol
 
 from centrex.base import Instant
+from centrex.farm.custody import step
 from centrex.farm.wire import encode
 from centrex.media.terms import Session, Slot
 
@@ -24,6 +25,8 @@ _LOST_S: Final = 30.0
 """Seconds without a connection, or of silence on it, after which calls do not wait for a relay to come
 back."""
 _MOST: Final = 2048
+_CROWDED: Final = 0.9
+"""The load from which on other proxies are to know of each call at once."""
 _FEW: Final = 4
 """Slots of a call with voice and video: with fewer, more are leased at once."""
 
@@ -109,7 +112,9 @@ class Relay:
         sessions: What it carries for us, by name.
         expected: Sessions it was not told of yet, since there is nothing to carry before somebody
             answers.
-        foreign: Sessions it carries for other proxies, as far as its heartbeats tell.
+        foreign: Sessions it carries for other proxies, or is about to, as far as it has told.
+        is_shared: Whether it serves other proxies too.
+        told_expected: How many expected sessions it knows of.
         told: What it said of itself at its login.
         beat: What its last heartbeat said.
         heard: When it was heard last.
@@ -124,7 +129,8 @@ class Relay:
         self.capacity = 1
         self.sessions: dict[str, Session] = {}
         self.expected: dict[str, Unsaid] = {}
-        self.foreign = 0
+        self.foreign = self.told_expected = 0
+        self.is_shared = False
         self.told: dict[str, Any] = {}
         self.beat: dict[str, Any] = {}
         self.heard = self.since = now
@@ -211,6 +217,8 @@ class Relay:
         for slot in held:
             ports.setdefault(slot.host, []).append(slot.port)
         self.send("keep", ports=ports)
+        self.told_expected = 0
+        self.tell_expected()
         self.top_up()
 
     def rehosted(self, hosts: list[str]) -> None:
@@ -281,6 +289,18 @@ class Relay:
         unsaid = self.expected.pop(name, None)
         if unsaid is not None:
             self.give_back(unsaid.slots)
+            self.tell_expected()
+
+    def tell_expected(self) -> None:
+        """Tell it how many sessions are expected, for other proxies' sake; not each little change."""
+        if not self.is_shared:
+            return
+        count = len(self.expected)
+        if abs(count - self.told_expected) >= step(self.capacity):
+            self.told_expected = count
+            self.send("expects", count=count)
+            if self.load > _CROWDED:
+                self.hurry()
 
     def give_back(self, slots: Iterable[Slot]) -> None:
         """Take slots back that are leased still."""

@@ -60,6 +60,9 @@ class MediaPath(Protocol):
             now: The time.
         """
 
+    def won(self, core: "Core", branch: Branch, now: Instant) -> None:
+        """One of several branches of a request was answered: the others are of no account any more."""
+
     def refused(self, core: "Core", ctx: Context, now: Instant) -> None:
         """A request within a dialog was refused: what it described does not hold."""
 

@@ -64,4 +64,6 @@ def stand_in(found: Described, shown: bytes | None) -> bytes:
 
 def key(fields: Fields) -> tuple[object, ...]:
     """Return what a question has in common with those that need not be asked again."""
-    return tuple(fields.get(name) for name in ("command", "from-tag", "to-tag", "sdp"))
+    return tuple(
+        fields.get(name) for name in ("command", "from-tag", "to-tag", "sdp", "address-family")
+    )

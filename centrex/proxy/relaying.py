@@ -9,22 +9,19 @@ calls has used all that up does the first message of a call wait, and not for lo
 from typing import TYPE_CHECKING, Final
 
 from centrex import sdp
-from centrex.base import Instant, PeerError
+from centrex.base import Instant
 from centrex.farm.rtpengines import Reply
 from centrex.media.exchange import (
     CALLEE,
     CALLER,
-    Exchange,
     Family,
     NoSlot,
     Side,
     Where,
     family_of,
-    restored,
 )
-from centrex.media.terms import Session
 from centrex.proxy import forward
-from centrex.proxy.carried import DIRECT, UNDECIDED, Carried, Farm, Relay, pick
+from centrex.proxy.carried import DIRECT, UNDECIDED, Carried, Farm, pick
 from centrex.proxy.context import Branch, Context
 from centrex.proxy.ends import (
     Described,
@@ -51,19 +48,19 @@ from centrex.proxy.ends import (
 from centrex.proxy.media_body import with_body
 from centrex.proxy.media_lines import NO_PORTS, tell_lines
 from centrex.proxy.media_path import METHODS, OFFERS, Mode
-from centrex.proxy.orphans import Orphan, Orphans
+from centrex.proxy.orphans import Orphan
+from centrex.proxy.relayed_calls import RelayedCalls
 from centrex.proxy.rush import PATIENCE_S, Rush, Waiting
 from centrex.trace import Rule
 
 if TYPE_CHECKING:
     from centrex.proxy.core import Core
 
-_ENDED: Final = "it was relayed before"
 _MOST: Final = 200_000
 """Calls relayed at once: those that are listed, and as many of which we know nothing."""
 
 
-class Relaying:
+class Relaying(RelayedCalls):
     """Has media relayed.
 
     Args:
@@ -73,18 +70,9 @@ class Relaying:
     """
 
     def __init__(self, farm: Farm, *, mode: Mode, refuse: bool) -> None:
-        self._farm = farm
+        super().__init__(farm)
         self.mode, self.refuse = mode, refuse
-        self._carried: dict[bytes, Carried] = {}
-        self._orphans = Orphans()
         self._rush = Rush()
-
-    def __len__(self) -> int:
-        return len(self._carried)
-
-    def of(self, call_id: bytes) -> Carried | None:
-        """Return how a call's media are relayed; None where they are not."""
-        return self._carried.get(call_id)
 
     # what goes downstream
 
@@ -221,22 +209,6 @@ class Relaying:
         caller_tag = self._caller_tag(core, ctx, None) if ctx.to_tag else ctx.from_tag
         return self._take_on(core, ctx, caller_tag, relay)
 
-    def _take_on(self, core: "Core", ctx: Context, caller_tag: bytes, relay: Relay) -> Carried:
-        self._orphans.discard(ctx.call_id)
-        exchange = Exchange(core.ids.token().decode(), ctx.call_id, caller_tag, relay.slot)
-        carried = self._carried[ctx.call_id] = Carried(relay, exchange)
-        return carried
-
-    def _drop_empty(self, branch: Branch) -> None:
-        """Where nothing could be relayed of a call, it is none of ours, until it is tried again."""
-        carried = branch.carried
-        if not isinstance(carried, Carried):
-            return
-        self._farm.give_back(carried.relay, carried.exchange.spare())
-        if carried.exchange.is_empty:
-            self._carried.pop(branch.context.call_id, None)
-            branch.carried = None
-
     def _within(self, core: "Core", branch: Branch, data: bytes, now: Instant) -> bytes | None:
         """A request within a dialog: what it describes is rewritten if the call is relayed.
 
@@ -290,7 +262,7 @@ class Relaying:
         tag = ctx.to_tag if side == CALLER else ctx.from_tag
         offers = ctx.method in OFFERS
         if offers and not carried.exchange.is_foreign(tag):
-            carried.exchange.save()
+            carried.exchange.save(side)
         whole = offers and self.refuse
         return self._describe(
             branch, found, side, here, there, now, tag=tag, answers=not offers, whole=whole
@@ -331,7 +303,7 @@ class Relaying:
             branch.carried = UNDECIDED
             return False
         carried = self._begin(core, branch, found, here, there, now)
-        carried.exchange.save()
+        carried.exchange.save(side)
         carried.natted = [end.natted for end in ends]
         branch.carried = carried
         core.decide(ctx, (now, Rule.MEDIA_RELAYED, carried.by, why))
@@ -345,18 +317,6 @@ class Relaying:
             return ""
         return why_relayed(self.mode, found, *ends, side) or self._orphans.why(ctx.call_id)
 
-    def _give_up(self, carried: Carried, now: Instant) -> None:
-        """A relay does not come back: its part of a call is over, which goes on."""
-        exchange = carried.exchange
-        del self._carried[exchange.call_id]
-        self._release(carried, "the relay is lost", now)
-        self._remember(carried)
-
-    def _remember(self, carried: Carried) -> None:
-        """Remember a call that goes on without a relay, until it makes another offer."""
-        exchange = carried.exchange
-        self._orphans.add(exchange.call_id, Orphan(exchange.caller_tag, carried.natted, _ENDED))
-
     # what goes upstream
 
     def inward(
@@ -369,7 +329,8 @@ class Relaying:
         exchange = carried.exchange
         tag = dialog_of(branch, to_tag) if ctx.to_tag else to_tag
         if status >= 200 and not exchange.is_foreign(tag):
-            exchange.settle()
+            if ctx.method in OFFERS:
+                exchange.settle(branch.side)
             if not exchange.answered and is_up(core, ctx):
                 self._answered(branch, carried, tag)
         found = described(core, ctx, data, now)
@@ -416,11 +377,6 @@ class Relaying:
         else:
             self._tell(carried, now)
 
-    def _unsaid(self, core: "Core", carried: Carried, now: Instant) -> None:
-        """It was not relayed before that exchange, and is not after it."""
-        self.end(core, carried.exchange.call_id, "the offer was refused", now)
-        self._remember(carried)
-
     def _inward_undecided(
         self, core: "Core", branch: Branch, status: int, to_tag: bytes, data: bytes, now: Instant
     ) -> bytes | None:
@@ -450,7 +406,9 @@ class Relaying:
                 why = why_nobody(branch, self._farm.lacks(families(found, here, there)))
                 return response_unrelayed(core, branch, status, data, found, why, now, self.refuse)
             if ctx.to_tag:
-                carried.exchange.save()  # this offer may come to nothing, and the call goes on
+                carried.exchange.save(
+                    branch.side
+                )  # this offer may come to nothing, and the call goes on
             carried.natted = [end.natted for end in ends]
             branch.carried = carried
             core.decide(ctx, (now, Rule.MEDIA_RELAYED, carried.by, why))
@@ -470,10 +428,10 @@ class Relaying:
         if carried is None or ctx.method not in OFFERS:
             return
         exchange = carried.exchange
-        tag = ctx.to_tag if ctx.from_tag == exchange.caller_tag else ctx.from_tag
-        if exchange.is_foreign(tag):
+        side = CALLER if ctx.from_tag == exchange.caller_tag else CALLEE
+        if exchange.is_foreign(ctx.to_tag if side == CALLER else ctx.from_tag):
             return
-        exchange.revert()
+        exchange.revert(side)
         if exchange.is_silent:
             self._unsaid(core, carried, now)
         else:
@@ -481,54 +439,6 @@ class Relaying:
 
     def consulted(self, core: "Core", number: int, reply: Reply | str, now: Instant) -> None:
         """See `MediaPath`; our own relays are never asked anything."""
-
-    # what becomes of calls and relays
-
-    def end(self, core: "Core", call_id: bytes, reason: str, now: Instant) -> None:
-        """See `MediaPath`."""
-        carried = self._carried.pop(call_id, None)
-        if carried is not None:
-            self._release(carried, reason, now)
-        else:
-            self._orphans.discard(call_id)
-
-    def _release(self, carried: Carried, reason: str, now: Instant) -> None:
-        exchange = carried.exchange
-        if exchange.revision:
-            self._farm.end(carried.relay, exchange.name, reason, now)
-        else:
-            self._farm.forgo(carried.relay, exchange.name)
-
-    def hung_up(self, core: "Core", ctx: Context, now: Instant) -> None:
-        """See `MediaPath`."""
-        carried = self._carried.get(ctx.call_id)
-        if carried is None:
-            self._orphans.discard(ctx.call_id)
-            return
-        exchange = carried.exchange
-        if {ctx.from_tag, ctx.to_tag} == {exchange.caller_tag, exchange.callee_tag}:
-            self.end(core, ctx.call_id, "hung up", now)
-
-    def adopt(self, relay: Relay, session: Session) -> bool:
-        """Take on a session that a relay held while we were away; False if it is none of ours."""
-        try:
-            exchange = restored(session, relay.slot)
-        except PeerError:
-            return False
-        known = self._carried.get(exchange.call_id)
-        if known is not None:
-            return known.exchange.name == exchange.name
-        self._carried[exchange.call_id] = Carried(relay, exchange)
-        return True
-
-    def lost(self, call_id: bytes, name: str) -> bool:
-        """A relay has ended a session by itself; False if it was not known."""
-        carried = self._carried.get(call_id)
-        if carried is None or carried.exchange.name != name:
-            return False
-        del self._carried[call_id]
-        self._remember(carried)
-        return True
 
     # the work itself
 
@@ -573,14 +483,3 @@ class Relaying:
         self._farm.give_back(carried.relay, exchange.spare())
         self._tell(carried, now)
         return sdp.replace(found.content_type, found.body, changed)
-
-    def _tell(self, carried: Carried, now: Instant) -> None:
-        exchange = carried.exchange
-        if self._carried.get(exchange.call_id) is not carried or exchange.is_empty:
-            return  # the call is over, or there is nothing to tell
-        if not exchange.carries:
-            self._farm.expect(carried.relay, exchange.name, exchange)
-            return
-        session = exchange.session()
-        if session is not None:
-            self._farm.put(carried.relay, session, now)

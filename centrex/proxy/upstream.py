@@ -146,6 +146,8 @@ def on_success(
     if first:
         ctx.settle()
         if len(ctx.branches) > 1:
+            if core.relaying is not None:
+                core.relaying.won(core, branch, now)
             cancel_others(core, ctx, branch, _ELSEWHERE, now)
             ctx.branches = [one for one in ctx.branches if not one.over]
 

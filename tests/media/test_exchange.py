@@ -217,6 +217,38 @@ def test_after_the_answer_others_change_nothing(exchange: Exchange) -> None:
     assert _stream(exchange).ends[0] != before.ends[0]
 
 
+SIX = Where("2001:db8::8", "2001:db8:5::1", natted=False)
+
+
+def _shown(out: bytes) -> list[tuple[str, int]]:
+    return [(media.host, media.port) for media in parse(out).media]
+
+
+def test_two_versions_have_ports_of_their_own_until_one_answers(exchange: Exchange) -> None:
+    sdp = parse(offer("192.0.2.7", 4000).encode())
+    four, six = (exchange.describe(CALLER, sdp, A, there) for there in (B, SIX))
+    assert _shown(four) != _shown(six)
+    assert len(exchange.slots) == 4
+    assert len(exchange.answer(b"x", 6)) == 2, "of no use any more"
+    assert len(exchange.slots) == 2
+    for there in (B, SIX):
+        assert _shown(exchange.describe(CALLER, sdp, A, there, tag=b"x")) == _shown(six)
+    session = exchange.session()
+    assert session is not None
+    assert len(session.streams) == 1
+
+
+def test_or_they_share_what_there_is(exchange: Exchange) -> None:
+    sdp = parse(offer("192.0.2.7", 4000).encode())
+    four = exchange.describe(CALLER, sdp, A, B)
+    assert exchange.share(6) == 4
+    assert exchange.describe(CALLER, sdp, A, SIX) == four
+    assert exchange.answer(b"x", 6) == []
+    assert exchange.share(6) == 4, "too late, and of no harm"
+    assert exchange.describe(CALLER, sdp, A, SIX, tag=b"x") == four
+    assert len(exchange.slots) == 2
+
+
 def test_who_was_given_up_may_still_answer(exchange: Exchange) -> None:
     _called(exchange, FIRST)
     exchange.forget()
@@ -235,9 +267,9 @@ def test_only_so_many_who_are_called_are_remembered(exchange: Exchange) -> None:
 
 def test_a_refused_update_before_the_answer_is_forgotten(exchange: Exchange) -> None:
     _called(exchange, FIRST, SECOND)
-    exchange.save()
+    exchange.save(CALLER)
     _called(exchange, (b"x", "192.0.2.8", 5555))
-    exchange.revert()
+    exchange.revert(CALLER)
     assert _callee(exchange)[0] == Address("192.0.2.18", 6000)
     exchange.answer(b"x", 4)
     assert _callee(exchange)[0] == Address("192.0.2.8", 5000)
@@ -313,14 +345,14 @@ def test_an_offer_counts_once_it_is_answered(exchange: Exchange) -> None:
     before = exchange.session()
     assert before is not None
     film = "m=video 4446 RTP/AVP 96"
-    exchange.save()
+    exchange.save(CALLER)
     exchange.describe(CALLER, parse(offer("192.0.2.7", 4444, film).encode()), A, B)
     during = exchange.session()
     assert during is not None
     assert during.streams[0] == before.streams[0]
     assert during.streams[1] is not None
     assert during.streams[1].ends[1] == End()
-    exchange.settle()
+    exchange.settle(CALLER)
     after = exchange.session()
     assert after is not None
     assert after.streams[0] is not None
@@ -334,14 +366,14 @@ def test_an_answer_before_the_2xx_counts_until_that_is_none(exchange: Exchange) 
     exchange.answer(b"b", 4)
     before = exchange.session()
     assert before is not None
-    exchange.save()
+    exchange.save(CALLER)
     exchange.describe(CALLER, parse(offer("192.0.2.7", 4444).encode()), A, B)
     assert exchange.session() is None
     exchange.describe(CALLEE, parse(offer("192.0.2.8", 5000).encode()), B, A, answers=True)
     during = exchange.session()
     assert during is not None
     assert during.streams != before.streams
-    exchange.revert()
+    exchange.revert(CALLER)
     after = exchange.session()
     assert after is not None
     assert after.streams == before.streams

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from centrex.media.terms import Address, Session
+from centrex.media.terms import Address
 from centrex.proxy.relaying import Relaying
 from centrex.trace import Rule
 from tests.support.calling import Phone, Talk, find, names, rules, v6
@@ -499,17 +499,6 @@ def test_a_session_that_a_relay_held_is_taken_up_again(proxy: Proxy) -> None:
     assert again.only.revision == session.revision + 1
     bob.says(bob.gets(talk.from_caller("BYE"), "BYE"), 200)
     assert not again.sessions
-
-
-@pytest.mark.parametrize(
-    "memo", ["", "[]", "null", '["a", "b", [1]]', '["a", 1, []]', "{", '["a", "b", [null]]']
-)
-def test_a_session_of_somebody_else_is_not(proxy: Proxy, memo: str) -> None:
-    farm = relayed(proxy)
-    relaying = proxy.core.relaying
-    assert isinstance(relaying, Relaying)
-    assert not relaying.adopt(farm.relays[0], Session("x", "c", 1, True, (), memo))
-    assert not len(relaying)
 
 
 def _talk(alice: Phone, bob: Phone) -> Talk:

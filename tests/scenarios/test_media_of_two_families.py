@@ -11,6 +11,7 @@ from centrex.trace import Rule
 from tests.support.calling import Phone, Sent, Talk, names, rules, v6
 from tests.support.proxy import Proxy
 from tests.support.relays import FakeFarm, FakeRelay, line, offer, relayed
+from tests.support.rtpengine_asked import FakeRtpengine
 
 SDP = "Content-Type: application/sdp\n"
 ALICE, DESK, TABLET = "192.0.2.7", "192.0.2.8", "2001:db8::8"
@@ -235,3 +236,23 @@ def test_but_not_for_long(proxy: Proxy, alice: Phone) -> None:
     assert line(tablet.gets(proxy.taken(), "INVITE")).host == FOUR
     told = [one[2:] for one in proxy.journal.story(b"call-1") if one[1] is Rule.MEDIA_FAMILY]
     assert told == [("relay", "IPv6 port left", tablet.contact.encode(), 4)]
+
+
+# with rtpengine
+
+
+@pytest.mark.parametrize("parallel", [True, False])
+def test_rtpengine_is_asked_for_an_address_of_each_family(
+    proxy: Proxy, alice: Phone, parallel: bool
+) -> None:
+    engine = FakeRtpengine(proxy)
+    first = _desk(proxy, ";q=0.9")
+    second = _tablet(proxy, ";q=0.9" if parallel else ";q=0.8")
+    assert names(call(alice)) == ["100"]
+    sent = engine.answers()
+    if not parallel:
+        first.says(first.gets(sent, "INVITE"), 486)
+        sent = engine.answers()
+    assert second.gets(sent, "INVITE")
+    offers = [ask.fields for ask in engine.told if ask.fields["command"] == "offer"]
+    assert [fields["address-family"] for fields in offers] == ["IP4", "IP6"]

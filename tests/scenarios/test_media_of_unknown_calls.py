@@ -138,3 +138,62 @@ def test_what_it_relays_of_unknown_calls_has_a_bound(
     engine.media.end(proxy.core, b"call-2", "hung up", proxy.now)
     assert len(engine.media) == 0
     assert not engine.media._unknown
+
+
+# forks of which one branch is relayed, and another one answers
+
+
+def _home(proxy: Proxy) -> Phone:
+    return Phone(proxy, "bob", "192.0.2.9", behind="10.0.0.5:5060")
+
+
+@pytest.mark.parametrize("to_tag", ["", "bob"])
+@pytest.mark.parametrize("early", [False, True])
+def test_what_was_taken_for_one_is_free_when_another_answers_unrelayed(
+    proxy: Proxy, alice: Phone, to_tag: str, early: bool
+) -> None:
+    """A call, or a re-INVITE that leads to a user rather than to a phone."""
+    farm = relayed(proxy, mode="auto")
+    media = proxy.core.relaying
+    assert isinstance(media, relaying.Relaying)
+    desk, home = Phone(proxy, "bob", BOB), _home(proxy)
+    sent = alice.calls("bob", body=offer(ALICE, 4000), extra=SDP, to_tag=to_tag)
+    invites = desk.gets(sent, "INVITE"), home.gets(sent, "INVITE")
+    assert [line(data).host for data in invites] == [ALICE, RELAY]
+    if early:
+        home.says(invites[1], 183, body=offer("10.0.0.5", 5000), tag="h")
+        assert len(farm.told) == 1
+    else:
+        home.says(invites[1], 180, tag="h")
+    ok = alice.gets(desk.says(invites[0], 200, body=offer(BOB, 5000)), "200")
+    assert line(ok).host == BOB
+    assert len(media) == 0
+    assert not farm.expected
+    assert not farm.sessions
+
+
+@pytest.mark.parametrize("first", ["home", "desk"])
+def test_and_the_same_when_a_hunt_goes_on(proxy: Proxy, alice: Phone, first: str) -> None:
+    farm = relayed(proxy, mode="auto")
+    media = proxy.core.relaying
+    assert isinstance(media, relaying.Relaying)
+    wants = {"home": ";q=0.5", "desk": ";q=0.5"} | {first: ";q=0.9"}
+    home = Phone(proxy, "bob", "192.0.2.9", behind="10.0.0.5:5060", params=wants["home"])
+    desk = Phone(proxy, "bob", BOB, params=wants["desk"])
+    one, other = (home, desk) if first == "home" else (desk, home)
+    sent = alice.calls("bob", body=offer(ALICE, 4000), extra=SDP)
+    sent = one.says(one.gets(sent, "INVITE"), 486)
+    other.says(other.gets(sent, "INVITE"), 200, body=offer(other.flow.host, 5000))
+    assert len(media) == len(farm.sessions) == 1, "the second one is relayed, as the first one was"
+
+
+def test_rtpengine_is_told_so(proxy: Proxy, alice: Phone) -> None:
+    engine = FakeRtpengine(proxy, mode="auto")
+    desk, home = Phone(proxy, "bob", BOB), _home(proxy)
+    sent = alice.calls("bob", body=offer(ALICE, 4000), extra=SDP)
+    invite = desk.gets(sent, "INVITE")
+    assert line(home.gets(engine.answers(), "INVITE")).host == HOST
+    alice.gets(desk.says(invite, 200, body=offer(BOB, 5000)), "200")
+    engine.answers()
+    assert engine.commands()[-1] == "delete"
+    assert len(engine.media) == 0
