@@ -11,23 +11,43 @@ this.
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from itertools import zip_longest
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 from centrex.base import PeerError
 from centrex.media.terms import End, Session, Slot, Stream
+from centrex.media.ways import (
+    CALLEE,
+    CALLER,
+    NONE,
+    NOTHING,
+    Before,
+    Both,
+    Early,
+    Family,
+    Line,
+    Side,
+    Way,
+    other_side,
+)
 from centrex.media.whereabouts import end_of, is_numeric
 from centrex.sdp import DECLINED, Description, Media, Place, rewrite
 
-Side: TypeAlias = Literal[0, 1]
-"""`CALLER` or `CALLEE`, also the index of a side's slot and end in a `Stream`."""
-Family: TypeAlias = Literal[4, 6]
+__all__ = [
+    "CALLEE",
+    "CALLER",
+    "NOWHERE",
+    "Exchange",
+    "Family",
+    "NoSlot",
+    "Side",
+    "Where",
+    "family_of",
+    "family_of_media",
+    "restored",
+]
 
-_NONE: Final[frozenset[int]] = frozenset()
 _MOST_EARLY: Final = 16
 """Dialogs before the answer whose descriptions are kept, for whichever of them answers."""
-CALLER: Final[Side] = 0
-CALLEE: Final[Side] = 1
 
 
 class Where(NamedTuple):
@@ -48,67 +68,6 @@ class NoSlot(Exception):
     """The relay has no port left of the kind that is needed."""
 
 
-class _Line:
-    """One media line: its slots, and what each side said of it last."""
-
-    __slots__ = ("ends", "muxes", "slots")
-
-    def __init__(self, slots: tuple[Slot, Slot]) -> None:
-        self.slots = slots
-        self.ends: list[End] = [End(), End()]
-        self.muxes = [False, False]
-
-    def hear(self, said: "_Said | None") -> None:
-        """Put what somebody else who was called has said in place of what the callee said."""
-        self.ends[CALLEE], self.muxes[CALLEE] = said or (End(), False)
-
-
-_Said: TypeAlias = tuple[End, bool]
-"""What the callee said of a line: its end, and whether it has RTCP on one port."""
-
-
-class _Way:
-    """The lines that serve those who are called by one IP version.
-
-    Attributes:
-        family: That version.
-        lines: The line that serves each media line; None where none does.
-        aside: The numbers of lines of its last offer that no relay can carry.
-        declined: The numbers of those that the relay had no ports for.
-        heard: The tag of whoever was called and described itself last.
-        told: Whether the relay knows of it.
-        unfit: The numbers of lines of its last answer that no relay can carry.
-    """
-
-    __slots__ = ("aside", "declined", "family", "heard", "lines", "told", "unfit")
-
-    def __init__(self, family: Family) -> None:
-        self.family = family
-        self.lines: list[_Line | None] = []
-        self.aside = self.declined = self.unfit = _NONE
-        self.heard = b""
-        self.told = False
-
-    @property
-    def slots(self) -> list[Slot]:
-        """The slots of its lines."""
-        return [slot for line in self.lines if line is not None for slot in line.slots]
-
-    def hear(self, said: "list[_Said | None]") -> None:
-        """Put what somebody else who was called has said in place of what the callee said."""
-        for number, line in enumerate(self.lines):
-            if line is not None:
-                line.hear(said[number] if number < len(said) else None)
-
-
-_Early: TypeAlias = dict[bytes, tuple[_Way, list[_Said | None]]]
-"""The way of each that was called, and what it has said of each line, by its tag."""
-_Both: TypeAlias = tuple[list[End], list[bool]]
-"""What both sides said of a line: their ends, and whether they have RTCP on one port."""
-_Stood: TypeAlias = tuple[list[_Both | None], bytes]
-"""What both sides said of each line of a way, and who was heard last."""
-
-
 def family_of(host: str) -> Family:
     """Return the IP version of a numeric address."""
     return 6 if ":" in host else 4
@@ -127,10 +86,10 @@ class Exchange:
     __slots__ = (
         "_changed",
         "_early",
-        "_is_open",
         "_last",
         "_last_memo",
         "_latest",
+        "_open",
         "_saved",
         "_slot",
         "_spare",
@@ -156,13 +115,14 @@ class Exchange:
         self.revision = 0
         self._slot = slot
         self._spare: list[Slot] = []
-        self._ways: dict[Family, _Way] = {}
-        self._latest = _Way(4)
-        self._early: _Early = {}
-        self._saved: tuple[dict[_Way, _Stood], _Early] | None = None
+        self._ways: dict[Family, Way] = {}
+        self._latest = Way(4)
+        self._early: Early = {}
+        self._saved: dict[Side, Before] = {}
         self._last: Session | None = None
         self._last_memo: list[object] = []
-        self._changed = self._is_open = False
+        self._changed = False
+        self._open: set[Side] = set()
 
     def take_from(self, slot: Callable[[Family, str], Slot | None]) -> None:
         """Take slots of another relay from now on; only while none was taken."""
@@ -197,21 +157,21 @@ class Exchange:
     def share(self, family: Family) -> Family:
         """Have those who are called by an IP version served by the other one's lines; return that."""
         other: Family = 4 if family == 6 else 6
-        self._ways[family] = self._ways.get(other) or _Way(other)
+        self._ways[family] = self._ways.get(other) or Way(other)
         self._ways.setdefault(other, self._ways[family])
         return other
 
-    def _way_of(self, callee: Where) -> _Way:
+    def _way_of(self, callee: Where) -> Way:
         """Return the way to a callee: after the answer there is one."""
         ways = self._ways
         if self.answered and ways:
             return next(iter(ways.values()))
         family = family_of(callee.local)
         if family not in ways:
-            ways[family] = _Way(family)
+            ways[family] = Way(family)
         return ways[family]
 
-    def _all_ways(self) -> Iterable[_Way]:
+    def _all_ways(self) -> Iterable[Way]:
         """Return the ways there are, each once."""
         return dict.fromkeys(self._ways.values())
 
@@ -265,7 +225,8 @@ class Exchange:
         if self.answered and self.is_foreign(tag):
             return rewrite(sdp, [_stand_in(way, *one, side) for one in enumerate(sdp.media)])
         self._changed, self._latest = True, way
-        self._is_open = self._is_open and not answers
+        if answers:
+            self._open.discard(other_side(side))
         odd = frozenset(n for n, media in enumerate(sdp.media) if media.port and media.why_not)
         aside = way.aside if answers else odd
         fresh, lacking = self._serve_all(way, aside, sdp, side, here, there, answers=answers)
@@ -306,7 +267,7 @@ class Exchange:
 
     def _serve_all(
         self,
-        way: _Way,
+        way: Way,
         aside: frozenset[int],
         sdp: Description,
         side: Side,
@@ -314,12 +275,12 @@ class Exchange:
         there: Where,
         *,
         answers: bool,
-    ) -> tuple[list[_Line | None], frozenset[int]]:
+    ) -> tuple[list[Line | None], frozenset[int]]:
         """Return the line that serves each media line, and the numbers of those that none can."""
         known = way.lines
-        fresh: list[_Line | None] = []
-        lacking = _NONE
-        declined = way.declined if answers else _NONE
+        fresh: list[Line | None] = []
+        lacking = NONE
+        declined = way.declined if answers else NONE
         for number, media in enumerate(sdp.media):
             if number in declined:
                 fresh.append(None)
@@ -332,7 +293,7 @@ class Exchange:
             fresh.append(line)
         return fresh, lacking
 
-    def _lack(self, way: _Way, fresh: list[_Line | None], *, whole: bool) -> None:
+    def _lack(self, way: Way, fresh: list[Line | None], *, whole: bool) -> None:
         """The relay lacks ports for some lines: others go on without them.
 
         Raises:
@@ -346,9 +307,7 @@ class Exchange:
         ]
         raise NoSlot
 
-    def _serve(
-        self, way: _Way, media: Media, side: Side, here: Where, there: Where
-    ) -> _Line | None:
+    def _serve(self, way: Way, media: Media, side: Side, here: Where, there: Where) -> Line | None:
         """Return a line that serves a media line; None where the relay lacks ports for it."""
         mine = self._slot(family_of_media(media.host, here), here.local)
         far = way.family if side == CALLER else family_of(there.local)
@@ -356,10 +315,10 @@ class Exchange:
         if mine is None or other is None:
             self._spare += [slot for slot in (mine, other) if slot is not None]
             return None
-        return _Line((mine, other) if side == CALLER else (other, mine))
+        return Line((mine, other) if side == CALLER else (other, mine))
 
     def _note(
-        self, line: _Line, media: Media, side: Side, here: Where, *, alone: bool
+        self, line: Line, media: Media, side: Side, here: Where, *, alone: bool
     ) -> Place | None:
         """Note what one line says; return what stands in its place."""
         line.muxes[side] = media.rtcp_mux
@@ -371,7 +330,7 @@ class Exchange:
         line.ends[side] = end_of(media, here.source, natted=here.natted)
         return _place(line, media, side)
 
-    def _keep(self, way: _Way, tag: bytes) -> None:
+    def _keep(self, way: Way, tag: bytes) -> None:
         """Keep what somebody who was called says, in case it is the one who answers."""
         early = self._early
         if tag not in early and len(early) >= _MOST_EARLY:
@@ -392,32 +351,54 @@ class Exchange:
             way.heard = b""
             way.hear([])
 
-    def save(self) -> None:
-        """Remember how things stand, in case the offer that comes now is refused (RFC 3264 §8)."""
-        self._is_open = True
-        if self._saved is None:
-            self._saved = {way: _standing(way) for way in self._all_ways()}, self._early.copy()
+    def save(self, side: Side) -> None:
+        """Remember how things stand, in case the offer that comes now is refused (RFC 3264 §8).
 
-    def settle(self) -> None:
+        The other side may have one of its own pending (RFC 3261 §14.2): each comes to its own end.
+
+        Args:
+            side: Whose request it belongs to.
+        """
+        self._open.add(side)
+        if side not in self._saved:
+            self._saved[side] = self._before()
+
+    def settle(self, side: Side) -> None:
         """The offer was accepted: what it said is how things stand."""
-        if self._saved is not None:
-            self._saved, self._is_open, self._changed = None, False, True
-
-    def revert(self) -> None:
-        """The offer was refused: things stand as before."""
-        saved, self._saved, self._is_open = self._saved, None, False
-        if saved is None:
+        if side not in self._saved:
             return
+        is_later = self._is_later(side)
+        del self._saved[side]
+        self._open.discard(side)
         self._changed = True
-        before, self._early = saved
-        for way in self._all_ways():
-            said, way.heard = before.get(way, ([], b""))
-            for number, line in enumerate(way.lines):
-                if line is not None:
-                    one = said[number] if number < len(said) else None
-                    line.ends, line.muxes = one or ([End(), End()], [False, False])
+        if is_later:  # whatever becomes of the one it came within (RFC 6141 §3.2)
+            self._saved = {other_side(side): self._before()}
 
-    def _all_lines(self) -> Iterable[_Line | None]:
+    def revert(self, side: Side) -> None:
+        """The offer was refused: things stand as before, but for what the other side offers."""
+        if side not in self._saved:
+            return
+        is_later = self._is_later(side)
+        before = self._saved.pop(side)
+        self._open.discard(side)
+        self._changed = True
+        only: Side | None = None
+        if self._saved and not is_later:
+            only = side
+            self._saved = {other_side(side): before}
+        else:
+            self._early = before[1]
+        for way in self._all_ways():
+            way.stand(before[0].get(way, NOTHING), only)
+
+    def _is_later(self, side: Side) -> bool:
+        """Whether an offer is pending that came before the one of that side."""
+        return next(iter(self._saved)) != side
+
+    def _before(self) -> Before:
+        return {way: way.stands for way in self._all_ways()}, self._early.copy()
+
+    def _all_lines(self) -> Iterable[Line | None]:
         """Return the lines of all ways."""
         return [line for way in self._all_ways() for line in way.lines]
 
@@ -453,19 +434,22 @@ class Exchange:
         spare, self._spare = self._spare, []
         return spare
 
-    def _standing_lines(self) -> list[tuple[tuple[Slot, Slot], _Both] | None]:
+    def _standing_lines(self) -> list[tuple[tuple[Slot, Slot], Both] | None]:
         """Return the slots of each line, and what holds of it.
 
         While an offer is open, its sender sends from where it was (RFC 3264 §8.3.1); lines that it adds
         are there already, so that their ports are held.
         """
-        before = self._saved[0] if self._saved is not None and self._is_open else {}
-        standing: list[tuple[tuple[Slot, Slot], _Both] | None] = []
+        standing: list[tuple[tuple[Slot, Slot], Both] | None] = []
+        before = [(side, self._saved[side][0]) for side in self._open]
         for way in self._all_ways():
-            stood = before[way][0] if way in before else []
-            for line, both in zip_longest(way.lines, stood[: len(way.lines)]):
-                now = None if line is None else (line.slots, both or (line.ends, line.muxes))
-                standing.append(now)
+            lines = [None if line is None else (line.slots, line.said) for line in way.lines]
+            for side, stood in before:
+                for line, said in zip(lines, stood.get(way, NOTHING).lines, strict=False):
+                    if line is not None and said is not None:
+                        (ends, muxes), (was, had) = line[1], said
+                        ends[side], muxes[side] = was[side], had[side]
+            standing += lines
         return standing
 
     def session(self) -> Session | None:
@@ -475,7 +459,7 @@ class Exchange:
         self._changed = False
         standing = self._standing_lines()
         streams = tuple(None if one is None else _stream(*one) for one in standing)
-        memo = self._memo([None if one is None else one[1][1].copy() for one in standing])
+        memo = self._memo([None if one is None else one[1][1] for one in standing])
         last = self._last
         if (
             last is not None
@@ -515,18 +499,18 @@ def restored(session: Session, slot: Callable[[Family, str], Slot | None]) -> Ex
         exchange = Exchange(session.id, call_id, tags[0], slot)
         exchange.callee_tag = callee.encode("latin-1")
         told = [stream.slots for stream in session.streams if stream is not None]
-        way = _Way(family_of(told[0][CALLEE].host) if told else 4)
+        way = Way(family_of(told[0][CALLEE].host) if told else 4)
         for stream, pair in zip(session.streams, muxes, strict=True):
             way.lines.append(None if stream is None else _line(stream, pair))
         way.told, exchange._ways[way.family] = True, way
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise PeerError("the session is not one of ours", rule="media relay link") from error
     exchange.answered, exchange.revision = session.answered, session.revision
     exchange._last, exchange._last_memo = session, exchange._memo(muxes)
     return exchange
 
 
-def _stream(slots: tuple[Slot, Slot], said: _Both) -> Stream:
+def _stream(slots: tuple[Slot, Slot], said: Both) -> Stream:
     """Return a line in the relay's words."""
     ends, muxes = said
     if all(muxes):  # RFC 5761 §5.1.1: only where both sides say so
@@ -534,21 +518,15 @@ def _stream(slots: tuple[Slot, Slot], said: _Both) -> Stream:
     return Stream(slots, (ends[0], ends[1]))
 
 
-def _line(stream: Stream, muxes: object) -> _Line:
-    line = _Line(stream.slots)
+def _line(stream: Stream, muxes: object) -> Line:
+    line = Line(stream.slots)
     if not isinstance(muxes, list) or [type(one) for one in muxes] != [bool, bool]:
         raise TypeError(muxes)
     line.ends, line.muxes = list(stream.ends), muxes
     return line
 
 
-def _standing(way: _Way) -> _Stood:
-    """Return how things stand on a way."""
-    lines = [None if line is None else (line.ends.copy(), line.muxes.copy()) for line in way.lines]
-    return lines, way.heard
-
-
-def _stand_in(way: _Way, number: int, media: Media, side: Side) -> Place | None:
+def _stand_in(way: Way, number: int, media: Media, side: Side) -> Place | None:
     """Return what stands in a line's place of which nothing is noted."""
     if media.why_not:
         return None
@@ -556,7 +534,7 @@ def _stand_in(way: _Way, number: int, media: Media, side: Side) -> Place | None:
     return DECLINED if line is None else _place(line, media, side)
 
 
-def _place(line: _Line, media: Media, side: Side) -> Place:
+def _place(line: Line, media: Media, side: Side) -> Place:
     """Return what a line of one side says to the other: the slot that faces it."""
     facing = line.slots[1 - side]
     together = media.rtcp_mux and media.rtcp_port == media.port

@@ -155,7 +155,8 @@ class Delegated:
         offered_by: The tag of whoever's offer has no answer yet; empty where none is open.
         known: Descriptions that were translated last, by what they were translated from.
         offers: The branches by which the call was offered, under their names for rtpengine.
-        offer: The question of the last offer within the dialog, which a refusal takes back.
+        pending: The questions of offers that are neither accepted nor refused, by the tags of whose
+            requests they belong to.
         stable: The questions of the last offer that was accepted, and of its answer.
     """
 
@@ -167,9 +168,9 @@ class Delegated:
         "caller_tag",
         "known",
         "natted",
-        "offer",
         "offered_by",
         "offers",
+        "pending",
         "stable",
         "told",
     )
@@ -183,8 +184,8 @@ class Delegated:
         self.offered_by = b""
         self.known: dict[object, bytes] = {}
         self.offers: list[bytes] = []
-        self.offer: object = None
-        self.stable: list[object] = []
+        self.pending: dict[bytes, Mapping[str, Encodable]] = {}
+        self.stable: list[Mapping[str, Encodable]] = []
 
     def is_foreign(self, tag: bytes) -> bool:
         """Whether a dialog is of somebody who was called too, but did not get the call.

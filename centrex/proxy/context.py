@@ -79,6 +79,7 @@ class Context:
         planned: Whether a plan decided where it goes.
         group_at: Where the branches of the present group begin.
         redirects: How many redirections were followed.
+        unrelayed: Whether it was told of that nobody can relay its media.
         winner: The branch whose 2xx the caller gets, or got; None before, and where it was refused.
     """
 
@@ -119,6 +120,7 @@ class Context:
         "to_tag",
         "to_uri",
         "trusted",
+        "unrelayed",
         "uri",
         "user",
         "usual",
@@ -150,7 +152,7 @@ class Context:
         self.base = _NO_LINES
         self.insert_at = 1
         self.dropped = self.waiting = self.group_at = self.redirects = 0
-        self.hunting = self.planned = False
+        self.hunting = self.planned = self.unrelayed = False
         self.patience: Patience | None = None
         self.routes: Routes | None = None
         self.breadth = DEFAULT_BREADTH

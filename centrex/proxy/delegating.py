@@ -6,7 +6,6 @@ which instance serves a call, and who asks again, is `centrex.farm.rtpengines`.
 """
 
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -431,7 +430,7 @@ class Delegating:
         branch, data, found = waiting.branch, waiting.data, waiting.found
         carried = branch.carried
         assert isinstance(carried, Delegated)
-        new = self._taken(carried, waiting.fields, reply)
+        new = self._taken(carried, waiting, reply)
         if branch.over:
             return
         if isinstance(new, bytes):
@@ -455,7 +454,7 @@ class Delegating:
         branch, data, found = waiting.branch, waiting.data, waiting.found
         carried = branch.carried
         if isinstance(carried, Delegated) and found is not None and waiting.fields is not None:
-            new = self._taken(carried, waiting.fields, reply)
+            new = self._taken(carried, waiting, reply)
             if isinstance(new, bytes):
                 data = with_body(data, sdp.replace(found.content_type, found.body, new))
             else:
@@ -472,8 +471,12 @@ class Delegating:
         upstream.pass_on(core, branch, waiting.status, waiting.to_tag, data, now)
         self._next(core, branch, now)
 
-    def _taken(self, carried: Delegated, fields: Fields, reply: Reply | str) -> "bytes | _Failure":
+    def _taken(
+        self, carried: Delegated, waiting: Request | Response, reply: Reply | str
+    ) -> "bytes | _Failure":
         """Return the description that rtpengine gave, noted; or why it gave none."""
+        fields, asker = waiting.fields, waiting.branch.context.from_tag
+        assert fields is not None
         if isinstance(reply, str):
             return _Failure(reply)
         why = failure(reply.fields)
@@ -482,18 +485,18 @@ class Delegating:
         new = reply.fields.get(b"sdp")
         if not isinstance(new, bytes) or not new.startswith(b"v="):
             return _Failure(f"rtpengine at {reply.name} gave no description")
-        if carried.by != reply.name:
+        if carried.by != reply.name or (fields["command"] == "offer" and "to-tag" in fields):
             carried.by = reply.name
-            carried.known.clear()
+            carried.known.clear()  # to a new offer an answer in the old words is another answer
         while len(carried.known) >= _MOST_KNOWN:
             del carried.known[next(iter(carried.known))]
         carried.known[key(fields)] = new
         if fields["command"] == "answer" and fields["from-tag"] == carried.caller_tag:
             self._keep(carried, fields, new)
         if fields["command"] == "offer":
-            carried.offer = fields
-        elif carried.offer is not None:
-            carried.stable, carried.offer = [carried.offer, fields], None
+            carried.pending[asker] = fields
+        elif asker in carried.pending:
+            carried.stable = [carried.pending.pop(asker), fields]
         return new
 
     def _keep(self, carried: Delegated, fields: Fields, new: bytes) -> None:
@@ -545,12 +548,16 @@ class Delegating:
     def refused(self, core: "Core", ctx: Context, now: Instant) -> None:
         """See `MediaPath`."""
         carried = self._carried.get(ctx.call_id)
-        if carried is None or ctx.method not in (b"INVITE", b"UPDATE") or carried.offer is None:
+        if carried is None or ctx.method not in OFFERS:
             return
-        carried.offer, carried.offered_by = None, b""
+        undone = carried.pending.pop(ctx.from_tag, None)
+        if undone is None:
+            return
+        if carried.offered_by == undone["from-tag"]:
+            carried.offered_by = b""
         carried.known.clear()
-        stable = deque(one for one in carried.stable if isinstance(one, Mapping))
-        self._restore(core, Restore(carried, stable))
+        # what the other side offers meanwhile (RFC 3261 §14.2) is told again, too
+        self._restore(core, Restore(carried, deque([*carried.stable, *carried.pending.values()])))
 
     def _restore(self, core: "Core", what: Restore) -> None:
         """Tell the next of what was agreed on before."""

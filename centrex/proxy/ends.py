@@ -106,13 +106,16 @@ def unrelayed(core: "Core", branch: Branch, why: str, now: Instant, *, refuse: b
     """
     ctx = branch.context
     refuse = refuse and (not ctx.to_tag or ctx.method in OFFERS)
-    core.statistics.media_amiss(Rule.MEDIA_UNRELAYED.value)
-    fields: dict[str, Field] = {
-        "from": ctx.from_uri, "to": ctx.to_uri, "why": why, "refused": refuse
-    }  # fmt: skip
-    core.notify(Kind.MEDIA, Severity.WARNING, "media.unrelayed", fields, ctx.call_id)
+    if not ctx.unrelayed:  # once for all who are called
+        ctx.unrelayed = True
+        core.statistics.media_amiss(Rule.MEDIA_UNRELAYED.value)
+        fields: dict[str, Field] = {
+            "from": ctx.from_uri, "to": ctx.to_uri, "why": why, "refused": refuse
+        }  # fmt: skip
+        core.notify(Kind.MEDIA, Severity.WARNING, "media.unrelayed", fields, ctx.call_id)
+        if not refuse:
+            core.decide(ctx, (now, Rule.MEDIA_UNRELAYED, why))
     if not refuse:
-        core.decide(ctx, (now, Rule.MEDIA_UNRELAYED, why))
         return
     ctx.groups = []
     branch.over = True

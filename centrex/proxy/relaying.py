@@ -262,7 +262,7 @@ class Relaying(RelayedCalls):
         tag = ctx.to_tag if side == CALLER else ctx.from_tag
         offers = ctx.method in OFFERS
         if offers and not carried.exchange.is_foreign(tag):
-            carried.exchange.save()
+            carried.exchange.save(side)
         whole = offers and self.refuse
         return self._describe(
             branch, found, side, here, there, now, tag=tag, answers=not offers, whole=whole
@@ -303,7 +303,7 @@ class Relaying(RelayedCalls):
             branch.carried = UNDECIDED
             return False
         carried = self._begin(core, branch, found, here, there, now)
-        carried.exchange.save()
+        carried.exchange.save(side)
         carried.natted = [end.natted for end in ends]
         branch.carried = carried
         core.decide(ctx, (now, Rule.MEDIA_RELAYED, carried.by, why))
@@ -329,7 +329,8 @@ class Relaying(RelayedCalls):
         exchange = carried.exchange
         tag = dialog_of(branch, to_tag) if ctx.to_tag else to_tag
         if status >= 200 and not exchange.is_foreign(tag):
-            exchange.settle()
+            if ctx.method in OFFERS:
+                exchange.settle(branch.side)
             if not exchange.answered and is_up(core, ctx):
                 self._answered(branch, carried, tag)
         found = described(core, ctx, data, now)
@@ -405,7 +406,9 @@ class Relaying(RelayedCalls):
                 why = why_nobody(branch, self._farm.lacks(families(found, here, there)))
                 return response_unrelayed(core, branch, status, data, found, why, now, self.refuse)
             if ctx.to_tag:
-                carried.exchange.save()  # this offer may come to nothing, and the call goes on
+                carried.exchange.save(
+                    branch.side
+                )  # this offer may come to nothing, and the call goes on
             carried.natted = [end.natted for end in ends]
             branch.carried = carried
             core.decide(ctx, (now, Rule.MEDIA_RELAYED, carried.by, why))
@@ -425,10 +428,10 @@ class Relaying(RelayedCalls):
         if carried is None or ctx.method not in OFFERS:
             return
         exchange = carried.exchange
-        tag = ctx.to_tag if ctx.from_tag == exchange.caller_tag else ctx.from_tag
-        if exchange.is_foreign(tag):
+        side = CALLER if ctx.from_tag == exchange.caller_tag else CALLEE
+        if exchange.is_foreign(ctx.to_tag if side == CALLER else ctx.from_tag):
             return
-        exchange.revert()
+        exchange.revert(side)
         if exchange.is_silent:
             self._unsaid(core, carried, now)
         else:

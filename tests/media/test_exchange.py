@@ -267,9 +267,9 @@ def test_only_so_many_who_are_called_are_remembered(exchange: Exchange) -> None:
 
 def test_a_refused_update_before_the_answer_is_forgotten(exchange: Exchange) -> None:
     _called(exchange, FIRST, SECOND)
-    exchange.save()
+    exchange.save(CALLER)
     _called(exchange, (b"x", "192.0.2.8", 5555))
-    exchange.revert()
+    exchange.revert(CALLER)
     assert _callee(exchange)[0] == Address("192.0.2.18", 6000)
     exchange.answer(b"x", 4)
     assert _callee(exchange)[0] == Address("192.0.2.8", 5000)
@@ -329,7 +329,9 @@ def test_or_nothing_changes_where_all_is_wanted() -> None:
     assert exchange.session() is None
 
 
-@pytest.mark.parametrize("memo", ["", "[]", "{}", "[1, 2, 3]", '["a", "b", 5]', '["a", "b", []]'])
+@pytest.mark.parametrize(
+    "memo", ["", "[]", "{}", "[1, 2, 3]", '["a", "b", 5]', '["a", "b", []]', "[" * 16_000]
+)
 def test_a_foreign_memo(memo: str) -> None:
     with pytest.raises(PeerError):
         restored(Session("s", "c", 1, True, (None,), memo), slot)
@@ -343,14 +345,14 @@ def test_an_offer_counts_once_it_is_answered(exchange: Exchange) -> None:
     before = exchange.session()
     assert before is not None
     film = "m=video 4446 RTP/AVP 96"
-    exchange.save()
+    exchange.save(CALLER)
     exchange.describe(CALLER, parse(offer("192.0.2.7", 4444, film).encode()), A, B)
     during = exchange.session()
     assert during is not None
     assert during.streams[0] == before.streams[0]
     assert during.streams[1] is not None
     assert during.streams[1].ends[1] == End()
-    exchange.settle()
+    exchange.settle(CALLER)
     after = exchange.session()
     assert after is not None
     assert after.streams[0] is not None
@@ -364,14 +366,14 @@ def test_an_answer_before_the_2xx_counts_until_that_is_none(exchange: Exchange) 
     exchange.answer(b"b", 4)
     before = exchange.session()
     assert before is not None
-    exchange.save()
+    exchange.save(CALLER)
     exchange.describe(CALLER, parse(offer("192.0.2.7", 4444).encode()), A, B)
     assert exchange.session() is None
     exchange.describe(CALLEE, parse(offer("192.0.2.8", 5000).encode()), B, A, answers=True)
     during = exchange.session()
     assert during is not None
     assert during.streams != before.streams
-    exchange.revert()
+    exchange.revert(CALLER)
     after = exchange.session()
     assert after is not None
     assert after.streams == before.streams

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from centrex.events import Kind
 from centrex.media.terms import Address
 from centrex.trace import Rule
 from tests.support.calling import Phone, Talk, find, names, rules
@@ -46,6 +47,20 @@ def _callee(farm: FakeFarm) -> Address | None:
     stream = farm.only.streams[0]
     assert stream is not None
     return stream.ends[1].rtp
+
+
+def test_a_call_without_a_relay_is_counted_and_told_of_once(
+    proxy: Proxy, alice: Phone, desk_and_mobile: tuple[Phone, Phone]
+) -> None:
+    """However many phones ring."""
+    proxy.core.wanted = frozenset({Kind.MEDIA})
+    relayed(proxy, FakeRelay(slots=0))
+    sent = call(alice)
+    assert names(sent).count("INVITE") == 2
+    assert proxy.statistics.drops["media-unrelayed"] == 1
+    told = [one for one in proxy.core.events if one.name == "media.unrelayed"]
+    assert len(told) == 1
+    assert rules(proxy).count(Rule.MEDIA_UNRELAYED) == 1
 
 
 @pytest.mark.parametrize("late", [183, 200])

@@ -53,7 +53,7 @@ class KernelPath(Protocol):
 
     @property
     def caveat(self) -> str:
-        """Why no packet from outside takes it on this host, as the host is set; empty if they do."""
+        """What it lacks as the host is set, up to all packets from outside; empty where nothing."""
 
     @property
     def unsure(self) -> bool:

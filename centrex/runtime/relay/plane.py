@@ -241,6 +241,7 @@ class Plane:
         """Return the streams of a session with their sockets, opened where they are not."""
         old = held.streams
         known = {stream.slots: stream for stream in old if stream is not None}
+        _check_slots(session, known)
         fresh: list[HeldStream | None] = []
         for told in session.streams:
             stream = known.get(told.slots) if told is not None else None
@@ -515,6 +516,18 @@ class Plane:
                 other = stream.pairs[1 - side].rtp
                 if told.ends[side].natted and now - other.heard > _KEEPALIVE_S:
                     self._send_primer(pair.rtp, held, pair.rtp.latch.targets)
+
+
+def _check_slots(session: Session, known: Iterable[tuple[Slot, Slot]]) -> None:
+    """See that each port serves one line of a session, and the same one as before.
+
+    Raises:
+        Unavailable: It does not.
+    """
+    told = [stream.slots for stream in session.streams if stream is not None]
+    ports = [(slot.host, slot.port) for slots in {*told, *known} for slot in slots]
+    if len(set(told)) < len(told) or len(set(ports)) < len(ports):
+        raise Unavailable("a port serves two of its lines")
 
 
 def _name(pair: Pair) -> tuple[str, int]:

@@ -363,6 +363,26 @@ def test_a_port_that_is_taken_meanwhile(world: World) -> None:
     assert other.figures()["ports_used"] == 0
 
 
+def test_a_port_serves_one_line_of_a_session(world: World) -> None:
+    """Whatever a proxy says that does not know what it is doing."""
+    call = world.call()
+    call.talk()
+    one, other = call.slots
+    more = call.plane.lease(one.host, 1)[0]
+    for lines in (
+        [(one, other), (one, other)], [(one, one)], [(other, one)], [(one, more)], [(more, more)],
+        [(one, other), (other, more)],
+    ):  # fmt: skip
+        told = tuple(Stream(slots, call.ends) for slots in lines)
+        with pytest.raises(Unavailable, match="two of its lines"):
+            call.plane.put(Session("s1", "call", 2, True, told))
+    call.talk()
+    call.plane.end("s1")
+    world.passes(600.0)
+    world.passes(600.0)
+    assert call.plane.fault is None
+
+
 def test_a_session_that_cannot_be_served_leaves_no_port_open(world: World) -> None:
     """The first ports of it are to be had, a later one is somebody else's; what it had stays."""
     call = world.call()
@@ -375,6 +395,7 @@ def test_a_session_that_cannot_be_served_leaves_no_port_open(world: World) -> No
         other.put(Session("s2", "call", 1, True, (bad,)))
     assert other.figures()["ports_leased"] == 2, "the other one is lent still"
     other.put(Session("s3", "call", 1, True, (good,)))
+    bad = Stream((other.lease(leased[0].host, 1)[0], call.slots[0]), ends)
     with pytest.raises(Unavailable, match="in use"):
         other.put(Session("s3", "call", 2, True, (good, bad)))
     assert other.figures()["ports_used"] == 4
