@@ -317,6 +317,14 @@ async def test_a_login_gets_a_password_that_is_shown_once() -> None:
         await operator.sees_no_more("Kuh-Blau-77")
 
 
+async def test_the_list_of_logins_names_the_file_of_others() -> None:
+    instance = Pretend()
+    instance.opened["values"]["auth"]["credentials_file"] = "isp.htdigest"
+    async with dashboard(instance) as operator:
+        await opened(operator, "auth")
+        await operator.sees("Logins – 2 · and those of isp.htdigest")
+
+
 async def test_a_password_is_typed_unseen() -> None:
     instance = Pretend()
     async with dashboard(instance) as operator:

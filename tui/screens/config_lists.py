@@ -182,6 +182,8 @@ class ListEditing(Widget):
         others = [str(one.get("label") or one["key"]) for one in self._lists]
         others = [label for label in others if label != words]
         more = f" · L: {', '.join(others)}" if others else ""
+        if self.in_credentials and (file := self.draft.value("auth.credentials_file")):
+            more = f" · and those of {file}{more}"
         entitle(frame, f"{words} – {len(rows)}{found}{more}")
 
     def show_list_problems(self, problems: Mapping[str, str]) -> None:
