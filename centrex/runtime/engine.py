@@ -478,7 +478,8 @@ class Engine:
             f"the gateway {probe.name} is gone at {probe.address}: {probe.why}"
             for probe in self.core.gateways.gone
         ]
-        return [*self.warnings, *self.policy.warnings, *aged, *gone, *self.waiting_warnings()]
+        log = (self.log.complaint,) if self.log.complaint else ()
+        return [*self.warnings, *self.policy.warnings, *aged, *log, *gone, *self.waiting_warnings()]
 
 
 def _versions(hosts: Iterable[str]) -> tuple[Literal[4, 6], ...]:
