@@ -187,6 +187,8 @@ class ListEditing(Widget):
         more = f" · L: {', '.join(others)}" if others else ""
         order = " · sorted: not the file's order" if self.table.sorted_by else ""
         stale = " · ↻ not in force yet" if self.list_name in self.draft.in_force else ""
+        if self.in_credentials and (file := self.draft.value("auth.credentials_file")):
+            more = f" · and those of {file}{more}"
         entitle(frame, f"{words} – {len(rows)}{found}{order}{stale}{more}")
 
     def show_list_problems(self, problems: Mapping[str, str]) -> None:
