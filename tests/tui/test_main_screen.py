@@ -118,6 +118,16 @@ async def test_lines_are_copied_and_written(tmp_path: Path) -> None:
     assert file.read_text().count("\n") == 3
 
 
+async def test_one_user_with_one_phone_is_told_so() -> None:
+    instance = Pretend()
+    instance.status["registrar"].update(users=1, bindings=1)
+    instance.status["auth"]["logins"] = 1
+    async with dashboard(instance) as operator:
+        await operator.sees("1 user, 1 phone ", "1 login\n")
+        await operator.press("t", "space", "enter")
+        await operator.sees("1 kind off")
+
+
 async def test_where_a_file_is_written_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

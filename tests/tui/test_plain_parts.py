@@ -15,7 +15,7 @@ from tui.ladder import Ladder, label, raw_lines, style_of
 from tui.screens.help import unfolded
 from tui.values import Objection, as_shown, as_text, bounds, explained, parse
 from tui.widgets.lines import clean, fit, wrap
-from tui.words import bars, clock, figure, listeners, person, span, tall_bars
+from tui.words import bars, clock, figure, listeners, many, person, span, tall_bars
 
 
 @given(st.lists(st.lists(st.integers(), max_size=30), max_size=20), st.integers(1, 25))
@@ -51,6 +51,10 @@ def test_errors_are_shown_whatever_is_switched_off() -> None:
 def test_the_filter_language(words: str, kept: bool) -> None:
     row = {"who": "Alice B sip:alice@x", "state": "up"}
     assert Filter(words, ("who", "state")).keeps(row) is kept
+
+
+def test_one_of_a_thing_has_the_word_for_one() -> None:
+    assert [many(count, "phone") for count in (0, 1, 2)] == ["0 phones", "1 phone", "2 phones"]
 
 
 def test_figures_and_spans_are_short() -> None:
