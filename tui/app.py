@@ -18,6 +18,7 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
 from textual.driver import Driver
+from textual.filter import LineFilter
 from textual.worker import Worker
 
 from centrex import api
@@ -28,6 +29,7 @@ from tui.feed import Connected, Disconnected, Facts, Feed, Figures, Happened, Mi
 from tui.history import History, at
 from tui.keys import Keys
 from tui.memory import Arranged, Memory
+from tui.no_color import Plain
 from tui.places import FIRST, SCREENS
 from tui.screens.call import CallScreen
 from tui.screens.first_start import FirstStart, Writer
@@ -273,9 +275,13 @@ class Dashboard(App[int]):
             if not self._use_theme(wanted):
                 self.say(f"basic.theme: there is no theme {wanted}", bad=True)
 
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Return what becomes of each line before it is written: its colours go where none are wanted."""
+        return (Plain(),) if self.no_color else super().get_line_filters()
+
     def _use_theme(self, name: str) -> bool:
-        if not name:
-            self.theme = DARK
+        if not name or (self.no_color and name in self.available_themes):
+            self.theme = DARK  # whose grounds tell what is marked, where no colour is shown
         elif name in self.available_themes:
             self.theme = name
         else:
@@ -576,16 +582,21 @@ class Dashboard(App[int]):
         self.say("copied" if lines < 2 else f"copied {lines} lines")
 
     def file_name(self, what: str, ending: str = "txt") -> str:
-        """Return a name for a file about something, with the instance and the moment in it."""
+        """Return a path for a file about something, with the instance and the moment in its name.
+
+        It is in the folder the dashboard was started in, which is named, as nobody sees it.
+        """
         moment = str(self.snapshot.get("at", ""))[:19].replace(":", "").replace("-", "")
-        return f"{self.instance_name}-{what}-{moment or 'now'}.{ending}"
+        path = Path.cwd() / f"{self.instance_name}-{what}-{moment or 'now'}.{ending}"
+        home = Path.home()
+        return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
 
     def write_file(self, name: str, data: str | bytes) -> None:
         """Write a file that only its owner may read; never over one that is there."""
         if not name.strip():
             return
         content = data.encode("utf-8") if isinstance(data, str) else data
-        begin(self, partial(self._write, Path(name.strip()).expanduser(), content))
+        begin(self, partial(self._write, Path(name.strip()).expanduser().absolute(), content))
 
     async def _write(self, path: Path, content: bytes) -> None:
         def write() -> None:

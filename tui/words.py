@@ -36,6 +36,11 @@ def figure(number: float) -> str:
     return str(int(number))
 
 
+def many(number: int, word: str) -> str:
+    """Return a count with its word: `1 phone`, `2 phones`."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
 def bars(values: Sequence[float], width: int) -> str:
     """Return the newest values as a sparkline of `width` cells, from 0 to the highest."""
     newest = list(values)[-width:]

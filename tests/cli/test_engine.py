@@ -52,6 +52,7 @@ def test_status_is_shown_for_people_and_for_programs(line: CommandLine) -> None:
     assert shown.exit_code == 0
     assert "udp 0.0.0.0:5060, tcp [::]:5060" in shown.stdout
     assert "1 d 01:01:01" in shown.stdout
+    assert "2 users, 3 phones (memory)" in shown.stdout
     assert "3 guard" in shown.stdout
     (dropped,) = (line for line in shown.stdout.splitlines() if "dropped" in line)
     assert "media-deadlock" not in dropped, "nothing was dropped"

@@ -168,6 +168,17 @@ RELAYS: list[Json] = [
     },
 ]  # fmt: skip
 
+_END: Json = {
+    "port": "192.0.2.10:40000", "signalled": "10.0.0.4:4000", "learned": "198.51.100.7:4000",
+    "locked": True, "packets": 1234, "octets": 211000, "sent": 1200, "lost": 3, "jitter_ms": 2.104,
+    "rtcp_packets": 4, "reported": None, "kernel": True, "relearned": 0, "drops": {},
+}  # fmt: skip
+RELAYED: Json = {
+    "id": "s1", "call_id": "call-1@192.0.2.7", "answered": True, "seconds": 33.562,
+    "one_way": "", "streams": [[_END, {**_END, "signalled": "203.0.113.9:4002", "learned": ""}]],
+}  # fmt: skip
+"""A row of `relays.calls`."""
+
 BANS: list[Json] = [
     {
         "source": "198.51.100.99", "reason": "guessed passwords", "until": AT, "seconds_left": 3000
@@ -297,7 +308,7 @@ class Pretend:
             "config": lambda _: {"file": "/etc/centrex/office.toml", "values": self.values},
             "relays": lambda _: {"relays": RELAYS},
             "relays.calls": lambda _: {
-                "relays.calls": [{"call_id": "call-1@192.0.2.7", "caller": "198.51.100.7:4000"}],
+                "relays.calls": [RELAYED],
                 "total": 1,
                 "next": None,
             },

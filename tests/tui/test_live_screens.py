@@ -81,7 +81,9 @@ async def test_a_relay_is_drained_and_its_streams_are_shown() -> None:
         await operator.sees("embedded is draining")
         assert instance.commands("relays.drain")[0][1] == {"name": "embedded", "on": True}
         await operator.press("enter")
-        await operator.sees("streams of embedded", "data path: nftables", "198.51.100.7:4000")
+        await operator.sees(
+            "streams of embedded", "data path: nftables", "heard at 198.51.100.7:4000"
+        )
 
 
 async def test_a_ban_is_released() -> None:

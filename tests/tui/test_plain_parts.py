@@ -20,7 +20,7 @@ from tui.places import SCREENS
 from tui.screens.help import unfolded
 from tui.values import Objection, as_shown, as_text, bounds, explained, parse
 from tui.widgets.lines import clean, fit, wrap
-from tui.words import bars, clock, day_and_time, figure, listeners, person, span, tall_bars
+from tui.words import bars, clock, day_and_time, figure, listeners, many, person, span, tall_bars
 
 
 @given(st.lists(st.lists(st.integers(), max_size=30), max_size=20), st.integers(1, 25))
@@ -69,6 +69,10 @@ def test_times_are_those_of_the_reader_s_clock(monkeypatch: pytest.MonkeyPatch) 
     finally:
         time.tzset()
         clock.cache_clear()
+
+
+def test_one_of_a_thing_has_the_word_for_one() -> None:
+    assert [many(count, "phone") for count in (0, 1, 2)] == ["0 phones", "1 phone", "2 phones"]
 
 
 def test_figures_and_spans_are_short() -> None:

@@ -32,7 +32,8 @@ class ItemScreen(Question[dict[str, Any]]):
     ItemScreen #item-words { height: 5; border-top: solid $primary 60%; background: $surface; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("s,ctrl+s", "save", "take it", key_display="s"),
+        Binding("s", "save", "take it"),
+        Binding("ctrl+s", "save", "take it", key_display="^s"),
         Binding("escape", "leave", "cancel", key_display="Esc"),
     ]
     page = "config"

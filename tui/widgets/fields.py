@@ -199,10 +199,9 @@ class FieldRows(Rows):
 
 
 class Typed(Field):
-    """The field a value is typed in; the foot names the keys that end it."""
+    """The field a value is typed in; the foot names the key that leaves it, too."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "submit", "take it", key_display="⏎"),
         Binding("escape", "forget", "leave as it was", key_display="Esc"),
     ]
 
