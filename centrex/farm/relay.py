@@ -4,8 +4,10 @@ It decides which slots a call gets and when more are to be leased; whom a call g
 """
 
 import enum
+import ipaddress
 from collections import deque
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, Final, Literal, Protocol
 
 from centrex.base import Instant
@@ -126,7 +128,9 @@ class Relay:
         self.beat: dict[str, Any] = {}
         self.heard = self.since = now
         self.turn = 0
+        self._home = ""
         self._stocks: dict[str, _Stock] = {}
+        self._ways: dict[tuple[Literal[4, 6], str], list[_Stock]] = {}
 
     @property
     def count(self) -> int:
@@ -186,6 +190,7 @@ class Relay:
         """It has logged in; what was leased before is leased still, unless it was started anew."""
         self.link, self.state, self.why = link, RelayState.AVAILABLE, ""
         self.heard = self.since = now
+        self._home = link.source.rpartition(":")[0]
         if anew:
             self._stocks.clear()
         for stock in self._stocks.values():
@@ -211,9 +216,13 @@ class Relay:
         self.top_up()
 
     def _settle_at(self, hosts: list[str]) -> None:
+        if _reach(self._home) in (_Reach.SITE, _Reach.WORLD):
+            # it is on another machine, or speaks as if it were: its loopback is nobody else's
+            hosts = [host for host in hosts if _reach(host) is not _Reach.MACHINE]
         batch = _LEAST if len(hosts) <= _MANY else _UNUSED
         before = self._stocks
         self._stocks = {host: before.get(host) or _Stock(host, batch) for host in hosts}
+        self._ways.clear()
 
     def left(self, why: str, now: Instant) -> None:
         """Its connection is gone; whether what was leased is gone, too, its next login tells."""
@@ -234,17 +243,33 @@ class Relay:
 
         Args:
             family: Its IP version.
-            near: The address to prefer, if the relay has it.
+            near: The address of this proxy that the end speaks to: the relay's is the same, if it has
+                that; or else the one by which the relay reaches this proxy; or else one that leads as
+                far. To an end on this machine, and to no other, it is a loopback address.
         """
-        stock = self._stocks.get(near)
-        if stock is not None and stock.slots and (":" in near) == (family == 6):
-            return self._take(stock)
-        for host, other in self._stocks.items():
-            if other.slots and (":" in host) == (family == 6):
-                return self._take(other)
-        for host, other in self._stocks.items():
-            other.rushed |= (":" in host) == (family == 6)
+        way = self._ways.get((family, near))
+        if way is None:
+            way = self._ways[family, near] = self._way(family, near)
+        for stock in way:
+            if stock.slots:
+                return self._take(stock)
+        for stock in way:
+            stock.rushed = True
         return None
+
+    def _way(self, family: Literal[4, 6], near: str) -> list[_Stock]:
+        """Return the stocks of an IP version that may serve an end, the best first."""
+        found = [stock for host, stock in self._stocks.items() if (":" in host) == (family == 6)]
+        local = _reach(near) is _Reach.MACHINE
+        able = [stock for stock in found if (_reach(stock.host) is _Reach.MACHINE) == local]
+        return sorted(
+            able or found,
+            key=lambda one: (
+                one.host != near,
+                one.host != self._home,
+                _reach(one.host) is not _reach(near),
+            ),
+        )
 
     def forgo(self, name: str) -> None:
         """It is not going to carry a session that was expected; what it took is leased still."""
@@ -310,3 +335,20 @@ class Relay:
                 stock.batch = max(stock.batch // 2, _LEAST)
             if not stock.asked:
                 self._refill(stock)
+
+
+class _Reach(enum.Enum):
+    """From how far an address can be reached."""
+
+    UNKNOWN, MACHINE, SITE, WORLD = range(4)
+
+
+@lru_cache(256)
+def _reach(host: str) -> _Reach:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return _Reach.UNKNOWN
+    if address.is_loopback:
+        return _Reach.MACHINE
+    return _Reach.WORLD if address.is_global else _Reach.SITE

@@ -50,6 +50,7 @@ from centrex.runtime.media import Media
 from centrex.runtime.monitor import Read, interface_addresses
 from centrex.runtime.notify import Notifier, tell_ready
 from centrex.runtime.policy import Policy, make_policy
+from centrex.runtime.precedence import Precedence
 from centrex.runtime.reading import READING
 from centrex.runtime.recent import Recent
 from centrex.runtime.recovery import Recovery
@@ -159,6 +160,7 @@ class Engine:
         self.roaming = Roaming(self, paths.state / "addresses.json", read_addresses)
         self.lock = InstanceLock(paths.lock)
         self.notifier = Notifier(os.environ)
+        self._precedence = Precedence()
         self.recovery = Recovery(
             paths.state / "registrations",
             self.registry,
@@ -272,11 +274,15 @@ class Engine:
             self._command_failed,
             streams=LiveCommands(self).streams(),
             reading=READING,
+            watched=self._watched,
         )
         serve, path, desk = control.serve, self.paths.control, self.desk
         await tasks.start(
             lambda *, task_status: serve(path, desk, lock=self.lock, task_status=task_status)
         )
+
+    def _watched(self, begins: bool) -> None:
+        (self._precedence.take if begins else self._precedence.give_back)()
 
     async def _open_pages(self, tasks: TaskGroup) -> None:
         """Serve figures and the phone book, where that is wanted; who serves none pays nothing."""
@@ -287,9 +293,8 @@ class Engine:
             await tasks.start(HttpServer(figures, "figures").serve, self.config.metrics.listen)
         if self.config.directory.listen:
             book = phonebook.pages(lambda: phonebook.entries(self))
-            await tasks.start(
-                HttpServer(book, "the phone book").serve, self.config.directory.listen
-            )
+            server = HttpServer(book, "the phone book", fresh_s=phonebook.FRESH_S)
+            await tasks.start(server.serve, self.config.directory.listen)
 
     async def _stop(self) -> None:
         """Take nothing new, let what is under way end and be sent, write everything down.

@@ -163,7 +163,7 @@ class Media:
     def relay_came(self, relay: Relay) -> None:
         """See `centrex.farm.farm.Observer`."""
         told = relay.told
-        self._refusals.forget(told["source"])
+        self._refusals.forget(relay.name, told["source"])
         self._tell(
             "relay.came",
             Severity.NOTICE,

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 MOST: Final = 5_000
 """Entries in one answer; a search finds the others."""
+FRESH_S: Final = 2.0
+"""How long all phones are told the same, in seconds: after a power cut they ask at once."""
 _CISCO_MOST: Final = 32
 """Entries that a Cisco phone takes in one list."""
 _XML: Final = "text/xml; charset=utf-8"
