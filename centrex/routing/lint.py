@@ -283,17 +283,25 @@ def _odd(step: Step, gateways: Mapping[str, Gateway], decides: "_Decides", known
 
 
 def _odd_uri(to: str, known: Known) -> str:
+    raw = GROUP.sub("0", to).encode()
     try:
-        uri = parse_uri(GROUP.sub("0", to).encode())
+        uri = parse_uri(raw)
     except PeerError:
         return ""
-    if isinstance(uri, SipUri) and uri.headers:
+    if not isinstance(uri, SipUri):
+        return ""
+    if uri.headers:
         return f"what follows its ? is not sent: {uri.headers.decode('utf-8', 'replace')}"
-    if known.users is None or GROUP.search(to):
-        return ""
-    if not isinstance(uri, SipUri) or uri.host.decode("latin-1").lower() not in known.hosts:
-        return ""
-    users = known.users
+    if next_hop(raw) is None:
+        return "leads nowhere: calls go by udp, tcp or tls, and sips: by tls alone"
+    if uri.host.decode("latin-1") in known.hosts and not GROUP.search(to):
+        return _odd_user(uri, known)
+    return ""
+
+
+def _odd_user(uri: SipUri, known: Known) -> str:
+    """Return what is odd about a URI of ours."""
+    users = known.users or frozenset()
 
     def is_domain(host: bytes) -> bool:
         return host.decode("latin-1") in known.hosts
@@ -301,8 +309,11 @@ def _odd_uri(to: str, known: Known) -> str:
     def is_somebody(user: bytes) -> bool:
         return known.canonical(user.decode("utf-8", "replace")) in users
 
-    user = named(uri, is_domain, is_somebody)
-    return "" if is_somebody(user) else f"there is no user {user.decode('utf-8', 'replace')} here"
+    raw = named(uri, is_domain, is_somebody)
+    user = raw.decode("utf-8", "replace")
+    if not user or user.lower() == known.registrar.lower():
+        return "names no user: it is the server itself"
+    return "" if known.users is None or is_somebody(raw) else f"there is no user {user} here"
 
 
 def _taken(plans: Plans, known: Known) -> Iterator[Finding]:
