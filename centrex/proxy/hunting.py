@@ -1,4 +1,4 @@
-"""Calls and other requests that a plan decides over: who is tried, in which order, and what the caller hears at the end.
+"""Requests that a plan decides over: who is tried, in which order, and what the caller hears at the end.
 
 What a plan makes of a number is `centrex.routing.hunt`; here it meets the registry, and the answers.
 """

@@ -288,21 +288,25 @@ def _odd(step: Step, gateways: Mapping[str, Gateway], decides: "_Decides", known
 
 
 def _odd_uri(to: str, known: Known) -> str:
+    raw = GROUP.sub("0", to).encode()
     try:
-        uri = parse_uri(GROUP.sub("0", to).encode())
+        uri = parse_uri(raw)
     except PeerError:
+        return ""
+    if not isinstance(uri, SipUri):
         return ""
     if words := _astray(to):
         return words
-    if isinstance(uri, SipUri) and uri.headers:
+    if uri.headers:
         return f"what follows its ? is not sent: {uri.headers.decode('utf-8', 'replace')}"
-    if not isinstance(uri, SipUri) or uri.host.decode("latin-1").lower() not in known.hosts:
-        return ""
-    if not uri.user:
-        return f"names nobody: no user stands before {uri.host.decode('latin-1')}"
-    if known.users is None or GROUP.search(to):
-        return ""
-    users = known.users
+    if uri.host.decode("latin-1").lower() in known.hosts and not GROUP.search(to):
+        return _odd_user(uri, known)
+    return ""
+
+
+def _odd_user(uri: SipUri, known: Known) -> str:
+    """Return what is odd about a URI of ours."""
+    users = known.users or frozenset()
 
     def is_domain(host: bytes) -> bool:
         return host.decode("latin-1") in known.hosts
@@ -310,8 +314,11 @@ def _odd_uri(to: str, known: Known) -> str:
     def is_somebody(user: bytes) -> bool:
         return known.canonical(user.decode("utf-8", "replace")) in users
 
-    user = named(uri, is_domain, is_somebody)
-    return "" if is_somebody(user) else f"there is no user {user.decode('utf-8', 'replace')} here"
+    raw = named(uri, is_domain, is_somebody)
+    user = raw.decode("utf-8", "replace")
+    if not user or user.lower() == known.registrar.lower():
+        return "names no user: it is the server itself"
+    return "" if known.users is None or is_somebody(raw) else f"there is no user {user} here"
 
 
 def _astray(uri: str) -> str:

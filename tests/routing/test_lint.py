@@ -53,6 +53,10 @@ def test_all_is_well() -> None:
         ([{"pattern": r"6(\d+)", "destinations": [{"to": r"6\1", "expand": True}]}], "plan 1 leads back to itself, 60 for one"),
         ([{"pattern": r"6\d", "destinations": [{"to": "a", "expand": True}]}, {"name": "a", "destinations": [{"to": "60", "expand": True}]}], "plan 2 leads back"),
         ([{"name": "a", "destinations": ["sip:ghost@Here"]}], "there is no user ghost here"),
+        ([{"name": "a", "destinations": ["sip:here"]}], "names no user: it is the server itself"),
+        ([{"name": "a", "destinations": ["sip:reg@here"]}], "names no user: it is the server itself"),
+        ([{"name": "a", "destinations": [r"sip:\0@far;transport=sctp"]}], "this server has no transport sctp"),
+        ([{"name": "a", "destinations": ["sips:x@far;transport=udp"]}], "sips: goes by TLS, and not by transport=udp"),
         ([{"pattern": "[ab]", "destinations": ["x@gw"]}], "plan 1 takes calls for a, b: users here"),
         ([{"name": "a", "destinations": ["1234,voicemail"]}], 'two destinations are ["1234", "voicemail"]'),
         ([{"pattern": ".*", "destinations": ["b"]}], "matches every number"),
@@ -108,7 +112,7 @@ def test_what_is_never_sent_of_a_destination() -> None:
         ("sip:a@far;transport=sctp", "this server has no transport sctp"),
         ("sip:\\1@far;transport=WS", "this server has no transport ws"),
         ("sips:a@far;transport=udp", "sips: goes by TLS, and not by transport=udp"),
-        ("sip:Here", "names nobody: no user stands before here"),
+        ("sip:Here", "names no user: it is the server itself"),
     ],
 )
 def test_destinations_that_lead_nowhere(uri: str, words: str) -> None:
