@@ -12,6 +12,7 @@ from centrex.calls import Call, CallState
 from centrex.proxy.context import Branch, Context
 from centrex.registrar.binding import Binding
 from centrex.registrar.registry import MustAsk
+from centrex.routing.target import request_uri
 from centrex.watching.dialoginfo import (
     CANCELLED,
     CONFIRMED,
@@ -148,7 +149,8 @@ def _user_of(core: "Core", branch: Branch, now: Instant) -> bytes:
     if target.user or ctx.planned:
         return core.registry.canonical(target.user)
     dialled = _dialled(core, ctx)
-    if ctx.redirects and all(one.contact != target.uri for one in _phones(core, dialled, now)):
+    phones = _phones(core, dialled, now) if ctx.redirects else ()
+    if ctx.redirects and all(request_uri(one.contact) != target.uri for one in phones):
         return b""  # it was redirected elsewhere
     return dialled
 
