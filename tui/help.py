@@ -36,7 +36,7 @@ Without a running server the dashboard runs one inside, which ends with it. Else
         text="""
 Each line is a phone that is registered: its user, the contact it gave, the address it was really heard from, the transport, how long the registration lives, what the phone calls itself. A real address that differs from the contact's is a phone behind NAT.
 
-Enter tells how it came to be registered. d forgets all phones of that user; they come back when they next register. o sorts by the next column, O turns the order around, c chooses columns; both are remembered for the next time. Of very many phones the first five thousand are listed; /sip:user@domain asks the server for any.
+Enter tells how it came to be registered. d forgets that phone, D all phones of its user; they come back when they next register. o sorts by the next column, O turns the order around, c chooses columns; both are remembered for the next time. Of very many phones the first five thousand are listed; /sip:user@domain asks the server for any.
 """,
     ),
     "calls": Page(

@@ -4,12 +4,19 @@ It compares values; whether a change can be applied is told by the key's own dec
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from centrex.config.keys import Effect, Key, catalogue, find
 from centrex.config.model import Config
 from centrex.config.values import by_name, leaves, shown
+
+_NO_REALM: Final = "no phone can log in until passwords are set anew"
+_SAME_REALM: Final = "the realm stays what it is: passwords go on"
+_DOMAIN_IS_REALM: Final = (
+    "; the domain is the realm, too: no phone can log in until passwords are set anew, "
+    'or auth.realm is "{}"'
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,4 +89,13 @@ def _first_key(rows: str) -> Key | None:
 
 def diff(old: Config, new: Config) -> tuple[Change, ...]:
     """Compare two configurations; secrets count too but are shown masked."""
-    return diff_values(leaves(old), leaves(new))
+    return tuple(_told(change, old, new) for change in diff_values(leaves(old), leaves(new)))
+
+
+def _told(change: Change, old: Config, new: Config) -> Change:
+    """Say what a change does to passwords: they are of the realm, which an empty one leaves to the domain."""
+    if change.key == "auth.realm":
+        return replace(change, calls=_SAME_REALM if old.realm == new.realm else _NO_REALM)
+    if change.key == "network.domain" and old.realm != new.realm and not new.auth.realm:
+        return replace(change, calls=change.calls + _DOMAIN_IS_REALM.format(old.realm))
+    return change

@@ -244,8 +244,9 @@ class Relay:
         Args:
             family: Its IP version.
             near: The address of this proxy that the end speaks to: the relay's is the same, if it has
-                that; or else the one by which the relay reaches this proxy; or else one that leads as
-                far. To an end on this machine, and to no other, it is a loopback address.
+                that; or else one of its network; or else the one by which the relay reaches this proxy;
+                or else one that leads as far. To an end on this machine, and to no other, it is a
+                loopback address.
         """
         way = self._ways.get((family, near))
         if way is None:
@@ -266,6 +267,7 @@ class Relay:
             able or found,
             key=lambda one: (
                 one.host != near,
+                _network(one.host) != _network(near),
                 one.host != self._home,
                 _reach(one.host) is not _reach(near),
             ),
@@ -352,3 +354,12 @@ def _reach(host: str) -> _Reach:
     if address.is_loopback:
         return _Reach.MACHINE
     return _Reach.WORLD if address.is_global else _Reach.SITE
+
+
+@lru_cache(256)
+def _network(host: str) -> str:
+    """Return the network that an address is most likely of: its /24, or /64 of IPv6."""
+    if _reach(host) is _Reach.UNKNOWN:
+        return host
+    length = 64 if ":" in host else 24
+    return str(ipaddress.ip_network(f"{host.partition('%')[0]}/{length}", strict=False))

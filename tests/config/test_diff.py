@@ -1,6 +1,7 @@
 from pathlib import Path
 
 from centrex.config.diff import diff, diff_values
+from centrex.config.keys import catalogue
 from centrex.config.load import load_text
 from centrex.config.model import Config
 from centrex.config.values import flatten
@@ -45,3 +46,32 @@ def test_flat_views_compare_too() -> None:
     (change,) = diff_values(old, new)
     assert change.key == "wan.enabled"
     assert "later version" in change.calls
+
+
+def test_what_a_change_does_to_passwords_is_told_by_the_realm_in_force() -> None:
+    def words(before: str, after: str) -> dict[str, str]:
+        old, new = (load_text(text, file=Path("x.toml")).config for text in (before, after))
+        return {change.key: change.calls for change in diff(old, new)}
+
+    one, other = 'network.domain = "one.example"\n', 'network.domain = "two.example"\n'
+    same = words(one, f'{one}auth.realm = "one.example"')
+    assert same == {"auth.realm": "the realm stays what it is: passwords go on"}
+    assert "set anew" in words(one, f'{one}auth.realm = "else"')["auth.realm"]
+    moved = words(one, other)["network.domain"]
+    assert moved.startswith("waits for a restart; phones must register anew")
+    assert moved.endswith('passwords are set anew, or auth.realm is "one.example"')
+    kept = words(one, f'{other}auth.realm = "one.example"')
+    assert "passwords" not in kept["network.domain"]
+    assert kept["auth.realm"] == "the realm stays what it is: passwords go on"
+
+
+def test_a_setting_of_a_later_version_waits_for_nothing() -> None:
+    (change,) = diff(config(""), config("wan.enabled = true"))
+    assert (change.effect, change.calls) == (
+        "live", "no effect yet: takes effect with a later version",
+    )  # fmt: skip
+
+
+def test_each_change_that_waits_for_a_restart_says_so() -> None:
+    for key in catalogue().values():
+        assert (key.effect == "restart") == ("a restart" in key.calls), key.name

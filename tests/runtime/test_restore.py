@@ -136,7 +136,9 @@ def test_what_the_other_machine_lacks_is_told(site: Site, tmp_path: Path) -> Non
     for name in ("chain.pem", "key.pem"):
         (site.folder / name).touch()
     tls = 'transports = ["tls"]\ntls_certificate = "chain.pem"\ntls_key = "key.pem"\n'
-    site.write(TEXT.replace("[auth]", f"{tls}[events]\nfile = '{site.folder}/log'\n[auth]"))
+    assert planned(site.back_up(tmp_path / "b.tar.gz"), site).starts
+    strange = TEXT.replace('domain = "', 'address = ["127.0.0.9", "192.0.2.1"]\ndomain = "', 1)
+    site.write(strange.replace("[auth]", f"{tls}[events]\nfile = '{site.folder}/log'\n[auth]"))
     file = site.back_up(tmp_path / "c.tar.gz")
     site.folder.rename(tmp_path / "gone")
     other = Site(tmp_path / "other")
@@ -145,7 +147,10 @@ def test_what_the_other_machine_lacks_is_told(site: Site, tmp_path: Path) -> Non
         "network.tls_certificate",
         "network.tls_key",
         "events.file",
+        "network.address",
     ]
+    assert "192.0.2.1" in wanted.remarks[-1]
+    assert not wanted.starts
     restore(wanted, other.paths)
     assert other.paths.config.exists()
 

@@ -1,5 +1,7 @@
 """The parts of the dashboard that need no screen."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +17,7 @@ from tui.ladder import Ladder, label, raw_lines, style_of
 from tui.screens.help import unfolded
 from tui.values import Objection, as_shown, as_text, bounds, explained, parse
 from tui.widgets.lines import clean, fit, wrap
-from tui.words import bars, clock, figure, listeners, person, span, tall_bars
+from tui.words import bars, clock, day_and_time, figure, listeners, person, span, tall_bars
 
 
 @given(st.lists(st.lists(st.integers(), max_size=30), max_size=20), st.integers(1, 25))
@@ -53,12 +55,27 @@ def test_the_filter_language(words: str, kept: bool) -> None:
     assert Filter(words, ("who", "state")).keeps(row) is kept
 
 
+def test_times_are_those_of_the_reader_s_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock.cache_clear()
+    try:
+        with monkeypatch.context() as patch:
+            patch.setenv("TZ", "EST5")
+            time.tzset()
+            assert clock("2026-11-26T03:15:02.125Z") == "22:15:02.125"
+            assert day_and_time("2026-11-26T03:15:02.125Z") == "2026-11-25 22:15:02"
+    finally:
+        time.tzset()
+        clock.cache_clear()
+
+
 def test_figures_and_spans_are_short() -> None:
     assert [figure(n) for n in (0, 999, 9999, 12_345, 1_234_567, 3.25)] == [
         "0", "999", "9999", "12.3k", "1.2M", "3.2",
     ]  # fmt: skip
     assert span(93784) == "1 d 02:03:04"
     assert clock("2026-11-26T09:15:02.125Z") == "09:15:02.125"
+    assert day_and_time("2026-11-26T09:15:02.125Z") == "2026-11-26 09:15:02"
+    assert (clock("soon"), day_and_time("soon")) == ("soon", "soon")
     assert person("sip:1001@example.com") == "1001"
     assert person('"A" <sip:1001@example.com>;tag=1') == "1001"
     both = [{"transport": t, "host": "::1", "port": 5060} for t in ("udp", "tcp")]
