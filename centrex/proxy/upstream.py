@@ -308,6 +308,7 @@ _WORDS: Final = {
     Rule.TARGET_UNREACHABLE: "the target cannot be reached from here",
     Rule.DNS_FAILED: "the target's name cannot be resolved",
     Rule.TARGET_CANCELLED: "the caller gave up",
+    Rule.TARGET_NOT_STOPPED: "the target does not obey that it was told to stop ringing",
 }
 
 
@@ -433,6 +434,11 @@ def on_rung(core: "Core", branch: Branch, now: Instant) -> None:
         # whole seconds as long as there are any, at most a minute at a time: timers are of few durations
         soon = float(int(left)) if left >= 1 else tenths(left)
         core.layer.timers.arm(min(_LOOK_AGAIN, soon), now, branch, RING)
+        return
+    if branch.cancel_sent and not branch.rang:
+        # somebody else answered, or the caller gave up, and it does not obey
+        silent_s = round(now - branch.heard)
+        branch_failed(core, branch, 487, Rule.TARGET_NOT_STOPPED, silent_s, now)
         return
     send_cancel(core, branch, now, _RANG_OUT)
     ctx = branch.context

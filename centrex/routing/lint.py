@@ -27,6 +27,7 @@ Finding = tuple[str, str]
 _PROBES = ("0", "1001", "911", "+4930123456", "sales", "alice.smith", "9" * 15, "*97", "a" * 40)
 """Numbers of all sorts: a pattern that matches each of them matches everything."""
 _IS_URI = re.compile(r"sips?:", re.IGNORECASE)
+_ASTRAY: Final = "leads nowhere: calls go by udp, tcp or tls, and sips: by tls alone"
 _MOST_NAMED: Final = 3
 """Users that one finding names."""
 _DEEPEST: Final = 8
@@ -89,8 +90,8 @@ def lint_directory(
             yield where, f"{entry.name} is the registrar's own name, where phones ask who is there"
         if re.search(r"\s", entry.name):
             yield where, f"{entry.name!r} has a space in it: phones can hardly call it"
-        if entry.contact and (words := _astray(entry.contact)):
-            yield f"directory.entries[{number}].contact", words
+        if entry.contact and next_hop(entry.contact.encode()) is None:
+            yield f"directory.entries[{number}].contact", _ASTRAY
 
 
 def _gateways(settings: RoutingSettings) -> Iterator[Finding]:
@@ -111,8 +112,8 @@ def _gateways(settings: RoutingSettings) -> Iterator[Finding]:
         if gateway.enabled and gateway.password.get_secret_value() and not gateway.login:
             yield f"{where}.login", f"is empty: the password of {gateway.name} is never used"
         for place, address in enumerate(gateway.addresses if gateway.enabled else ()):
-            if words := _astray(address):
-                yield f"{where}.addresses[{place}]", words
+            if next_hop(address.encode()) is None:
+                yield f"{where}.addresses[{place}]", _ASTRAY
     yield from _alike(settings)
 
 
@@ -295,11 +296,11 @@ def _odd_uri(to: str, known: Known) -> str:
         return ""
     if not isinstance(uri, SipUri):
         return ""
-    if words := _astray(to):
-        return words
     if uri.headers:
         return f"what follows its ? is not sent: {uri.headers.decode('utf-8', 'replace')}"
-    if uri.host.decode("latin-1").lower() in known.hosts and not GROUP.search(to):
+    if next_hop(raw) is None:
+        return _ASTRAY
+    if uri.host.decode("latin-1") in known.hosts and not GROUP.search(to):
         return _odd_user(uri, known)
     return ""
 
@@ -319,19 +320,6 @@ def _odd_user(uri: SipUri, known: Known) -> str:
     if not user or user.lower() == known.registrar.lower():
         return "names no user: it is the server itself"
     return "" if known.users is None or is_somebody(raw) else f"there is no user {user} here"
-
-
-def _astray(uri: str) -> str:
-    """Return why nothing can be sent to a SIP URI; empty where it can."""
-    raw = GROUP.sub("0", uri).encode()
-    parsed = parse_uri(raw)
-    wanted = parsed.param(b"transport") if isinstance(parsed, SipUri) else None
-    if not wanted or next_hop(raw) is not None:
-        return ""
-    way = wanted.decode("latin-1").lower()
-    if way == "udp":
-        return "sips: goes by TLS, and not by transport=udp"
-    return f"this server has no transport {way}"
 
 
 def _taken(plans: Plans, known: Known) -> Iterator[Finding]:

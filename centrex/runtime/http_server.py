@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 from urllib.parse import parse_qs, unquote
 
 import anyio
+import anyio.to_thread
 from anyio.abc import SocketAttribute, SocketStream, TaskStatus
 
 from centrex.base import Unavailable
@@ -71,8 +72,8 @@ class Asked(NamedTuple):
     """Where this server was reached, such as `http://192.0.2.1:8080`, for links; ASCII, nothing to escape."""
 
 
-Pages = Callable[[Asked], Page]
-"""Gives the page for what is asked."""
+Pages = Callable[[Asked], Page | Callable[[], Page]]
+"""Gives the page for what is asked; or what makes it, which is called in a worker thread, one at a time."""
 
 
 class HttpServer:
@@ -152,54 +153,63 @@ class HttpServer:
         async with self._turn:
             await anyio.sleep(max(0.0, self._rested_at - time.monotonic()))
             began = time.monotonic()
-            page = self.reply(request, (str(local[0]), int(local[1])))
-            ended = time.monotonic()
-            self._rested_at = ended + _REST * (ended - began)
+            try:
+                page = await self.reply(request, (str(local[0]), int(local[1])))
+            finally:
+                ended = time.monotonic()
+                self._rested_at = ended + _REST * (ended - began)
         head = (
             f"HTTP/1.1 {page.status} {_WORDS[page.status]}\r\nContent-Type: {page.kind}\r\n"
             f"Content-Length: {len(page.body)}\r\n{page.more}Connection: close\r\n\r\n"
         ).encode()
         await stream.send(head if request.startswith(b"HEAD ") else head + page.body)
 
-    def reply(self, request: bytes, local: tuple[str, int] = ("127.0.0.1", 80)) -> Page:
+    async def reply(self, request: bytes, local: tuple[str, int] = ("127.0.0.1", 80)) -> Page:
         """Return the answer to the head of a request, which came to a local address."""
-        if len(request) > REQUEST_OCTETS:
-            return plain(431, "the request is too long")
-        method, _, rest = request.partition(b"\r\n")[0].partition(b" ")
-        target, _, version = rest.partition(b" ")
-        if not version.startswith(b"HTTP/1."):
-            return plain(400, "this speaks HTTP/1.1")
-        if method not in {b"GET", b"HEAD"}:
-            return plain(405, "only GET and HEAD")._replace(more="Allow: GET, HEAD\r\n")
-        found = _HOST.search(request.partition(b"\r\n\r\n")[0])
-        host = found[1] if found else b""
-        if target.lower().startswith(b"http://"):  # as to a proxy (RFC 9112 §3.2.2)
-            host, _, target = target[len(b"http://") :].partition(b"/")
-            target = b"/" + target
-        path, _, query = target.decode("latin-1").partition("?")
-        try:
-            fields = parse_qs(query, max_num_fields=_MOST_FIELDS)
-        except ValueError:
-            return plain(400, "the query has too many fields")
-        start = fields.get("start", ["0"])[0]
-        if not _START.fullmatch(start):
-            return plain(400, "start is a number: how many entries come before this page")
-        wanted = fields.get("q", [""])[0]
-        return self._page(Asked(unquote(path), wanted, int(start), _base(host.strip(), local)))
+        asked = _asked(request, local)
+        return asked if isinstance(asked, Page) else await self._page(asked)
 
-    def _page(self, asked: Asked) -> Page:
+    async def _page(self, asked: Asked) -> Page:
         """Return a page, made anew unless it is fresh."""
         now = time.monotonic()
         made_at, page = self._kept.get(asked, (0.0, None))
         if page is not None and now - made_at < self._fresh_s:
             return page
-        page = self._pages(asked)
+        made = self._pages(asked)
+        page = made if isinstance(made, Page) else await anyio.to_thread.run_sync(made)
         if self._fresh_s:
             self._kept.pop(asked, None)
             self._kept[asked] = now, page
             if len(self._kept) > _KEPT:
                 del self._kept[next(iter(self._kept))]
         return page
+
+
+def _asked(request: bytes, local: tuple[str, int]) -> Asked | Page:
+    """Return what is asked for, or why that cannot be told."""
+    if len(request) > REQUEST_OCTETS:
+        return plain(431, "the request is too long")
+    method, _, rest = request.partition(b"\r\n")[0].partition(b" ")
+    target, _, version = rest.partition(b" ")
+    if not version.startswith(b"HTTP/1."):
+        return plain(400, "this speaks HTTP/1.1")
+    if method not in {b"GET", b"HEAD"}:
+        return plain(405, "only GET and HEAD")._replace(more="Allow: GET, HEAD\r\n")
+    found = _HOST.search(request.partition(b"\r\n\r\n")[0])
+    host = found[1] if found else b""
+    if target.lower().startswith(b"http://"):  # as to a proxy (RFC 9112 §3.2.2)
+        host, _, target = target[len(b"http://") :].partition(b"/")
+        target = b"/" + target
+    path, _, query = target.decode("latin-1").partition("?")
+    try:
+        fields = parse_qs(query, max_num_fields=_MOST_FIELDS)
+    except ValueError:
+        return plain(400, "the query has too many fields")
+    start = fields.get("start", ["0"])[0]
+    if not _START.fullmatch(start):
+        return plain(400, "start is a number: how many entries come before this page")
+    wanted = fields.get("q", [""])[0]
+    return Asked(unquote(path), wanted, int(start), _base(host.strip(), local))
 
 
 def _base(host: bytes, local: tuple[str, int]) -> str:

@@ -7,8 +7,8 @@ latter two are turned page by page, and searched, by soft keys.
 
 import json
 import time
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 from urllib.parse import urlencode
 from xml.sax.saxutils import escape
 
@@ -26,6 +26,10 @@ _CISCO_MOST: Final = 32
 """Entries that a Cisco phone takes in one list."""
 _SNOM_MOST: Final = 100
 """Entries that a Snom phone is given in one list: as many as its digit keys can choose from."""
+_AT_ONCE: Final = 100
+"""Entries that are worked on without giving way: about half a millisecond."""
+_GIVE_WAY_S: Final = 0.0002
+_T = TypeVar("_T")
 _XML: Final = "text/xml; charset=utf-8"
 
 
@@ -39,20 +43,37 @@ class Entry(NamedTuple):
     """Whether a phone is registered."""
 
 
-def entries(engine: "Engine") -> list[Entry]:
-    """Return the standing names and whoever is registered beside them, by name."""
-    registry = engine.registry
-    found: dict[bytes, Entry] = {}
-    for row in engine.config.directory.entries:
-        if row.enabled:
-            user = registry.canonical(row.name.encode())
-            here = bool(registry.held(user)) or bool(row.contact)
-            found[user] = Entry(row.name, row.display or row.name, row.company, here)
-    for user in registry.names():
-        if user not in found:
-            text = shown(user)
-            found[user] = Entry(text, text, "", True)
-    return sorted(found.values(), key=lambda one: (one.name.lower(), one.number))
+def entries(engine: "Engine") -> Callable[[], list[Entry]]:
+    """Look who is there, and return what lists the standing names and whoever is registered beside them.
+
+    That, which takes a while where they are thousands, may be called in any thread; it sorts by name.
+    """
+    canonical, rows = engine.registry.canonical, engine.config.directory.entries
+    registered = engine.registry.names()
+
+    def listed() -> list[Entry]:
+        there = set(registered)
+        found: dict[bytes, Entry] = {}
+        for row in _gently(rows):
+            if row.enabled:
+                user = canonical(row.name.encode())
+                here = user in there or bool(row.contact)
+                found[user] = Entry(row.name, row.display or row.name, row.company, here)
+        for user in registered:
+            if user not in found:
+                text = shown(user)
+                found[user] = Entry(text, text, "", True)
+        return sorted(found.values(), key=lambda one: (one.name.lower(), one.number))
+
+    return listed
+
+
+def _gently(rows: Iterable[_T]) -> Iterator[_T]:
+    """Yield rows, and give way now and then: in a worker thread, while calls go on in another."""
+    for number, row in enumerate(rows):
+        if number % _AT_ONCE == _AT_ONCE - 1:
+            time.sleep(_GIVE_WAY_S)
+        yield row
 
 
 def matching(listed: Iterable[Entry], wanted: str) -> list[Entry]:
@@ -60,7 +81,7 @@ def matching(listed: Iterable[Entry], wanted: str) -> list[Entry]:
     words = wanted.lower().split()
     return [
         one
-        for one in listed
+        for one in _gently(listed)
         if all(word in f"{one.name} {one.number} {one.company}".lower() for word in words)
     ]
 
@@ -118,17 +139,16 @@ class _Form(NamedTuple):
     kind: str
 
 
-def pages(listed: Callable[[], Sequence[Entry]]) -> Pages:
+def pages(look: Callable[[], Callable[[], Sequence[Entry]]]) -> Pages:
     """Return what is served: the phone book in each form, at a path of its own.
 
     Args:
-        listed: Gives the entries as they are now.
+        look: Looks who is there now, and gives what lists them, in a worker thread.
     """
     kept: Sequence[Entry] = ()
     made_at = float("-inf")
 
-    def page(asked: Asked) -> Page:
-        nonlocal kept, made_at
+    def page(asked: Asked) -> Page | Callable[[], Page]:
         if asked.path in _SEARCHES:
             return Page(200, _XML, _SEARCHES[asked.path](asked.base).encode())
         form = _FORMS.get(asked.path)
@@ -138,18 +158,24 @@ def pages(listed: Callable[[], Sequence[Entry]]) -> Pages:
                 404, f"the phone book is at {there}; ?q=NAME searches, start=N leaves N out"
             )
         now = time.monotonic()
-        if now - made_at >= FRESH_S:
-            kept, made_at = listed(), now
-        found = matching(kept, asked.wanted)
-        rows = found[asked.start : asked.start + form.most]
-        part = _Part(rows, asked.start, len(found), form.most, asked)
-        return Page(200, form.kind, form.write(part).encode())
+        listed = look() if now - made_at >= FRESH_S else None
+
+        def make() -> Page:
+            nonlocal kept, made_at
+            if listed is not None:
+                kept, made_at = listed(), now
+            found = matching(kept, asked.wanted)
+            rows = found[asked.start : asked.start + form.most]
+            part = _Part(rows, asked.start, len(found), form.most, asked)
+            return Page(200, form.kind, form.write(part).encode())
+
+        return make
 
     return page
 
 
 def _json(part: _Part) -> str:
-    rows = [one._asdict() for one in part.listed]
+    rows = [one._asdict() for one in _gently(part.listed)]
     return json.dumps({"start": part.first, "total": part.total, "entries": rows})
 
 
@@ -163,7 +189,7 @@ def _grandstream(part: _Part) -> str:
         f'<Company>{_text(one.company)}</Company><Phone type="Work">'
         f"<phonenumber>{_text(one.number)}</phonenumber><accountindex>1</accountindex></Phone>"
         "</Contact>\n"
-        for number, one in enumerate(part.listed, part.first + 1)
+        for number, one in enumerate(_gently(part.listed), part.first + 1)
     )
     return _element("AddressBook", f"<version>1</version>\n{part.note}", rows)
 
@@ -214,7 +240,7 @@ def _entries(part: _Part) -> str:
     return "".join(
         f"<DirectoryEntry><Name>{_text(one.name)}</Name>"
         f"<Telephone>{_text(one.number)}</Telephone></DirectoryEntry>\n"
-        for one in part.listed
+        for one in _gently(part.listed)
     )
 
 

@@ -75,6 +75,7 @@ class Rule(enum.Enum):
     TARGET_SILENT = "target-silent"  # (uri, seconds)
     TARGET_RANG_OUT = "target-rang-out"  # (uri, seconds)
     TARGET_CANCELLED = "target-cancelled"
+    TARGET_NOT_STOPPED = "target-not-stopped"  # (uri, seconds)
     TARGET_UNREACHABLE = "target-unreachable"  # (uri, why)
     DNS_FAILED = "dns-failed"  # (host, why)
     SWITCHED_TRANSPORT = "switched-transport"  # (uri, from, to, octets)

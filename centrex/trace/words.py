@@ -73,6 +73,7 @@ WORDS: Final[Mapping[Rule, str]] = {
     Rule.TARGET_SILENT: "{0} gave no sign of life for {1} s",
     Rule.TARGET_RANG_OUT: "{0} rang for {1} s and nobody answered",
     Rule.TARGET_CANCELLED: "{0} was told to stop ringing",
+    Rule.TARGET_NOT_STOPPED: "{0} was told to stop ringing and has not said that it did; it was last heard {1} s ago",
     Rule.TARGET_UNREACHABLE: "{0} could not be reached: {1}",
     Rule.DNS_FAILED: "the name {0} could not be looked up: {1}",
     Rule.SWITCHED_TRANSPORT: "{3} octets are too many for {1} to {0}; sent by {2} instead",

@@ -1,8 +1,9 @@
 """Pages over HTTP: what each request gets, and that nobody keeps anybody out."""
 
 import itertools
+import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import anyio
@@ -10,7 +11,7 @@ import pytest
 
 from centrex.base import Unavailable
 from centrex.runtime import http_server as module
-from centrex.runtime.http_server import REQUEST_OCTETS, Asked, HttpServer, Page, plain
+from centrex.runtime.http_server import REQUEST_OCTETS, Asked, HttpServer, Page, Pages, plain
 from tests.support.http import GET, talk
 from tests.support.ports import free_port, loopback
 
@@ -24,9 +25,7 @@ def one_page(asked: Asked) -> Page:
 
 
 @asynccontextmanager
-async def serving(
-    pages: Callable[[Asked], Page] = one_page, **how: float
-) -> AsyncIterator[tuple[str, int]]:
+async def serving(pages: Pages = one_page, **how: float) -> AsyncIterator[tuple[str, int]]:
     address = loopback(), free_port()
     async with anyio.create_task_group() as tasks:
         await tasks.start(HttpServer(pages, "figures", **how).serve, "{}:{}".format(*address))
@@ -112,6 +111,20 @@ async def test_between_two_pages_calls_go_on() -> None:
     assert all(later - former >= 0.25 for former, later in itertools.pairwise(made))
 
 
+async def test_a_page_may_be_made_in_a_thread_of_its_own() -> None:
+    made_by: list[int] = []
+
+    def make() -> Page:
+        made_by.append(threading.get_ident())
+        return plain(200, "made")
+
+    async with serving(lambda asked: make, fresh_s=60) as address:
+        for _ in range(2):
+            assert (await talk(address, GET)).endswith(b"\r\n\r\nmade\n")
+    assert len(made_by) == 1
+    assert made_by != [threading.get_ident()]
+
+
 async def test_a_fresh_page_is_not_made_again() -> None:
     made: list[str] = []
 
@@ -133,7 +146,7 @@ async def test_a_fresh_page_is_not_made_again() -> None:
 async def test_pages_that_are_kept_are_few() -> None:
     server = HttpServer(one_page, "figures", fresh_s=60)
     for number in range(50):
-        server.reply(b"GET /metrics?q=%d HTTP/1.1\r\n\r\n" % number)
+        await server.reply(b"GET /metrics?q=%d HTTP/1.1\r\n\r\n" % number)
     assert len(server._kept) == 8
 
 
@@ -164,21 +177,21 @@ async def test_pages_that_are_kept_are_few() -> None:
         (b"GET / HTTP/1.1\r\nX: y\r\n\r\nHost: a\r\n", Asked("/", base="http://127.0.0.1:8080")),
     ],
 )
-def test_what_is_asked_is_read(request_: bytes, asked: Asked) -> None:
+async def test_what_is_asked_is_read(request_: bytes, asked: Asked) -> None:
     seen: list[Asked] = []
 
     def page(one: Asked) -> Page:
         seen.append(one)
         return plain(200, "fine")
 
-    HttpServer(page, "figures").reply(request_, ("127.0.0.1", 8080))
+    await HttpServer(page, "figures").reply(request_, ("127.0.0.1", 8080))
     assert seen == [asked]
 
 
 @pytest.mark.parametrize("start", [b"x", b"-1", b"1e3", b"9" * 20, "²".encode(), b"%C2%B2"])
-def test_a_start_that_is_no_number_is_refused(start: bytes) -> None:
+async def test_a_start_that_is_no_number_is_refused(start: bytes) -> None:
     request = b"GET /metrics?start=" + start + b" HTTP/1.1\r\n\r\n"
-    assert HttpServer(one_page, "figures").reply(request).status == 400
+    assert (await HttpServer(one_page, "figures").reply(request)).status == 400
 
 
 async def test_links_lead_to_where_the_server_was_reached() -> None:

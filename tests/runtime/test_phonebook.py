@@ -1,21 +1,22 @@
 """The directory as desk phones read it."""
 
 import json
-import time
+import threading
 import urllib.request
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import anyio
 import anyio.to_thread
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from centrex.runtime import phonebook as module
-from centrex.runtime.http_server import Asked, HttpServer
+from centrex.runtime.http_server import Asked, HttpServer, Page
 from centrex.runtime.phonebook import MOST, Entry, entries, matching, pages
 from tests.support.engine import Phone, instance
 from tests.support.ports import free_port, loopback
@@ -34,10 +35,15 @@ MANY = [Entry(str(10_000 + number), f"N {number}", "Acme & Co", here=True) for n
 BASE = "http://192.0.2.1:8080"
 
 
+def page(listed: Sequence[Entry], asked: Asked) -> Page:
+    made = pages(lambda: lambda: listed)(asked)
+    return made if isinstance(made, Page) else made()
+
+
 def book(path: str, listed: Sequence[Entry] = BOOK, **asked: Any) -> ET.Element:
-    page = pages(lambda: listed)(Asked(path, base=BASE, **asked))
-    assert (page.status, page.kind) == (200, "text/xml; charset=utf-8")
-    return ET.fromstring(page.body)
+    made = page(listed, Asked(path, base=BASE, **asked))
+    assert (made.status, made.kind) == (200, "text/xml; charset=utf-8")
+    return ET.fromstring(made.body)
 
 
 def keys(directory: ET.Element) -> dict[str, str]:
@@ -63,8 +69,7 @@ def test_each_maker_s_form(path: str) -> None:
 
 
 def test_json() -> None:
-    page = pages(lambda: BOOK)(Asked("/phonebook.json"))
-    told = json.loads(page.body)
+    told = json.loads(page(BOOK, Asked("/phonebook.json")).body)
     assert (told["start"], told["total"]) == (0, 2)
     assert told["entries"][1] == {"number": "1002", "name": "Bob", "company": "", "here": False}
 
@@ -77,32 +82,34 @@ def test_searching() -> None:
 
 
 def test_what_is_not_there() -> None:
-    page = pages(lambda: BOOK)(Asked("/"))
-    assert page.status == 404
-    assert b"/yealink.xml" in page.body
+    nothing = page(BOOK, Asked("/"))
+    assert nothing.status == 404
+    assert b"/yealink.xml" in nothing.body
 
 
-def turned(url: str, key: str, listed: Sequence[Entry]) -> Iterator[ET.Element]:
+async def turned(url: str, key: str, listed: Sequence[Entry]) -> list[ET.Element]:
     """Follow a soft key as long as there is one."""
-    server = HttpServer(pages(lambda: listed), "the phone book")
+    server = HttpServer(pages(lambda: lambda: listed), "the phone book")
+    found = []
     while url:
-        page = server.reply(f"GET {url} HTTP/1.1\r\n\r\n".encode())
+        page = await server.reply(f"GET {url} HTTP/1.1\r\n\r\n".encode())
         assert page.status == 200
-        yield (directory := ET.fromstring(page.body))
-        url = keys(directory).get(key, "")
+        found.append(ET.fromstring(page.body))
+        url = keys(found[-1]).get(key, "")
+    return found
 
 
 @pytest.mark.parametrize(("path", "most"), [("/cisco.xml", 32), ("/snom.xml", 100)])
-def test_a_phone_that_takes_no_more_turns_pages(path: str, most: int) -> None:
+async def test_a_phone_that_takes_no_more_turns_pages(path: str, most: int) -> None:
     listed = [one._replace(number=str(at)) for at, one in enumerate([*MANY * 4, *BOOK])]
-    parts = list(turned(f"{BASE}{path}?q=acme+n", "Next", listed))
+    parts = await turned(f"{BASE}{path}?q=acme+n", "Next", listed)
     told = [[one.findtext("Telephone") for one in part.iter("DirectoryEntry")] for part in parts]
     assert [number for part in told for number in part] == [str(at) for at in range(280)]
     assert all(len(part) == most for part in told[:-1])
     prompts = [part.findtext("Prompt") for part in parts]
     assert (prompts[0], prompts[1]) == (f"1 to {most} of 280", f"{most + 1} to {2 * most} of 280")
     last = f"{BASE}{path}?q=acme+n&start={most * (len(parts) - 1)}"
-    back = [part.findtext("Prompt") for part in turned(last, "Previous", listed)]
+    back = [part.findtext("Prompt") for part in await turned(last, "Previous", listed)]
     assert back == prompts[::-1]
 
 
@@ -134,35 +141,35 @@ def test_nothing_found_is_said() -> None:
 @pytest.mark.parametrize("path", ["/yealink.xml", "/phonebook.xml"])
 def test_there_is_a_bound_which_is_told(path: str) -> None:
     listed = [Entry(f"no. {number}", "x", "", here=True) for number in range(MOST + 8)]
-    made = pages(lambda: listed)
-    first, rest = made(Asked(path)).body, made(Asked(path, start=MOST)).body
+    first, rest = page(listed, Asked(path)).body, page(listed, Asked(path, start=MOST)).body
     assert (first.count(b">no. "), rest.count(b">no. ")) == (MOST, 8)
     assert b"<!-- 1 to 5000 of 5008: start=5000 tells those that follow -->" in first
     assert b"<!-- 5001 to 5008 of 5008 -->" in rest
-    assert b"<!--" not in pages(lambda: BOOK)(Asked(path)).body
+    assert b"<!--" not in page(BOOK, Asked(path)).body
 
 
 def test_json_is_told_in_parts_too() -> None:
     listed = [Entry(str(number), "x", "", here=True) for number in range(MOST + 8)]
-    told = json.loads(pages(lambda: listed)(Asked("/phonebook.json", start=MOST)).body)
+    told = json.loads(page(listed, Asked("/phonebook.json", start=MOST)).body)
     assert (told["start"], told["total"], len(told["entries"])) == (MOST, MOST + 8, 8)
 
 
-def test_all_ask_for_one_list_while_it_is_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    """To collect and to sort thousands of names holds calls up; searches are many."""
-    asked: list[float] = []
+async def test_all_ask_for_one_list_while_it_is_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To collect and to sort thousands of names takes time; searches are many."""
+    asked: list[int] = []
 
     def listed() -> list[Entry]:
-        asked.append(0)
+        asked.append(threading.get_ident())
         return BOOK
 
     monkeypatch.setattr(module, "FRESH_S", 0.2)
-    made = pages(listed)
+    server = HttpServer(pages(lambda: listed), "the phone book")
     for path in FORMS:
-        made(Asked(path, path))
+        await server.reply(f"GET {path}?q={path} HTTP/1.1\r\n\r\n".encode())
     assert len(asked) == 1
-    time.sleep(0.25)
-    made(Asked("/yealink.xml"))
+    assert asked != [threading.get_ident()], "calls are not held up"
+    await anyio.sleep(0.25)
+    await server.reply(b"GET /yealink.xml HTTP/1.1\r\n\r\n")
     assert len(asked) == 2
 
 
@@ -180,12 +187,26 @@ def test_what_is_searched_for_is_carried_on(wanted: str, path: str) -> None:
     assert fields.get("q", [""]) == [wanted]
 
 
-def test_the_query_is_read() -> None:
-    server = HttpServer(pages(lambda: BOOK), "the phone book")
-    assert b"Bob" in server.reply(b"GET /yealink.xml?q=bo%62 HTTP/1.1\r\n\r\n").body
-    assert b"Bob" not in server.reply(b"GET /yealink.xml?q=ada HTTP/1.1\r\n\r\n").body
-    assert b"Ada" not in server.reply(b"GET /yealink.xml?start=1 HTTP/1.1\r\n\r\n").body
-    assert server.reply(b"GET /?" + b"a=1&" * 40 + b" HTTP/1.1\r\n\r\n").status == 400
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        (b"q=bo%62", ["Bob"]),
+        (b"q=ada", ["Ada <Lovelace> & Co"]),
+        (b"start=1", ["Bob"]),
+        (b"q=100&start=1", ["Bob"]),
+        (b"start=2", []),
+    ],
+)
+async def test_the_query_is_read(query: bytes, found: list[str]) -> None:
+    server = HttpServer(pages(lambda: lambda: BOOK), "the phone book")
+    answer = await server.reply(b"GET /yealink.xml?%b HTTP/1.1\r\n\r\n" % query)
+    assert [one.findtext("Name") for one in ET.fromstring(answer.body)] == found
+
+
+async def test_a_query_has_a_bound() -> None:
+    server = HttpServer(pages(lambda: lambda: BOOK), "the phone book")
+    answer = await server.reply(b"GET /yealink.xml?" + b"a=1&" * 40 + b" HTTP/1.1\r\n\r\n")
+    assert answer.status == 400
 
 
 async def test_in_a_server(tmp_path: Path) -> None:
@@ -204,7 +225,7 @@ async def test_in_a_server(tmp_path: Path) -> None:
     ):
         with Phone((made.host, made.port), "zoe") as zoe:
             await zoe.register()
-            told = [(one.number, one.name, one.here) for one in entries(engine)]
+            told = [(one.number, one.name, one.here) for one in entries(engine)()]
             assert told == [
                 ("boss", "Boss", False),
                 ("door", "Front door", True),

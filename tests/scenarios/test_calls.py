@@ -240,6 +240,26 @@ def test_a_cancelled_callee_that_never_ends_is_given_up(
     assert quiet(proxy)
 
 
+@pytest.mark.parametrize("why", ["answered", "given up"])
+def test_who_does_not_obey_a_cancel_is_not_said_to_have_rung_out(
+    proxy: Proxy, alice: Phone, bob: Phone, why: str
+) -> None:
+    other = Phone(proxy, "bob", "192.0.2.18")
+    sent = alice.calls("bob")
+    for phone in (bob, other):
+        phone.says(phone.gets(sent, "INVITE"), 180)
+    proxy.advance(100)
+    if why == "answered":
+        other.says(other.gets(sent, "INVITE"), 200)
+    else:
+        alice.sends("CANCEL", f"sip:bob@{DOMAIN}", branch="z9hG4bKcall")
+        other.says(other.gets(sent, "INVITE"), 487)
+    told = names(proxy.advance(20.1))
+    assert ("487" in told) == (why == "given up"), "nobody waits longer than the final answer"
+    assert Rule.TARGET_RANG_OUT not in rules(proxy)
+    assert rules(proxy).count(Rule.TARGET_NOT_STOPPED) == 1
+
+
 def test_ringing_too_long_is_cancelled_and_answered_480(
     proxy: Proxy, alice: Phone, bob: Phone
 ) -> None:

@@ -77,6 +77,7 @@ SAMPLES: dict[Rule, tuple[Any, ...]] = {
     Rule.TARGET_SILENT: (TARGET, 5.0),
     Rule.TARGET_RANG_OUT: (TARGET, 120),
     Rule.TARGET_CANCELLED: (TARGET,),
+    Rule.TARGET_NOT_STOPPED: (TARGET, 20),
     Rule.TARGET_UNREACHABLE: (TARGET, "connection refused"),
     Rule.DNS_FAILED: (b"example.net", "no such name"),
     Rule.SWITCHED_TRANSPORT: (TARGET, "UDP", "TCP", 1450),
