@@ -51,9 +51,17 @@ class Editing:
         left = max(0.0, self._deadline - time.monotonic()) if self._confirm_by else 0.0
         return {"confirm_by": self._confirm_by, "confirm_left_s": round(left, 1)}
 
-    async def open(self) -> dict[str, Any]:
-        """Return the configuration as an editor starts from it. Raises `ConfigError`."""
-        told = await anyio.to_thread.run_sync(opened, self._engine.source)
+    async def open(self, unless: str = "") -> dict[str, Any]:
+        """Return the configuration as an editor starts from it.
+
+        Args:
+            unless: The fingerprint of a file the editor has; where it is still that one, only that is
+                told, as `same`.
+
+        Raises:
+            ConfigError: The file cannot be used as it is.
+        """
+        told = await anyio.to_thread.run_sync(_opened, self._engine.source, unless)
         return {**told, "waiting": list(self._engine.waiting), "confirm_by": self._confirm_by}
 
     async def preview(self, fingerprint: str, changes: object) -> dict[str, Any]:
@@ -193,6 +201,12 @@ class Editing:
             raise
         engine.say("config.rolled-back", Severity.WARNING, why=why)
         return {**self._told(fingerprint_of(text), result, {}), "rolled_back": True, "why": why}
+
+
+def _opened(source: ConfigSource, unless: str) -> dict[str, Any]:
+    if unless and fingerprint_of(read_text(source.path)) == unless:
+        return {"file": str(source.path), "fingerprint": unless, "same": True}
+    return opened(source)
 
 
 def _conflict(error: Changed) -> NoReturn:

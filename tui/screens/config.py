@@ -143,7 +143,9 @@ class ConfigScreen(Applying, ListEditing, View):
                 told = await ask("config.describe")
                 self.described = {one["table"]: one for one in told["tables"]}
                 self.dashboard.described = self.described
-            opened = await ask("config.open")
+            # to read thousands of rows is work: not while the file is what it was
+            known = {"unless": self.draft.fingerprint} if self._loaded and not self._why else {}
+            opened = await ask("config.open", known)
         except (api.Unavailable, api.Refused) as error:
             self._why = str(error)
             self._banner()
@@ -152,6 +154,8 @@ class ConfigScreen(Applying, ListEditing, View):
             return
         self._why = ""
         self._loaded = True
+        if opened.get("same"):
+            return
         if self._is_untouched:
             self.draft, self.preview = Draft(opened), {}
         self.show_dialog(self.dialog)
