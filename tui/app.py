@@ -270,7 +270,8 @@ class Dashboard(App[int]):
         wanted = str(in_force(self.config, "basic.theme", "") or "")
         if wanted != self._theme_chosen:
             self._theme_chosen = wanted
-            self._use_theme(wanted)
+            if not self._use_theme(wanted):
+                self.say(f"basic.theme: there is no theme {wanted}", bad=True)
 
     def _use_theme(self, name: str) -> bool:
         if not name:
@@ -497,6 +498,23 @@ class Dashboard(App[int]):
                 "not applied, and would be lost."
             )
             question = Confirm("Leave without them?", text, verb="leave")
+            self.push_screen(question, lambda yes: self._leave_waiting() if yes else None)
+            return
+        self._leave_waiting()
+
+    def _leave_waiting(self) -> None:
+        """Close; ask first where changes wait that somebody here might keep."""
+        if self.waiting is not None and self.may_change:
+            when = (
+                f"in {self.waiting.left(time.monotonic())} s"
+                if self.is_remote
+                else "with its next start"
+            )
+            text = (
+                "The changes that were applied wait to be kept (K). Unless somebody keeps them, the "
+                f"server rolls them back {when}."
+            )
+            question = Confirm("Leave without keeping them?", text, verb="leave")
             self.push_screen(question, lambda yes: self._leave_asked() if yes else None)
             return
         self._leave_asked()

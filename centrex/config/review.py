@@ -5,7 +5,7 @@ if it loads, and if it says exactly what was asked for. Whoever runs an instance
 """
 
 import tomllib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -249,7 +249,8 @@ def review(source: ConfigSource, fingerprint: str, changes: object) -> Reviewed:
     if wanted and not problems:
         config, problems = _tried(document, source)
         if config:
-            rows = list(_with_hashes(wanted, config.config, data, passwords, problems))
+            own = {row.login for row in before.config.auth.credentials}
+            rows = list(_with_hashes(wanted, config.config, data, passwords, problems, own))
             problems += _make(document, data, rows)
     problems += _nameless(tomllib.loads(document.original), data, str(source.path))
     after: Loaded | None = None
@@ -319,10 +320,14 @@ def _with_hashes(
     data: Mapping[str, Any],
     passwords: dict[str, str],
     problems: list[Problem],
+    own: Set[str],
 ) -> Iterator[Edit]:
-    """Turn passwords into rows of hashes; those made up go into `passwords`."""
+    """Turn passwords into rows of hashes; those made up go into `passwords`.
+
+    A login that is not among our `own`, as the file was, must not be one of the credentials file.
+    """
     logins = [row.get("login") for row in rows_of(data, "auth.credentials")]
-    filed = _filed(config, [one.login for one in wanted if one.login not in logins])
+    filed = _filed(config, [one.login for one in wanted if one.login not in own])
     for one in wanted:
         if one.login in filed:
             key = "auth.credentials_file"

@@ -64,6 +64,10 @@ def test_a_file_of_credentials_is_read_and_its_faults_are_told(tmp_path: Path) -
     made = policy(f'auth.credentials_file = "{file}"')
     assert made.logins == 1
     assert len(made.warnings) == 1
+    row = f'[[auth.credentials]]\nlogin = "1001"\nha1_md5 = "{ha1("1001")}"\n'
+    twice = policy(f'auth.credentials_file = "{file}"\n{row}')
+    assert twice.logins == 1
+    assert f"1001 also in {file}; what auth.credentials says counts" in twice.warnings[1]
     wanted = config(f'auth.credentials_file = "{file}"')
     file.unlink()
     tickets = Tickets(wanted)

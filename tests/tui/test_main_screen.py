@@ -146,7 +146,7 @@ async def test_who_was_refused_and_why_stands_in_sight_at_80_columns() -> None:
 
 def test_facts_are_put_in_order_and_none_is_lost() -> None:
     assert told_first('a.b src=x n=1 why="b c" to="" from=1 call-id=z') == (
-        'a.b from=1 to="" why="b c" n=1 src=x call-id=z'
+        'a.b from=1 why="b c" n=1 to="" src=x call-id=z'
     )
     for odd in ("", "server.started", "no facts here", 'odd src="x', "a src=x said so"):
         assert told_first(odd) == odd

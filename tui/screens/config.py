@@ -186,8 +186,12 @@ class ConfigScreen(Applying, ListEditing, View):
                     items.append(
                         Heading(words=words.partition(",")[0].partition(". ")[0].rstrip("."))
                     )
-                items.append(spec)
+                items.append(self._with_themes(spec) if spec["key"] == "basic.theme" else spec)
         return items
+
+    def _with_themes(self, spec: Spec) -> Spec:
+        """Return the choice of a theme with those there are, which only we know."""
+        return {**spec, "choices": ["", *sorted(self.app.available_themes)]}
 
     def lists_of(self, dialog: Dialog) -> list[Mapping[str, Any]]:
         """Return the lists of a dialog."""

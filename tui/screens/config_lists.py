@@ -195,6 +195,8 @@ class ListEditing(Widget):
         others = [str(one.get("label") or one["key"]) for one in self._lists]
         others = [label for label in others if label != words]
         more = f" · L: {', '.join(others)}" if others else ""
+        if self.in_credentials and (file := self.draft.value("auth.credentials_file")):
+            more = f" · and those of {file}{more}"
         order = " · sorted: not the file's order" if self.table.sorted_by else ""
         stale = " · ↻ not in force yet" if self.list_name in self.draft.in_force else ""
         entitle(frame, f"{words} – {len(rows)}{found}{order}{stale}{more}")

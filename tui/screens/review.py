@@ -70,7 +70,8 @@ class Review(Question[Literal["apply", "confirm"]]):
         lines: list[Line] = []
         for problem in self.problems:
             hint = f" (did you mean {problem['nearest']}?)" if problem.get("nearest") else ""
-            lines.append([("✗ ", "bad"), (str(problem.get("key", "")), "strong")])
+            where = f"  line {problem['line']}" if problem.get("line") else ""
+            lines.append([("✗ ", "bad"), (str(problem.get("key", "")), "strong"), (where, "dim")])
             lines += [
                 [("  ", ""), *line]
                 for line in paragraphs(f"{problem.get('message', '')}{hint}", width)
@@ -83,8 +84,9 @@ class Review(Question[Literal["apply", "confirm"]]):
         if also := self._effects("also", width):
             title = "Also comes in force: it stands in the file already"
             lines += [(), [(title, "title")], *also]
-        lines += [(), [("In the file", "title")]]
-        for line in str(self._preview.get("diff", "")).splitlines():
+        diff = str(self._preview.get("diff", "")).splitlines()
+        lines += [(), [("In the file", "title")]] if diff else []
+        for line in diff:
             lines += [[(part, _diff_style(line))] for part in wrap(line, width + 2)]
         return lines
 

@@ -23,13 +23,13 @@ _FACT: Final = re.compile(r' [\w.-]+=(?:"[^"]*"|[^\s"]*)')
 _FACTS: Final = re.compile(rf"([\w.-]+)((?:{_FACT.pattern})*)")
 _RANKS: Final[Mapping[str, int]] = {
     "status": 0,
-    "aor": 1, "login": 1, "user": 1, "from": 1,
+    "aor": 1, "login": 1, "user": 1, "from": 1, "relay": 1, "gateway": 1,
     "to": 2,
     "reason": 3, "why": 3,
-    "src": 5,
-    "call-id": 6,
+    "src": 6,
+    "call-id": 7,
 }  # fmt: skip
-"""In which order facts are shown; others stand in their own between."""
+"""In which order facts are shown; others stand in their own between, empty ones behind."""
 _SEVERITIES: Final[Mapping[str, tuple[str, str]]] = {
     "debug": ("debug", "dim"),
     "info": ("info ", ""),
@@ -66,10 +66,12 @@ def told_first(text: str) -> str:
     found = _FACTS.fullmatch(text)
     if found is None:
         return text
-    facts = _FACT.findall(found[2])
-    return found[1] + "".join(
-        sorted(facts, key=lambda fact: _RANKS.get(fact[1 : fact.index("=")], 4))
-    )
+    return found[1] + "".join(sorted(_FACT.findall(found[2]), key=_rank))
+
+
+def _rank(fact: str) -> int:
+    name, _, value = fact[1:].partition("=")
+    return _RANKS.get(name, 4) if value not in ("", '""') else 5
 
 
 class ActivityLog(Rows):
