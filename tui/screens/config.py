@@ -253,16 +253,18 @@ class ConfigScreen(Applying, ListEditing, View):
         self.query_one("#banner", Panel).show(lines)
 
     def _found(self) -> str:
-        """Return how many settings pass the filter, here and in all; nothing without one."""
+        """Return how many settings and rows pass the filter, here and in all; nothing without one."""
         keeps = self.form.rows.filter
         if not keeps:
             return ""
         here, everywhere = self._passing(self.dialog), sum(map(self._passing, DIALOGS))
-        return f"{here} of {everywhere} settings pass /{keeps.text}"
+        return f"{here} of {everywhere} settings and rows pass /{keeps.text}"
 
     def _passing(self, dialog: Dialog) -> int:
         found = passing(self.specs(dialog), self.form.rows.filter)
-        return sum(not isinstance(one, Heading) for one in found)
+        settings = sum(not isinstance(one, Heading) for one in found)
+        keeps = self.form.rows.filter
+        return settings + sum(self.rows_passing(one, keeps) for one in self.lists_of(dialog))
 
     def _mark(self) -> None:
         """Put the marks at the tabs: wrong, edited, found, not in force, later; the first counts."""
