@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from centrex.config.describe import describe
 from tests.support.pretend import CALL, FORBIDDEN, HOSTILE
 from tui.activity import Activity, Ring
 from tui.commands import completions, find
@@ -12,7 +13,7 @@ from tui.draft import CREDENTIALS, Draft
 from tui.filter import Filter
 from tui.history import History, at
 from tui.ladder import Ladder, label, raw_lines, style_of
-from tui.screens.help import unfolded
+from tui.screens.help import pages_of_settings, unfolded
 from tui.values import Objection, as_shown, as_text, bounds, explained, parse
 from tui.widgets.lines import clean, fit, wrap
 from tui.words import bars, clock, figure, listeners, many, person, span, tall_bars
@@ -310,3 +311,14 @@ def test_paragraphs_of_a_help_page_are_unfolded() -> None:
     assert unfolded(text) == (
         "One line and its end.\n\nExamples:\n  9(.*)  to  x\n  1..    to  y\n# Head\nmore of it"
     )
+
+
+def test_the_page_of_a_tab_tells_each_setting_once() -> None:
+    pages = pages_of_settings({one["table"]: one for one in describe()["tables"]})
+    told = pages["auth"].text.split("\n")
+    for label in ("Realm", "Methods", "Algorithms"):
+        assert len([line for line in told if line.startswith(f"{label}:")]) == 1
+    every = "\n".join(told)
+    for key in describe()["tables"][0]["keys"]:
+        assert f"{key['label']}:" in pages["basic"].text, key
+    assert "Credentials file:" in every
