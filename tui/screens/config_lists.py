@@ -328,7 +328,7 @@ class ListEditing(Widget):
             if names == [made]:
                 known(None)
             elif names == [typed]:
-                words = "It is not shown, now or later."
+                words = "It is not shown later; ^t shows it while you type."
                 self.app.push_screen(Enter(f"Password of {login}", words, hidden=True), entered)
 
         question = Choose(f"Password of {login}{why}", [made, typed], [made], several=False)
