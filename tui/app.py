@@ -17,6 +17,7 @@ from textual import events
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
+from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.worker import Worker
 
@@ -36,6 +37,7 @@ from tui.screens.help import HelpScreen
 from tui.screens.questions import Confirm
 from tui.screens.trouble import TroubleScreen
 from tui.screens.view import View
+from tui.terminal import TakenAway, enduring
 from tui.widgets.lines import clean
 from tui.widgets.reminder import Waiting, decided, remind, seconds_left
 from tui.widgets.settings_area import in_force
@@ -134,6 +136,14 @@ class Dashboard(App[int]):
         typed = isinstance(event, events.InputEvent | events.Paste) and not event.is_forwarded
         if not (typed and self.keys.holds(event)):
             await super().on_event(event)
+
+    def get_driver_class(self) -> type[Driver]:
+        """Return what drives the terminal."""
+        return enduring(super().get_driver_class())
+
+    def on_taken_away(self, event: TakenAway) -> None:
+        """Close; nobody is there to be asked."""
+        self._quit()
 
     def _configured(self, written: bool | None) -> None:
         if written:
@@ -262,7 +272,8 @@ class Dashboard(App[int]):
         wanted = str(in_force(self.config, "basic.theme", "") or "")
         if wanted != self._theme_chosen:
             self._theme_chosen = wanted
-            self._use_theme(wanted)
+            if not self._use_theme(wanted):
+                self.say(f"basic.theme: there is no theme {wanted}", bad=True)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Return what becomes of each line before it is written: its colours go where none are wanted."""
@@ -493,6 +504,23 @@ class Dashboard(App[int]):
                 "not applied, and would be lost."
             )
             question = Confirm("Leave without them?", text, verb="leave")
+            self.push_screen(question, lambda yes: self._leave_waiting() if yes else None)
+            return
+        self._leave_waiting()
+
+    def _leave_waiting(self) -> None:
+        """Close; ask first where changes wait that somebody here might keep."""
+        if self.waiting is not None and self.may_change:
+            when = (
+                f"in {self.waiting.left(time.monotonic())} s"
+                if self.is_remote
+                else "with its next start"
+            )
+            text = (
+                "The changes that were applied wait to be kept (K). Unless somebody keeps them, the "
+                f"server rolls them back {when}."
+            )
+            question = Confirm("Leave without keeping them?", text, verb="leave")
             self.push_screen(question, lambda yes: self._leave_asked() if yes else None)
             return
         self._leave_asked()

@@ -40,6 +40,11 @@ class Draft:
         """That file's name."""
         return str(self._opened.get("file", ""))
 
+    @property
+    def in_force(self) -> Mapping[str, Any]:
+        """What runs otherwise than that file says: by key, a list of rows with nothing."""
+        return dict(self._opened.get("in_force", {}))
+
     def __len__(self) -> int:
         return len(self._sets) + len(self._unsets) + len(self._steps)
 

@@ -57,6 +57,34 @@ def label(summary: str) -> str:
     return f"{method} {person(rest)}" if rest else method
 
 
+def acknowledged(entries: Sequence[Entry]) -> dict[int, str]:
+    """Return which of some entries acknowledge a refusal, by their places, and its status.
+
+    Such an ACK ends where the refusal was made (RFC 3261 §17.1.1.3), whomever it is addressed to.
+    """
+    finals: dict[tuple[str, str], str] = {}
+    found = {}
+    for place, entry in enumerate(entries):
+        if not is_message(entry):
+            continue
+        summary = str(entry.get("summary", ""))
+        way = str(entry.get("from", "")), str(entry.get("to", ""))
+        status = summary.removeprefix("SIP/2.0 ")[:3]
+        if summary.startswith("INVITE "):
+            finals.pop(way[::-1], None)
+        elif status.isdigit():
+            if status >= "200" and not _answers_another(summary):
+                finals[way] = status
+        elif summary.startswith("ACK ") and finals.get(way[::-1], "2") >= "300":
+            found[place] = finals[way[::-1]]
+    return found
+
+
+def _answers_another(summary: str) -> bool:
+    """Return whether a response is known to answer another request than an INVITE."""
+    return summary.endswith(")") and not summary.endswith("(INVITE)")
+
+
 class Ladder:
     """The lines of a call.
 
@@ -77,6 +105,7 @@ class Ladder:
     ) -> None:
         self.parties = list(parties)
         self.entries = [one for one in entries if decisions or is_message(one)]
+        self._acknowledged = acknowledged(self.entries)
         self._width = width
         count = max(1, len(self.parties))
         self._pitch = max(_LEAST, (width - TIME - 2) // count)
@@ -105,18 +134,20 @@ class Ladder:
         time = (fit(clock(str(entry.get("at", ""))), TIME), "dim")
         if not is_message(entry):
             return [time, ("◆ ", "note"), (str(entry.get("text", "")), "note")]
-        return [time, *self._arrow(entry)]
+        status = self._acknowledged.get(index)
+        text = f"ACK ({status})" if status else label(str(entry.get("summary", "")))
+        return [time, *self._arrow(entry, text)]
 
-    def _arrow(self, entry: Entry) -> list[Run]:
+    def _arrow(self, entry: Entry, words: str) -> list[Run]:
         summary = str(entry.get("summary", ""))
         style = style_of(summary)
         start, end = self._at.get(str(entry.get("from"))), self._at.get(str(entry.get("to")))
         if start is None or end is None or start == end:
-            words = f"{entry.get('from', '?')} → {entry.get('to', '?')}: {summary}"
-            return [(words, style)]
+            way = f"{entry.get('from', '?')} → {entry.get('to', '?')}"
+            return [(f"{way}: {summary}", style)]
         left, right = min(start, end), max(start, end)
         room = right - left - 1
-        text = clean(label(summary))
+        text = clean(words)
         if cell_len(text) > room - 4:
             text = fit(text, max(1, room - 4))
         dashes = room - cell_len(text) - 2

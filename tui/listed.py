@@ -43,7 +43,7 @@ def how(key: str, of: str = "text") -> str:
     if is_times(key):
         return "Put ; between several."
     if _is_destinations(key):
-        return "Put commas between; 1002 (15 s) rings 15 s, 300 (expand) goes by the plan of 300."
+        return "Commas between; 1002 (15 s) rings 15 s, 300 (expand) takes its plan."
     return "Numbers with a comma between." if of == "integer" else "Put commas between several."
 
 

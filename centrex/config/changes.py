@@ -277,7 +277,8 @@ class Step:
             case "set":
                 document.set(self.path, self.value)
             case "unset":
-                document.unset(self.path)
+                known = find(".".join(map(str, self.path)))
+                document.unset(self.path, known.default if known else None)
             case "insert":
                 document.insert(self.path, self.index, self.value)
             case "remove":

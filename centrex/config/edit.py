@@ -21,7 +21,7 @@ from tomlkit import TOMLDocument
 from centrex.base import CentrexError, ConfigError
 from centrex.config.keys import Path as KeyPath
 from centrex.config.keys import join
-from centrex.config.layout import Block, Layout
+from centrex.config.layout import VALUE, Block, Layout
 from centrex.config.load import read_text
 from centrex.config.problems import from_syntax
 
@@ -117,12 +117,13 @@ def _assignment(name: str, value: Any) -> str:
 def _uncomment(text: str, table: str, name: str, line: str) -> str:
     """Turn a commented-out `#name = …` of a table into a real one; the text itself if none."""
     lines = text.splitlines(keepends=True)
-    pattern = re.compile(rf"#\s?{re.escape(name)}\s*=")
+    pattern = re.compile(rf"#\s?{re.escape(name)}\s*=(?:\s*{VALUE}(\s*#.*)\n)?")
     inside = False
     for index, old in enumerate(lines):
         if old.startswith("["):
             inside = old.split("#")[0].strip() == f"[{table}]"
-        elif inside and pattern.match(old):
+        elif inside and (found := pattern.match(old)):
+            line = f"{line.rstrip()}{found[1] or ''}\n"
             return "".join([*lines[:index], line, *lines[index + 1 :]])
     return text
 
@@ -209,14 +210,18 @@ class Document:
         is_there = self._at(path) is not None
         self._change(path, value, tuple(_with_key(self.text, path, value, is_there=is_there)))
 
-    def unset(self, path: KeyPath) -> None:
+    def unset(self, path: KeyPath, default: Any = None) -> None:
         """Take a key out, so that its default counts; nothing happens where it does not stand.
+
+        Args:
+            path: Its parts.
+            default: What is left commented out where a remark above or behind speaks of the key.
 
         Raises:
             IndexError: A row on the way does not exist.
         """
         if self._at(path) is not None:
-            self._change(path, None, tuple(_without_key(self.text, path)))
+            self._change(path, None, tuple(_without_key(self.text, path, default)))
 
     def _change(self, path: KeyPath, value: Any, candidates: Sequence[str]) -> None:
         """Take the first text that says what it shall; have tomlkit make one if none does."""
@@ -382,10 +387,15 @@ def _with_key(text: str, path: KeyPath, value: Any, *, is_there: bool) -> Iterat
         yield f"{layout.text.rstrip()}\n\n[{join(parents)}]\n{line}".lstrip("\n")
 
 
-def _without_key(text: str, path: KeyPath) -> Iterator[str]:
-    """Yield texts that may hold a key no longer."""
+def _without_key(text: str, path: KeyPath, default: Any) -> Iterator[str]:
+    """Yield texts that may hold a key no longer, the one that looks best first."""
     *parents, name = path
     layout = Layout(text)
+    block = _block(layout, tuple(parents))
+    if default is not None and block and layout.has_remark(block, str(name)):
+        layout.replace(block, str(name), f"#{_assignment(str(name), default)}")
+        yield layout.text
+        layout = Layout(text)
     block = _block(layout, tuple(parents))
     if block and layout.replace(block, str(name), ""):
         yield layout.text

@@ -13,8 +13,10 @@ from centrex.config.lines import header_of, outside_strings
 
 _NOTHING: Final = re.compile(r"\s*(#.*)?$")
 _REMARK: Final = re.compile(r"\s*#")
+_LEFT_OUT: Final = re.compile(r"\s*#\s?[A-Za-z0-9_-]+\s*=")
+"""A key that is commented out, and so no remark on what follows."""
 _TEXT: Final = r"""(?!\"{3}|'{3})(?:"(?:[^"\\]|\\.)*"|'[^']*')"""
-_VALUE: Final = rf"""(?:{_TEXT}|[^\s#"'\[\]{{}},]+|\[(?:[^\[\]#"'{{}}]|{_TEXT})*\])"""
+VALUE: Final = rf"""(?:{_TEXT}|[^\s#"'\[\]{{}},]+|\[(?:[^\[\]#"'{{}}]|{_TEXT})*\])"""
 """A value in one line: a text, a number or a word, or a flat list of them."""
 
 
@@ -148,21 +150,35 @@ class Layout:
         Returns:
             Whether the key stood there, once, in a line of a simple form.
         """
-        pattern = re.compile(rf"(\s*){re.escape(name)}\s*=\s*{_VALUE}(\s*(?:#.*)?)\n")
-        found = [
-            (at, match)
-            for at in range(block.header + 1, block.last + 1)
-            if (match := pattern.fullmatch(self._lines[at]))
-        ]
-        if len(found) != 1:
+        found = self._assignment(block, name)
+        if found is None:
             return False
-        at, match = found[0]
+        at, match = found
         if line:
             self._lines[at] = f"{match[1]}{line.rstrip()}{match[2]}\n"
         else:
             del self._lines[at]
         self._headers = tuple(self._find())
         return True
+
+    def has_remark(self, block: Block, name: str) -> bool:
+        """Return whether a remark stands right above a key, or behind it."""
+        found = self._assignment(block, name)
+        if found is None:
+            return False
+        at, match = found
+        above = self._lines[at - 1]
+        return "#" in match[2] or bool(_REMARK.match(above) and not _LEFT_OUT.match(above))
+
+    def _assignment(self, block: Block, name: str) -> tuple[int, re.Match[str]] | None:
+        """Return the line where a key stands, once and in a simple form, and what is around it."""
+        pattern = re.compile(rf"(\s*){re.escape(name)}\s*=\s*{VALUE}(\s*(?:#.*)?)\n")
+        found = [
+            (at, match)
+            for at in range(block.header + 1, block.last + 1)
+            if (match := pattern.fullmatch(self._lines[at]))
+        ]
+        return found[0] if len(found) == 1 else None
 
     def insert(self, names: tuple[str, ...], at: int, lines: list[str]) -> None:
         """Put a row in; the first one behind its table, or at the end.

@@ -151,8 +151,8 @@ def _taken_out(path: Path, text: str, waiting: Unconfirmed, *, asked: bool) -> O
     except Entangled as error:
         write_atomically(former_of(path), waiting.former)
         words = (
-            f"NOT rolled back: {path} was edited since where the change is ({error}), and is left "
-            f"as it is; look it over; what was before the change is in {former_of(path)}"
+            f"NOT rolled back: {path} was edited since where the change is ({error}); it is left "
+            f"as it is, and what was before is in {former_of(path).name}"
         )
         return Outcome(words=words, undone=False)
     write_atomically(discarded_of(path), text)
@@ -160,8 +160,5 @@ def _taken_out(path: Path, text: str, waiting: Unconfirmed, *, asked: bool) -> O
     why = "was" if asked else f"was not confirmed by {waiting.confirm_by} and was"
     on_request = " on request" if asked else ""
     edited = "" if text == waiting.made else "; what was edited since stays"
-    words = (
-        f"a change of {path} {why} rolled back{on_request}{edited}; it is kept in "
-        f"{discarded_of(path)}"
-    )
+    words = f"a change of {path} {why} rolled back{on_request}; it is kept in {discarded_of(path)}{edited}"
     return Outcome(words=words)

@@ -5,7 +5,7 @@ if it loads, and if it says exactly what was asked for. Whoever runs an instance
 """
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,8 +41,12 @@ from centrex.config.values import MASK
 _OVERRULED = "overruled by --set on the command line: counts once the instance starts without it"
 
 
-def opened(source: ConfigSource) -> dict[str, Any]:
+def opened(source: ConfigSource, running: Config | None = None) -> dict[str, Any]:
     """Return a configuration as an editor starts from it: values as written, or their defaults.
+
+    Args:
+        source: The configuration.
+        running: What is in force, where an instance runs; what differs from it is told, too.
 
     Raises:
         ConfigError: It cannot be read, or not be used as it is.
@@ -55,7 +59,17 @@ def opened(source: ConfigSource) -> dict[str, Any]:
         "values": _values(tomllib.loads(text)),
         "origins": {key: origin for key, origin in loaded.origins.items() if "[" not in key},
         "warnings": [_problem(one) for one in loaded.warnings],
+        "in_force": _in_force(running, loaded.config) if running else {},
     }
+
+
+def _in_force(running: Config, written: Config) -> dict[str, Any]:
+    """Return what runs otherwise than the file says: by key, a list of rows with nothing."""
+    told: dict[str, Any] = {}
+    for change in diff(running, written):
+        rows, bracket, _ = change.key.partition("[")
+        told[rows] = None if bracket else change.old
+    return told
 
 
 def _values(written: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,7 +132,7 @@ class Reviewed:
 
     document: Document
     """The file with the changes made."""
-    before: Config
+    before: Loaded
     after: Loaded | None
     """What it would be; nothing where there are problems."""
     problems: tuple[Problem, ...]
@@ -130,28 +144,42 @@ class Reviewed:
     @property
     def changes(self) -> tuple[Change, ...]:
         """What would differ."""
-        return diff(self.before, self.after.config) if self.after else ()
+        return diff(self.before.config, self.after.config) if self.after else ()
 
-    def told(self) -> dict[str, Any]:
-        """Return what an editor is shown before applying; no password is in it."""
+    def told(self, running: Config | None = None, waiting: Collection[str] = ()) -> dict[str, Any]:
+        """Return what an editor is shown before applying; no password is in it.
+
+        Args:
+            running: What is in force, where an instance runs.
+            waiting: Keys that are known to wait for its restart.
+        """
+        known = {(one.key, one.message) for one in self.before.warnings}
+        forced = (
+            {one.key: one for one in diff(running, self.after.config)}
+            if (running and self.after)
+            else {one.key: one for one in self.changes}
+        )
         name = self.document.path.name
         return {
             "fingerprint": self.document.fingerprint,
             "diff": text_diff(self.document.original, self.document.text, name),
-            "effects": list(self._effects()),
+            "effects": list(self._effects(forced)),
+            "also": list(self._also(forced, waiting)),
             "problems": [_problem(one) for one in self.problems],
-            "warnings": [_problem(one) for one in self.after.warnings] if self.after else [],
+            "warnings": [
+                {**_problem(one), "fresh": (one.key, one.message) not in known}
+                for one in (self.after.warnings if self.after else ())
+            ],
         }
 
-    def _effects(self) -> Iterator[dict[str, Any]]:
+    def _effects(self, forced: Mapping[str, Change]) -> Iterator[dict[str, Any]]:
         for change in self.changes:
-            yield {
-                "key": change.key,
-                "old": change.old,
-                "new": change.new,
-                "effect": change.effect,
-                "words": change.calls,
-            }
+            now = forced.get(change.key)
+            told = _effect(change)
+            if now is None:
+                yield {**told, "words": "is in force already", "effect": "live"}
+            else:
+                yield {**told, "in_force": now.old} if now.old != change.old else told
         for edit in self.overruled:
             known = find(edit.key)
             hidden = known is not None and known.kind == "secret"
@@ -162,6 +190,15 @@ class Reviewed:
                 "effect": "restart",
                 "words": _OVERRULED,
             }
+
+    def _also(
+        self, forced: Mapping[str, Change], waiting: Collection[str]
+    ) -> Iterator[dict[str, Any]]:
+        """Yield what others wrote into the file before and nobody has taken over yet."""
+        own = {change.key for change in self.changes}
+        for key, change in forced.items():
+            if key not in own and key not in waiting:
+                yield _effect(change)
 
     def save(self) -> str:
         """Write the file, whole or not at all, and return its new fingerprint.
@@ -176,6 +213,16 @@ class Reviewed:
         if self.document.text != self.document.original:
             self.document.save()
         return self.document.fingerprint
+
+
+def _effect(change: Change) -> dict[str, Any]:
+    return {
+        "key": change.key,
+        "old": change.old,
+        "new": change.new,
+        "effect": change.effect,
+        "words": change.calls,
+    }
 
 
 def review(source: ConfigSource, fingerprint: str, changes: object) -> Reviewed:
@@ -202,7 +249,8 @@ def review(source: ConfigSource, fingerprint: str, changes: object) -> Reviewed:
     if wanted and not problems:
         config, problems = _tried(document, source)
         if config:
-            rows = list(_with_hashes(wanted, config.config, data, passwords, problems))
+            own = {row.login for row in before.config.auth.credentials}
+            rows = list(_with_hashes(wanted, config.config, data, passwords, problems, own))
             problems += _make(document, data, rows)
     problems += _nameless(tomllib.loads(document.original), data, str(source.path))
     after: Loaded | None = None
@@ -210,7 +258,7 @@ def review(source: ConfigSource, fingerprint: str, changes: object) -> Reviewed:
         after, problems = _tried(document, source)
     return Reviewed(
         document=document,
-        before=before.config,
+        before=before,
         after=after,
         problems=tuple(problems),
         passwords=passwords,
@@ -272,10 +320,14 @@ def _with_hashes(
     data: Mapping[str, Any],
     passwords: dict[str, str],
     problems: list[Problem],
+    own: Set[str],
 ) -> Iterator[Edit]:
-    """Turn passwords into rows of hashes; those made up go into `passwords`."""
+    """Turn passwords into rows of hashes; those made up go into `passwords`.
+
+    A login that is not among our `own`, as the file was, must not be one of the credentials file.
+    """
     logins = [row.get("login") for row in rows_of(data, "auth.credentials")]
-    filed = _filed(config, [one.login for one in wanted if one.login not in logins])
+    filed = _filed(config, [one.login for one in wanted if one.login not in own])
     for one in wanted:
         if one.login in filed:
             key = "auth.credentials_file"

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any, Final, Literal, Protocol
 
 from centrex.base import Instant
+from centrex.farm.custody import step
 from centrex.farm.wire import encode
 from centrex.media.terms import Session, Slot
 
@@ -21,8 +22,11 @@ _UNUSED: Final = 64
 """Slots at one of many addresses, until it is used."""
 _MANY: Final = 2
 _LOST_S: Final = 30.0
-"""Seconds without a connection after which calls do not wait for a relay to come back."""
+"""Seconds without a connection, or of silence on it, after which calls do not wait for a relay to come
+back."""
 _MOST: Final = 2048
+_CROWDED: Final = 0.9
+"""The load from which on other proxies are to know of each call at once."""
 _FEW: Final = 4
 """Slots of a call with voice and video: with fewer, more are leased at once."""
 
@@ -108,11 +112,13 @@ class Relay:
         sessions: What it carries for us, by name.
         expected: Sessions it was not told of yet, since there is nothing to carry before somebody
             answers.
-        foreign: Sessions it carries for other proxies, as far as its heartbeats tell.
+        foreign: Sessions it carries for other proxies, or is about to, as far as it has told.
+        is_shared: Whether it serves other proxies too.
+        told_expected: How many expected sessions it knows of.
         told: What it said of itself at its login.
         beat: What its last heartbeat said.
         heard: When it was heard last.
-        since: When it came, or left.
+        since: When it came, fell silent, or left.
     """
 
     def __init__(self, name: str, now: Instant) -> None:
@@ -123,7 +129,8 @@ class Relay:
         self.capacity = 1
         self.sessions: dict[str, Session] = {}
         self.expected: dict[str, Unsaid] = {}
-        self.foreign = 0
+        self.foreign = self.told_expected = 0
+        self.is_shared = False
         self.told: dict[str, Any] = {}
         self.beat: dict[str, Any] = {}
         self.heard = self.since = now
@@ -145,7 +152,7 @@ class Relay:
     @property
     def takes_calls(self) -> bool:
         """Whether it may get a new call."""
-        return self._is_willing and self.is_stocked
+        return self.is_willing and self.is_stocked
 
     def has(self, family: Literal[4, 6]) -> bool:
         """Whether a port of that IP version is leased ahead."""
@@ -155,20 +162,22 @@ class Relay:
         return False
 
     def speaks(self, family: Literal[4, 6]) -> bool:
-        """Whether it has an address of that IP version, and is there."""
-        return self._is_willing and any((":" in host) == (family == 6) for host in self._stocks)
+        """Whether it has an address of that IP version."""
+        return any((":" in host) == (family == 6) for host in self._stocks)
 
     def is_lost(self, now: Instant) -> bool:
         """Whether it has been gone for so long that nobody waits for it any more."""
-        return self.link is None and now - self.since > _LOST_S
+        away = self.link is None or self.state is RelayState.SILENT
+        return away and now - self.since > _LOST_S
 
     @property
     def expects_ports(self) -> bool:
         """Whether it would take a call as soon as the ports come that are being leased."""
-        return self._is_willing and any(stock.asked for stock in self._stocks.values())
+        return self.is_willing and any(stock.asked for stock in self._stocks.values())
 
     @property
-    def _is_willing(self) -> bool:
+    def is_willing(self) -> bool:
+        """Whether it would take a new call, if it has ports."""
         return self.state is RelayState.AVAILABLE and not self.draining and self.load < 1
 
     @property
@@ -208,6 +217,8 @@ class Relay:
         for slot in held:
             ports.setdefault(slot.host, []).append(slot.port)
         self.send("keep", ports=ports)
+        self.told_expected = 0
+        self.tell_expected()
         self.top_up()
 
     def rehosted(self, hosts: list[str]) -> None:
@@ -226,7 +237,9 @@ class Relay:
 
     def left(self, why: str, now: Instant) -> None:
         """Its connection is gone; whether what was leased is gone, too, its next login tells."""
-        self.link, self.state, self.why, self.since = None, RelayState.GONE, why, now
+        if self.state is not RelayState.SILENT:  # that one was gone before
+            self.since = now
+        self.link, self.state, self.why = None, RelayState.GONE, why
 
     def send(self, kind: str, **fields: Any) -> None:
         """Send it a message, if it is there."""
@@ -244,8 +257,9 @@ class Relay:
         Args:
             family: Its IP version.
             near: The address of this proxy that the end speaks to: the relay's is the same, if it has
-                that; or else the one by which the relay reaches this proxy; or else one that leads as
-                far. To an end on this machine, and to no other, it is a loopback address.
+                that; or else one of its network; or else the one by which the relay reaches this proxy;
+                or else one that leads as far. To an end on this machine, and to no other, it is a
+                loopback address.
         """
         way = self._ways.get((family, near))
         if way is None:
@@ -266,6 +280,7 @@ class Relay:
             able or found,
             key=lambda one: (
                 one.host != near,
+                _network(one.host) != _network(near),
                 one.host != self._home,
                 _reach(one.host) is not _reach(near),
             ),
@@ -276,6 +291,18 @@ class Relay:
         unsaid = self.expected.pop(name, None)
         if unsaid is not None:
             self.give_back(unsaid.slots)
+            self.tell_expected()
+
+    def tell_expected(self) -> None:
+        """Tell it how many sessions are expected, for other proxies' sake; not each little change."""
+        if not self.is_shared:
+            return
+        count = len(self.expected)
+        if abs(count - self.told_expected) >= step(self.capacity):
+            self.told_expected = count
+            self.send("expects", count=count)
+            if self.load > _CROWDED:
+                self.hurry()
 
     def give_back(self, slots: Iterable[Slot]) -> None:
         """Take slots back that are leased still."""
@@ -352,3 +379,12 @@ def _reach(host: str) -> _Reach:
     if address.is_loopback:
         return _Reach.MACHINE
     return _Reach.WORLD if address.is_global else _Reach.SITE
+
+
+@lru_cache(256)
+def _network(host: str) -> str:
+    """Return the network that an address is most likely of: its /24, or /64 of IPv6."""
+    if _reach(host) is _Reach.UNKNOWN:
+        return host
+    length = 64 if ":" in host else 24
+    return str(ipaddress.ip_network(f"{host.partition('%')[0]}/{length}", strict=False))

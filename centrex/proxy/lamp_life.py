@@ -12,6 +12,7 @@ from centrex.calls import Call, CallState
 from centrex.proxy.context import Branch, Context
 from centrex.registrar.binding import Binding
 from centrex.registrar.registry import MustAsk
+from centrex.routing.target import request_uri
 from centrex.watching.dialoginfo import (
     CANCELLED,
     CONFIRMED,
@@ -43,7 +44,7 @@ _BY_OTHERS: Final = {INITIATOR: REMOTE_BYE, RECIPIENT: REMOTE_BYE}
 
 def began(core: "Core", ctx: Context, call: Call, now: Instant) -> None:
     """A call begins."""
-    caller = core.watchers.local_user(call.caller)
+    caller = core.watchers.local_user(call.caller, now)
     if caller:
         _show(core, call, caller, INITIATOR, TRYING, now)
     dialled = _dialled(core, ctx)
@@ -102,10 +103,10 @@ def light_all(core: "Core", now: Instant) -> None:
         if isinstance(ctx := server.user, Context) and ctx.call is not None
     }
     for call in core.calls:
-        caller = core.watchers.local_user(call.caller)
+        caller = core.watchers.local_user(call.caller, now)
         if caller:
             _show(core, call, caller, INITIATOR, _STATES[call.state], now)
-        dialled = core.watchers.local_user(call.callee)
+        dialled = core.watchers.local_user(call.callee, now)
         if call.state is CallState.UP:
             winner = core.registry.canonical(call.user) or dialled
             if winner:
@@ -148,7 +149,8 @@ def _user_of(core: "Core", branch: Branch, now: Instant) -> bytes:
     if target.user or ctx.planned:
         return core.registry.canonical(target.user)
     dialled = _dialled(core, ctx)
-    if ctx.redirects and all(one.contact != target.uri for one in _phones(core, dialled, now)):
+    phones = _phones(core, dialled, now) if ctx.redirects else ()
+    if ctx.redirects and all(request_uri(one.contact) != target.uri for one in phones):
         return b""  # it was redirected elsewhere
     return dialled
 

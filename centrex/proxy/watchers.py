@@ -11,8 +11,9 @@ from centrex.base import NEVER, Flow, Instant
 from centrex.events import Kind, Severity
 from centrex.proxy import lamp_life
 from centrex.proxy.hunting import has_plan
+from centrex.proxy.named import user_in
 from centrex.registrar.binding import Binding, Change
-from centrex.sip.uri import SipUri, parse_uri, unescape_user
+from centrex.sip.uri import parse_uri
 from centrex.trace import Rule
 from centrex.transaction.key import MAGIC_COOKIE
 from centrex.transaction.layer import USER_TIMER
@@ -250,12 +251,9 @@ class Watchers:
         if self._whole:
             self._domain_changed = max(self._domain_changed, want)
 
-    def local_user(self, raw: bytes) -> bytes:
+    def local_user(self, raw: bytes, now: Instant) -> bytes:
         """Return the canonical user a URI names; empty where it is not one of ours."""
-        uri = parse_uri(raw)
-        if not isinstance(uri, SipUri) or not self._core.places.ours.is_domain(uri.host):
-            return b""
-        return self._core.registry.canonical(unescape_user(uri.user))
+        return self._core.registry.canonical(user_in(self._core, parse_uri(raw), now))
 
     # turns
 

@@ -67,7 +67,8 @@ class Editing:
 
     async def open(self) -> dict[str, Any]:
         """Return the configuration as an editor starts from it. Raises `ConfigError`."""
-        told = await anyio.to_thread.run_sync(opened, self._engine.source)
+        engine = self._engine
+        told = await anyio.to_thread.run_sync(opened, engine.source, engine.config)
         return {**told, "waiting": list(self._engine.waiting), "confirm_by": self._confirm_by}
 
     async def preview(self, fingerprint: str, changes: object) -> dict[str, Any]:
@@ -77,7 +78,8 @@ class Editing:
             ConfigError: The file cannot be used as it is, or a change has no sound form.
             CommandRefused: `conflict`: the file is not what the editor saw.
         """
-        return (await self._review(fingerprint, changes)).told()
+        reviewed = await self._review(fingerprint, changes)
+        return reviewed.told(self._engine.config, self._engine.waiting)
 
     async def tried(self, fingerprint: str, changes: object) -> Config:
         """Return what the configuration would be with changes that nobody has applied.
@@ -225,10 +227,7 @@ class Editing:
             except (ConfigError, Unavailable) as error:
                 why = f"{why}; it stays in force, too: {error}"
             else:
-                why = (
-                    f"{why}; the server runs with what was before the change until the file is "
-                    "taken over again (`centrex reload`, or a restart)"
-                )
+                why = f"{why}; until a reload or a restart the server runs with what was before"
         self._not_rolled_back = why
         self._engine.say("config.not-rolled-back", Severity.ERROR, why=why)
         return why

@@ -482,7 +482,8 @@ class Engine:
             f"the gateway {probe.name} is gone at {probe.address}: {probe.why}"
             for probe in self.core.gateways.gone
         ]
-        amiss = filter(None, (self.editing.told()["not_rolled_back"], self.certificate.complaint))
+        complaints = self.certificate.complaint, self.log.complaint
+        amiss = filter(None, (self.editing.told()["not_rolled_back"], *complaints))
         return [*amiss, *self.warnings, *self.policy.warnings, *gone, *self.waiting_warnings()]
 
 

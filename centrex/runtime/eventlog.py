@@ -49,6 +49,7 @@ class EventLog:
         written: Octets written.
         lost: Events that nobody will read: overtaken by newer ones, or their reader is gone.
         failures: Writes that failed.
+        complaint: Why the file cannot be written now, in words; empty where it can.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class EventLog:
         self._outlet = Outlet(path or self._nowhere())
         self._next: Outlet | None = None
         self._render = _renderer(form)
-        self._failing = False
+        self.complaint = ""
         self.written = self.lost = self.failures = 0
 
     def reopen(self, path: str, form: Format, least: Severity) -> None:
@@ -104,7 +105,7 @@ class EventLog:
         if self._next is not None:
             await anyio.to_thread.run_sync(self._outlet.close)
             self._outlet, self._next = self._next, None
-            self._failing = False
+            self.complaint = ""
         if self._rest and not await self._write():
             return False
         self._items.extend(self._subscription.drain())
@@ -137,11 +138,14 @@ class EventLog:
         self.written += taken
         del self._rest[:taken]
         if error is None:
-            self._failing = False
+            self.complaint = ""
             return True
         self.failures += 1
-        if not self._failing:
-            self._failing = True
+        if not self.complaint:
+            why = error.strerror or str(error)
+            self.complaint = (
+                f"the log {self._outlet.path or '(standard error)'} cannot be written: {why}"
+            )
             await self._complain(error)
         return False
 

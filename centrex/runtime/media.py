@@ -323,7 +323,7 @@ def _row(relay: Relay, now: float) -> dict[str, Any]:
         "why": relay.why or relay.shortage or told.get("path_why", ""),
         "source": told.get("source", ""),
         "sessions": relay.count,
-        "capacity": relay.capacity,
+        "capacity": relay.capacity if "capacity" in told else None,
         "path": told.get("path", ""),
         "path_why": told.get("path_why", ""),
         "version": told.get("version", ""),

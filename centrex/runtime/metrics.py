@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from centrex.runtime.http_server import Page, Pages, plain
+from centrex.runtime.http_server import Asked, Page, Pages, plain
 from centrex.runtime.relay_metrics import families
 from centrex.trace import Rule
 
@@ -125,8 +125,8 @@ def pages(collector: Collector) -> Pages:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(collector)
 
-    def page(path: str, _: str) -> Page:
-        if path != "/metrics":
+    def page(asked: Asked) -> Page:
+        if asked.path != "/metrics":
             return plain(404, "only /metrics is here")
         return Page(200, _TYPE, generate_latest(registry))
 

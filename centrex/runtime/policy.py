@@ -29,8 +29,11 @@ from centrex.proxy.patience import Patience
 from centrex.proxy.routes import Routes
 from centrex.registrar.register import Options
 from centrex.routing.plans import Plans
+from centrex.routing.target import request_uri
 from centrex.watching.roll import Standing
 
+_NAMED: Final = 5
+"""Logins that are told of by their names in one warning."""
 _ALWAYS: Final = (Kind.SERVER, Kind.ERRORS)
 
 
@@ -78,10 +81,11 @@ def make_policy(config: Config, nonces: Nonces, window: Window) -> Policy:
         warnings.append(
             "there are no logins: nobody can register; `centrex user add NAME` makes one"
         )
+    listed = Logins(logins)
     gate = Gate(
         config.realm.encode(),
         algorithms_of(auth.algorithms),
-        Logins(logins),
+        listed,
         nonces,
         window,
         login_must_match_user=auth.login_must_match_user,
@@ -99,7 +103,7 @@ def make_policy(config: Config, nonces: Nonces, window: Window) -> Policy:
             case_sensitive=registrar.case_sensitive,
         ),
         users=frozenset(users - {b"*", b""}),
-        logins=len(logins),
+        logins=len(listed),
         options=Options(
             default_expires=registrar.default_expires,
             min_expires=registrar.min_expires,
@@ -135,7 +139,7 @@ def make_routes(config: Config) -> Routes:
         plans=Plans(routing.plans, fold),
         gateways={gateway.name: gateway for gateway in routing.gateways},
         fixed={
-            _canonical(row.name, config): row.contact.encode()
+            _canonical(row.name, config): request_uri(row.contact.encode())
             for row in config.directory.entries
             if row.enabled and row.contact
         },
@@ -200,7 +204,15 @@ def _logins(config: Config) -> tuple[list[Login], list[str]]:
         raise ConfigError(
             (Problem(file=path, key="auth.credentials_file", message=f"cannot be read: {why}"),)
         ) from error
-    return more + rows, [str(problem) for problem in problems]
+    doubles = sorted({one.name for one in more} & {one.name for one in rows})
+    warnings = [str(problem) for problem in problems]
+    if doubles:
+        names = ", ".join(name.decode("utf-8", "backslashreplace") for name in doubles[:_NAMED])
+        others = f" and {len(doubles) - _NAMED} more" if len(doubles) > _NAMED else ""
+        warnings.append(
+            f"auth.credentials: {names}{others} also in {path}; what auth.credentials says counts"
+        )
+    return more + rows, warnings
 
 
 def _numeric(hosts: tuple[str, ...], warnings: list[str]) -> list[str]:

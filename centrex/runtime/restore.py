@@ -446,7 +446,7 @@ def take_back(config: Path) -> str:
         listed = json.loads(record.read_bytes())
     except FileNotFoundError:
         return ""
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise Unavailable(f"{record} cannot be read: {error}") from error
     try:
         for name, kept in listed.items():

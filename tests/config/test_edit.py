@@ -45,6 +45,25 @@ def test_a_default_that_is_commented_out_is_replaced_where_it_stands(file: Path)
     assert document.text == TEXT.replace("#port = 5060", "port = 5070")
 
 
+def test_a_key_that_goes_leaves_its_default_where_a_remark_speaks_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "x.toml"
+    written = (
+        '[basic]\n# What this server is for.\n#description = ""\nconfirm_exit = false\n\n'
+        '[registrar]\nname = "r"\nmin_expires = 120 # my own remark\n'
+    )
+    path.write_text(written)
+    document = Document(path)
+    document.set(("basic", "description"), "x")
+    document.unset(("basic", "description"), "")
+    document.unset(("basic", "confirm_exit"), True)  # which no remark speaks of
+    document.unset(("registrar", "min_expires"), 60)
+    assert document.text == written.replace("confirm_exit = false\n", "").replace(
+        "min_expires = 120", "#min_expires = 60"
+    )
+    document.set(("registrar", "min_expires"), 90)
+    assert "\nmin_expires = 90 # my own remark\n" in document.text
+
+
 def test_a_new_key_and_a_new_table_are_added(file: Path) -> None:
     document = Document(file)
     document.set(("network", "aliases"), ["a", "b"])

@@ -196,6 +196,9 @@ def test_a_login_of_the_credentials_file_is_not_shadowed(source: ConfigSource) -
     (problem,) = answer["problems"]
     assert problem["key"] == "auth.credentials_file"
     assert "centrex user passwd filed" in problem["message"]
+    row = {"op": "add", "list": "auth.credentials", "at": None, "value": {"login": "filed"}}
+    answer = told(source, row, {"op": "password", "login": "filed", "password": "x"})
+    assert [problem["key"] for problem in answer["problems"]] == ["auth.credentials_file"]
 
 
 def test_nothing_is_changed_while_a_change_waits(source: ConfigSource) -> None:

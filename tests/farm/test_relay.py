@@ -66,12 +66,13 @@ def test_a_slot_is_of_its_family_and_near_if_it_can_be() -> None:
     [
         pytest.param("10.33.0.3:40000", "10.33.0.1", "10.33.0.3", id="as-it-connects"),
         pytest.param("10.33.0.3:40000", "172.17.0.1", "172.17.0.1", id="the-proxy's-own"),
-        pytest.param("203.0.113.7:40000", "10.33.0.1", "172.17.0.1", id="one-of-the-same-kind"),
+        pytest.param("203.0.113.7:40000", "10.99.0.1", "172.17.0.1", id="one-of-the-same-kind"),
+        pytest.param("10.33.0.3:40000", "172.17.0.9", "172.17.0.1", id="one-of-the-same-network"),
         pytest.param("203.0.113.7:40000", "8.8.8.1", "8.8.8.8", id="a-public-one"),
         pytest.param("10.33.0.3:40000", "", "10.33.0.3", id="to-whom-it-may-be"),
         pytest.param("127.0.0.1:40000", "127.9.0.1", "127.0.0.1", id="on-this-machine"),
         pytest.param(
-            "127.0.0.1:40000", "10.33.0.1", "172.17.0.1", id="to-others-from-this-machine"
+            "127.0.0.1:40000", "10.99.0.1", "172.17.0.1", id="to-others-from-this-machine"
         ),
         pytest.param("this machine", "127.9.0.1", "127.0.0.1", id="the-own-relay"),
         pytest.param("this machine", "192.0.2.1", "172.17.0.1", id="the-own-relay-to-others"),

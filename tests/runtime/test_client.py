@@ -14,6 +14,7 @@ from centrex.config.paths import InstancePaths
 from centrex.events import Event, Kind, Severity
 from centrex.runtime import client as module
 from centrex.runtime.client import Client, attach
+from centrex.runtime.envelope import ANSWER_LIMIT
 from tests.support.engine import Instance, Phone, instance
 
 pytestmark = pytest.mark.wire
@@ -180,7 +181,7 @@ async def test_a_reader_too_slow_is_told_how_much_it_lost(made: Instance) -> Non
     ("answer", "message"),
     [
         (b"", "ended the connection"),
-        (b"x" * 1_100_000, "not understood"),
+        (b"x" * (ANSWER_LIMIT + 70_000), "not understood"),
         (b"nonsense\n", "not understood"),
     ],
 )

@@ -204,3 +204,12 @@ async def test_secrets_are_not_told(tmp_path: Path) -> None:
     rows = {key for key in shown["values"] if "[" in key}
     assert rows
     assert without["values"].keys() == shown["values"].keys() - rows
+
+
+async def test_a_log_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:
+    async with instance(tmp_path, {"events.file": "/dev/full"}) as made, made.running() as engine:
+        with anyio.fail_after(10):
+            while not engine.log.complaint:  # noqa: ASYNC110 - nobody tells
+                await anyio.sleep(0.05)
+        told = await made.ask("status")
+    assert "the log /dev/full cannot be written: No space left on device" in told["warnings"]

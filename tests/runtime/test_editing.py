@@ -270,3 +270,40 @@ def test_a_start_that_cannot_roll_back_says_so(
         before_start(ConfigSource(path=file), tmp_path / "lock")
     with InstanceLock(tmp_path / "lock"):
         assert before_start(ConfigSource(path=file), tmp_path / "lock") == ""
+
+
+async def test_a_review_tells_what_else_comes_in_force_and_what_is_new_in_warnings(
+    made: Instance,
+) -> None:
+    async with made.running() as engine:
+        made.write(timeouts__final_answer=7, registrar__max_contacts=3)
+        told = await made.ask("config.open")
+        assert told["in_force"] == {"timeouts.final_answer": 120, "registrar.max_contacts": 10}
+        changes = [
+            {"op": "set", "key": "timeouts.final_answer", "value": 30},
+            {
+                "op": "add",
+                "list": "routing.plans",
+                "value": {"name": "9", "destinations": ["nobody"]},
+            },
+        ]
+        told = await made.ask("config.preview", fingerprint=await seen(made), changes=changes)
+        effects = {one["key"]: one for one in told["effects"]}
+        effect = effects["timeouts.final_answer"]
+        assert (effect["old"], effect["new"], effect["in_force"]) == (7, 30, 120)
+        (also,) = told["also"]
+        assert (also["key"], also["old"], also["new"]) == ("registrar.max_contacts", 10, 3)
+        fresh = [one["message"] for one in told["warnings"] if one["fresh"]]
+        assert fresh == ["there is no user nobody"]
+        changes = [{"op": "set", "key": "timeouts.final_answer", "value": 120}]
+        told = await made.ask("config.preview", fingerprint=await seen(made), changes=changes)
+        assert told["effects"][0]["words"] == "is in force already"
+        assert engine.config.registrar.max_contacts == 10
+
+
+async def test_what_waits_for_a_restart_is_no_news_in_a_review(made: Instance) -> None:
+    async with made.running():
+        await apply(made, {"op": "set", "key": "basic.state_dir", "value": "elsewhere"})
+        told = await made.ask("config.preview", fingerprint=await seen(made), changes=[NONCE])
+        assert told["also"] == []
+        assert (await made.ask("config.open"))["in_force"] == {"basic.state_dir": ""}

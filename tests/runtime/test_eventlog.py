@@ -155,8 +155,10 @@ async def test_a_file_that_cannot_be_written_is_said_once_and_nothing_is_torn(
     assert len(re.findall("log.failed", capfd.readouterr().err)) == 1
     for number in range(3, 30):  # nothing grows meanwhile but the queue, to its bound
         bus.publish(call(number))
+    assert one.complaint.startswith(f"the log {path} cannot be written: ")
     path.parent.unlink()
     assert await one.flush()
+    assert not one.complaint
     written = names(path)
     assert written[0] == "call.0"
     assert written[1] == "log.lost"

@@ -1,8 +1,9 @@
 """Pages over HTTP: what each request gets, and that nobody keeps anybody out."""
 
 import itertools
+import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import anyio
@@ -10,7 +11,7 @@ import pytest
 
 from centrex.base import Unavailable
 from centrex.runtime import http_server as module
-from centrex.runtime.http_server import REQUEST_OCTETS, HttpServer, Page, plain
+from centrex.runtime.http_server import REQUEST_OCTETS, Asked, HttpServer, Page, Pages, plain
 from tests.support.http import GET, talk
 from tests.support.ports import free_port, loopback
 
@@ -19,14 +20,12 @@ OTHER = "127.66.6.6"
 """Whoever means no good."""
 
 
-def one_page(path: str, wanted: str) -> Page:
-    return plain(200, f"one{wanted}") if path == "/metrics" else plain(404, "nothing")
+def one_page(asked: Asked) -> Page:
+    return plain(200, f"one{asked.wanted}") if asked.path == "/metrics" else plain(404, "nothing")
 
 
 @asynccontextmanager
-async def serving(
-    pages: Callable[[str, str], Page] = one_page, **how: float
-) -> AsyncIterator[tuple[str, int]]:
+async def serving(pages: Pages = one_page, **how: float) -> AsyncIterator[tuple[str, int]]:
     address = loopback(), free_port()
     async with anyio.create_task_group() as tasks:
         await tasks.start(HttpServer(pages, "figures", **how).serve, "{}:{}".format(*address))
@@ -100,7 +99,7 @@ async def test_who_holds_connections_keeps_nobody_out(monkeypatch: pytest.Monkey
 async def test_between_two_pages_calls_go_on() -> None:
     made: list[float] = []
 
-    def slow(path: str, wanted: str) -> Page:
+    def slow(asked: Asked) -> Page:
         time.sleep(0.05)
         made.append(time.monotonic())
         return plain(200, "slow")
@@ -112,29 +111,94 @@ async def test_between_two_pages_calls_go_on() -> None:
     assert all(later - former >= 0.25 for former, later in itertools.pairwise(made))
 
 
-async def test_a_fresh_page_is_not_made_again() -> None:
-    asked: list[str] = []
+async def test_a_page_may_be_made_in_a_thread_of_its_own() -> None:
+    made_by: list[int] = []
 
-    def page(path: str, wanted: str) -> Page:
-        asked.append(wanted)
-        return plain(200, wanted)
+    def make() -> Page:
+        made_by.append(threading.get_ident())
+        return plain(200, "made")
+
+    async with serving(lambda asked: make, fresh_s=60) as address:
+        for _ in range(2):
+            assert (await talk(address, GET)).endswith(b"\r\n\r\nmade\n")
+    assert len(made_by) == 1
+    assert made_by != [threading.get_ident()]
+
+
+async def test_a_fresh_page_is_not_made_again() -> None:
+    made: list[str] = []
+
+    def page(asked: Asked) -> Page:
+        made.append(asked.wanted)
+        return plain(200, asked.wanted)
 
     async with serving(page, fresh_s=0.3) as address:
         for _ in range(3):
             assert (await talk(address, GET)).startswith(b"HTTP/1.1 200")
         other = GET.replace(b"/metrics", b"/metrics?q=b")
         assert (await talk(address, other)).endswith(b"\r\n\r\nb\n")
-        assert asked == ["", "b"]
+        assert made == ["", "b"]
         await anyio.sleep(0.35)
         await talk(address, GET)
-        assert asked == ["", "b", ""]
+        assert made == ["", "b", ""]
 
 
 async def test_pages_that_are_kept_are_few() -> None:
     server = HttpServer(one_page, "figures", fresh_s=60)
     for number in range(50):
-        server.reply(b"GET /metrics?q=%d HTTP/1.1\r\n\r\n" % number)
+        await server.reply(b"GET /metrics?q=%d HTTP/1.1\r\n\r\n" % number)
     assert len(server._kept) == 8
+
+
+@pytest.mark.parametrize(
+    ("request_", "asked"),
+    [
+        (
+            b"GET /a%20b?q=x+y&start=32 HTTP/1.1\r\n\r\n",
+            Asked("/a b", "x y", 32, "http://127.0.0.1:8080"),
+        ),
+        (
+            b"GET / HTTP/1.1\r\nHost: pbx.example:81\r\n\r\n",
+            Asked("/", base="http://pbx.example:81"),
+        ),
+        (
+            b"GET / HTTP/1.1\r\nhost:[2001:db8::1]:81\r\n\r\n",
+            Asked("/", base="http://[2001:db8::1]:81"),
+        ),
+        # some phones leave the port out, whichever it was
+        (b"GET / HTTP/1.1\r\nHost: 192.0.2.1\r\n\r\n", Asked("/", base="http://192.0.2.1:8080")),
+        (b"GET / HTTP/1.1\r\nHost: [::1]\r\n\r\n", Asked("/", base="http://[::1]:8080")),
+        (
+            b"GET http://a:1/b HTTP/1.1\r\nHost: c:2\r\n\r\n",
+            Asked("/b", base="http://a:1"),
+        ),
+        (b'GET / HTTP/1.1\r\nHost: a"><script>\r\n\r\n', Asked("/", base="http://127.0.0.1:8080")),
+        (b"GET / HTTP/1.1\r\nHost: a@b\r\n\r\n", Asked("/", base="http://127.0.0.1:8080")),
+        (b"GET / HTTP/1.1\r\nX: y\r\n\r\nHost: a\r\n", Asked("/", base="http://127.0.0.1:8080")),
+    ],
+)
+async def test_what_is_asked_is_read(request_: bytes, asked: Asked) -> None:
+    seen: list[Asked] = []
+
+    def page(one: Asked) -> Page:
+        seen.append(one)
+        return plain(200, "fine")
+
+    await HttpServer(page, "figures").reply(request_, ("127.0.0.1", 8080))
+    assert seen == [asked]
+
+
+@pytest.mark.parametrize("start", [b"x", b"-1", b"1e3", b"9" * 20, "²".encode(), b"%C2%B2"])
+async def test_a_start_that_is_no_number_is_refused(start: bytes) -> None:
+    request = b"GET /metrics?start=" + start + b" HTTP/1.1\r\n\r\n"
+    assert (await HttpServer(one_page, "figures").reply(request)).status == 400
+
+
+async def test_links_lead_to_where_the_server_was_reached() -> None:
+    async with serving(lambda asked: plain(200, asked.base)) as (host, port):
+        assert (await talk((host, port), GET)).endswith(b"\r\n\r\nhttp://x:%d\n" % port)
+        answer = await talk((host, port), b"GET / HTTP/1.0\r\n\r\n")
+        assert answer.endswith(f"\r\n\r\nhttp://{host}:{port}\n".encode())
 
 
 async def test_an_address_that_is_taken_is_unavailable() -> None:

@@ -64,6 +64,10 @@ def test_a_file_of_credentials_is_read_and_its_faults_are_told(tmp_path: Path) -
     made = policy(f'auth.credentials_file = "{file}"')
     assert made.logins == 1
     assert len(made.warnings) == 1
+    row = f'[[auth.credentials]]\nlogin = "1001"\nha1_md5 = "{ha1("1001")}"\n'
+    twice = policy(f'auth.credentials_file = "{file}"\n{row}')
+    assert twice.logins == 1
+    assert f"1001 also in {file}; what auth.credentials says counts" in twice.warnings[1]
     wanted = config(f'auth.credentials_file = "{file}"')
     file.unlink()
     tickets = Tickets(wanted)
@@ -130,3 +134,8 @@ def test_what_the_router_sends_is_neither_trusted_nor_spared() -> None:
 def test_a_fixed_contact_is_found_as_the_registry_spells_names(name: str, spelled: bytes) -> None:
     rows = f'[[directory.entries]]\nname = "{name}"\ncontact = "sip:door@192.0.2.9"'
     assert policy(rows).routes.fixed == {spelled: b"sip:door@192.0.2.9"}
+
+
+def test_of_a_fixed_contact_is_called_what_may_stand_in_a_request_line() -> None:
+    rows = 'directory.entries = [{name = "a", contact = "sip:door@192.0.2.9?Subject=x"}]'
+    assert policy(rows).routes.fixed == {b"a": b"sip:door@192.0.2.9"}

@@ -271,8 +271,9 @@ def test_who_is_killed_in_the_middle_finds_everything_as_it_was(
     assert site.paths.config.read_text() == TEXT
 
 
-def test_a_list_that_cannot_be_read_stops_the_start(site: Site) -> None:
-    site.paths.config.with_name("default.toml.restoring").write_text("{")
+@pytest.mark.parametrize("text", ["{", "[" * 100_000])
+def test_a_list_that_cannot_be_read_stops_the_start(site: Site, text: str) -> None:
+    site.paths.config.with_name("default.toml.restoring").write_text(text)
     with pytest.raises(Unavailable, match="cannot be read"):
         before_start(site.source, site.paths.lock)
 

@@ -54,6 +54,21 @@ def test_a_lamp_follows_a_call() -> None:
     assert list(first.dialogs.values()) == [("initiator", "confirmed", "", BOB)]
 
 
+def test_a_caller_who_writes_his_number_lights_his_lamp() -> None:
+    proxy, _, bob = office()
+    caller = Phone(proxy, "4711", "192.0.2.9")
+    (lamp,) = lamps(proxy, "4711")
+    sent = proxy.receive(
+        caller.write(
+            "INVITE", BOB, branch="z9hG4bKc", extra=f"Contact: <{caller.contact}>\n"
+        ).replace(b"From: <sip:4711@example.com>", b"From: <tel:47-11>"),
+        caller.flow,
+    )
+    bob.gets(sent, "INVITE")
+    pass_time(proxy, lamp)
+    assert lamp.lamp() == [("initiator", "trying")]
+
+
 def test_hanging_up_turns_the_lamps_off_and_tells_who_did() -> None:
     proxy, alice, bob = office()
     first, second = lamps(proxy, "alice", "bob")
@@ -130,7 +145,7 @@ def test_a_hunt_lights_the_lamps_of_who_is_tried() -> None:
     assert (one.lamp(), two.lamp()) == ([("recipient", "early")], [])
     sent = bob.says(invite, 486)
     pass_time(proxy, *everybody)
-    assert one.lamp() == [("recipient", "terminated")]
+    assert list(one.dialogs.values()) == [("recipient", "terminated", "rejected", ALICE)], "busy"
     assert two.lamp() == [("recipient", "trying")]
     invite = carol.gets(sent, "INVITE")
     carol.says(invite, 180)

@@ -194,7 +194,7 @@ WATCHER: Json = {
 
 ROUTE: Json = {
     "number": "9044",
-    "at": "2026-11-26T10:15",
+    "at": "2026-11-26T10:15+01:00", "zone": "Europe/Berlin",
     "plan": {"index": 1, "number": 2, "key": r"9(\d+)", "groups": ["044"]},
     "looked": [
         {"index": 0, "number": 1, "key": "100", "why": "another number", "decides": False},
@@ -211,7 +211,7 @@ ROUTE: Json = {
     ],
     "seconds": 135.0,
     "outcome": "rings until somebody answers; else the caller gets 480, or the last one's answer",
-    "live": True,
+    "leads": True, "live": True,
     "edited": False,
 }  # fmt: skip
 """An answer of the route tester."""
@@ -296,7 +296,7 @@ class Pretend:
             "effects": [
                 {
                     "key": "network.port", "old": 5060, "new": 5070, "effect": "restart",
-                    "words": "all sockets are opened anew: a restart",
+                    "words": "waits for a restart: all sockets are opened anew, and calls keep their media",
                 }
             ],
             "problems": [],

@@ -71,7 +71,13 @@ class Terminal:
             except AssertionError:
                 process.kill()
                 process.wait()
-        os.close(self._master)
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Take the terminal away."""
+        if self._master >= 0:
+            os.close(self._master)
+            self._master = -1
 
     @property
     def pid(self) -> int:
@@ -117,7 +123,10 @@ class Terminal:
         assert self._process is not None
         end = time.monotonic() + patience_s
         while time.monotonic() < end:
-            self.read(0.05)
+            if self._master >= 0:
+                self.read(0.05)
+            else:
+                time.sleep(0.05)
             code = self._process.poll()
             if code is not None:
                 return code

@@ -145,6 +145,30 @@ async def test_nothing_is_applied_that_was_not_reviewed() -> None:
         assert len(wishes(instance)) == 2
 
 
+@pytest.mark.parametrize("asked", ["x", "e", "c"])
+async def test_the_file_is_not_read_anew_behind_a_question(asked: str) -> None:
+    instance = Pretend()
+    async with dashboard(instance) as operator:
+        screen = await opened(operator, "routing")
+        await operator.press("tab", "tab", "j", asked)  # the plan with the pattern
+        await operator.until(lambda: operator.app.screen is not screen)
+        plans = instance.opened["values"]["routing"]["plans"]
+        plans.insert(0, {**plans[0], "name": "50"})
+        instance.opened["fingerprint"] = "f2"
+        looked = len(instance.commands("status"))
+        operator.app.feed.look()
+        await operator.until(lambda: len(instance.commands("status")) > looked)
+        await operator.pilot.pause(0.2)
+        assert screen.draft.fingerprint == "f1"
+        await operator.press(
+            *{"x": ("y",), "e": ("G", "enter", "other", "enter", "s"), "c": ("escape", "s")}[asked]
+        )
+        await operator.until(lambda: operator.app.screen is screen)
+        (change,) = screen.draft.changes()
+        assert change.get("index", change.get("at", 0)) == {"x": 1, "e": 1, "c": 2}[asked]
+        assert screen.draft.fingerprint == "f1"  # which the instance will not take for its own
+
+
 async def test_a_row_that_is_another_one_meanwhile_is_left_alone() -> None:
     instance = Pretend()
     async with dashboard(instance) as operator:

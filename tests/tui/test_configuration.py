@@ -317,6 +317,14 @@ async def test_a_login_gets_a_password_that_is_shown_once() -> None:
         await operator.sees_no_more("Kuh-Blau-77")
 
 
+async def test_the_list_of_logins_names_the_file_of_others() -> None:
+    instance = Pretend()
+    instance.opened["values"]["auth"]["credentials_file"] = "isp.htdigest"
+    async with dashboard(instance) as operator:
+        await opened(operator, "auth")
+        await operator.sees("Logins – 2 · and those of isp.htdigest")
+
+
 async def test_a_password_is_typed_unseen() -> None:
     instance = Pretend()
     async with dashboard(instance) as operator:
@@ -357,6 +365,44 @@ async def test_a_dialog_with_several_lists_shows_one_after_the_other() -> None:
             await operator.sees(f"{one['label']} – 0")
         await operator.press("L")
         await operator.sees("Routing plans – 3")
+
+
+async def test_a_theme_is_one_of_those_there_are() -> None:
+    instance = Pretend()
+    instance.values = {"basic.theme": {"value": "nrod", "origin": "file"}}
+    async with dashboard(instance) as operator:
+        await operator.sees("✗ basic.theme: there is no theme")
+        screen = await opened(operator, "basic")
+        await operator.press("tab", "G", "enter")
+        await operator.sees("◉ (none)", "○ nord")
+        await operator.press("G", "enter")
+        await operator.until(lambda: len(screen.draft) == 1)
+        assert screen.draft.value("basic.theme") in operator.app.available_themes
+
+
+async def test_nobody_leaves_unasked_while_changes_wait() -> None:
+    async with dashboard(Pretend("attached")) as operator:
+        operator.app.await_decision("2026-11-26T09:15:32Z", 60)
+        await operator.sees("Rolled back by itself in")
+        await operator.press("q")
+        await operator.sees("Leave without keeping them?", "rolls them back in")
+        await operator.press("n")
+        await operator.sees_no_more("Leave without keeping them?")
+
+
+async def test_the_review_of_a_broken_file_names_the_line() -> None:
+    instance = Pretend()
+
+    def broken(params: dict[str, Any]) -> dict[str, Any]:
+        problem = {"key": "(file)", "message": "TOML cannot be read", "line": 366}
+        raise api.Refused("invalid", "broken", {"problems": [problem]})
+
+    instance.answers["config.preview"] = broken
+    async with dashboard(instance) as operator:
+        await opened(operator, "basic")
+        await operator.press("tab", "j", "enter", "v")
+        shown = await operator.sees("(file)  line 366", "TOML cannot be read")
+        assert "In the file" not in shown
 
 
 async def test_nobody_leaves_with_edits_unasked() -> None:
@@ -463,6 +509,6 @@ async def test_the_review_leaves_out_what_is_empty_before_and_after() -> None:
     async with dashboard(instance) as operator:
         await opened(operator, "basic")
         await operator.press("tab", "j", "enter", "v")
-        shown = await operator.sees("(none) → 1003", "another one (***)")
+        shown = await operator.sees("1003 is added", "another one (***)")
         assert "note" not in shown
         assert "(none) → (none)" not in shown

@@ -60,7 +60,7 @@ async def test_destinations_keep_how_they_ring_and_expand() -> None:
         await operator.press("tab", "tab", "g", "enter")
         await operator.sees("Row 1")
         await field(operator, "destinations")
-        await operator.sees("1002 (15 s) rings 15 s", "300 (expand) goes by the plan of 300")
+        await operator.sees("1002 (15 s) rings 15 s", "300 (expand) takes its plan")
         await operator.press("enter", "enter", "s")
         await operator.until(lambda: not isinstance(operator.app.screen, ItemScreen))
         assert not instance.commands("config.preview"), "nothing was changed"
@@ -111,3 +111,61 @@ def test_a_new_login_that_is_renamed_keeps_no_password_of_its_first_name() -> No
     draft.update(CREDENTIALS, 0, {"login": "1004"})
     draft.password("1004", None)
     assert [one.get("login") for one in draft.changes() if one["op"] == "password"] == ["1004"]
+
+
+async def test_a_list_goes_back_to_the_order_of_the_file() -> None:
+    instance = Pretend()
+    rows = [{"name": name, "enabled": True, "note": ""} for name in ("c", "a", "b")]
+    instance.opened["values"]["directory"]["entries"] = rows
+    async with dashboard(instance) as operator:
+        screen = await opened(operator, "directory")
+
+        def names() -> list[str]:
+            return [row["name"] for row in screen.table.shown]
+
+        screen.table.focus()
+        await operator.press("o")
+        assert names() == ["a", "b", "c"]
+        await operator.sees("sorted: not the file's order")
+        await operator.press("g", "J")
+        await operator.sees("file: o goes on to the file's order")
+        assert not len(screen.draft)
+        presses = 0
+        while screen.table.sorted_by:
+            before = screen.table.sorted_by
+            await operator.press("o")
+            assert screen.table.sorted_by != before
+            presses += 1
+        assert presses == len(screen.table._widths), "no press for a column that is not seen"
+        assert names() == ["c", "a", "b"]
+        await operator.sees_no_more("not the file's order")
+        await operator.press("o", "O")
+        await opened(operator, "routing")
+        assert not screen.table.sorted_by, "each list begins with its own order"
+
+
+async def test_no_row_is_moved_past_others_that_the_filter_hides() -> None:
+    instance = Pretend()
+    async with dashboard(instance) as operator:
+        screen = await opened(operator, "routing")
+        screen.table.focus()
+        await operator.press("slash", "Outside", "enter")
+        await operator.sees("1 pass")
+        await operator.press("K")
+        await operator.sees("Esc clears the filter")
+        assert not len(screen.draft)
+
+
+async def test_the_chosen_row_stays_in_sight_when_the_reminder_comes() -> None:
+    instance = Pretend()
+    logins = instance.opened["values"]["auth"]["credentials"]
+    logins.append({**logins[0], "login": "1003"})
+    async with dashboard(instance) as operator:
+        screen = await opened(operator, "auth")
+        screen.table.focus()
+        await operator.press("G")
+        await operator.sees("›1003")
+        operator.app.await_decision("2026-11-26T09:16:02Z", 60)
+        await operator.sees("Rolled back by itself", "›1003")
+        await operator.press("g")
+        await operator.sees("›1001")

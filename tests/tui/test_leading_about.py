@@ -185,7 +185,7 @@ async def test_the_first_start_judges_each_answer_where_it_stands() -> None:
         return Pretend()
 
     async with dashboard(opener=opener, writer=writer, begun="Welcome to Centrex") as operator:
-        await operator.until(lambda: "⏎ next" in lines(operator.app)[-1])
+        await operator.until(lambda: "⏎ next  ⇧Tab back" in lines(operator.app)[-1])
         assert "command" not in lines(operator.app)[-1]
         await operator.press("no domain at all", "enter")
         shown = await operator.sees("✗ ")

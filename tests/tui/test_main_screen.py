@@ -7,6 +7,7 @@ import pytest
 from centrex import api
 from tests.support.pretend import Pretend, event
 from tests.support.screens import LARGE, SMALL, dashboard, text
+from tui.widgets.activity_log import told_first
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.timeout(60)]
 
@@ -174,6 +175,29 @@ async def test_a_lost_instance_is_told_and_found_again() -> None:
         operator.app.feed.retry()
         await operator.sees_no_more("✗ away")
         await operator.sees("3 lines")  # what was known already is not shown again
+
+
+async def test_who_was_refused_and_why_stands_in_sight_at_80_columns() -> None:
+    instance = Pretend()
+    refused = (
+        'call.refused src="udp 198.51.100.177:40112" method=INVITE from="sip:1001@example.com" '
+        'to="sip:1002@example.com" status=403 why="wrong = \\x22password\\x22" call-id="a b"'
+    )
+    instance.recent = [event(1, severity="warning", text=refused, name="call.refused")]
+    async with dashboard(instance) as operator:
+        shown = await operator.sees("call.refused status=403 from=")
+        assert "src=" not in shown
+        await operator.press("k", "y")
+        await operator.sees("copied")
+        assert 'call.refused src="udp' in operator.app.clipboard
+
+
+def test_facts_are_put_in_order_and_none_is_lost() -> None:
+    assert told_first('a.b src=x n=1 why="b c" to="" from=1 call-id=z') == (
+        'a.b from=1 why="b c" n=1 to="" src=x call-id=z'
+    )
+    for odd in ("", "server.started", "no facts here", 'odd src="x', "a src=x said so"):
+        assert told_first(odd) == odd
 
 
 async def test_what_is_refused_ends_no_engine() -> None:

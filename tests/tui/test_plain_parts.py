@@ -1,22 +1,27 @@
 """The parts of the dashboard that need no screen."""
 
+import time
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from centrex.config.describe import describe
-from tests.support.pretend import CALL, FORBIDDEN, HOSTILE
+from tests.support.pretend import AT, CALL, FORBIDDEN, HOSTILE
 from tui.activity import Activity, Ring
 from tui.commands import completions, find
 from tui.draft import CREDENTIALS, Draft
 from tui.filter import Filter
+from tui.help import PAGES
 from tui.history import History, at
 from tui.ladder import Ladder, label, raw_lines, style_of
+from tui.places import SCREENS
 from tui.screens.help import pages_of_settings, unfolded
 from tui.values import Objection, as_shown, as_text, bounds, explained, parse
 from tui.widgets.lines import clean, fit, wrap
-from tui.words import bars, clock, figure, listeners, many, person, span, tall_bars
+from tui.words import bars, clock, day_and_time, figure, listeners, many, person, span, tall_bars
 
 
 @given(st.lists(st.lists(st.integers(), max_size=30), max_size=20), st.integers(1, 25))
@@ -54,6 +59,19 @@ def test_the_filter_language(words: str, kept: bool) -> None:
     assert Filter(words, ("who", "state")).keeps(row) is kept
 
 
+def test_times_are_those_of_the_reader_s_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock.cache_clear()
+    try:
+        with monkeypatch.context() as patch:
+            patch.setenv("TZ", "EST5")
+            time.tzset()
+            assert clock("2026-11-26T03:15:02.125Z") == "22:15:02.125"
+            assert day_and_time("2026-11-26T03:15:02.125Z") == "2026-11-25 22:15:02"
+    finally:
+        time.tzset()
+        clock.cache_clear()
+
+
 def test_one_of_a_thing_has_the_word_for_one() -> None:
     assert [many(count, "phone") for count in (0, 1, 2)] == ["0 phones", "1 phone", "2 phones"]
 
@@ -64,6 +82,8 @@ def test_figures_and_spans_are_short() -> None:
     ]  # fmt: skip
     assert span(93784) == "1 d 02:03:04"
     assert clock("2026-11-26T09:15:02.125Z") == "09:15:02.125"
+    assert day_and_time("2026-11-26T09:15:02.125Z") == "2026-11-26 09:15:02"
+    assert (clock("soon"), day_and_time("soon")) == ("soon", "soon")
     assert person("sip:1001@example.com") == "1001"
     assert person('"A" <sip:1001@example.com>;tag=1') == "1001"
     both = [{"transport": t, "host": "::1", "port": 5060} for t in ("udp", "tcp")]
@@ -289,6 +309,28 @@ def test_a_ladder_points_each_arrow_from_its_sender_to_its_receiver() -> None:
     assert len(Ladder(CALL["parties"], CALL["entries"], 100, decisions=False).entries) == 11
 
 
+def test_an_acknowledgement_of_a_refusal_names_it_and_nobody_else() -> None:
+    a, here, b = CALL["parties"]
+    told = [
+        (a, here, "INVITE sip:1002@example.com"), (here, a, "407 Proxy Authentication Required (INVITE)"),
+        (a, here, "ACK sip:1002@example.com"), (a, here, "INVITE sip:1002@example.com"),
+        (here, b, "INVITE sip:1002@203.0.113.9"), (b, here, "486 Busy Here (INVITE)"),
+        (here, b, "ACK sip:1002@203.0.113.9"), (here, a, "200 OK (INVITE)"),
+        (here, a, "481 Call/Transaction Does Not Exist (BYE)"), (a, here, "ACK sip:1002@example.com"),
+    ]  # fmt: skip
+    entries = [
+        {"at": AT, "kind": "message", "from": sender, "to": to, "summary": summary}
+        for sender, to, summary in told
+    ]
+    entries.insert(2, {"at": AT, "kind": "decision", "rule": "challenged", "text": "asked"})
+    acks = [
+        line
+        for line in Ladder(CALL["parties"], entries, 120).as_text().splitlines()
+        if "ACK" in line
+    ]
+    assert ["ACK (407)" in acks[0], "ACK (486)" in acks[1], "ACK 1002" in acks[2]] == [True] * 3
+
+
 def test_messages_are_told_by_what_they_are() -> None:
     assert label("SIP/2.0 180 Ringing") == "180 Ringing"
     assert label("INVITE sip:1002@example.com SIP/2.0") == "INVITE 1002"
@@ -316,9 +358,19 @@ def test_paragraphs_of_a_help_page_are_unfolded() -> None:
 def test_the_page_of_a_tab_tells_each_setting_once() -> None:
     pages = pages_of_settings({one["table"]: one for one in describe()["tables"]})
     told = pages["auth"].text.split("\n")
-    for label in ("Realm", "Methods", "Algorithms"):
-        assert len([line for line in told if line.startswith(f"{label}:")]) == 1
+    for name in ("Realm", "Methods", "Algorithms"):
+        assert len([line for line in told if line.startswith(f"{name}:")]) == 1
     every = "\n".join(told)
     for key in describe()["tables"][0]["keys"]:
         assert f"{key['label']}:" in pages["basic"].text, key
     assert "Credentials file:" in every
+
+
+@pytest.mark.parametrize("mode", ["registrations", "calls", "relays", "bans"])
+def test_a_live_screens_page_tells_of_its_keys_what_they_do(mode: str) -> None:
+    screen: Any = SCREENS[mode]
+    page = PAGES[mode].text
+    for binding in type(screen()).__dict__["BINDINGS"]:
+        assert f" {binding.key} " in page, binding.key
+    if mode == "registrations":
+        assert "d forgets that phone, D all phones of its user" in page

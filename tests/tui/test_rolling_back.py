@@ -28,7 +28,7 @@ async def test_changes_that_could_not_be_rolled_back_are_told_until_it_is_read(h
         else:
             instance.status.update(confirm_by="", not_rolled_back=NOT)
             operator.app.feed.look()
-        shown = await operator.sees("✗ NOT rolled back: ", "K read it")
+        shown = await operator.sees("✗ NOT rolled back: ", "K I have read it")
         assert "Rolled back by itself" not in shown
         assert "✓ " not in shown.replace("✓ on", "")
         await operator.press("4")

@@ -77,6 +77,22 @@ def test_it_ends_by_a_signal_and_leaves_the_terminal_as_it_was(
     assert server.command("status")[0] == 3
 
 
+@pytest.mark.parametrize("told", [True, False], ids=["SIGHUP", "untold"])
+@pytest.mark.parametrize("keys", [(), ("2",), (":", "config auth", "enter")], ids=" ".join)
+def test_it_ends_when_its_terminal_is_taken_away(
+    server: CentrexServer, keys: tuple[str, ...], *, told: bool
+) -> None:
+    """Whoever draws must not wait for a terminal that takes nothing any more."""
+    with opened(server) as terminal:
+        terminal.sees("server.started")
+        terminal.press(*keys)
+        terminal.hang_up()
+        if told:
+            os.kill(terminal.pid, signal.SIGHUP)
+        terminal.ends(20.0)
+    assert server.command("status")[0] == 3
+
+
 def test_the_first_paint_and_an_idle_minute_cost_little(server: CentrexServer) -> None:
     server.start()
     with opened(server, "attach") as terminal:

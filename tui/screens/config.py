@@ -160,8 +160,11 @@ class ConfigScreen(Applying, ListEditing, View):
         """The file may have been changed by others; edits are only compared when applied."""
 
     def facts(self) -> None:
-        """Read the file anew where it was changed and nothing is edited here."""
-        if self._loaded and self._is_untouched and self.is_current:
+        """Read the file anew where it was changed and nothing is edited here.
+
+        What a question or a form is about must stay where it is meanwhile.
+        """
+        if self._loaded and self._is_untouched and self.app.screen is self:
             self._read()
 
     # -- showing -----------------------------------------------------------------------------
@@ -183,8 +186,12 @@ class ConfigScreen(Applying, ListEditing, View):
                     items.append(
                         Heading(words=words.partition(",")[0].partition(". ")[0].rstrip("."))
                     )
-                items.append(spec)
+                items.append(self._with_themes(spec) if spec["key"] == "basic.theme" else spec)
         return items
+
+    def _with_themes(self, spec: Spec) -> Spec:
+        """Return the choice of a theme with those there are, which only we know."""
+        return {**spec, "choices": ["", *sorted(self.app.available_themes)]}
 
     def lists_of(self, dialog: Dialog) -> list[Mapping[str, Any]]:
         """Return the lists of a dialog."""
@@ -203,6 +210,7 @@ class ConfigScreen(Applying, ListEditing, View):
         self.refresh_bindings()
         self.page = dialog.name
         items = self.specs(dialog)
+        self.form.rows.in_force = self.draft.in_force
         self.form.set_class(not items, "-none")
         listed = bool(self.lists_of(dialog))
         self.form.styles.height = min(len(items) + 1, _BESIDE_A_LIST) if listed else "1fr"
@@ -251,13 +259,15 @@ class ConfigScreen(Applying, ListEditing, View):
         return sum(not isinstance(one, Heading) for one in found)
 
     def _mark(self) -> None:
-        """Put the marks at the tabs: wrong before edited before found before later."""
+        """Put the marks at the tabs: wrong, edited, found, not in force, later; the first counts."""
         self.dashboard.draft = self.draft if self.going is None else self.going
         wrong = {str(problem.get("key", "")) for problem in self.preview.get("problems", ())}
         for dialog in DIALOGS:
             told = self.described.get(dialog.name, {})
             names = [f"{table}." for table in dialog.tables]
             mark = (" ", "") if told.get("available", True) else ("◌", "dim")
+            if any(key.startswith(name) for key in self.draft.in_force for name in names):
+                mark = ("↻", "warn")
             if self.form.rows.filter and self._passing(dialog):
                 mark = ("/", "key")
             if self._edits(dialog):
@@ -301,9 +311,16 @@ class ConfigScreen(Applying, ListEditing, View):
             lines += [[(line, "note")] for line in wrap(effect, width)[:2]]
             if problem:
                 lines = [[(f"✗ {problem}", "bad")], *lines]
+            elif spec["key"] in self.draft.in_force:
+                words = f"↻ what is in force differs from the file {self._how_long(spec)}"
+                lines = [[(line, "warn")] for line in wrap(words, width)] + lines
             elif self.draft.origin(spec["key"]) == "--set":
                 lines.append([("overruled on the command line (--set)", "warn")])
         panel.show(lines[:6])
+
+    def _how_long(self, spec: Spec) -> str:
+        """Say when what the file says comes in force."""
+        return "until a restart" if spec.get("effect") == "restart" else "until it is reloaded"
 
     def on_resize(self) -> None:
         """Wrap the words anew."""

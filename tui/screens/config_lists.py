@@ -106,6 +106,7 @@ class ListEditing(Widget):
         """Make the table; its columns come with the list."""
         table = Table((), key=lambda row: row.get("_index"), nothing="the list is empty; a adds")
         table.may_open = lambda: self.dashboard.may_change
+        table.ordered = True
         return table
 
     @property
@@ -167,6 +168,7 @@ class ListEditing(Widget):
             table.columns = tuple(columns_of(list(spec["columns"])))
             table.chosen_columns = {column.name for column in table.columns}
             table.cursor = 0
+            table.as_it_came()
             table.narrow(self.filter_text())
         self.fill_list()
         self.refresh_bindings()
@@ -183,7 +185,11 @@ class ListEditing(Widget):
         others = [str(one.get("label") or one["key"]) for one in self._lists]
         others = [label for label in others if label != words]
         more = f" · L: {', '.join(others)}" if others else ""
-        entitle(frame, f"{words} – {len(rows)}{found}{more}")
+        order = " · sorted: not the file's order" if self.table.sorted_by else ""
+        stale = " · ↻ not in force yet" if self.list_name in self.draft.in_force else ""
+        if self.in_credentials and (file := self.draft.value("auth.credentials_file")):
+            more = f" · and those of {file}{more}"
+        entitle(frame, f"{words} – {len(rows)}{found}{order}{stale}{more}")
 
     def show_list_problems(self, problems: Mapping[str, str]) -> None:
         """Keep what is wrong with rows, to be said when they are chosen."""
@@ -386,6 +392,10 @@ class ListEditing(Widget):
     def action_shift(self, by: int) -> None:
         """Move the chosen row down or up."""
         index = self._chosen_index()
+        if self.table.sorted_by or self.table.filter:
+            way = "Esc clears the filter" if self.table.filter else "o goes on to the file's order"
+            self.dashboard.say(f"rows are moved in the order of the file: {way}", bad=True)
+            return
         if index is not None and self.draft.move(self.list_name, index, index + by):
             self._done(index + by)
 

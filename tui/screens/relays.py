@@ -32,10 +32,8 @@ def _load(row: Row) -> float:
 
 def _free_ports(row: Row) -> str:
     """Return how many ports a call could have, leased ahead or not."""
-    figures = row["figures"]
-    if "ports_free" not in figures:
-        return "–"
-    return figure(sum(figures.get(f"ports_{kind}", 0) for kind in ("leased", "spare", "free")))
+    free = api.free_ports(row["figures"])
+    return "–" if free is None else figure(free)
 
 
 class RelaysScreen(LiveScreen):
@@ -68,7 +66,7 @@ class RelaysScreen(LiveScreen):
         ),
         Column(
             name="ports", title="Ports free", shown=False, right=True, least=6, weight=0,
-            text=_free_ports, sort=lambda row: row["figures"].get("ports_free", 0),
+            text=_free_ports, sort=lambda row: api.free_ports(row["figures"]) or 0,
         ),
         Column(
             name="refused", title="Refused", shown=False, right=True, least=6, weight=0,

@@ -37,6 +37,11 @@ class View(Screen[None]):
         """The application."""
         return cast("Dashboard", self.app)
 
+    @property
+    def is_current(self) -> bool:
+        """Whether it is what keys go to: behind a question it rests, which none of its cells shows."""
+        return self.is_attached and self.app.screen is self
+
     def compose(self) -> ComposeResult:
         """Make head, body and foot."""
         yield TopLine(self.mode)

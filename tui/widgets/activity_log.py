@@ -4,6 +4,7 @@ Lines come at any rate and are kept in a ring; only those in sight are drawn, fo
 at most. It refuses to know what becomes of the line that was opened.
 """
 
+import re
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final
@@ -18,6 +19,17 @@ from tui.widgets.rows import Rows
 from tui.words import clock
 
 COLUMNS: Final = ("time", "kind", "severity", "text", "event")
+_FACT: Final = re.compile(r' [\w.-]+=(?:"[^"]*"|[^\s"]*)')
+_FACTS: Final = re.compile(rf"([\w.-]+)((?:{_FACT.pattern})*)")
+_RANKS: Final[Mapping[str, int]] = {
+    "status": 0,
+    "aor": 1, "login": 1, "user": 1, "from": 1, "relay": 1, "gateway": 1,
+    "to": 2,
+    "reason": 3, "why": 3,
+    "src": 6,
+    "call-id": 7,
+}  # fmt: skip
+"""In which order facts are shown; others stand in their own between, empty ones behind."""
 _SEVERITIES: Final[Mapping[str, tuple[str, str]]] = {
     "debug": ("debug", "dim"),
     "info": ("info ", ""),
@@ -44,6 +56,22 @@ def as_line(event: Event) -> str:
         f"{event.get('at', '')} {event.get('severity', '')} {event.get('kind', '')} "
         f"{event.get('text', '')}"
     )
+
+
+def told_first(text: str) -> str:
+    """Return an event's text with what matters first, for where it is cut: how it ended, who, why.
+
+    The log file has the source first, for programs that read it; here it stands last.
+    """
+    found = _FACTS.fullmatch(text)
+    if found is None:
+        return text
+    return found[1] + "".join(sorted(_FACT.findall(found[2]), key=_rank))
+
+
+def _rank(fact: str) -> int:
+    name, _, value = fact[1:].partition("=")
+    return _RANKS.get(name, 4) if value not in ("", '""') else 5
 
 
 class ActivityLog(Rows):
@@ -156,7 +184,7 @@ class ActivityLog(Rows):
             (clock(str(event.get("at", ""))) + " ", "dim"),
             (word + " ", style),
             (str(event.get("kind", ""))[:14].ljust(15), "info"),
-            (str(event.get("text", "")), style if style in ("warn", "bad") else ""),
+            (told_first(str(event.get("text", ""))), style if style in ("warn", "bad") else ""),
         ]
 
     def move_to(self, index: int) -> None:

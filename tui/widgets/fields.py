@@ -88,6 +88,8 @@ class FieldRows(Rows):
         self.all: list[Spec | Heading] = []
         self.filter = Filter()
         self.problems: Mapping[str, str] = {}
+        self.in_force: Mapping[str, Any] = {}
+        """What runs otherwise than the file says, by key."""
         self._value_of, self._is_changed = value_of, is_changed
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -174,6 +176,8 @@ class FieldRows(Rows):
         runs: list[Run] = [mark, (fit(item.get("label") or key, LABEL) + " ", ""), (shown, style)]
         if problem:
             runs.append((f"  {problem}", "bad"))
+        elif key in self.in_force:
+            runs.append((f"  ↻ in force: {as_shown(self.in_force[key], item)}", "warn"))
         return runs
 
     def move_to(self, index: int) -> None:

@@ -45,7 +45,7 @@ class Reminder(Panel):
 
     DEFAULT_CSS = """
     Reminder { height: 2; background: $warning 20%; }
-    Reminder.-amiss { height: auto; max-height: 8; background: $error 20%; }
+    Reminder.-amiss { height: auto; max-height: 6; background: $error 20%; }
     """
 
     def complain(self, why: str) -> None:
@@ -53,9 +53,9 @@ class Reminder(Panel):
         self.set_class(True, "-amiss")
         lines = wrap(why, max(20, self.app.size.width - 4))
         shown: list[Line] = [
-            [(f" {'✗' if not at else ' '} {line}", "bad")] for at, line in enumerate(lines[:7])
+            [(f" {'✗' if not at else ' '} {line}", "bad")] for at, line in enumerate(lines[:5])
         ]
-        self.show([*shown, [("   K ", "key"), ("read it", "")]])
+        self.show([*shown, [("   K ", "key"), ("I have read it", "")]])
 
     def count(self, left: int, *, may_decide: bool = True) -> None:
         """Show how many seconds there are, and the keys where they may be used."""
