@@ -165,6 +165,23 @@ async def test_the_file_is_read_again_only_where_it_is_another_one() -> None:
         await operator.until(lambda: screen.draft.value("network.domain") == "example.org")
 
 
+async def test_what_could_not_be_read_while_the_engine_started_is_read_then() -> None:
+    instance = Pretend()
+    ready = instance.answers["config.describe"]
+
+    def starting(_: object) -> dict[str, Any]:
+        raise api.Unavailable("it is starting")
+
+    instance.answers["config.describe"] = starting
+    async with dashboard(instance) as operator:
+        await operator.press("2")
+        await operator.sees("✗ it is starting")
+        instance.answers["config.describe"] = ready
+        operator.app.feed.look()
+        await operator.sees("Description")
+        await operator.sees_no_more("it is starting")
+
+
 @pytest.mark.parametrize("asked", ["x", "e", "c"])
 async def test_the_file_is_not_read_anew_behind_a_question(asked: str) -> None:
     instance = Pretend()

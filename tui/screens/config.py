@@ -166,11 +166,11 @@ class ConfigScreen(Applying, ListEditing, View):
         """The file may have been changed by others; edits are only compared when applied."""
 
     def facts(self) -> None:
-        """Read the file anew where it was changed and nothing is edited here.
+        """Read the file anew where it was changed and nothing is edited here, or could not be read.
 
         What a question or a form is about must stay where it is meanwhile.
         """
-        if self._loaded and self._is_untouched and self.app.screen is self:
+        if self.app.screen is self and (not self._loaded or self._is_untouched):
             self._read()
 
     # -- showing -----------------------------------------------------------------------------
