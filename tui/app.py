@@ -5,16 +5,13 @@ process or in another one, save for the words it has for that.
 """
 
 import asyncio
-import os
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from textual import events
-from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
 from textual.driver import Driver
@@ -43,6 +40,7 @@ from tui.widgets.reminder import Waiting, decided, remind, seconds_left
 from tui.widgets.settings_area import in_force
 from tui.widgets.topline import PLACES
 from tui.work import begin
+from tui.writing import Writing
 
 DARK: Final = "textual-dark"
 _PATIENCE_S: Final = 15
@@ -52,7 +50,7 @@ _ALIASES: Final = {
 }  # fmt: skip
 
 
-class Dashboard(App[int]):
+class Dashboard(Writing):
     """The application.
 
     Args:
@@ -569,47 +567,3 @@ class Dashboard(App[int]):
             await asyncio.to_thread(self.memory.save, table)
         except OSError as error:
             self.say(f"the columns are not remembered: {error}", bad=True)
-
-    # -- copying and writing -----------------------------------------------------------------
-
-    def copy(self, text: str) -> None:
-        """Put text onto the clipboard of the terminal (OSC 52)."""
-        if not text:
-            self.say("there is nothing to copy", bad=True)
-            return
-        self.copy_to_clipboard(text)
-        lines = text.count("\n")
-        self.say("copied" if lines < 2 else f"copied {lines} lines")
-
-    def file_name(self, what: str, ending: str = "txt") -> str:
-        """Return a path for a file about something, with the instance and the moment in its name.
-
-        It is in the folder the dashboard was started in, which is named, as nobody sees it.
-        """
-        moment = str(self.snapshot.get("at", ""))[:19].replace(":", "").replace("-", "")
-        path = Path.cwd() / f"{self.instance_name}-{what}-{moment or 'now'}.{ending}"
-        home = Path.home()
-        return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
-
-    def write_file(self, name: str, data: str | bytes) -> None:
-        """Write a file that only its owner may read; never over one that is there."""
-        if not name.strip():
-            return
-        content = data.encode("utf-8") if isinstance(data, str) else data
-        begin(self, partial(self._write, Path(name.strip()).expanduser().absolute(), content))
-
-    async def _write(self, path: Path, content: bytes) -> None:
-        def write() -> None:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-
-        worker = self.run_worker(write, thread=True, exit_on_error=False)
-        try:
-            await worker.wait()
-        except Exception as error:  # noqa: BLE001 - Textual wraps what went wrong
-            cause = worker.error or error
-            why = "is there already" if isinstance(cause, FileExistsError) else str(cause)
-            self.say(f"{path}: {why}", bad=True)
-        else:
-            self.say(f"wrote {path}")

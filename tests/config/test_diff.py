@@ -75,3 +75,29 @@ def test_a_setting_of_a_later_version_waits_for_nothing() -> None:
 def test_each_change_that_waits_for_a_restart_says_so() -> None:
     for key in catalogue().values():
         assert (key.effect == "restart") == ("a restart" in key.calls), key.name
+
+
+def test_what_a_change_opens_is_told() -> None:
+    def words(before: str, after: str) -> str:
+        (told,) = (change.calls for change in diff(config(before), config(after)))
+        return told
+
+    usual = words("", "auth.nonce_life = 60")
+    assert words("", "auth.enabled = false") == (
+        f"{usual}; anybody can register and call as anybody, without a password"
+    )
+    assert words("auth.enabled = false", "") == usual
+    assert words("", 'auth.methods = ["REGISTER"]') == (
+        f"{usual}; anybody can call as anybody, without a password"
+    )
+    assert words('auth.methods = ["REGISTER"]', 'auth.methods = ["INVITE"]') == (
+        f"{usual}; anybody can register as anybody, without a password"
+    )
+    assert words('auth.methods = ["INVITE"]', "") == usual
+    assert words('auth.trusted = ["192.0.2.1"]', 'auth.trusted = ["192.0.2.1", "10.0.0.0/24"]') == (
+        f"{usual}; whoever sends from 10.0.0.0/24 can register and call as anybody, without a password"
+    )
+    assert words('auth.trusted = ["192.0.2.1"]', "auth.trusted = []") == usual
+    assert words("", "auth.login_must_match_user = false") == (
+        f"{usual}; a login can register and call as any user"
+    )

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from tests.support.pretend import Pretend
-from tests.support.screens import dashboard, lines
+from tests.support.screens import dashboard, lines, text
 from tests.tui.test_configuration import opened
 from tui.screens.bans import BansScreen
 
@@ -68,6 +68,21 @@ async def test_keys_that_would_be_typed_are_not_offered() -> None:
         await operator.press("enter")
         await operator.sees("⏎ take it", "Esc leave as it was", "^s take it")
         assert " s take it" not in lines(operator.app)[-1]
+
+
+async def test_a_password_can_be_looked_at_while_it_is_typed() -> None:
+    async with dashboard(Pretend()) as operator:
+        await opened(operator, "auth")
+        await operator.press("tab", "tab", "p")
+        await operator.sees("Password of 1001")
+        await operator.press("j", "enter")
+        await operator.sees("Password of 1001", "^t show")
+        await operator.press(*"s3cret")
+        assert "s3cret" not in text(operator.app)
+        await operator.press("ctrl+t")
+        await operator.sees("s3cret", "^t hide")
+        await operator.press("ctrl+t")
+        await operator.sees_no_more("s3cret")
 
 
 async def test_lines_are_pushed_no_further_than_they_are_long() -> None:

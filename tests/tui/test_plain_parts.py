@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from centrex.config.describe import describe
 from tests.support.pretend import AT, CALL, FORBIDDEN, HOSTILE
 from tui.activity import Activity, Ring
 from tui.commands import completions, find
@@ -17,7 +18,7 @@ from tui.help import PAGES
 from tui.history import History, at
 from tui.ladder import Ladder, label, raw_lines, style_of
 from tui.places import SCREENS
-from tui.screens.help import unfolded
+from tui.screens.help import pages_of_settings, unfolded
 from tui.values import Objection, as_shown, as_text, bounds, explained, parse
 from tui.widgets.lines import clean, fit, wrap
 from tui.words import bars, clock, day_and_time, figure, listeners, many, person, span, tall_bars
@@ -362,3 +363,14 @@ def test_a_live_screens_page_tells_of_its_keys_what_they_do(mode: str) -> None:
         assert f" {binding.key} " in page, binding.key
     if mode == "registrations":
         assert "d forgets that phone, D all phones of its user" in page
+
+
+def test_the_page_of_a_tab_tells_each_setting_once() -> None:
+    pages = pages_of_settings({one["table"]: one for one in describe()["tables"]})
+    told = pages["auth"].text.split("\n")
+    for name in ("Realm", "Methods", "Algorithms"):
+        assert len([line for line in told if line.startswith(f"{name}:")]) == 1
+    every = "\n".join(told)
+    for key in describe()["tables"][0]["keys"]:
+        assert f"{key['label']}:" in pages["basic"].text, key
+    assert "Credentials file:" in every
