@@ -79,6 +79,7 @@ class Latch:
         locked: Whether that source holds.
         heard: When it was heard last.
         relearned: How often it moved.
+        displaced: The source that held and gave way to a better one; to be reset by whoever tells of it.
     """
 
     __slots__ = (
@@ -93,6 +94,7 @@ class Latch:
         "_since",
         "_stream",
         "_wanted",
+        "displaced",
         "heard",
         "locked",
         "relearned",
@@ -111,6 +113,7 @@ class Latch:
         self._candidate: _Candidate | None = None
         self._former: Address | None = None
         self.source: Address | None = None
+        self.displaced: Address | None = None
         self.locked = False
         self.heard: Instant = 0.0
         self.relearned = 0
@@ -211,6 +214,8 @@ class Latch:
                 return kept
         if source is not None:
             self.relearned += 1
+            if self.locked and now - self.heard < MOVED_S:
+                self.displaced = source
         self.source, self._rank = Address(host, port), rank
         self._candidate = self._former = None
         self._stream, self._count, self.heard = stream, 1, now

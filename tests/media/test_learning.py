@@ -185,7 +185,9 @@ def test_who_took_the_place_of_a_phone_that_was_silent_loses_it_to_the_phone() -
         assert made.consider(*better, 8, 5.0) is Verdict.RIVAL
         assert made.consider(*worse, 7, 5.1) is Verdict.ACCEPTED
         assert made.consider(*better, 0, 6.1) is Verdict.RIVAL, "no stream"
+        assert made.displaced is None
         assert made.consider(*better, 8, 5.1 + CLAIM_S) is Verdict.LEARNED
+        assert made.displaced == worse
         assert made.consider(*worse, 7, 6.3) is Verdict.RIVAL
         assert made.relearned == 1
 

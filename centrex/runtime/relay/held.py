@@ -8,7 +8,7 @@ from typing import Any
 
 from centrex.base import Instant
 from centrex.media.terms import Address, End, Session, Slot
-from centrex.media.watch import Watch
+from centrex.media.watch import NAMES, Watch
 from centrex.rtp.report import Reported
 from centrex.runtime.relay.ports import Pair, Port
 
@@ -101,6 +101,20 @@ class Held:
             for side, pair in enumerate(stream.pairs):
                 latest[side] = max(latest[side], pair.rtp.heard)
         return latest[0], latest[1]
+
+    def displaced(self) -> Iterator[str]:
+        """Yield, once, words for each source that was believed and gave way to a better one."""
+        for stream in self.streams:
+            if stream is None:
+                continue
+            for name, pair in zip(NAMES, stream.pairs, strict=True):
+                latch = pair.rtp.latch
+                was, latch.displaced = latch.displaced, None
+                if was is not None:
+                    yield (
+                        f"what was taken for the {name}, at {shown(was)}, gave way to what fits better "
+                        "what it said"
+                    )
 
     def unlearned_sides(self) -> int:
         """Return on how many sides an end is not learned: 0, 1 or 2."""

@@ -495,6 +495,8 @@ class Plane:
             self._tell(name, *news)
             if news[0] == "deadlock":
                 self._prime_from(held, now)
+        for words in held.displaced():
+            self._tell(name, "displaced", words)
         self._keep_open(held, now)
         for port in held.ports():
             self._passing.expire(port, now)

@@ -137,24 +137,6 @@ def test_a_stranger_at_the_phone_s_own_address_who_sends_first_gets_nothing(worl
     assert data not in call.callee.drained()
 
 
-def test_a_phone_takes_its_place_back_from_who_was_there_first(world: World) -> None:
-    """It began so late that a neighbour was believed; now it goes on, and the neighbour is nobody."""
-    call = world.call()
-    neighbour = world.end(call.caller.host, stream=666)
-    for _ in range(8):
-        neighbour.send(call.slots[0])
-        world.passes(1.1)
-    until(lambda: bool(call.figures()[0]["locked"]))
-    call.caller.send(call.slots[0])
-    until(lambda: call.figures()[0]["drops"].get("second-source", 0) == 1)
-    neighbour.send(call.slots[0])
-    world.clock.ahead += 1.1
-    call.talk()
-    neighbour.send(call.slots[0], 3)
-    until(lambda: call.figures()[0]["drops"].get("second-source", 0) == 4)
-    assert call.figures()[0]["relearned"] == 1
-
-
 def test_a_phone_whose_port_was_rewritten_loses_nothing(world: World) -> None:
     """Its first packets are kept until it is certain that nothing comes from where it said."""
     call = world.call()
