@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 from centrex.base import CentrexError, ConfigError, Problem, Refused, Unavailable
 from centrex.base.untrusted import shown
 from centrex.config.paths import InstancePaths, instance_paths
+from centrex.farm.in_words import free_ports
 from centrex.farm.in_words import in_words as relay_in_words
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ __all__ = [
     "find",
     "flatten",
     "follow",
+    "free_ports",
     "generate_password",
     "help_page",
     "instance_paths",
@@ -333,6 +335,7 @@ def route_test(config: "Config", params: Mapping[str, Any]) -> dict[str, Any]:
         params: `number`, and perhaps `from` and `at`; the same as the command `route.test`.
 
     Raises:
+        OSError: The credentials file cannot be read.
         Refused: A parameter makes no sense.
     """
     from centrex.runtime import control, route_test  # noqa: PLC0415 - see `call`

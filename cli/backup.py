@@ -1,5 +1,6 @@
 """`backup` and `restore`: an instance in one archive, and back, here or on another machine."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -80,7 +81,7 @@ def restore(
     if aim.as_json:
         output.emit_json(told)
     else:
-        _show(told, dry_run=dry_run, changed=changed)
+        _show(told, dry_run=dry_run, changed=changed, start=_start(aim))
 
 
 def _reload(aim: Target) -> bool:
@@ -92,7 +93,18 @@ def _reload(aim: Target) -> bool:
     return True
 
 
-def _show(told: dict[str, Any], *, dry_run: bool, changed: bool) -> None:
+def _start(aim: Target) -> str:
+    """Return the command that starts an instance."""
+    usual = api.instance_paths(aim.paths.instance)
+    if aim.paths.config != usual.config:
+        return f"centrex start --config {shlex.quote(str(aim.paths.config))}"
+    name = aim.paths.instance
+    return "centrex start" + (
+        "" if name == api.instance_paths().instance else f" --instance {name}"
+    )
+
+
+def _show(told: dict[str, Any], *, dry_run: bool, changed: bool, start: str) -> None:
     for words in told["words"]:
         output.say(words)
     for remark in told["remarks"]:
@@ -104,12 +116,14 @@ def _show(told: dict[str, Any], *, dry_run: bool, changed: bool) -> None:
     else:
         for place in told["kept"].values():
             output.say(f"what was there stays in {place}")
-        output.say(_next(told))
+        output.say(_next(told, start))
 
 
-def _next(told: dict[str, Any]) -> str:
+def _next(told: dict[str, Any], start: str) -> str:
     if told["reloaded"]:
         return "restored, and the running instance knows; `centrex status` tells what waits"
     if told["running"]:
         return "restored; `centrex reload` has the running instance take it over"
-    return "restored; `centrex start` starts with it"
+    if not told["starts"]:
+        return f"restored; put that right, and `{start}` starts with it"
+    return f"restored; `{start}` starts with it"

@@ -134,6 +134,14 @@ def _listener(listener: Mapping[str, Any]) -> str:
     return f"{listener['transport']} {bracketed}:{listener['port']}".lower()
 
 
+def _many(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {why}" for why, count in counts.items() if count) or "none"
+
+
 def _span(seconds: float) -> str:
     minutes, second = divmod(int(seconds), 60)
     hours, minute = divmod(minutes, 60)
@@ -149,7 +157,9 @@ def show_status(status: Mapping[str, Any]) -> None:
         figures["calls"],
         figures["messages"],
     )
-    logins = f"realm {auth['realm']}, {auth['logins']} logins" if auth["enabled"] else "off"
+    logins = (
+        f"realm {auth['realm']}, {_many(auth['logins'], 'login')}" if auth["enabled"] else "off"
+    )
     output.pairs(
         (
             ("instance", f"{status['instance']} ({status['state']}, process {status['pid']})"),
@@ -160,7 +170,8 @@ def show_status(status: Mapping[str, Any]) -> None:
             ("configuration", status["config_file"]),
             (
                 "registrar",
-                f"{registrar['users']} users, {registrar['bindings']} phones ({registrar['store']})",
+                f"{_many(registrar['users'], 'user')}, {_many(registrar['bindings'], 'phone')} "
+                f"({registrar['store']})",
             ),
             ("passwords", logins),
             (
@@ -177,8 +188,9 @@ def show_status(status: Mapping[str, Any]) -> None:
             ("messages", f"{messages['in']} in, {messages['out']} out"),
             (
                 "dropped",
-                ", ".join(f"{n} {why}" for why, n in figures["drops"].items() if n) or "none",
+                _counted(figures["drops"]),
             ),
+            ("media amiss", _counted(figures.get("media_amiss", {}))),
         )
     )
     for warning in status["warnings"]:

@@ -18,6 +18,7 @@ relay_app = typer.Typer(
 )
 
 
+_YES = {True: "yes", False: "no", None: "-"}
 _RELAYS = Table(
     headers=(
         "RELAY",
@@ -27,6 +28,7 @@ _RELAYS = Table(
         "PORTS",
         "FREE",
         "PACKETS/S",
+        "AS OF",
         "PATH",
         "FROM",
         "WHY",
@@ -37,8 +39,9 @@ _RELAYS = Table(
         row["sessions"],
         _known(row["capacity"]),
         _known(row["figures"].get("ports_used")),
-        _known(_free(row["figures"])),
+        _known(api.free_ports(row["figures"])),
         row["packets_per_s"],
+        f"{row['heard_s']:.0f} s ago" if row["figures"] else "-",
         row["path"],
         row["source"],
         row["why"],
@@ -59,7 +62,8 @@ def relays(
 ) -> None:
     """List the media relays: state, load, and which way packets take through them.
 
-    PORTS are those of calls; FREE are those that a call could have, leased ahead or not.
+    PORTS are those of calls; FREE are those that a call could have, leased ahead or not. All figures but
+    CALLS are what the relay told last, which AS OF says.
     """
     if ctx.invoked_subcommand:
         return
@@ -170,7 +174,7 @@ def relays_calls(
                 _known(end["jitter_ms"], " ms"),
                 _report(end.get("reported")),
                 sum(end["drops"].values()),
-                "yes" if end["kernel"] else "no",
+                _YES[end["kernel"]],
             )
             for row in rows
             for stream in row["streams"]
@@ -178,13 +182,6 @@ def relays_calls(
         ),
         empty="it carries no call",
     )
-
-
-def _free(figures: dict[str, Any]) -> int | None:
-    """Return how many ports a call could have; None where that is not known."""
-    if "ports_free" not in figures:
-        return None
-    return sum(int(figures.get(f"ports_{kind}", 0)) for kind in ("leased", "spare", "free"))
 
 
 def _known(value: object, unit: str = "") -> str:

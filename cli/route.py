@@ -21,13 +21,16 @@ def route_test(
     ctx: typer.Context,
     *,
     number: Annotated[
-        str, typer.Argument(metavar="NUMBER", help="The number, user or tel: URI called.")
+        str, typer.Argument(metavar="NUMBER", help="The number, user, sip: or tel: URI called.")
     ],
     caller: Annotated[
         str, typer.Option("--from", metavar="USER", help="Who calls; a stranger if not given.")
     ] = "",
     at: Annotated[
-        str, typer.Option("--at", metavar="TIME", help="When, such as 2026-12-24T18:30.")
+        str,
+        typer.Option(
+            "--at", metavar="TIME", help="When, such as 2026-12-24T18:30, in the plans' time zone."
+        ),
     ] = "",
     config: ConfigOption = None,
     instance: InstanceOption = "",
@@ -36,6 +39,8 @@ def route_test(
     """Tell what would become of a call: every plan looked at, every destination, and why.
 
     A running instance answers by the phones that are registered; otherwise the configuration does.
+    Exits 1 where the call leads nowhere: nobody would ring. Where no instance runs, users count as if
+    their phones could ring.
 
     Example: centrex route test 912345 --from 1001 --at 2026-12-24T18:30
     """
@@ -47,8 +52,10 @@ def route_test(
         result = api.route_test(aim.source().load(), params)
     if aim.as_json:
         output.emit_json(result)
-        return
-    _show(result)
+    else:
+        _show(result)
+    if not result.get("leads", True):  # an older instance does not tell
+        raise typer.Exit(output.FINDING)
 
 
 def _note(step: dict[str, Any]) -> str:
@@ -63,7 +70,8 @@ def _note(step: dict[str, Any]) -> str:
 def _show(result: dict[str, Any]) -> None:
     if not result["live"]:
         output.remark("the instance does not run: no phone counts as registered")
-    output.say(f"{result['number']} at {result['at']}")
+    zone = f" ({result['zone']})" if result.get("zone") else ""
+    output.say(f"{result['number']} at {result['at']}{zone}")
     for one in result["looked"]:
         mark = ">" if one["decides"] else "-"
         output.say(f"  {mark} plan {one['number']}, {one['key']}: {one['why']}")

@@ -1,8 +1,10 @@
 """`user add|remove|list|passwd`: who may log in. No password ever stands on a command line."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -57,14 +59,38 @@ def _reload(aim: Target) -> bool:
     return True
 
 
-def _done(aim: Target, what: str, login: str, file: Path, password: str = "") -> None:
+def _sign_off(aim: Target, user: str) -> int:
+    """Have a running instance forget a user's phones; return how many there were."""
+    domain = aim.source().load().network.domain
+    try:
+        result = aim.call("registrations.remove", aor=f"sip:{quote(user)}@{domain}")
+    except api.Refused as error:
+        if error.code != "not-found":
+            raise
+        return 0
+    return int(result["removed"])
+
+
+def _done(
+    aim: Target,
+    what: str,
+    login: str,
+    file: Path,
+    password: str = "",
+    gone: Sequence[str] | None = None,
+) -> None:
+    """Have a running instance take over the change, sign off users who are gone, and tell of it."""
     reloaded = _reload(aim)
+    phones = sum(_sign_off(aim, user) for user in gone or ()) if reloaded else 0
     if aim.as_json:
         told: dict[str, Any] = {"login": login, "file": str(file), "reloaded": reloaded}
+        told |= {} if gone is None else {"signed_off": phones}
         output.emit_json({**told, **({"password": password} if password else {})})
         return
     running = "the running instance knows" if reloaded else "no instance is running"
     output.say(f"{what} {login} in {file}; {running}")
+    if phones:
+        output.say(f"signed off: {phones} phone{'s' if phones > 1 else ''}")
     if password:
         output.say(f"password (shown only now): {password}")
 
@@ -130,12 +156,14 @@ def remove(
     instance: InstanceOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Remove a login.
+    """Remove a login, and sign off the phones of whom no other login may be.
 
     Example: centrex user remove 1003
     """
     aim = target(ctx)
-    _done(aim, "removed", login, api.Users(aim.source()).remove(login))
+    logins = api.Users(aim.source())
+    gone = logins.alone(login)
+    _done(aim, "removed", login, logins.remove(login), gone=gone)
 
 
 @users_app.command("list")

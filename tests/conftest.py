@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import shutil
+import time
 from typing import Any
 
 import pytest
@@ -20,6 +21,9 @@ PACKAGES = {
     "tshark": "tshark",
 }
 """The Debian package of each peer that a test may ask for with `pytest.mark.peer(NAME)`."""
+
+os.environ["TZ"] = "UTC"  # so that what a dashboard shows is the same on every machine
+time.tzset()
 
 settings.register_profile("fast", deadline=None, derandomize=True, max_examples=60)
 settings.register_profile(

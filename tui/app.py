@@ -5,19 +5,17 @@ process or in another one, save for the words it has for that.
 """
 
 import asyncio
-import os
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from textual import events
-from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
 from textual.driver import Driver
+from textual.filter import LineFilter
 from textual.worker import Worker
 
 from centrex import api
@@ -28,6 +26,7 @@ from tui.feed import Connected, Disconnected, Facts, Feed, Figures, Happened, Mi
 from tui.history import History, at
 from tui.keys import Keys
 from tui.memory import Arranged, Memory
+from tui.no_color import Plain
 from tui.places import FIRST, SCREENS
 from tui.screens.call import CallScreen
 from tui.screens.first_start import FirstStart, Writer
@@ -41,6 +40,7 @@ from tui.widgets.reminder import Waiting, decided, remind, seconds_left
 from tui.widgets.settings_area import in_force
 from tui.widgets.topline import PLACES
 from tui.work import begin
+from tui.writing import Writing
 
 DARK: Final = "textual-dark"
 _PATIENCE_S: Final = 15
@@ -50,7 +50,7 @@ _ALIASES: Final = {
 }  # fmt: skip
 
 
-class Dashboard(App[int]):
+class Dashboard(Writing):
     """The application.
 
     Args:
@@ -107,6 +107,9 @@ class Dashboard(App[int]):
         self.keys = Keys(self)
         self.waiting: Waiting | None = None
         """Changes that are in force and go unless they are kept."""
+        self.amiss = ""
+        """Why changes were not rolled back, until it has been read."""
+        self._amiss_read = ""
         self._snapshot_at = 0.0
         self._missed: set[str] = set()
         self._writer, self._signals = writer, signals
@@ -234,7 +237,10 @@ class Dashboard(App[int]):
         if self.waiting is not None:
             self._remind()
             if time.monotonic() > self.waiting.until + _PATIENCE_S:
-                self._decided("rolled back")
+                self._decided(
+                    "the time is over, and it is not known whether the changes are rolled back: "
+                    "see the activity log", bad=True,
+                )  # fmt: skip
         for view in self._views():
             view.figures(event.values)
 
@@ -252,8 +258,8 @@ class Dashboard(App[int]):
         batch = self.activity.take(event.rows, event.lost)
         if any(str(one.get("name", "")).startswith("config.") for one in batch):
             self.feed.look()
-        for outcome in filter(None, map(decided, batch)):
-            self._decided(outcome)
+        for one in batch:
+            self._heed(one)
         for view in self._views():
             view.happened(batch)
 
@@ -267,9 +273,13 @@ class Dashboard(App[int]):
             if not self._use_theme(wanted):
                 self.say(f"basic.theme: there is no theme {wanted}", bad=True)
 
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Return what becomes of each line before it is written: its colours go where none are wanted."""
+        return (Plain(),) if self.no_color else super().get_line_filters()
+
     def _use_theme(self, name: str) -> bool:
-        if not name:
-            self.theme = DARK
+        if not name or (self.no_color and name in self.available_themes):
+            self.theme = DARK  # whose grounds tell what is marked, where no colour is shown
         elif name in self.available_themes:
             self.theme = name
         else:
@@ -284,11 +294,16 @@ class Dashboard(App[int]):
         at_snapshot = str(self.snapshot.get("at", ""))
         since = now - self._snapshot_at
         left = seconds_left(confirm_by, at_snapshot, seconds + since) - since
-        self.waiting = Waiting(now + left)
+        self.waiting, self.amiss = Waiting(now + left), ""
         self._remind()
 
     def _learn_of_waiting(self) -> None:
         """Take over what the instance says of changes that wait, whoever has made them."""
+        why = str(self.status.get("not_rolled_back", ""))
+        if not why:
+            self._amiss_read = ""
+        elif why != self._amiss_read:
+            self._complain(why)
         if self.status.get("confirm_by"):
             if self.waiting is None or self.waiting.learned:
                 left = float(self.status.get("confirm_left_s", 0))
@@ -305,21 +320,38 @@ class Dashboard(App[int]):
         left = self.waiting.left(time.monotonic()) if self.waiting is not None else None
         for screen in self.screen_stack:
             if not isinstance(screen, View) or screen.is_made:
-                await remind(screen, left, may_decide=self.may_change)
+                await remind(screen, left, may_decide=self.may_change, amiss=self.amiss)
 
-    def _decided(self, outcome: str) -> None:
+    def _heed(self, event: Mapping[str, Any]) -> None:
+        """Heed what an event tells of changes that waited."""
+        outcome, why = decided(event), str(dict(event.get("fields") or {}).get("why", ""))
+        if outcome == "amiss":
+            self._complain(why)
+        elif outcome == "rolled back":
+            waiting = self.waiting
+            self._decided(
+                f"rolled back: {why}", bad=bool(waiting and not waiting.left(time.monotonic()))
+            )
+        elif outcome:
+            self._decided(outcome)
+
+    def _complain(self, why: str) -> None:
+        """Say that changes were not rolled back, until it is read."""
+        self.waiting, self.amiss = None, why
+        self._remind()
+
+    def _decided(self, outcome: str, *, bad: bool = False) -> None:
         """Take the reminder away: it was decided here, by somebody else, or by the time."""
         waiting, self.waiting = self.waiting, None
         if waiting is not None and not waiting.decided:
-            late = outcome != "kept" and waiting.left(time.monotonic()) <= 1
-            self.say(
-                "not confirmed in time: the changes are rolled back" if late else outcome,
-                bad=late,
-            )
+            self.say(outcome, bad=bad)
         self._remind()
 
     def action_decide(self, keep: bool) -> None:
-        """Keep the changes that wait, or roll them back."""
+        """Keep the changes that wait, or roll them back; or have read why they were not."""
+        if self.waiting is None and self.amiss and keep:
+            self._amiss_read, self.amiss = self.amiss, ""
+            self._remind()
         if self.waiting is not None and self.may_change:
             begin(self, partial(self._decide, keep=keep), only="decide")
 
@@ -327,9 +359,13 @@ class Dashboard(App[int]):
         if self.waiting is None:
             return
         self.waiting.decided = True
-        if await self.ask("config.confirm" if keep else "config.rollback") is not None:
-            self.say("kept" if keep else "rolled back")
-            self._decided("")
+        told = await self.ask("config.confirm" if keep else "config.rollback")
+        if told is not None:
+            if told.get("rolled_back", True):
+                self.say("kept" if keep else f"rolled back: {told.get('why', '')}")
+                self._decided("")
+            else:
+                self._complain(str(told.get("why", "")))
             self.feed.look()
         elif self.waiting is not None:
             self.waiting.decided = False
@@ -362,7 +398,7 @@ class Dashboard(App[int]):
         """Return what is not as usual, with its style."""
         found = []
         if not self.online:
-            found.append(("✗ away", "bad"))
+            found.append(("… starting", "note") if self.feed.starting else ("✗ away", "bad"))
         elif self.snapshot.get("state") == "stopping":
             found.append(("stopping", "warn"))
         if self.read_only:
@@ -495,8 +531,9 @@ class Dashboard(App[int]):
             one = calls == 1
             text = (
                 f"The server runs inside this dashboard and stops with it. {calls} "
-                f"call{' is' if one else 's are'} in progress: calls that are up go on between the "
-                "phones where no relay carries them, calls being set up end."
+                f"call{' is' if one else 's are'} in progress. Calls that are up go on, through the "
+                "relay too, which stays while it carries any; calls being set up end. No new call "
+                "can be made until the server is started again."
             )
             question = Confirm("Stop the server?", text, verb="stop it and quit")
             self.push_screen(question, lambda yes: self._quit() if yes else None)
@@ -530,42 +567,3 @@ class Dashboard(App[int]):
             await asyncio.to_thread(self.memory.save, table)
         except OSError as error:
             self.say(f"the columns are not remembered: {error}", bad=True)
-
-    # -- copying and writing -----------------------------------------------------------------
-
-    def copy(self, text: str) -> None:
-        """Put text onto the clipboard of the terminal (OSC 52)."""
-        if not text:
-            self.say("there is nothing to copy", bad=True)
-            return
-        self.copy_to_clipboard(text)
-        lines = text.count("\n")
-        self.say("copied" if lines < 2 else f"copied {lines} lines")
-
-    def file_name(self, what: str, ending: str = "txt") -> str:
-        """Return a name for a file about something, with the instance and the moment in it."""
-        moment = str(self.snapshot.get("at", ""))[:19].replace(":", "").replace("-", "")
-        return f"{self.instance_name}-{what}-{moment or 'now'}.{ending}"
-
-    def write_file(self, name: str, data: str | bytes) -> None:
-        """Write a file that only its owner may read; never over one that is there."""
-        if not name.strip():
-            return
-        content = data.encode("utf-8") if isinstance(data, str) else data
-        begin(self, partial(self._write, Path(name.strip()).expanduser(), content))
-
-    async def _write(self, path: Path, content: bytes) -> None:
-        def write() -> None:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-
-        worker = self.run_worker(write, thread=True, exit_on_error=False)
-        try:
-            await worker.wait()
-        except Exception as error:  # noqa: BLE001 - Textual wraps what went wrong
-            cause = worker.error or error
-            why = "is there already" if isinstance(cause, FileExistsError) else str(cause)
-            self.say(f"{path}: {why}", bad=True)
-        else:
-            self.say(f"wrote {path}")

@@ -40,6 +40,11 @@ class Draft:
         """That file's name."""
         return str(self._opened.get("file", ""))
 
+    @property
+    def in_force(self) -> Mapping[str, Any]:
+        """What runs otherwise than that file says: by key, a list of rows with nothing."""
+        return dict(self._opened.get("in_force", {}))
+
     def __len__(self) -> int:
         return len(self._sets) + len(self._unsets) + len(self._steps)
 
@@ -142,7 +147,7 @@ class Draft:
             if self._steps[index]["list"] == name:
                 step = self._steps.pop(index)
                 before = self._steps[index - 1] if index else {}
-                if step["op"] == "password" and _adds(before, step["login"]):
+                if step["op"] == "password" and _names(before, step["login"]):
                     del self._steps[index - 1]
                 return True
         return False
@@ -155,9 +160,9 @@ class Draft:
             {"op": "set", "key": key, "value": value} for key, value in self._sets.items()
         ]
         wishes += [{"op": "unset", "key": key} for key in self._unsets]
-        deleted = self._deleted_logins()
+        gone = self._gone_logins()
         for index, step in enumerate(self._steps):
-            if step["op"] == "password" and index < deleted.get(step["login"], -1):
+            if step["op"] == "password" and index < gone.get(step["login"], -1):
                 continue
             if step["op"] == "password":
                 wishes.append({key: one for key, one in step.items() if key != "list"})
@@ -165,17 +170,18 @@ class Draft:
                 wishes.append(copy.deepcopy(step))
         return wishes
 
-    def _deleted_logins(self) -> dict[str, int]:
-        """Return the logins that are to go, each with the place of the wish that says so."""
-        deleted: dict[str, int] = {}
+    def _gone_logins(self) -> dict[str, int]:
+        """Return logins that are to go or to be called otherwise, each with the place of that wish."""
+        gone: dict[str, int] = {}
         rows = copy.deepcopy(self.saved_rows(CREDENTIALS))
         for index, step in enumerate(self._steps):
             if step["list"] != CREDENTIALS:
                 continue
-            if step["op"] == "delete":
-                deleted[str(rows[step["index"]].get("login"))] = index
+            renames = step["op"] == "update" and "login" in step["value"]
+            if step["op"] == "delete" or renames:
+                gone[str(rows[step["index"]].get("login"))] = index
             _replay(rows, step)
-        return deleted
+        return gone
 
     def handed_over(self) -> "Draft":
         """Return a draft without wishes that starts where this one ends.
@@ -231,18 +237,19 @@ class Draft:
 
     def _passwords_that_stand(self) -> list[Change]:
         """Return the new passwords of logins whose rows were neither added nor deleted."""
-        deleted = self._deleted_logins()
+        gone = self._gone_logins()
         return [
             step
             for step in self._steps
             if step["op"] == "password"
-            and step["login"] not in deleted
-            and not any(_adds(one, step["login"]) for one in self._steps)
+            and step["login"] not in gone
+            and not any(_names(one, step["login"]) for one in self._steps)
         ]
 
 
-def _adds(step: Mapping[str, Any], login: str) -> bool:
-    return step.get("op") == "add" and step["value"].get("login") == login
+def _names(step: Mapping[str, Any], login: str) -> bool:
+    """Whether a wish gives a row this login, which has no password then."""
+    return step.get("op") in ("add", "update") and step["value"].get("login") == login
 
 
 def _bare(row: Mapping[str, Any]) -> Row:

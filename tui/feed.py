@@ -92,6 +92,8 @@ class Feed:
         self._wake = asyncio.Event()
         self._look = asyncio.Event()
         self._newest = ""
+        self.starting = True
+        """Whether nothing is known of it yet: it may be there in a moment."""
         self._status: dict[str, Any] = {}
         self._relays: dict[str, Any] = {}
 
@@ -109,7 +111,8 @@ class Feed:
         """
         instance = self._instance
         if instance is None:
-            raise api.Unavailable("the instance cannot be reached")
+            why = "it is starting" if self.starting else "the instance cannot be reached"
+            raise api.Unavailable(why)
         return await instance.ask(command, params)
 
     def retry(self) -> None:
@@ -135,6 +138,7 @@ class Feed:
                 if self._instance is None:
                     self._instance = await self._opener()
                 attempt = 0
+                self.starting = False
                 self._post(Connected())
                 await self._follow(self._instance)
                 why, problems = "the instance has ended", list[Mapping[str, Any]]()
@@ -150,6 +154,7 @@ class Feed:
                 why, problems = str(error), []
             if not self._runs_here:
                 await self._leave()
+            self.starting = False
             self._post(Disconnected(why, problems, final=final))
             await self._rest(attempt, final=final)
             attempt += 1

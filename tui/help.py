@@ -36,7 +36,7 @@ Without a running server the dashboard runs one inside, which ends with it. Else
         text="""
 Each line is a phone that is registered: its user, the contact it gave, the address it was really heard from, the transport, how long the registration lives, what the phone calls itself. A real address that differs from the contact's is a phone behind NAT.
 
-Enter tells how it came to be registered. d forgets all phones of that user; they come back when they next register. o sorts by the next column, O turns the order around, c chooses columns; both are remembered for the next time. Of very many phones the first five thousand are listed; /sip:user@domain asks the server for any.
+Enter tells how it came to be registered. d forgets that phone, D all phones of its user; they come back when they next register. o sorts by the next column, O turns the order around, c chooses columns; both are remembered for the next time. Of very many phones the first five thousand are listed; /sip:user@domain asks the server for any.
 """,
     ),
     "calls": Page(
@@ -85,13 +85,13 @@ Edits of the configuration that are not applied yet are counted in: change a pla
     "config": Page(
         title="Changing the configuration",
         text="""
-The thirteen tabs stand at the left, in the order of the dialogs. Tab or Enter goes to the settings, Esc back. Enter changes a value: it is typed, switched, or chosen from a list. What stands below tells what it means, its bounds, its default and what a change does to calls.
+The thirteen tabs stand at the left, in the order of the dialogs. Tab or Enter goes to the settings, Esc back. Enter changes a value: it is typed, switched, or chosen from a list. What stands below tells what it means, its bounds, its default and what a change does to calls. ↻ marks what the file says otherwise than what is in force: others wrote it, or it waits for a restart.
 
-Nothing is changed until you apply: edits are collected and marked with ●. u takes one back, D returns it to its default, U takes all back. v reviews them: the difference in the file, what each does, and what is wrong. There a applies them: the file is written (your comments stay) and the server reloads; calls go on. c applies and rolls back by itself unless you confirm within a minute: for changes that might lock you out.
+Nothing is changed until you apply: edits are collected and marked with ●. u takes one back, D returns it to its default, U takes all back. v reviews them: the difference in the file, what each does, and what is wrong. There a applies them: the file is written (your comments stay) and the server reloads; calls go on. c applies and rolls back by itself unless you confirm within a minute: for changes that might lock you out. What somebody else edits in the file meanwhile stays; where that is the very same key the file cannot be rolled back, which is then said at the head of the screen until you have read it.
 
 If somebody else changed the file meanwhile nothing is overwritten: you are asked whether to keep your edits upon the new file or to drop them.
 
-In lists a adds, e or Enter edits, x deletes, c duplicates, J and K move down and up, Space enables or disables, / filters them. On the Call Routing tab t tests the chosen plan, your edits counted in.
+In lists a adds, e or Enter edits, x deletes, c duplicates, J and K move down and up (in the order of the file; o sorts by one column after the other, and then shows that order again), Space enables or disables, / filters them. On the Call Routing tab t tests the chosen plan, your edits counted in.
 
 / filters settings by label, key and help, and the rows of lists, on every tab: one with a match is marked with /. Esc clears the filter.
 

@@ -36,7 +36,9 @@ def answer_lines(answer: Mapping[str, Any], width: int, edits: int = 0) -> list[
     ]
     by = "by the phones that are registered now" if answer.get("live") else "by the file alone"
     counted = f", with {edits} edit{'s' * (edits != 1)} not yet applied" if edits else ""
-    about = f"{answer.get('number', '')} at {answer.get('at', '')}, {by}{counted}"
+    at, zone = answer.get("at", ""), answer.get("zone")
+    when = f"{at} ({zone})" if zone else at
+    about = f"{answer.get('number', '')} at {when}, {by}{counted}"
     lines += [[("  ", ""), (words, "dim")] for words in wrap(about, width - 3)]
     lines += [[], [("Plans looked at", "title")], *_plans(answer, width)]
     lines += [[], *_timeline(steps, float(answer.get("seconds", 0)), width)]

@@ -1,16 +1,15 @@
 """A setting's value as somebody reads and types it, and back, with objections in words."""
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
+
+from tui import listed
 
 Spec: TypeAlias = Mapping[str, Any]
 """One key as `config.describe` tells it."""
 
 MASK: Final = "***"
 """What stands for a secret that is set."""
-_TIMED: Final = re.compile(r"(.*\S)\s*\((\d{1,5})\s*s?\)")
-"""A destination that rings for a time of its own: `1001 (15 s)`."""
 _YES: Final = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
 
 
@@ -18,20 +17,14 @@ class Objection(ValueError):
     """What was typed cannot be; says why."""
 
 
-def _item(value: Any) -> str:
-    if isinstance(value, Mapping) and "to" in value:
-        return f"{value['to']} ({value.get('ring', '')} s)"
-    return str(value)
-
-
-def as_text(value: Any) -> str:
-    """Return a value as it is typed."""
+def as_text(value: Any, key: str = "") -> str:
+    """Return a value as it is typed, for a key if it is a list."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list | tuple):
-        return ", ".join(map(_item, value))
+        return listed.written(value, key)
     if isinstance(value, Mapping):
         return ", ".join(f"{name}: {one}" for name, one in value.items())
     return str(value)
@@ -43,7 +36,7 @@ def as_shown(value: Any, spec: Spec) -> str:
         return "•••••• (set)" if value else "(none)"
     if isinstance(value, Mapping):
         return ", ".join(map(str, value)) or "–"
-    text = as_text(value)
+    text = as_text(value, str(spec.get("key", "")))
     if isinstance(value, bool):
         return ("✓ " if value else "✗ ") + text
     if text and spec.get("unit") and not isinstance(value, list | tuple):
@@ -59,7 +52,11 @@ def parse(text: str, spec: Spec) -> Any:
     """
     text = text.strip()
     if spec.get("list"):
-        return [_parsed_item(part.strip(), spec) for part in text.split(",") if part.strip()]
+        try:
+            items = listed.read(text, str(spec.get("key", "")))
+        except listed.Torn as error:
+            raise Objection(str(error)) from None
+        return [_number(one, spec) for one in items] if spec.get("type") == "integer" else items
     match spec.get("type"):
         case "integer":
             return _number(text, spec)
@@ -69,15 +66,6 @@ def parse(text: str, spec: Spec) -> Any:
             return _YES[text.lower()]
         case _:
             return _text(text, spec)
-
-
-def _parsed_item(text: str, spec: Spec) -> Any:
-    if spec.get("type") == "integer":
-        return _number(text, spec)
-    timed = _TIMED.fullmatch(text)
-    if timed is not None and str(spec.get("key", "")).endswith("destinations"):
-        return {"to": timed[1], "ring": int(timed[2])}
-    return text
 
 
 def _text(text: str, spec: Spec) -> str:
@@ -93,7 +81,8 @@ def _number(text: str, spec: Spec) -> int:
     try:
         number = int(text.replace("_", ""))
     except ValueError:
-        raise Objection("must be a whole number") from None
+        words = "must be whole numbers, with a comma between" if spec.get("list") else None
+        raise Objection(words or "must be a whole number") from None
     least, most = spec.get("minimum"), spec.get("maximum")
     if (least is not None and number < least) or (most is not None and number > most):
         raise Objection(f"must be {bounds(spec)}")
@@ -119,16 +108,19 @@ EFFECTS: Final = {
 
 def explained(spec: Spec) -> list[str]:
     """Return what there is to know of a key: its help, then bounds, default and effect."""
-    parts = [str(spec.get("name") or spec.get("key", ""))]
+    key, words = str(spec.get("key", "")), str(spec.get("help", ""))
+    parts = [str(spec.get("name") or key)]
+    if spec.get("list") and not spec.get("choices"):
+        words = f"{words} {listed.how(key, str(spec.get('type')))}".lstrip()
     if limits := bounds(spec):
         unit = spec.get("unit")
         parts.append(f"{limits} {unit}" if unit else limits)
     if spec.get("required"):
         parts.append("required")
     elif not spec.get("secret"):
-        parts.append(f"default {as_text(spec.get('default')) or '(none)'}")
+        parts.append(f"default {as_text(spec.get('default'), key) or '(none)'}")
     if spec.get("available", True):
         effect = str(spec.get("words") or EFFECTS.get(str(spec.get("effect")), ""))
     else:
         effect = "◌ kept; takes effect with a later version"
-    return [str(spec.get("help", "")), " · ".join(parts), effect]
+    return [words, " · ".join(parts), effect]

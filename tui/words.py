@@ -1,6 +1,8 @@
 """Figures, spans and addresses as an operator reads them at a glance."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 _BARS: Final = "▁▂▃▄▅▆▇█"
@@ -34,6 +36,11 @@ def figure(number: float) -> str:
     return str(int(number))
 
 
+def many(number: int, word: str) -> str:
+    """Return a count with its word: `1 phone`, `2 phones`."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
 def bars(values: Sequence[float], width: int) -> str:
     """Return the newest values as a sparkline of `width` cells, from 0 to the highest."""
     newest = list(values)[-width:]
@@ -63,9 +70,24 @@ def tall_bars(values: Sequence[float], width: int, height: int) -> list[str]:
     return lines
 
 
+@lru_cache(4096)
 def clock(at: str) -> str:
-    """Return the time of day of an ISO-8601 moment, to the millisecond."""
-    return at.partition("T")[2].rstrip("Z")[:12] or at[:12]
+    """Return the time of day of an ISO-8601 moment where its reader is, to the millisecond."""
+    moment = _here(at)
+    return f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03}" if moment else at[:12]
+
+
+def day_and_time(at: str) -> str:
+    """Return an ISO-8601 moment as its reader's calendar and clock have it, to the second."""
+    moment = _here(at)
+    return f"{moment:%Y-%m-%d %H:%M:%S}" if moment else at
+
+
+def _here(at: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(at).astimezone()
+    except ValueError:
+        return None
 
 
 def listener(row: Mapping[str, Any]) -> str:

@@ -79,6 +79,8 @@ class Flow:
         received: `;received=host;rport=port`'s two values, as bytes for a Via (RFC 3581).
         open: Whether a connection stands; always true for UDP.
         inbound: Whether the far side opened the connection; false for UDP.
+        natted: Whether who is there has shown at any time, by a Via or by a description of its media,
+            that it is behind NAT.
     """
 
     __slots__ = (
@@ -88,6 +90,7 @@ class Flow:
         "link",
         "local",
         "name",
+        "natted",
         "open",
         "port",
         "received_host",
@@ -114,6 +117,7 @@ class Flow:
         self.host, self.port, self.address = host, port, address
         self.link, self.local = link, local
         self.inbound, self.open = inbound, is_open
+        self.natted = False
         self.received_host = host.encode()
         self.received_port = str(port).encode()
         self.received_params = b";rport=%b;received=%b" % (self.received_port, self.received_host)

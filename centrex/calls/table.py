@@ -39,6 +39,7 @@ class Call:
         caller_flow: The way to the caller.
         callee_flow: The way to whom answered, or rings.
         state: Where it stands.
+        user: The user whose phone answered, where that is not the one who was dialled.
         began: When the INVITE came.
         answered: When the 2xx came; 0 before.
         seen: When signalling last passed.
@@ -65,6 +66,7 @@ class Call:
         "route",
         "seen",
         "state",
+        "user",
     )
 
     def __init__(
@@ -84,7 +86,7 @@ class Call:
         )
         self.caller_flow = flow
         self.callee_flow: Flow | None = None
-        self.callee_tag = self.route = self.answer = b""
+        self.callee_tag = self.route = self.answer = self.user = b""
         self.invite: bytes | Message = b""
         self.caller_cseq = self.callee_cseq = 0
         self.state = _CALLING

@@ -203,9 +203,12 @@ def _routing_warnings(config: Config) -> Iterator[Finding]:
         if "*" in users:
             users = None
     network = config.network
-    hosts = frozenset(host.lower() for host in (network.domain, *network.aliases) if host)
+    names = (network.domain, *network.aliases, *network.address)
+    hosts = frozenset(host.lower() for host in names if host)
     today = datetime.fromtimestamp(time.time(), UTC).date()
-    known = Known(users=users, canonical=canonical, hosts=hosts, today=today)
+    known = Known(
+        users=users, canonical=canonical, hosts=hosts, today=today, registrar=config.registrar.name
+    )
     yield from lint(config.routing, known)
     if not config.auth.enabled:
         yield from _ways_out(config)

@@ -33,7 +33,7 @@ def _bounds(key: Key) -> Iterator[str]:
         yield f"at least {key.minimum}"
     if key.choices:
         yield "one of " + ", ".join(f'"{choice}"' for choice in key.choices)
-    if key.effect == "restart" and key.available:
+    if key.effect == "restart":
         yield "takes a restart"
 
 

@@ -4,12 +4,22 @@ It compares values; whether a change can be applied is told by the key's own dec
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
+from centrex.auth.settings import Settings
 from centrex.config.keys import Effect, Key, catalogue, find
 from centrex.config.model import Config
 from centrex.config.values import by_name, leaves, shown
+
+_NO_REALM: Final = "no phone can log in until passwords are set anew"
+_SAME_REALM: Final = "the realm stays what it is: passwords go on"
+_DOMAIN_IS_REALM: Final = (
+    "; the domain is the realm, too: no phone can log in until passwords are set anew, "
+    'or auth.realm is "{}"'
+)
+_MAY: Final = {"REGISTER": "register", "INVITE": "call"}
+_MAY_ALL: Final = "can register and call as anybody, without a password"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,4 +92,35 @@ def _first_key(rows: str) -> Key | None:
 
 def diff(old: Config, new: Config) -> tuple[Change, ...]:
     """Compare two configurations; secrets count too but are shown masked."""
-    return diff_values(leaves(old), leaves(new))
+    return tuple(_told(change, old, new) for change in diff_values(leaves(old), leaves(new)))
+
+
+def _told(change: Change, old: Config, new: Config) -> Change:
+    """Say what a change does to passwords: they are of the realm, which an empty one leaves to the domain."""
+    if change.key == "auth.realm":
+        return replace(change, calls=_SAME_REALM if old.realm == new.realm else _NO_REALM)
+    if change.key == "network.domain" and old.realm != new.realm and not new.auth.realm:
+        return replace(change, calls=change.calls + _DOMAIN_IS_REALM.format(old.realm))
+    if opened := _opened(change.key, old.auth, new.auth):
+        return replace(change, calls=f"{change.calls}; {opened}")
+    return change
+
+
+def _opened(key: str, old: Settings, new: Settings) -> str:
+    """Return what a change of authentication lets somebody do who could not before; empty for nothing."""
+    match key:
+        case "auth.enabled" if not new.enabled:
+            return f"anybody {_MAY_ALL}"
+        case "auth.methods":
+            freed = [words for name, words in _MAY.items() if _asks(old, name) > _asks(new, name)]
+            return f"anybody can {' and '.join(freed)} as anybody, without a password" * bool(freed)
+        case "auth.trusted":
+            more = ", ".join(one for one in new.trusted if one not in old.trusted)
+            return f"whoever sends from {more} {_MAY_ALL}" if more else ""
+        case "auth.login_must_match_user" if not new.login_must_match_user:
+            return "a login can register and call as any user"
+    return ""
+
+
+def _asks(settings: Settings, method: str) -> bool:
+    return "*" in settings.methods or method in settings.methods

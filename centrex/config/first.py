@@ -4,6 +4,7 @@ It asks nobody and writes nothing: a command line and a dashboard put the same q
 leave it once, in clear, beside the text that holds their hashes only.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from centrex.config.users import credential, generate_password
 _EVERYWHERE: Final = ("0.0.0.0", "::")
 _LOGINS: Final = ("1001", "1002")
 _PORT: Final = 5060
+_NO_USER: Final = re.compile(r"[^\w.!~*'()&=+$,;?/-]")
+"""What the user part of a SIP URI cannot have (RFC 3261 §25.1); letters of any script go escaped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +152,14 @@ def compose(wanted: Wanted, file: Path, own_address: str) -> First:
     Raises:
         ConfigError: What is wanted cannot be, with every problem.
     """
+    unfit = [login for login in wanted.logins if _NO_USER.search(login)]
+    if unfit:
+        verb = "is no name" if len(unfit) == 1 else "are no names"
+        message = (
+            f"{' and '.join(unfit)} {verb} a phone can register as: letters, digits and "
+            "-_.!~*'()&=+$,;?/ make one"
+        )
+        raise ConfigError((Problem(file="", key="auth.credentials", message=message),))
     values: dict[str, Any] = {"network.domain": wanted.domain}
     if wanted.address and wanted.address != _EVERYWHERE[:1]:
         values["network.address"] = list(wanted.address)

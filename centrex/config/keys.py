@@ -57,7 +57,7 @@ class Key:
     form: str
     """What the text means: `file`, `folder`, `port`, `networks`, … or nothing."""
     effect: Effect
-    """When a running instance takes a change."""
+    """When a running instance takes a change; `live` where that means nothing yet."""
     calls: str
     """What a change does to calls in progress, in words."""
     available: bool
@@ -137,9 +137,11 @@ def _effect(told: Any) -> Effect:
 def _key(name: str, field: FieldInfo) -> Key:
     extra = field.json_schema_extra
     told: Mapping[str, Any] = extra if isinstance(extra, dict) else {}
-    effect = _effect(told.get("effect"))
     available = bool(told.get("available", True))
-    usual = _WORDS[effect] if available else _LATER
+    effect = _effect(told.get("effect") if available else "live")
+    calls = str(told.get("calls", _WORDS[effect] if available else _LATER))
+    if effect == "restart" and "a restart" not in calls:
+        calls = f"waits for a restart; {calls}"
     required = field.is_required()
     default = None if required else field.get_default(call_default_factory=True, validated_data={})
     return Key(
@@ -156,7 +158,7 @@ def _key(name: str, field: FieldInfo) -> Key:
         choices=tuple(told.get("choices", ())) or _choices(field.annotation),
         form=str(told.get("kind", "")),
         effect=effect,
-        calls=str(told.get("calls", usual)),
+        calls=calls,
         available=available,
     )
 

@@ -92,14 +92,15 @@ def read_text(path: Path) -> str:
 def parse_value(key: Key, text: str) -> Any:
     """Read a value as typed at a prompt: TOML, or bare text where the key holds text.
 
-    A list may be written with commas instead of brackets. What does not fit is returned as text,
-    for the validation to complain about.
+    A list may be written with commas instead of brackets; times of a plan, which have commas of their
+    own, with `;`. What does not fit is returned as text, for the validation to complain about.
     """
     stripped = text.strip()
     if key.kind in ("text", "secret") and stripped[:1] not in ("'", '"'):
         return text
     if key.kind == "list" and stripped[:1] not in ("[", "'", '"'):
-        return [part.strip() for part in stripped.split(",") if part.strip()]
+        mark = ";" if key.name.endswith(".times") else ","
+        return [part.strip() for part in stripped.split(mark) if part.strip()]
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

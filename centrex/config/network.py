@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, WithJson
 from centrex.guard.settings import Settings as GuardSettings
 
 _LABEL: Final = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
-_SOCKETS: Final = "all sockets are opened anew: a restart, during which calls keep their media"
+_SOCKETS: Final = "waits for a restart: all sockets are opened anew, and calls keep their media"
 
 
 def _host(text: str) -> str:

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from centrex.base import CentrexError
-from centrex.config.edit import fingerprint_of, locked, write_atomically
+from centrex.config.edit import locked, write_atomically
 from centrex.config.load import read_text
+from centrex.config.undo import Entangled, without
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,10 +24,20 @@ class Unconfirmed:
 
     former: str
     """The text before it."""
-    written: str
-    """The fingerprint of the text it made."""
+    made: str
+    """The text it made."""
     confirm_by: str
     """Until when it may be confirmed, in UTC as ISO 8601 has it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a change that was to be rolled back."""
+
+    words: str
+    """What was done, or why nothing was; empty where nothing was to be done."""
+    undone: bool = True
+    """Whether the file holds nothing of it any more."""
 
 
 class Waiting(CentrexError):
@@ -57,11 +68,17 @@ def discarded_of(path: Path) -> Path:
     return real.with_name(f"{real.name}.rolled-back")
 
 
+def former_of(path: Path) -> Path:
+    """Return the file that holds what was before a change that could not be rolled back."""
+    real = path.resolve()
+    return real.with_name(f"{real.name}.former")
+
+
 def begin(path: Path, change: Unconfirmed) -> None:
     """Keep what to put back. Call it before the new file is written. Raises `OSError`."""
     told = {
         "version": _VERSION,
-        "written": change.written,
+        "made": change.made,
         "confirm_by": change.confirm_by,
         "former": change.former,
     }
@@ -84,10 +101,10 @@ def find(path: Path) -> Unconfirmed | None:
         return None
     if not isinstance(told, dict) or told.get("version") != _VERSION:
         return None
-    former, written, confirm_by = (told.get(name) for name in ("former", "written", "confirm_by"))
-    if not (isinstance(former, str) and isinstance(written, str) and isinstance(confirm_by, str)):
+    former, made, confirm_by = (told.get(name) for name in ("former", "made", "confirm_by"))
+    if not (isinstance(former, str) and isinstance(made, str) and isinstance(confirm_by, str)):
         return None
-    return Unconfirmed(former=former, written=written, confirm_by=confirm_by)
+    return Unconfirmed(former=former, made=made, confirm_by=confirm_by)
 
 
 def check(path: Path) -> None:
@@ -101,11 +118,15 @@ def check(path: Path) -> None:
         raise Waiting(path, waiting.confirm_by)
 
 
-def roll_back(path: Path) -> str:
-    """Put the former file back, and say what was done; nothing where nothing waits.
+def roll_back(path: Path, *, asked: bool = False) -> Outcome:
+    """Take a change that waits back out of the file, and say what was done.
 
-    What is rolled back is kept in a file of its own. A file that somebody has changed since is left
-    alone: his change would be lost with it.
+    What is rolled back is kept in a file of its own. What somebody has edited since stays, where it is
+    something else; where it is not, the file is left alone, and what was before kept beside it.
+
+    Args:
+        path: The configuration.
+        asked: Whether somebody asked for it, and not the time.
 
     Raises:
         ConfigError: The file cannot be read.
@@ -113,23 +134,31 @@ def roll_back(path: Path) -> str:
     """
     waiting = find(path)
     if waiting is None:
-        return ""
+        return Outcome(words="")
     with locked(path):
         text = read_text(path)
-        found = fingerprint_of(text)
-        if found == fingerprint_of(waiting.former):
-            done = ""  # the new file was never written, or the old one is back already
-        elif found != waiting.written:
-            done = (
-                f"{path} holds a change that was never confirmed, and was edited since: "
-                "it is left as it is; look it over"
-            )
+        if text == waiting.former:
+            done = Outcome(words="")  # it was never written, or what was before is back already
         else:
-            write_atomically(discarded_of(path), text)
-            write_atomically(path, waiting.former)
-            done = (
-                f"a change of {path} was not confirmed by {waiting.confirm_by} and was rolled back;"
-                f" it is kept in {discarded_of(path)}"
-            )
+            done = _taken_out(path, text, waiting, asked=asked)
     record_of(path).unlink(missing_ok=True)
     return done
+
+
+def _taken_out(path: Path, text: str, waiting: Unconfirmed, *, asked: bool) -> Outcome:
+    try:
+        cleared = without(waiting.former, waiting.made, text)
+    except Entangled as error:
+        write_atomically(former_of(path), waiting.former)
+        words = (
+            f"NOT rolled back: {path} was edited since where the change is ({error}); it is left "
+            f"as it is, and what was before is in {former_of(path).name}"
+        )
+        return Outcome(words=words, undone=False)
+    write_atomically(discarded_of(path), text)
+    write_atomically(path, cleared)
+    why = "was" if asked else f"was not confirmed by {waiting.confirm_by} and was"
+    on_request = " on request" if asked else ""
+    edited = "" if text == waiting.made else "; what was edited since stays"
+    words = f"a change of {path} {why} rolled back{on_request}; it is kept in {discarded_of(path)}{edited}"
+    return Outcome(words=words)

@@ -5,7 +5,7 @@ if it loads, and if it says exactly what was asked for. Whoever runs an instance
 """
 
 import tomllib
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,8 +41,12 @@ from centrex.config.values import MASK
 _OVERRULED = "overruled by --set on the command line: counts once the instance starts without it"
 
 
-def opened(source: ConfigSource) -> dict[str, Any]:
+def opened(source: ConfigSource, running: Config | None = None) -> dict[str, Any]:
     """Return a configuration as an editor starts from it: values as written, or their defaults.
+
+    Args:
+        source: The configuration.
+        running: What is in force, where an instance runs; what differs from it is told, too.
 
     Raises:
         ConfigError: It cannot be read, or not be used as it is.
@@ -55,7 +59,17 @@ def opened(source: ConfigSource) -> dict[str, Any]:
         "values": _values(tomllib.loads(text)),
         "origins": {key: origin for key, origin in loaded.origins.items() if "[" not in key},
         "warnings": [_problem(one) for one in loaded.warnings],
+        "in_force": _in_force(running, loaded.config) if running else {},
     }
+
+
+def _in_force(running: Config, written: Config) -> dict[str, Any]:
+    """Return what runs otherwise than the file says: by key, a list of rows with nothing."""
+    told: dict[str, Any] = {}
+    for change in diff(running, written) if running != written else ():
+        rows, bracket, _ = change.key.partition("[")
+        told[rows] = None if bracket else change.old
+    return told
 
 
 def _values(written: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,7 +132,7 @@ class Reviewed:
 
     document: Document
     """The file with the changes made."""
-    before: Config
+    before: Loaded
     after: Loaded | None
     """What it would be; nothing where there are problems."""
     problems: tuple[Problem, ...]
@@ -130,28 +144,43 @@ class Reviewed:
     @property
     def changes(self) -> tuple[Change, ...]:
         """What would differ."""
-        return diff(self.before, self.after.config) if self.after else ()
+        return diff(self.before.config, self.after.config) if self.after else ()
 
-    def told(self) -> dict[str, Any]:
-        """Return what an editor is shown before applying; no password is in it."""
+    def told(self, running: Config | None = None, waiting: Collection[str] = ()) -> dict[str, Any]:
+        """Return what an editor is shown before applying; no password is in it.
+
+        Args:
+            running: What is in force, where an instance runs.
+            waiting: Keys that are known to wait for its restart.
+        """
+        known = {(one.key, one.message) for one in self.before.warnings}
+        own = self.changes
+        forced = own
+        if running and self.after and running != self.before.config:
+            forced = diff(running, self.after.config)
         name = self.document.path.name
         return {
             "fingerprint": self.document.fingerprint,
             "diff": text_diff(self.document.original, self.document.text, name),
-            "effects": list(self._effects()),
+            "effects": list(self._effects(own, {one.key: one for one in forced})),
+            "also": list(_also(own, forced, waiting)),
             "problems": [_problem(one) for one in self.problems],
-            "warnings": [_problem(one) for one in self.after.warnings] if self.after else [],
+            "warnings": [
+                {**_problem(one), "fresh": (one.key, one.message) not in known}
+                for one in (self.after.warnings if self.after else ())
+            ],
         }
 
-    def _effects(self) -> Iterator[dict[str, Any]]:
-        for change in self.changes:
-            yield {
-                "key": change.key,
-                "old": change.old,
-                "new": change.new,
-                "effect": change.effect,
-                "words": change.calls,
-            }
+    def _effects(
+        self, own: Iterable[Change], forced: Mapping[str, Change]
+    ) -> Iterator[dict[str, Any]]:
+        for change in own:
+            now = forced.get(change.key)
+            told = _effect(change)
+            if now is None:
+                yield {**told, "words": "is in force already", "effect": "live"}
+            else:
+                yield {**told, "in_force": now.old} if now.old != change.old else told
         for edit in self.overruled:
             known = find(edit.key)
             hidden = known is not None and known.kind == "secret"
@@ -176,6 +205,24 @@ class Reviewed:
         if self.document.text != self.document.original:
             self.document.save()
         return self.document.fingerprint
+
+
+def _also(
+    own: Iterable[Change], forced: Iterable[Change], waiting: Collection[str]
+) -> Iterator[dict[str, Any]]:
+    """Yield what others wrote into the file before and nobody has taken over yet."""
+    known = {change.key for change in own}.union(waiting)
+    return (_effect(change) for change in forced if change.key not in known)
+
+
+def _effect(change: Change) -> dict[str, Any]:
+    return {
+        "key": change.key,
+        "old": change.old,
+        "new": change.new,
+        "effect": change.effect,
+        "words": change.calls,
+    }
 
 
 def review(source: ConfigSource, fingerprint: str, changes: object) -> Reviewed:
@@ -205,12 +252,13 @@ def review(source: ConfigSource, fingerprint: str, changes: object) -> Reviewed:
             own = {row.login for row in before.config.auth.credentials}
             rows = list(_with_hashes(wanted, config.config, data, passwords, problems, own))
             problems += _make(document, data, rows)
+    problems += _nameless(tomllib.loads(document.original), data, str(source.path))
     after: Loaded | None = None
     if not problems:
         after, problems = _tried(document, source)
     return Reviewed(
         document=document,
-        before=before.config,
+        before=before,
         after=after,
         problems=tuple(problems),
         passwords=passwords,
@@ -300,6 +348,26 @@ def _with_hashes(
             row = {"login": one.login, **value}
             logins.append(one.login)
             yield AddRow(rows="auth.credentials", at=None, value=row)
+
+
+def _nameless(before: Mapping[str, Any], after: Mapping[str, Any], file: str) -> Iterator[Problem]:
+    """Yield logins that would have the hashes of another one, which no password fits any more."""
+    names: dict[tuple[Any, Any], set[Any]] = {}
+    for row in rows_of(before, "auth.credentials"):
+        names.setdefault(_hashes(row), set()).add(row.get("login"))
+    for index, row in enumerate(rows_of(after, "auth.credentials")):
+        known = names.get(_hashes(row), set())
+        if any(_hashes(row)) and known and row.get("login") not in known:
+            message = (
+                f"{row.get('login')} needs a password of its own: that of "
+                f"{', '.join(map(str, known))} holds for that login only"
+            )
+            key = f"auth.credentials[{index}].login"
+            yield Problem(file=file, key=key, message=message)
+
+
+def _hashes(row: Mapping[str, Any]) -> tuple[Any, Any]:
+    return row.get("ha1_md5"), row.get("ha1_sha256")
 
 
 def _filed(config: Config, logins: list[str]) -> frozenset[str]:

@@ -120,6 +120,22 @@ class Users:
         ]
         return (*own, *filed)
 
+    def alone(self, login: str) -> tuple[str, ...]:
+        """Return the users that one login may be and no other, if it is no group login.
+
+        Raises:
+            UserError: There is no such login.
+        """
+        may_be = {user.login: user.users or (user.login,) for user in self.list() if user.enabled}
+        if login not in {user.login for user in self.list()}:
+            raise self._unknown(login)
+        own = may_be.pop(login, ())
+        fold = str if self._config.registrar.case_sensitive else str.lower
+        others = {fold(name) for names in may_be.values() for name in names}
+        if "*" in others:
+            return ()
+        return tuple(name for name in own if name != "*" and fold(name) not in others)
+
     def _row(self, login: str) -> int | None:
         rows = self._config.auth.credentials
         return next((index for index, row in enumerate(rows) if row.login == login), None)

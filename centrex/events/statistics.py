@@ -36,10 +36,12 @@ class Statistics:
         transactions_client: Client transactions that live.
         retransmissions: Messages sent again because nothing came back.
         drops: Messages dropped, by named reason.
+        amiss: What was amiss with the media of calls, by named reason; no message was dropped by it.
     """
 
     __slots__ = (
         "_ring",
+        "amiss",
         "calls_failed",
         "calls_now",
         "calls_peak",
@@ -66,6 +68,7 @@ class Statistics:
         self.challenges_sent = self.challenges_refused = 0
         self.transactions_server = self.transactions_client = 0
         self.drops: dict[str, int] = {}
+        self.amiss: dict[str, int] = {}
         self._ring: deque[tuple[float, int, int, int, int]] = deque([(now, 0, 0, 0, 0)], maxlen=64)
 
     def call_began(self) -> None:
@@ -88,6 +91,10 @@ class Statistics:
     def drop(self, reason: str) -> None:
         """Count a message dropped for a named reason; the names are ours, so the table is small."""
         self.drops[reason] = self.drops.get(reason, 0) + 1
+
+    def media_amiss(self, reason: str) -> None:
+        """Count that the media of a call are not as they should be; the names are ours, too."""
+        self.amiss[reason] = self.amiss.get(reason, 0) + 1
 
     def sample(self, now: float) -> None:
         """Remember the totals of this moment; to be called once a second."""
@@ -131,6 +138,7 @@ class Statistics:
                 "client": self.transactions_client,
             },
             "drops": dict(self.drops),
+            "media_amiss": dict(self.amiss),
         }
 
     def _peaks(self) -> None:

@@ -12,6 +12,7 @@ from centrex.media.terms import Session, Slot
 
 _LEAST: Final = 2
 """Slots lent at an address at least: those of one call."""
+_STEPS: Final = 100
 _ABSENT_S: Final = 60.0
 """How long what is lent to a proxy stays lent while it is not connected."""
 
@@ -23,10 +24,15 @@ class Custody:
         proxies: How many proxies there are to share what it has.
         settled_at: From when on it lends, though not all of them have told what they hold: what a
             proxy believes to have must not be lent to another one.
+
+    Attributes:
+        proxies: How many proxies there are.
+        capacity: How many sessions the relay takes; 0 while that is not known.
     """
 
     def __init__(self, *, proxies: int = 1, settled_at: Instant = 0.0) -> None:
-        self._proxies, self._settled_at = proxies, settled_at
+        self.proxies, self._settled_at = proxies, settled_at
+        self.capacity = 0
         self._by_name: dict[str, tuple[str, str, Session]] = {}
         self._lent: dict[str, dict[tuple[str, int], Slot]] = {}
         self._lender: dict[tuple[str, int], str] = {}
@@ -34,6 +40,9 @@ class Custody:
         self._draining: set[str] = set()
         self._told: set[str] = set()
         self._waiting: list[Callable[[], None]] = []
+        self._expected: dict[str, int] = {}
+        self._tell: dict[str, Callable[[int, int], None]] = {}
+        self._told_total = 0
 
     # sessions
 
@@ -43,12 +52,17 @@ class Custody:
         if known is not None and known[0] != owner:
             return False
         self._by_name[session.id] = (owner, boot, session)
+        if known is None:
+            self._crowd()
         return True
 
     def forget(self, name: str) -> str:
         """Forget a session; return whose it was, empty for nobody's."""
         known = self._by_name.pop(name, None)
-        return known[0] if known is not None else ""
+        if known is None:
+            return ""
+        self._crowd()
+        return known[0]
 
     def owner(self, name: str) -> str:
         """Return whose session it is; empty for nobody's."""
@@ -66,11 +80,44 @@ class Custody:
     def __len__(self) -> int:
         return len(self._by_name)
 
+    # how full it is
+
+    def expects(self, proxy: str, count: int) -> None:
+        """A proxy has so many calls that ring: they may become sessions."""
+        self._expected[proxy] = count
+        self._crowd()
+
+    @property
+    def expected(self) -> int:
+        """How many calls of all proxies ring, as far as they have told."""
+        return sum(self._expected.values())
+
+    @property
+    def total(self) -> int:
+        """How many sessions there are, or may soon be."""
+        return len(self._by_name) + self.expected
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there are as many as the relay takes."""
+        return 0 < self.capacity <= self.total
+
+    def _crowd(self) -> None:
+        """Tell all proxies how full it is, where they should know: they share what is left."""
+        if self.proxies < 2:
+            return
+        total, told = self.total, self._told_total
+        crossed = (total >= self.capacity) != (told >= self.capacity)
+        if crossed or abs(total - told) >= step(self.capacity):
+            self._told_total = total
+            for tell in tuple(self._tell.values()):
+                tell(len(self._by_name), self.expected)
+
     # slots
 
     def share(self, pairs: int) -> int:
         """Return how many of an address's pairs a proxy may be lent: half of them go round all."""
-        return max(pairs // (2 * self._proxies), _LEAST)
+        return max(pairs // (2 * self.proxies), _LEAST)
 
     def lend(self, proxy: str, slots: Iterable[Slot]) -> None:
         """Note what is lent to a proxy."""
@@ -98,13 +145,23 @@ class Custody:
 
     # proxies that come and go
 
-    def came(self, proxy: str) -> None:
-        """A proxy has logged in."""
+    def came(self, proxy: str, tell: Callable[[int, int], None]) -> None:
+        """A proxy has logged in.
+
+        Args:
+            proxy: Its name.
+            tell: Tells it how many sessions there are, and how many calls ring.
+        """
         self._absent.pop(proxy, None)
+        self._tell[proxy] = tell
+        tell(len(self._by_name), self.expected)
 
     def left(self, proxy: str, now: Instant) -> None:
         """A proxy's connection is gone."""
         self._absent[proxy] = now
+        self._tell.pop(proxy, None)
+        if self._expected.pop(proxy, 0):
+            self._crowd()
 
     def overdue(self, now: Instant) -> list[Slot]:
         """Return what was lent to proxies that are gone for too long; it is lent no longer."""
@@ -151,4 +208,9 @@ class Custody:
             work()
 
     def _is_settled(self, now: Instant) -> bool:
-        return now >= self._settled_at or len(self._told) >= self._proxies
+        return now >= self._settled_at or len(self._told) >= self.proxies
+
+
+def step(capacity: int) -> int:
+    """Return by how many sessions a relay's load must have changed before others are told."""
+    return max(capacity // _STEPS, 1)

@@ -96,7 +96,7 @@ class Farm:
 
     def lacks(self, families: Sequence[Literal[4, 6]]) -> Literal[4, 6] | None:
         """Return an IP version of which no relay that takes calls has an address; None for none."""
-        there = [relay for relay in self._relays.values() if relay.speaks(4) or relay.speaks(6)]
+        there = [relay for relay in self._relays.values() if relay.is_willing]
         if there:
             for family in families:
                 if not any(relay.speaks(family) for relay in there):
@@ -113,10 +113,12 @@ class Farm:
 
         Of a change it is told at once: what comes from an end's new address it would not relay.
         """
-        relay.expected.pop(session.id, None)
+        rang = relay.expected.pop(session.id, None)
         known = relay.sessions.get(session.id)
         relay.sessions[session.id] = session
         relay.send("put", session=from_session(session))
+        if rang is not None:
+            relay.tell_expected()
         if known is not None and known.streams != session.streams:
             relay.hurry()
 
@@ -129,6 +131,7 @@ class Farm:
     def expect(self, relay: Relay, name: str, unsaid: Unsaid) -> None:
         """A relay is going to carry a session; it is told once there is something to carry."""
         relay.expected[name] = unsaid
+        relay.tell_expected()
 
     def forgo(self, relay: Relay, name: str) -> None:
         """A session that a relay expected is not going to be: its slots are free again."""
@@ -172,6 +175,7 @@ class Farm:
         anew = relay.told.get("boot") != told["boot"]
         relay.told, relay.beat, relay.foreign = told, {}, 0
         relay.capacity = max(int(told["capacity"]), 1)
+        relay.is_shared = told["proxies"] > 1
         relay.came(link, list(told["hosts"]), now, anew=anew)
         relay.send("drain", on=relay.draining)
         self.observer.relay_came(relay)
@@ -235,10 +239,21 @@ class Farm:
     def heard(self, relay: Relay, beat: dict[str, Any], now: Instant) -> None:
         """A relay gives a sign of life."""
         relay.heard, relay.beat = now, beat
-        relay.foreign = max(beat["sessions"] - len(relay.sessions), 0)
+        self.crowded(relay, beat["sessions"], beat["expected"])
         if relay.state is RelayState.SILENT:
             relay.state, relay.since = RelayState.AVAILABLE, now
             self.observer.relay_silent(relay, False)
+
+    def crowded(self, relay: Relay, sessions: int, expected: int) -> None:
+        """A relay tells how full it is.
+
+        Args:
+            relay: The relay.
+            sessions: How many it carries, whosever they are.
+            expected: How many calls ring that it may have to carry, as far as it was told.
+        """
+        others = expected - relay.told_expected
+        relay.foreign = max(sessions - len(relay.sessions), 0) + max(others, 0)
 
     def tick(self, now: Instant) -> None:
         """Once a second: notice who is silent, lease again, forget who is long gone."""

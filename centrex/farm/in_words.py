@@ -30,10 +30,24 @@ def in_words(row: Mapping[str, Any]) -> Iterator[Words]:
     capacity = "" if row.get("capacity") is None else f" of {row['capacity']}"
     yield "calls of ours", f"{row['sessions']}{capacity}"
     if "peak" in figures:
+        yield "figures", f"as of {row['heard_s']:.0f} s ago, when it last told them"
         yield from _told(figures)
+    elif figures:
+        yield "relayed", f"{row['packets_per_s']} packets/s, {row['octets_per_s']} octets/s"
     for proxy in figures.get("proxies", ()):
         there = "connected" if proxy["connected"] else "not connected"
         yield f"proxy {proxy['name']}", f"{there}, {proxy['sessions']} calls"
+
+
+def free_ports(figures: Mapping[str, Any]) -> int | None:
+    """Return how many pairs of ports a call could have, leased ahead or not; None where that is not told.
+
+    Args:
+        figures: The figures in a relay's row of the listing.
+    """
+    if "ports_free" not in figures:
+        return None
+    return sum(int(figures.get(f"ports_{kind}", 0)) for kind in ("leased", "spare", "free"))
 
 
 def _told(figures: Mapping[str, Any]) -> Iterator[Words]:
@@ -44,8 +58,8 @@ def _told(figures: Mapping[str, Any]) -> Iterator[Words]:
     yield "calls refused", str(of("refused"))
     yield (
         "ports",
-        f"{of('ports_used')} used by calls, {of('ports_leased')} leased ahead, "
-        f"{of('ports_spare')} open for the next calls, {of('ports_free')} free",
+        f"{of('ports_used')} used by calls, {free_ports(figures)} free ({of('ports_leased')} of them leased "
+        f"ahead, {of('ports_spare')} open for the next calls)",
     )
     for words, name in (("in", ""), ("out", "_out")):
         yield (

@@ -152,6 +152,10 @@ class ProxySide:
         elif kind == "beat":
             self._farm.heard(relay, _beat(message), now)
             self._link.send(wire.encode("beat"))
+        elif kind == "room":
+            self._farm.crowded(
+                relay, wire.number(message, "sessions"), wire.number(message, "expected")
+            )
         elif kind == "ended":
             figures = message.get("figures")
             self._farm.ended(
@@ -190,6 +194,7 @@ def _told(message: wire.Message, source: str) -> dict[str, Any]:
         "boot": wire.text(message, "boot"),
         "config": wire.text(message, "config", default=""),
         "draining": message.get("draining") is True,
+        "proxies": wire.number(message, "proxies", default=1),
         "source": source,
     }
 
@@ -204,7 +209,7 @@ def _hosts(message: wire.Message) -> dict[str, str]:
 
 
 _BEAT: Final = (
-    "sessions", "peak", "total", "packets", "octets", "packets_per_s", "octets_per_s",
+    "sessions", "expected", "peak", "total", "packets", "octets", "packets_per_s", "octets_per_s",
     "packets_out", "octets_out", "packets_out_per_s", "octets_out_per_s", "dropped", "relearned",
     "unlearned", "unlearned_one", "unlearned_both", "carried", "ports_used", "ports_leased",
     "ports_spare", "ports_free", "refused", "cpu_ms", "kernel_failures",

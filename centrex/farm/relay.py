@@ -4,11 +4,14 @@ It decides which slots a call gets and when more are to be leased; whom a call g
 """
 
 import enum
+import ipaddress
 from collections import deque
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, Final, Literal, Protocol
 
 from centrex.base import Instant
+from centrex.farm.custody import step
 from centrex.farm.wire import encode
 from centrex.media.terms import Session, Slot
 
@@ -19,8 +22,11 @@ _UNUSED: Final = 64
 """Slots at one of many addresses, until it is used."""
 _MANY: Final = 2
 _LOST_S: Final = 30.0
-"""Seconds without a connection after which calls do not wait for a relay to come back."""
+"""Seconds without a connection, or of silence on it, after which calls do not wait for a relay to come
+back."""
 _MOST: Final = 2048
+_CROWDED: Final = 0.9
+"""The load from which on other proxies are to know of each call at once."""
 _FEW: Final = 4
 """Slots of a call with voice and video: with fewer, more are leased at once."""
 
@@ -106,11 +112,13 @@ class Relay:
         sessions: What it carries for us, by name.
         expected: Sessions it was not told of yet, since there is nothing to carry before somebody
             answers.
-        foreign: Sessions it carries for other proxies, as far as its heartbeats tell.
+        foreign: Sessions it carries for other proxies, or is about to, as far as it has told.
+        is_shared: Whether it serves other proxies too.
+        told_expected: How many expected sessions it knows of.
         told: What it said of itself at its login.
         beat: What its last heartbeat said.
         heard: When it was heard last.
-        since: When it came, or left.
+        since: When it came, fell silent, or left.
     """
 
     def __init__(self, name: str, now: Instant) -> None:
@@ -121,12 +129,15 @@ class Relay:
         self.capacity = 1
         self.sessions: dict[str, Session] = {}
         self.expected: dict[str, Unsaid] = {}
-        self.foreign = 0
+        self.foreign = self.told_expected = 0
+        self.is_shared = False
         self.told: dict[str, Any] = {}
         self.beat: dict[str, Any] = {}
         self.heard = self.since = now
         self.turn = 0
+        self._home = ""
         self._stocks: dict[str, _Stock] = {}
+        self._ways: dict[tuple[Literal[4, 6], str], list[_Stock]] = {}
 
     @property
     def count(self) -> int:
@@ -141,7 +152,7 @@ class Relay:
     @property
     def takes_calls(self) -> bool:
         """Whether it may get a new call."""
-        return self._is_willing and self.is_stocked
+        return self.is_willing and self.is_stocked
 
     def has(self, family: Literal[4, 6]) -> bool:
         """Whether a port of that IP version is leased ahead."""
@@ -151,20 +162,22 @@ class Relay:
         return False
 
     def speaks(self, family: Literal[4, 6]) -> bool:
-        """Whether it has an address of that IP version, and is there."""
-        return self._is_willing and any((":" in host) == (family == 6) for host in self._stocks)
+        """Whether it has an address of that IP version."""
+        return any((":" in host) == (family == 6) for host in self._stocks)
 
     def is_lost(self, now: Instant) -> bool:
         """Whether it has been gone for so long that nobody waits for it any more."""
-        return self.link is None and now - self.since > _LOST_S
+        away = self.link is None or self.state is RelayState.SILENT
+        return away and now - self.since > _LOST_S
 
     @property
     def expects_ports(self) -> bool:
         """Whether it would take a call as soon as the ports come that are being leased."""
-        return self._is_willing and any(stock.asked for stock in self._stocks.values())
+        return self.is_willing and any(stock.asked for stock in self._stocks.values())
 
     @property
-    def _is_willing(self) -> bool:
+    def is_willing(self) -> bool:
+        """Whether it would take a new call, if it has ports."""
         return self.state is RelayState.AVAILABLE and not self.draining and self.load < 1
 
     @property
@@ -186,6 +199,7 @@ class Relay:
         """It has logged in; what was leased before is leased still, unless it was started anew."""
         self.link, self.state, self.why = link, RelayState.AVAILABLE, ""
         self.heard = self.since = now
+        self._home = link.source.rpartition(":")[0]
         if anew:
             self._stocks.clear()
         for stock in self._stocks.values():
@@ -203,6 +217,8 @@ class Relay:
         for slot in held:
             ports.setdefault(slot.host, []).append(slot.port)
         self.send("keep", ports=ports)
+        self.told_expected = 0
+        self.tell_expected()
         self.top_up()
 
     def rehosted(self, hosts: list[str]) -> None:
@@ -211,13 +227,19 @@ class Relay:
         self.top_up()
 
     def _settle_at(self, hosts: list[str]) -> None:
+        if _reach(self._home) in (_Reach.SITE, _Reach.WORLD):
+            # it is on another machine, or speaks as if it were: its loopback is nobody else's
+            hosts = [host for host in hosts if _reach(host) is not _Reach.MACHINE]
         batch = _LEAST if len(hosts) <= _MANY else _UNUSED
         before = self._stocks
         self._stocks = {host: before.get(host) or _Stock(host, batch) for host in hosts}
+        self._ways.clear()
 
     def left(self, why: str, now: Instant) -> None:
         """Its connection is gone; whether what was leased is gone, too, its next login tells."""
-        self.link, self.state, self.why, self.since = None, RelayState.GONE, why, now
+        if self.state is not RelayState.SILENT:  # that one was gone before
+            self.since = now
+        self.link, self.state, self.why = None, RelayState.GONE, why
 
     def send(self, kind: str, **fields: Any) -> None:
         """Send it a message, if it is there."""
@@ -234,23 +256,53 @@ class Relay:
 
         Args:
             family: Its IP version.
-            near: The address to prefer, if the relay has it.
+            near: The address of this proxy that the end speaks to: the relay's is the same, if it has
+                that; or else one of its network; or else the one by which the relay reaches this proxy;
+                or else one that leads as far. To an end on this machine, and to no other, it is a
+                loopback address.
         """
-        stock = self._stocks.get(near)
-        if stock is not None and stock.slots and (":" in near) == (family == 6):
-            return self._take(stock)
-        for host, other in self._stocks.items():
-            if other.slots and (":" in host) == (family == 6):
-                return self._take(other)
-        for host, other in self._stocks.items():
-            other.rushed |= (":" in host) == (family == 6)
+        way = self._ways.get((family, near))
+        if way is None:
+            way = self._ways[family, near] = self._way(family, near)
+        for stock in way:
+            if stock.slots:
+                return self._take(stock)
+        for stock in way:
+            stock.rushed = True
         return None
+
+    def _way(self, family: Literal[4, 6], near: str) -> list[_Stock]:
+        """Return the stocks of an IP version that may serve an end, the best first."""
+        found = [stock for host, stock in self._stocks.items() if (":" in host) == (family == 6)]
+        local = _reach(near) is _Reach.MACHINE
+        able = [stock for stock in found if (_reach(stock.host) is _Reach.MACHINE) == local]
+        return sorted(
+            able or found,
+            key=lambda one: (
+                one.host != near,
+                _network(one.host) != _network(near),
+                one.host != self._home,
+                _reach(one.host) is not _reach(near),
+            ),
+        )
 
     def forgo(self, name: str) -> None:
         """It is not going to carry a session that was expected; what it took is leased still."""
         unsaid = self.expected.pop(name, None)
         if unsaid is not None:
             self.give_back(unsaid.slots)
+            self.tell_expected()
+
+    def tell_expected(self) -> None:
+        """Tell it how many sessions are expected, for other proxies' sake; not each little change."""
+        if not self.is_shared:
+            return
+        count = len(self.expected)
+        if abs(count - self.told_expected) >= step(self.capacity):
+            self.told_expected = count
+            self.send("expects", count=count)
+            if self.load > _CROWDED:
+                self.hurry()
 
     def give_back(self, slots: Iterable[Slot]) -> None:
         """Take slots back that are leased still."""
@@ -310,3 +362,29 @@ class Relay:
                 stock.batch = max(stock.batch // 2, _LEAST)
             if not stock.asked:
                 self._refill(stock)
+
+
+class _Reach(enum.Enum):
+    """From how far an address can be reached."""
+
+    UNKNOWN, MACHINE, SITE, WORLD = range(4)
+
+
+@lru_cache(256)
+def _reach(host: str) -> _Reach:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return _Reach.UNKNOWN
+    if address.is_loopback:
+        return _Reach.MACHINE
+    return _Reach.WORLD if address.is_global else _Reach.SITE
+
+
+@lru_cache(256)
+def _network(host: str) -> str:
+    """Return the network that an address is most likely of: its /24, or /64 of IPv6."""
+    if _reach(host) is _Reach.UNKNOWN:
+        return host
+    length = 64 if ":" in host else 24
+    return str(ipaddress.ip_network(f"{host.partition('%')[0]}/{length}", strict=False))

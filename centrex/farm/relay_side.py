@@ -164,6 +164,11 @@ class RelaySide:
         else:
             self._link.send(wire.encode("notice", id=name, kind=kind, words=words))
 
+    def _tell_room(self, sessions: int, expected: int) -> None:
+        """Tell how full the relay is; not where no other proxy can fill it."""
+        if self._custody.proxies > 1:
+            self._link.send(wire.encode("room", sessions=sessions, expected=expected))
+
     def _prove(self, message: wire.Message) -> None:
         if message["t"] != "challenge":
             raise PeerError("a proxy answers with a challenge", rule="media relay link")
@@ -189,7 +194,7 @@ class RelaySide:
         self.heartbeat_s = float(wire.number(message, "heartbeat", most=300)) or 5.0
         self._boot = wire.text(message, "boot")
         self.state = LinkState.UP
-        self._custody.came(self.proxy)
+        self._custody.came(self.proxy, self._tell_room)
         held = self._custody.of(self.proxy)
         batches = [held[at : at + _HELD_ROWS] for at in range(0, len(held), _HELD_ROWS)] or [[]]
         for number, batch in enumerate(batches, 1):
@@ -210,6 +215,8 @@ class RelaySide:
             self._custody.when_settled(lambda: self._lease(host, count), now)
         elif kind == "keep":
             self._keep(message.get("ports"), now)
+        elif kind == "expects":
+            self._custody.expects(self.proxy, wire.number(message, "count", most=1_000_000))
         elif kind == "drain":
             self._custody.drain(self.proxy, on=message.get("on") is True)
         elif kind == "again" and self._again is not None:
@@ -234,7 +241,8 @@ class RelaySide:
             mine = [slot for slot in slots if not self._custody.lender(slot.host, slot.port)]
             self._plane.free(mine)
             self._custody.forget(session.id)
-            self._link.send(wire.encode("ended", id=session.id, why=str(error), figures={}))
+            told = self._plane.end(session.id) or {}  # as it stood before, if it did
+            self._link.send(wire.encode("ended", id=session.id, why=str(error), figures=told))
 
     def _end(self, name: str) -> None:
         if self._custody.owner(name) == self.proxy:
@@ -248,7 +256,9 @@ class RelaySide:
         slots: Sequence[Slot] = ()
         why = ""
         try:
-            if count and lent < most:
+            if self._custody.is_full:
+                why = f"it carries as many calls as it may ({self._custody.capacity})"
+            elif count and lent < most:
                 slots = self._plane.lease(host, min(count, most - lent))
                 why = "" if slots else f"the relay has no port left at {host}"
         except Unavailable as error:

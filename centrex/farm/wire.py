@@ -18,7 +18,8 @@ VERSION: Final = 1
 LINE_LIMIT: Final = 262_144
 """Octets of the longest line."""
 _RULE: Final = "media relay link"
-_MAX_STREAMS: Final = 32
+_MAX_STREAMS: Final = 64
+"""Those of 32 media lines, for phones of IPv4 and of IPv6."""
 _MAX_TEXT: Final = 16_384
 
 _WRITTEN: Final = json.JSONEncoder(separators=(",", ":")).encode
@@ -101,7 +102,7 @@ def from_session(session: Session) -> list[Any]:
 def _from_end(end: End) -> list[Any]:
     return [
         end.rtp, end.rtcp, end.source, end.natted, end.sends, end.receives, end.payload,
-        end.clock_rate,
+        end.clock_rate, end.is_rtp,
     ]  # fmt: skip
 
 
@@ -154,7 +155,11 @@ def _to_end(value: Any) -> End:
         raise PeerError("an end's payload is beyond all payloads", rule=_RULE)
     if source:
         source = _host(source)
-    return End(_to_address(rtp), _to_address(rtcp), source, natted, sends, receives, payload, rate)
+    is_rtp = len(value) == 8 or value[8]  # one without is of an older proxy
+    _expect([is_rtp], (bool,))
+    return End(
+        _to_address(rtp), _to_address(rtcp), source, natted, sends, receives, payload, rate, is_rtp
+    )
 
 
 def _to_address(value: Any) -> Address | None:

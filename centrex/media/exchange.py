@@ -2,31 +2,52 @@
 
 A description tells where its side wants to receive, and leaves with the slot of the relay that faces
 the other side. Several who are called may describe themselves before one of them answers; from then
-on only that one counts. It knows which slots serve which media line and what the relay is to be told;
-it refuses to know messages, relays, or whether a call needs any of this.
+on only that one counts. Where some of them speak IPv4 and others IPv6, there is one way through the
+relay for each: other slots, side by side until the answer. It knows which slots serve which media line
+and what the relay is to be told; it refuses to know messages, relays, or whether a call needs any of
+this.
 """
 
-import ipaddress
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from functools import lru_cache
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 from centrex.base import PeerError
-from centrex.media.terms import Address, End, Session, Slot, Stream
+from centrex.media.terms import End, Session, Slot, Stream
+from centrex.media.ways import (
+    CALLEE,
+    CALLER,
+    NONE,
+    NOTHING,
+    Before,
+    Both,
+    Early,
+    Family,
+    Line,
+    Side,
+    Way,
+    other_side,
+)
+from centrex.media.whereabouts import end_of, is_numeric
 from centrex.sdp import DECLINED, Description, Media, Place, rewrite
 
-Side: TypeAlias = Literal[0, 1]
-"""`CALLER` or `CALLEE`, also the index of a side's slot and end in a `Stream`."""
-Family: TypeAlias = Literal[4, 6]
+__all__ = [
+    "CALLEE",
+    "CALLER",
+    "NOWHERE",
+    "Exchange",
+    "Family",
+    "NoSlot",
+    "Side",
+    "Where",
+    "family_of",
+    "family_of_media",
+    "restored",
+]
 
-_BROADCAST: Final = "255.255.255.255"
-_NONE: Final[frozenset[int]] = frozenset()
 _MOST_EARLY: Final = 16
 """Dialogs before the answer whose descriptions are kept, for whichever of them answers."""
-CALLER: Final[Side] = 0
-CALLEE: Final[Side] = 1
 
 
 class Where(NamedTuple):
@@ -47,35 +68,6 @@ class NoSlot(Exception):
     """The relay has no port left of the kind that is needed."""
 
 
-class _Line:
-    """One media line: its slots, and what each side said of it last."""
-
-    __slots__ = ("ends", "muxes", "slots")
-
-    def __init__(self, slots: tuple[Slot, Slot]) -> None:
-        self.slots = slots
-        self.ends: list[End] = [End(), End()]
-        self.muxes = [False, False]
-
-    def stream(self) -> Stream:
-        """Return it in the relay's words."""
-        ends = self.ends
-        if all(self.muxes):  # RFC 5761 §5.1.1: only where both sides say so
-            ends = [replace(end, rtcp=end.rtp) for end in ends]
-        return Stream(self.slots, (ends[0], ends[1]))
-
-    def hear(self, said: "_Said | None") -> None:
-        """Put what somebody else who was called has said in place of what the callee said."""
-        self.ends[CALLEE], self.muxes[CALLEE] = said or (End(), False)
-
-
-_Said: TypeAlias = tuple[End, bool]
-"""What the callee said of a line: its end, and whether it has RTCP on one port."""
-_Early: TypeAlias = dict[bytes, list[_Said | None]]
-"""What each that was called has said of each line, by its tag."""
-_Before: TypeAlias = tuple[list[tuple[list[End], list[bool]] | None], _Early, bytes]
-
-
 def family_of(host: str) -> Family:
     """Return the IP version of a numeric address."""
     return 6 if ":" in host else 4
@@ -93,15 +85,15 @@ class Exchange:
 
     __slots__ = (
         "_changed",
-        "_declined",
         "_early",
-        "_heard",
         "_last",
         "_last_memo",
-        "_lines",
+        "_latest",
+        "_open",
         "_saved",
         "_slot",
         "_spare",
+        "_ways",
         "answered",
         "call_id",
         "callee_tag",
@@ -123,30 +115,65 @@ class Exchange:
         self.revision = 0
         self._slot = slot
         self._spare: list[Slot] = []
-        self._lines: list[_Line | None] = []
-        self._declined = _NONE
-        self._early: _Early = {}
-        self._heard = b""
-        self._saved: _Before | None = None
+        self._ways: dict[Family, Way] = {}
+        self._latest = Way(4)
+        self._early: Early = {}
+        self._saved: dict[Side, Before] = {}
         self._last: Session | None = None
         self._last_memo: list[object] = []
         self._changed = False
+        self._open: set[Side] = set()
 
     def take_from(self, slot: Callable[[Family, str], Slot | None]) -> None:
         """Take slots of another relay from now on; only while none was taken."""
         self._slot = slot
+        self._ways.clear()
 
-    def answer(self, callee_tag: bytes) -> None:
-        """The callee picked up: of what all who were called have said, its own counts."""
+    def answer(self, callee_tag: bytes, family: Family) -> list[Slot]:
+        """The callee picked up: of what all who were called have said, its own counts.
+
+        Args:
+            callee_tag: Its tag.
+            family: The IP version it is reached by.
+
+        Returns:
+            Slots of which the relay was not told, and which are of no use any more.
+        """
         self.answered, self.callee_tag, self._changed = True, callee_tag, True
-        if not self._early:
-            return
-        if self._heard != callee_tag:
-            said = self._early.get(callee_tag, [])
-            for number, line in enumerate(self._lines):
-                if line is not None:
-                    line.hear(said[number] if number < len(said) else None)
+        ways = self._ways
+        if not ways:
+            return []
+        first = next(iter(ways.values()))
+        way, said = self._early.get(callee_tag) or (ways.get(family, first), [])
+        if self._early and way.heard != callee_tag:
+            way.hear(said)
         self._early = {}
+        if len(ways) == 1:
+            return []
+        vain = [one for one in self._all_ways() if one is not way and not one.told]
+        self._ways = {way.family: way}
+        return [slot for one in vain for slot in one.slots]
+
+    def share(self, family: Family) -> Family:
+        """Have those who are called by an IP version served by the other one's lines; return that."""
+        other: Family = 4 if family == 6 else 6
+        self._ways[family] = self._ways.get(other) or Way(other)
+        self._ways.setdefault(other, self._ways[family])
+        return other
+
+    def _way_of(self, callee: Where) -> Way:
+        """Return the way to a callee: after the answer there is one."""
+        ways = self._ways
+        if self.answered and ways:
+            return next(iter(ways.values()))
+        family = family_of(callee.local)
+        if family not in ways:
+            ways[family] = Way(family)
+        return ways[family]
+
+    def _all_ways(self) -> Iterable[Way]:
+        """Return the ways there are, each once."""
+        return dict.fromkeys(self._ways.values())
 
     def is_foreign(self, tag: bytes) -> bool:
         """Whether a dialog is of somebody who was called too, but did not get the call.
@@ -179,6 +206,9 @@ class Exchange:
         sees port 0, and its answer gets port 0 too (RFC 3264 §6, §8.2). What somebody says who was
         called, but did not get the call, is rewritten and not noted.
 
+        An offered line that no relay can carry is left alone, and so is its answer; an answer that none
+        can carry is declined, for the other side was shown the relay.
+
         Args:
             side: Whose description it is.
             sdp: The description.
@@ -191,151 +221,197 @@ class Exchange:
         Raises:
             NoSlot: The relay cannot serve it; nothing was noted.
         """
+        way = self._way_of(there if side == CALLER else here)
         if self.answered and self.is_foreign(tag):
-            return rewrite(sdp, [self._stand_in(*one, side) for one in enumerate(sdp.media)])
-        self._changed = True
-        fresh, lacking = self._serve_all(sdp, side, here, there, answers=answers)
+            return rewrite(sdp, [_stand_in(way, *one, side) for one in enumerate(sdp.media)])
+        self._changed, self._latest = True, way
+        if answers:
+            self._open.discard(other_side(side))
+        odd = frozenset(n for n, media in enumerate(sdp.media) if media.port and media.why_not)
+        aside = way.aside if answers else odd
+        fresh, lacking = self._serve_all(way, aside, sdp, side, here, there, answers=answers)
         if lacking:
-            self._lack(fresh, whole=whole)
-        self._declined = self._declined | lacking if answers else lacking
-        self._lines[: len(fresh)] = fresh
+            self._lack(way, fresh, whole=whole)
+        way.declined = way.declined | lacking if answers else lacking
+        way.aside = aside
+        way.unfit = odd - aside - way.declined
+        way.lines[: len(fresh)] = fresh
         places = [
-            None if line is None else self._note(line, media, side, here)
-            for line, media in zip(fresh, sdp.media, strict=True)
+            None if line is None else self._note(line, media, side, here, alone=number in aside)
+            for number, (line, media) in enumerate(zip(fresh, sdp.media, strict=True))
         ]
-        for line in self._lines[len(fresh) :]:
+        for line in way.lines[len(fresh) :]:
             if line is not None:
                 line.ends[side] = End()
         if side == CALLEE and not self.answered:
-            self._keep(tag)
-        if self._declined:
-            places = [
-                DECLINED if number in self._declined else place
-                for number, place in enumerate(places)
-            ]
+            self._keep(way, tag)
+        gone = way.declined | way.unfit
+        if gone:
+            places = [DECLINED if number in gone else place for number, place in enumerate(places)]
         return rewrite(sdp, places)
 
     @property
     def declined(self) -> frozenset[int]:
         """The numbers of lines of the last offer that the relay had no ports for."""
-        return self._declined
+        return self._latest.declined
+
+    @property
+    def aside(self) -> frozenset[int]:
+        """The numbers of lines of the last offer that no relay can carry: they are left alone."""
+        return self._latest.aside
+
+    @property
+    def unfit(self) -> frozenset[int]:
+        """The numbers of lines of the last answer that no relay can carry, though the offer's can be."""
+        return self._latest.unfit
 
     def _serve_all(
-        self, sdp: Description, side: Side, here: Where, there: Where, *, answers: bool
-    ) -> tuple[list[_Line | None], frozenset[int]]:
+        self,
+        way: Way,
+        aside: frozenset[int],
+        sdp: Description,
+        side: Side,
+        here: Where,
+        there: Where,
+        *,
+        answers: bool,
+    ) -> tuple[list[Line | None], frozenset[int]]:
         """Return the line that serves each media line, and the numbers of those that none can."""
-        known = self._lines
-        fresh: list[_Line | None] = []
-        lacking = _NONE
-        declined = self._declined if answers else _NONE
+        known = way.lines
+        fresh: list[Line | None] = []
+        lacking = NONE
+        declined = way.declined if answers else NONE
         for number, media in enumerate(sdp.media):
             if number in declined:
                 fresh.append(None)
                 continue
             line = known[number] if number < len(known) else None
-            if line is None and media.port and media.relayable:
-                line = self._serve(media, side, here, there)
+            if line is None and media.port and not media.why_not and number not in aside:
+                line = self._serve(way, media, side, here, there)
                 if line is None:
                     lacking |= {number}
-            elif media.port and not media.relayable:
-                line = None
             fresh.append(line)
         return fresh, lacking
 
-    def _lack(self, fresh: list[_Line | None], *, whole: bool) -> None:
+    def _lack(self, way: Way, fresh: list[Line | None], *, whole: bool) -> None:
         """The relay lacks ports for some lines: others go on without them.
 
         Raises:
-            NoSlot: All are wanted, or none is relayed yet.
+            NoSlot: All are wanted, or none is relayed yet on that way.
         """
-        if not whole and not self.is_empty:
+        known = way.lines
+        if not whole and any(known):
             return
-        known = self._lines
         self._spare += [
             slot for line in fresh if line is not None and line not in known for slot in line.slots
         ]
         raise NoSlot
 
-    def _serve(self, media: Media, side: Side, here: Where, there: Where) -> _Line | None:
+    def _serve(self, way: Way, media: Media, side: Side, here: Where, there: Where) -> Line | None:
         """Return a line that serves a media line; None where the relay lacks ports for it."""
         mine = self._slot(family_of_media(media.host, here), here.local)
-        other = self._slot(family_of(there.local), there.local)
+        far = way.family if side == CALLER else family_of(there.local)
+        other = self._slot(far, there.local)
         if mine is None or other is None:
             self._spare += [slot for slot in (mine, other) if slot is not None]
             return None
-        return _Line((mine, other) if side == CALLER else (other, mine))
+        return Line((mine, other) if side == CALLER else (other, mine))
 
-    def _note(self, line: _Line, media: Media, side: Side, here: Where) -> Place | None:
+    def _note(
+        self, line: Line, media: Media, side: Side, here: Where, *, alone: bool
+    ) -> Place | None:
         """Note what one line says; return what stands in its place."""
         line.muxes[side] = media.rtcp_mux
-        if not media.port:  # declined (RFC 3264 §6), or taken out of the call (§8.2)
+        if (
+            not media.port or media.why_not or alone
+        ):  # declined (RFC 3264 §6), or taken out of the call (§8.2)
             line.ends[side] = End(sends=False, receives=False)
             return None
-        line.ends[side] = _end(media, here)
+        line.ends[side] = end_of(media, here.source, natted=here.natted)
         return _place(line, media, side)
 
-    def _stand_in(self, number: int, media: Media, side: Side) -> Place | None:
-        """Return what stands in a line's place of which nothing is noted."""
-        if not media.relayable:
-            return None
-        line = self._lines[number] if number < len(self._lines) else None
-        return DECLINED if line is None else _place(line, media, side)
-
-    def _keep(self, tag: bytes) -> None:
+    def _keep(self, way: Way, tag: bytes) -> None:
         """Keep what somebody who was called says, in case it is the one who answers."""
         early = self._early
         if tag not in early and len(early) >= _MOST_EARLY:
             del early[next(iter(early))]
-        early[tag] = [
-            None if line is None else (line.ends[CALLEE], line.muxes[CALLEE])
-            for line in self._lines
+        said = [
+            None if line is None else (line.ends[CALLEE], line.muxes[CALLEE]) for line in way.lines
         ]
-        self._heard = tag
+        early[tag] = way, said
+        way.heard = tag
 
     def forget(self) -> None:
         """Forget what the callee said: another target is tried in its place.
 
         Whoever was given up may still answer; what each has said is kept for that.
         """
-        self._changed, self._heard = True, b""
-        for line in self._lines:
-            if line is not None:
-                line.hear(None)
-
-    def save(self) -> None:
-        """Remember how things stand, in case the offer that comes now is refused (RFC 3264 §8)."""
-        if self._saved is None:
-            lines = [
-                None if line is None else (line.ends.copy(), line.muxes.copy())
-                for line in self._lines
-            ]
-            self._saved = lines, self._early.copy(), self._heard
-
-    def settle(self) -> None:
-        """The offer was accepted: what it said is how things stand."""
-        self._saved = None
-
-    def revert(self) -> None:
-        """The offer was refused: things stand as before."""
-        saved, self._saved = self._saved, None
-        if saved is None:
-            return
         self._changed = True
-        before, self._early, self._heard = saved
-        for number, line in enumerate(self._lines):
-            if line is not None:
-                said = before[number] if number < len(before) else None
-                line.ends, line.muxes = said or ([End(), End()], [False, False])
+        for way in self._all_ways():
+            way.heard = b""
+            way.hear([])
+
+    def save(self, side: Side) -> None:
+        """Remember how things stand, in case the offer that comes now is refused (RFC 3264 §8).
+
+        The other side may have one of its own pending (RFC 3261 §14.2): each comes to its own end.
+
+        Args:
+            side: Whose request it belongs to.
+        """
+        self._open.add(side)
+        if side not in self._saved:
+            self._saved[side] = self._before()
+
+    def settle(self, side: Side) -> None:
+        """The offer was accepted: what it said is how things stand."""
+        if side not in self._saved:
+            return
+        is_later = self._is_later(side)
+        del self._saved[side]
+        self._open.discard(side)
+        self._changed = True
+        if is_later:  # whatever becomes of the one it came within (RFC 6141 §3.2)
+            self._saved = {other_side(side): self._before()}
+
+    def revert(self, side: Side) -> None:
+        """The offer was refused: things stand as before, but for what the other side offers."""
+        if side not in self._saved:
+            return
+        is_later = self._is_later(side)
+        before = self._saved.pop(side)
+        self._open.discard(side)
+        self._changed = True
+        only: Side | None = None
+        if self._saved and not is_later:
+            only = side
+            self._saved = {other_side(side): before}
+        else:
+            self._early = before[1]
+        for way in self._all_ways():
+            way.stand(before[0].get(way, NOTHING), only)
+
+    def _is_later(self, side: Side) -> bool:
+        """Whether an offer is pending that came before the one of that side."""
+        return next(iter(self._saved)) != side
+
+    def _before(self) -> Before:
+        return {way: way.stands for way in self._all_ways()}, self._early.copy()
+
+    def _all_lines(self) -> Iterable[Line | None]:
+        """Return the lines of all ways."""
+        return [line for way in self._all_ways() for line in way.lines]
 
     @property
     def is_silent(self) -> bool:
         """Whether neither side has described anything that holds."""
-        return not any(end.rtp or end.source for line in self._lines if line for end in line.ends)
+        lines = self._all_lines()
+        return not any(end.rtp or end.source for line in lines if line for end in line.ends)
 
     @property
     def is_empty(self) -> bool:
         """Whether no media line is relayed yet."""
-        return not any(self._lines)
+        return not any(any(way.lines) for way in self._ways.values())
 
     @property
     def carries(self) -> bool:
@@ -343,26 +419,48 @@ class Exchange:
         return (
             self.revision > 0
             or self.answered
-            or any(line is not None and all(end.rtp for end in line.ends) for line in self._lines)
+            or any(
+                line is not None and all(end.rtp for end in line.ends) for line in self._all_lines()
+            )
         )
 
     @property
     def slots(self) -> list[Slot]:
         """The slots of all its lines."""
-        return [slot for line in self._lines if line is not None for slot in line.slots]
+        return [slot for way in self._all_ways() for slot in way.slots]
 
     def spare(self) -> list[Slot]:
         """Return slots that were taken in vain, once: the relay had not enough of them."""
         spare, self._spare = self._spare, []
         return spare
 
+    def _standing_lines(self) -> list[tuple[tuple[Slot, Slot], Both] | None]:
+        """Return the slots of each line, and what holds of it.
+
+        While an offer is open, its sender sends from where it was (RFC 3264 §8.3.1); lines that it adds
+        are there already, so that their ports are held.
+        """
+        standing: list[tuple[tuple[Slot, Slot], Both] | None] = []
+        before = [(side, self._saved[side][0]) for side in self._open]
+        for way in self._all_ways():
+            lines = [None if line is None else (line.slots, line.said) for line in way.lines]
+            for side, stood in before:
+                for line, said in zip(lines, stood.get(way, NOTHING).lines, strict=False):
+                    if line is not None and said is not None:
+                        (ends, muxes), (was, had) = line[1], said
+                        ends[side], muxes[side] = was[side], had[side]
+            standing += lines
+        return standing
+
     def session(self) -> Session | None:
         """Return what the relay is to be told, or None where it has been told already."""
         if not self._changed:
             return None
         self._changed = False
-        streams = tuple(None if line is None else line.stream() for line in self._lines)
-        last, memo = self._last, self._memo()
+        standing = self._standing_lines()
+        streams = tuple(None if one is None else _stream(*one) for one in standing)
+        memo = self._memo([None if one is None else one[1][1] for one in standing])
+        last = self._last
         if (
             last is not None
             and last.answered == self.answered
@@ -371,6 +469,8 @@ class Exchange:
         ):
             return None
         self.revision += 1
+        for way in self._ways.values():
+            way.told = True
         self._last_memo = memo
         self._last = Session(
             self.name,
@@ -382,9 +482,9 @@ class Exchange:
         )
         return self._last
 
-    def _memo(self) -> list[object]:
+    def _memo(self, muxes: list[list[bool] | None]) -> list[object]:
         tags = [tag.decode("latin-1") for tag in (self.caller_tag, self.callee_tag)]
-        return [*tags, [None if line is None else line.muxes.copy() for line in self._lines]]
+        return [*tags, muxes]
 
 
 def restored(session: Session, slot: Callable[[Family, str], Slot | None]) -> Exchange:
@@ -398,24 +498,43 @@ def restored(session: Session, slot: Callable[[Family, str], Slot | None]) -> Ex
         call_id, tags = session.call_id.encode("latin-1"), (caller.encode("latin-1"), callee)
         exchange = Exchange(session.id, call_id, tags[0], slot)
         exchange.callee_tag = callee.encode("latin-1")
+        told = [stream.slots for stream in session.streams if stream is not None]
+        way = Way(family_of(told[0][CALLEE].host) if told else 4)
         for stream, pair in zip(session.streams, muxes, strict=True):
-            exchange._lines.append(None if stream is None else _line(stream, pair))
-    except (ValueError, TypeError, AttributeError) as error:
+            way.lines.append(None if stream is None else _line(stream, pair))
+        way.told, exchange._ways[way.family] = True, way
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise PeerError("the session is not one of ours", rule="media relay link") from error
     exchange.answered, exchange.revision = session.answered, session.revision
-    exchange._last, exchange._last_memo = session, exchange._memo()
+    exchange._last, exchange._last_memo = session, exchange._memo(muxes)
     return exchange
 
 
-def _line(stream: Stream, muxes: object) -> _Line:
-    line = _Line(stream.slots)
+def _stream(slots: tuple[Slot, Slot], said: Both) -> Stream:
+    """Return a line in the relay's words."""
+    ends, muxes = said
+    if all(muxes):  # RFC 5761 §5.1.1: only where both sides say so
+        ends = [replace(end, rtcp=end.rtp) for end in ends]
+    return Stream(slots, (ends[0], ends[1]))
+
+
+def _line(stream: Stream, muxes: object) -> Line:
+    line = Line(stream.slots)
     if not isinstance(muxes, list) or [type(one) for one in muxes] != [bool, bool]:
         raise TypeError(muxes)
     line.ends, line.muxes = list(stream.ends), muxes
     return line
 
 
-def _place(line: _Line, media: Media, side: Side) -> Place:
+def _stand_in(way: Way, number: int, media: Media, side: Side) -> Place | None:
+    """Return what stands in a line's place of which nothing is noted."""
+    if media.why_not:
+        return None
+    line = way.lines[number] if number < len(way.lines) else None
+    return DECLINED if line is None else _place(line, media, side)
+
+
+def _place(line: Line, media: Media, side: Side) -> Place:
     """Return what a line of one side says to the other: the slot that faces it."""
     facing = line.slots[1 - side]
     together = media.rtcp_mux and media.rtcp_port == media.port
@@ -424,71 +543,4 @@ def _place(line: _Line, media: Media, side: Side) -> Place:
 
 def family_of_media(host: str, here: Where) -> Family:
     """Return the IP version of a media line's address; where that is a name, its side's own."""
-    return family_of(host if _is_numeric(host) else here.local)
-
-
-def _end(media: Media, here: Where) -> End:
-    """Return what a media line says of the side it comes from."""
-    rtp = rtcp = None
-    if _may_name(media.host, here.source):
-        rtp = Address(media.host, media.port)
-        control = media.rtcp_host or media.host
-        if not _may_name(control, here.source):
-            control = media.host
-        rtcp = Address(control, media.rtcp_port or 0)
-        if not rtcp.port:
-            rtcp = Address(rtcp.host, min(media.port + 1, 65535))
-    return End(
-        rtp=rtp,
-        rtcp=rtcp,
-        source=here.source,
-        natted=here.natted or is_hidden(media.host, here.source),
-        sends=media.sends,
-        receives=media.receives,
-        payload=media.payload,
-        clock_rate=media.clock_rate,
-    )
-
-
-def is_hidden(host: str, source: str) -> bool:
-    """Whether a described address is one that the outside cannot reach, unlike the sender's own.
-
-    Args:
-        host: The address of a media line; a name where it is not numeric.
-        source: Where its message came from; empty where that says nothing.
-    """
-    if not source or host == source:
-        return False
-    return not _is_numeric(host) or (is_private(host) and not is_private(source))
-
-
-@lru_cache(4096)
-def is_private(host: str) -> bool:
-    """Whether a numeric address is of a private network, a carrier's NAT (RFC 6598) or link-local."""
-    address = ipaddress.ip_address(host)
-    return not address.is_global and not address.is_loopback and not address.is_unspecified
-
-
-@lru_cache(4096)
-def _is_numeric(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
-@lru_cache(4096)
-def _may_name(host: str, source: str) -> bool:
-    """Whether an end may want its media there: at one host, and at ours only if it is on ours.
-
-    Args:
-        host: The address it names.
-        source: Where its message came from; empty where that says nothing.
-    """
-    if not _is_numeric(host):
-        return False
-    address = ipaddress.ip_address(host)
-    if address.is_loopback:
-        return _is_numeric(source) and ipaddress.ip_address(source).is_loopback
-    return not (address.is_multicast or address.is_unspecified or host == _BROADCAST)
+    return family_of(host if is_numeric(host) else here.local)

@@ -50,6 +50,7 @@ class End:
         receives: Whether it wants to receive.
         payload: The payload type it named first, for packets that open a NAT.
         clock_rate: Ticks per second of that payload's RTP timestamps.
+        is_rtp: Whether it is RTP; else nothing is known of what its datagrams hold.
     """
 
     rtp: Address | None = None
@@ -60,6 +61,7 @@ class End:
     receives: bool = True
     payload: int = 0
     clock_rate: int = 8000
+    is_rtp: bool = True
 
 
 @dataclass(frozen=True, slots=True)

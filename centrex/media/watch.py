@@ -30,12 +30,13 @@ class Watch:
         now: When it began.
     """
 
-    __slots__ = ("_began", "_told", "answered_at", "one_way")
+    __slots__ = ("_began", "_may_since", "_told", "answered_at", "one_way")
 
     def __init__(self, now: Instant) -> None:
         self._began = now
         self.answered_at: Instant = 0.0
         self._told: set[str] = set()
+        self._may_since: list[Instant | None] = [now, now]
         self.one_way = ""
         """Who is not heard at present; empty where all is well."""
 
@@ -53,9 +54,10 @@ class Watch:
             return None
         if not self.answered_at:
             self.answered_at = now
-        passed = now - self.answered_at
         if not any(heard):
-            if passed >= DEADLOCK_S and may_talk(session, 0) and may_talk(session, 1):
+            since = [self._since(session, side, now) for side in (0, 1)]
+            waited = min(now - max(now if one is None else one, self.answered_at) for one in since)
+            if waited >= DEADLOCK_S:
                 return self._once("deadlock", "neither side sends; each may wait for the other")
             return None
         return self._one_way(session, heard, now)
@@ -65,9 +67,12 @@ class Watch:
     ) -> tuple[str, str] | None:
         missed = ""
         for side, name in enumerate(NAMES):
+            since = self._since(session, side, now)
+            if since is None:
+                continue
             patience_s = FELL_SILENT_S if heard[side] else NEVER_HEARD_S
-            quiet = now - max(heard[side], self.answered_at) >= patience_s
-            if quiet and now - heard[1 - side] < _PRESENT_S and may_talk(session, side):
+            quiet = now - max(heard[side], self.answered_at, since) >= patience_s
+            if quiet and now - heard[1 - side] < _PRESENT_S:
                 missed = name
         if missed == self.one_way:
             return None
@@ -86,10 +91,23 @@ class Watch:
     def is_over(
         self, session: Session, heard: tuple[Instant, Instant], silence_s: float, now: Instant
     ) -> bool:
-        """Whether nobody has sent for so long that the call must be gone."""
-        last = max(self._began, self.answered_at, *heard)
-        held = not (may_talk(session, 0) and may_talk(session, 1))
+        """Whether nobody has sent for so long that the call must be gone.
+
+        A call on hold has more time; that of one that is resumed begins then, for nobody was to send.
+        """
+        since = [self._since(session, side, now) for side in (0, 1)]
+        resumed = [one for one in since if one is not None]
+        last = max(self._began, self.answered_at, *heard, *resumed)
+        held = len(resumed) < len(since)
         return now - last >= silence_s * (HOLD_FACTOR if held or not session.answered else 1)
+
+    def _since(self, session: Session, side: int, now: Instant) -> Instant | None:
+        """Return since when a side is to send, as far as it was seen; None while it is not."""
+        if not may_talk(session, side):
+            self._may_since[side] = None
+        elif self._may_since[side] is None:
+            self._may_since[side] = now
+        return self._may_since[side]
 
 
 def may_talk(session: Session, side: int) -> bool:

@@ -55,6 +55,7 @@ def answered(
     call.state, call.callee_flow = _UP, flow
     call.answered = call.seen = now
     call.callee_tag, call.route, call.answer = to_tag, branch.route, data
+    call.user = branch.target.user
     if core.watchers.lamps.on:
         lamp_life.answered(core, branch.context, call, branch, now)
     if core.details_calls:

@@ -21,6 +21,9 @@ class Relay(Protocol):
     def slot(self, family: Family, near: str = "") -> Slot | None:
         """Take a slot that was leased ahead; one at the address `near`, if it has one."""
 
+    def speaks(self, family: Family) -> bool:
+        """Whether it has an address of that IP version."""
+
     def is_lost(self, now: Instant) -> bool:
         """Whether it has been gone for so long that nobody waits for it any more."""
 
@@ -60,6 +63,31 @@ class Farm(Protocol):
     @property
     def expects_ports(self) -> bool:
         """Whether ports are being leased at a relay that would take calls."""
+
+
+def pick(
+    farm: Farm,
+    now: Instant,
+    families: Sequence[Family],
+    others: Sequence[Family],
+    tried: Collection[str] = (),
+) -> Relay | None:
+    """Return the relay for the next session: if there is one, with ports for all who are called.
+
+    Args:
+        farm: The relays.
+        now: The time.
+        families: The IP versions of which it must have ports.
+        others: Those of which it should.
+        tried: The names of relays that could not serve the session.
+    """
+    wanted = [*families, *(one for one in others if one not in families)]
+    relay = farm.open(now, wanted, tried)
+    return (
+        relay
+        if relay is not None or len(wanted) == len(families)
+        else farm.open(now, families, tried)
+    )
 
 
 class Carried:
@@ -104,6 +132,15 @@ class Undecided:
 UNDECIDED: Final = Undecided()
 
 
+class Direct:
+    """What is noted at a branch whose media were offered unrelayed: its answer may show that it was wrong."""
+
+    __slots__ = ()
+
+
+DIRECT: Final = Direct()
+
+
 class Delegated:
     """A call whose media rtpengine relays.
 
@@ -118,7 +155,8 @@ class Delegated:
         offered_by: The tag of whoever's offer has no answer yet; empty where none is open.
         known: Descriptions that were translated last, by what they were translated from.
         offers: The branches by which the call was offered, under their names for rtpengine.
-        offer: The question of the last offer within the dialog, which a refusal takes back.
+        pending: The questions of offers that are neither accepted nor refused, by the tags of whose
+            requests they belong to.
         stable: The questions of the last offer that was accepted, and of its answer.
     """
 
@@ -130,9 +168,9 @@ class Delegated:
         "caller_tag",
         "known",
         "natted",
-        "offer",
         "offered_by",
         "offers",
+        "pending",
         "stable",
         "told",
     )
@@ -146,8 +184,8 @@ class Delegated:
         self.offered_by = b""
         self.known: dict[object, bytes] = {}
         self.offers: list[bytes] = []
-        self.offer: object = None
-        self.stable: list[object] = []
+        self.pending: dict[bytes, Mapping[str, Encodable]] = {}
+        self.stable: list[Mapping[str, Encodable]] = []
 
     def is_foreign(self, tag: bytes) -> bool:
         """Whether a dialog is of somebody who was called too, but did not get the call.

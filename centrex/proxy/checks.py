@@ -7,6 +7,7 @@ from centrex.proxy.answer import Answer, Outcome
 from centrex.proxy.context import Context
 from centrex.proxy.forward import loop_hash
 from centrex.proxy.gateway_numbers import read
+from centrex.proxy.named import user_of
 from centrex.sip.message import Message
 from centrex.sip.nameaddr import parse_name_addr
 from centrex.sip.names import MAX_BREADTH, MAX_FORWARDS, PROXY_REQUIRE, ROUTE, VIA
@@ -51,18 +52,18 @@ def scheme(core: "Core", ctx: Context, now: Instant) -> Outcome:
     if isinstance(uri, TelUri) and ctx.method == b"REGISTER":
         words = "where to register is told by sip: or sips:"
         return Answer(416, Rule.UNSUPPORTED_SCHEME, ctx.message.uri, words=words)
-    _look_whose(core, ctx)
+    _look_whose(core, ctx, now)
     return None
 
 
-def _look_whose(core: "Core", ctx: Context) -> None:
+def _look_whose(core: "Core", ctx: Context, now: Instant) -> None:
     """Find out whether the Request-URI is ours, and whom it names."""
     uri = ctx.uri
     ctx.ours = ctx.for_us = False
     ctx.user = b""
     if type(uri) is SipUri:
         ctx.ours, ctx.for_us = core.places.of(ctx.request_uri, uri)
-        ctx.user = unescape_user(uri.user)
+        ctx.user = user_of(core, uri, now) if ctx.ours else unescape_user(uri.user)
     elif isinstance(uri, TelUri):
         ctx.user = core.places.number(uri)
         ctx.ours = bool(ctx.user)
@@ -115,18 +116,26 @@ def _seen_before(core: "Core", message: Message, mark: bytes) -> bool:
 def extensions(core: "Core", ctx: Context, now: Instant) -> Outcome:
     """§16.3 step 5: what the sender demands of proxies."""
     message = ctx.message
-    if not message.at[PROXY_REQUIRE]:
-        return None
-    wanted = parse_option_tags(message.values(PROXY_REQUIRE))
-    missing = [tag for tag in wanted if tag.lower() not in SUPPORTED]
+    return (
+        unsupported(message.values(PROXY_REQUIRE), SUPPORTED) if message.at[PROXY_REQUIRE] else None
+    )
+
+
+def unsupported(values: list[bytes], known: frozenset[bytes] = frozenset()) -> Answer | None:
+    """Return the refusal of demands, where one is not among those known (§8.2.2.3).
+
+    Raises:
+        PeerError: The values are no lists of option tags.
+    """
+    missing = b", ".join(tag for tag in parse_option_tags(values) if tag.lower() not in known)
     if not missing:
         return None
     return Answer(
         420,
         Rule.BAD_EXTENSION,
-        b", ".join(missing),
+        missing,
         words="a demanded extension is not supported",
-        extra=(b"Unsupported: " + b", ".join(missing),),
+        extra=(b"Unsupported: " + missing,),
     )
 
 
@@ -173,7 +182,7 @@ def _undo_strict_routing(core: "Core", ctx: Context, now: Instant) -> None:
     if values:
         ctx.request_uri = message.uri = parse_name_addr(values.pop()).uri
         ctx.uri = parse_uri(message.uri)
-        _look_whose(core, ctx)
+        _look_whose(core, ctx, now)
     _set_routes(message, values)
 
 

@@ -12,9 +12,10 @@ from centrex.base import Flow, Instant
 from centrex.calls import Call
 from centrex.media.exchange import CALLER, Side
 from centrex.nat import behind_nat
-from centrex.proxy.carried import Carried, Delegated, Undecided
+from centrex.proxy.carried import Carried, Delegated, Direct, Undecided
 from centrex.proxy.gateway_numbers import Mark
 from centrex.proxy.patience import Patience
+from centrex.proxy.routes import Routes
 from centrex.routing.target import Target
 from centrex.sip import usual
 from centrex.sip.message import Message, parse
@@ -73,10 +74,12 @@ class Context:
         cancelled: Whether the caller gave up.
         waiting: How many questions are open.
         patience: How long its targets are waited for; as it was when it came.
+        routes: The rules around plans; as they were when it came.
         hunting: Whether a plan has it tried at several destinations, one after the other.
         planned: Whether a plan decided where it goes.
         group_at: Where the branches of the present group begin.
         redirects: How many redirections were followed.
+        unrelayed: Whether it was told of that nobody can relay its media.
         winner: The branch whose 2xx the caller gets, or got; None before, and where it was refused.
     """
 
@@ -111,11 +114,13 @@ class Context:
         "redirects",
         "request_uri",
         "routed",
+        "routes",
         "server",
         "tale",
         "to_tag",
         "to_uri",
         "trusted",
+        "unrelayed",
         "uri",
         "user",
         "usual",
@@ -147,8 +152,9 @@ class Context:
         self.base = _NO_LINES
         self.insert_at = 1
         self.dropped = self.waiting = self.group_at = self.redirects = 0
-        self.hunting = self.planned = False
+        self.hunting = self.planned = self.unrelayed = False
         self.patience: Patience | None = None
+        self.routes: Routes | None = None
         self.breadth = DEFAULT_BREADTH
         self.loop_hash = b""
         self.call: Call | None = None
@@ -195,6 +201,13 @@ class Context:
         return self.flow.reliable or behind_nat(self.via, self.flow)
 
     @property
+    def sent_by_port(self) -> int:
+        """The port its topmost Via tells: where its sender listens (RFC 3261 §18.1.1)."""
+        port = self.usual[usual.VIA_PORT] if self.usual is not None else b""
+        told = int(port or 0) if self.via is None else self.via.port
+        return told or self.flow.transport.default_port
+
+    @property
     def has_body(self) -> bool:
         """Whether it carries a body."""
         if self.usual is not None:
@@ -237,11 +250,11 @@ class Branch:
         cancel_reason: The Reason line its CANCEL will carry, or empty.
         fallen_back: Whether it came back to UDP since the far side took no TCP.
         over: Whether it has ended, by a final response or without one.
-        carried: How its call's media are relayed, or that this is still to be seen; None where they
-            are not.
+        carried: How its call's media are relayed, or that this is still to be seen, or that they
+            were offered unrelayed; None where nobody looks at them.
         side: Which side of that call sent the request.
         described: Whether the request described media.
-        rang: Whether it was cancelled for ringing too long, with nobody left to try.
+        rang: Whether it was cancelled for ringing too long, and what it says to that is waited for.
         ended: The To tags of those who answered too late here, and were hung up.
     """
 
@@ -281,7 +294,7 @@ class Branch:
         self.described = self.rang = False
         self.cancel_reason = self.route = b""
         self.ended: tuple[bytes, ...] = ()
-        self.carried: Carried | Delegated | Undecided | None = None
+        self.carried: Carried | Delegated | Undecided | Direct | None = None
         self.side: Side = CALLER
 
 

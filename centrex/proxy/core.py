@@ -175,7 +175,7 @@ class Core:
             else:
                 self._response(message, now)
         else:
-            if len(data) > self.max_message and message.fault is None:
+            if len(data) > self.max_message:  # and cut there, so that other faults may be none
                 what = f"the message is longer than {self.max_message} octets"
                 message.fault = PeerError(what, rule="[network] max_message_bytes", status=513)
             self._request(message, flow, now)

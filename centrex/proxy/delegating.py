@@ -6,9 +6,8 @@ which instance serves a call, and who asks again, is `centrex.farm.rtpengines`.
 """
 
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from centrex import sdp
 from centrex.base import Instant
@@ -17,7 +16,7 @@ from centrex.farm.rtpengines import Reply, failure
 from centrex.media.exchange import CALLEE, CALLER, Side, Where
 from centrex.proxy import forward, upstream
 from centrex.proxy.ask import Consult
-from centrex.proxy.carried import UNDECIDED, Delegated
+from centrex.proxy.carried import DIRECT, UNDECIDED, Delegated
 from centrex.proxy.context import Branch, Context
 from centrex.proxy.ends import (
     Described,
@@ -29,12 +28,18 @@ from centrex.proxy.ends import (
     far_end,
     is_opaque,
     left_alone,
+    may_carry,
+    offered,
+    overheard,
+    response_unrelayed,
     unrelayed,
     why_relayed,
 )
 from centrex.proxy.media_body import with_body
 from centrex.proxy.media_path import METHODS, OFFERS, Mode
 from centrex.proxy.ng_question import Fields, common, key, stand_in
+from centrex.proxy.ng_waiting import Probe, Request, Response, Restore, Search, Waiting
+from centrex.proxy.orphans import Orphan, Orphans
 from centrex.trace import Rule
 
 if TYPE_CHECKING:
@@ -45,59 +50,9 @@ _MOST_WAITING: Final = 8
 _MOST_KNOWN: Final = 8
 """Translations kept for each call: repeated messages need no question."""
 
+_MOST_UNKNOWN: Final = 10_000
+"""Calls relayed of which we know nothing: they began before we were started."""
 _PING: Final[Fields] = {"command": "ping"}
-
-
-@dataclass(slots=True)
-class _Request:
-    """A request that waits."""
-
-    branch: Branch
-    token: bytes
-    data: bytes
-    found: Described
-    fields: Fields
-
-
-@dataclass(slots=True)
-class _Response:
-    """A response that waits: for its own description, or for those before it."""
-
-    branch: Branch
-    status: int
-    to_tag: bytes
-    data: bytes
-    found: Described | None = None
-    fields: Fields | None = None
-
-
-@dataclass(slots=True)
-class _Search:
-    """A request of a call that may be rtpengine's from before we were started."""
-
-    branch: Branch
-    token: bytes
-    data: bytes
-
-
-@dataclass(slots=True)
-class _Restore:
-    """What is left to tell so that a call's media are again as they were."""
-
-    carried: Delegated
-    left: deque[Fields]
-
-
-@dataclass(slots=True)
-class _Probe:
-    """An INVITE that describes nothing, of a call that is refused where no rtpengine is there."""
-
-    branch: Branch
-    token: bytes
-    data: bytes
-
-
-_Waiting: TypeAlias = _Request | _Response | _Search | _Restore | _Probe
 
 
 class Delegating:
@@ -111,8 +66,10 @@ class Delegating:
     def __init__(self, *, mode: Mode, refuse: bool) -> None:
         self.mode, self.refuse = mode, refuse
         self._carried: dict[bytes, Delegated] = {}
-        self._asked: dict[int, _Waiting] = {}
-        self._queues: dict[Branch, deque[_Response]] = {}
+        self._asked: dict[int, Waiting] = {}
+        self._queues: dict[Branch, deque[Response]] = {}
+        self._orphans = Orphans()
+        self._unknown: dict[bytes, None] = {}
 
     def __len__(self) -> int:
         return len(self._carried)
@@ -138,7 +95,7 @@ class Delegating:
             return self._in_dialog(core, branch, token, data, now)
         if ctx.method != b"INVITE" or ctx.call is None:
             return data
-        found = described(core, ctx, data, now)
+        found = offered(core, ctx, data, now)
         if found is None and is_opaque(ctx, data):
             return data
         carried = self._carried.get(ctx.call_id)
@@ -155,7 +112,7 @@ class Delegating:
         if found is None:
             if not self.refuse or carried.by:
                 return data
-            self._ask(core, ctx.call_id, _PING, _Probe(branch, token, data))
+            self._ask(core, ctx.call_id, _PING, Probe(branch, token, data))
             return None
         fields = self._offer(carried, ctx.from_tag, b"", found, caller, callee)
         fields["via-branch"] = token
@@ -165,8 +122,25 @@ class Delegating:
         self, core: "Core", ctx: Context, caller_tag: bytes, why: str, now: Instant
     ) -> Delegated:
         core.decide(ctx, (now, Rule.MEDIA_RELAYED, "rtpengine", why))
-        carried = self._carried[ctx.call_id] = Delegated(ctx.call_id, caller_tag)
+        self._orphans.discard(ctx.call_id)
+        return self._keep_track(core, Delegated(ctx.call_id, caller_tag))
+
+    def _keep_track(self, core: "Core", carried: Delegated) -> Delegated:
+        """Remember a call; of those we know nothing of, nobody may ever say that one has ended."""
+        call_id = carried.call_id
+        self._carried[call_id] = carried
+        if core.calls.get(call_id) is None:
+            while len(self._unknown) >= _MOST_UNKNOWN:
+                oldest = next(iter(self._unknown))
+                del self._unknown[oldest], self._carried[oldest]
+                core.statistics.media_amiss("media-forgotten")
+            self._unknown[call_id] = None
         return carried
+
+    def _lose_track(self, call_id: bytes) -> Delegated | None:
+        self._unknown.pop(call_id, None)
+        self._orphans.discard(call_id)
+        return self._carried.pop(call_id, None)
 
     def _in_dialog(
         self, core: "Core", branch: Branch, token: bytes, data: bytes, now: Instant
@@ -179,12 +153,12 @@ class Delegating:
             return self._within(core, carried, branch, token, data, now)
         if self._may_be_old(core, ctx):
             query: Fields = {"command": "query", "call-id": ctx.call_id}
-            self._ask(core, ctx.call_id, query, _Search(branch, token, data))
+            self._ask(core, ctx.call_id, query, Search(branch, token, data))
             return None
         if self.mode == "never" or ctx.method not in OFFERS:
             return data
         caller_tag = caller_tag_of(core, ctx)
-        found = described(core, ctx, data, now)
+        found = offered(core, ctx, data, now)
         strange = caller_tag not in (ctx.from_tag, ctx.to_tag)
         empty = found is None and (is_opaque(ctx, data) or ctx.method == b"UPDATE")
         if strange or empty:
@@ -194,8 +168,13 @@ class Delegating:
         why = why_relayed(
             self.mode, found, *((here, there) if side == CALLER else (there, here)), side
         )
+        if not why and may_carry(found):
+            why = self._orphans.why(ctx.call_id)
         if not why:
             left_alone(core, branch, found, now, self.mode)
+            return data
+        if found is None:  # what is offered in its answer begins the media
+            branch.carried = UNDECIDED
             return data
         carried = self._take_on(core, ctx, caller_tag, why, now)
         return self._within(core, carried, branch, token, data, now)
@@ -217,7 +196,7 @@ class Delegating:
         ctx, flow = branch.context, branch.flow
         assert flow is not None
         side = CALLER if ctx.from_tag == carried.caller_tag else CALLEE
-        found = described(core, ctx, data, now)
+        found = offered(core, ctx, data, now)
         if found is None and is_opaque(ctx, data):
             return data
         branch.carried, branch.side = carried, side
@@ -252,7 +231,7 @@ class Delegating:
         known = carried.known.get(key(fields))
         if known is not None:
             return with_body(data, sdp.replace(found.content_type, found.body, known))
-        waiting = _Request(branch, token, data, found, fields)
+        waiting = Request(branch, token, data, found, fields)
         self._ask(core, carried.call_id, fields, waiting, at=carried.by)
         return None
 
@@ -262,15 +241,21 @@ class Delegating:
         self, core: "Core", branch: Branch, status: int, to_tag: bytes, data: bytes, now: Instant
     ) -> bytes | None:
         """See `MediaPath`."""
+        if branch.carried is DIRECT:
+            why = overheard(core, branch, data, now)
+            if why:
+                tag = caller_tag_of(core, branch.context)
+                self._orphans.add(branch.context.call_id, Orphan(tag, [False, False], why))
+            return data
         if branch.carried is UNDECIDED:
             self._decide(core, branch, data, now)
         if not isinstance(branch.carried, Delegated):
             return data
-        response = _Response(branch, status, to_tag, data)
+        response = Response(branch, status, to_tag, data)
         queue = self._queues.get(branch)
         if queue is not None:
             if len(queue) >= _MOST_WAITING:
-                core.statistics.drop(Rule.MEDIA_UNRELAYED.value)
+                core.statistics.drop("rtpengine-queue-full")
             elif not any((one.status, one.data) == (status, data) for one in queue):
                 queue.append(response)
             return None
@@ -279,7 +264,7 @@ class Delegating:
             self._queues[branch] = deque((response,))
         return changed
 
-    def _translate_response(self, core: "Core", response: _Response, now: Instant) -> bytes | None:
+    def _translate_response(self, core: "Core", response: Response, now: Instant) -> bytes | None:
         """Return a response with its description translated; None where that is asked for."""
         branch, data = response.branch, response.data
         ctx, carried = branch.context, branch.carried
@@ -330,6 +315,8 @@ class Delegating:
         side: Side = CALLEE if branch.side == CALLER else CALLER
         ends = (there, here) if side == CALLEE else (here, there)
         why = why_relayed(self.mode, found, *ends, side)
+        if not why and may_carry(found):
+            why = self._orphans.why(ctx.call_id)
         if why:
             carried = self._take_on(core, ctx, caller_tag_of(core, ctx), why, now)
             carried.natted = [end.natted for end in ends]
@@ -344,7 +331,7 @@ class Delegating:
         carried.told = carried.callee_tag
         fields, _ = carried.answers.get(carried.callee_tag, (None, b""))
         if fields is not None:
-            self._restore(core, _Restore(carried, deque((fields,))))
+            self._restore(core, Restore(carried, deque((fields,))))
 
     def _settle(self, core: "Core", carried: Delegated, branch: Branch, to_tag: bytes) -> None:
         """A call was answered by this branch: what was opened for others is given back."""
@@ -410,7 +397,7 @@ class Delegating:
         return {"command": "answer", **told, "to-tag": answerer}
 
     def _ask(
-        self, core: "Core", call_id: bytes, fields: Fields, waiting: _Waiting, *, at: str = ""
+        self, core: "Core", call_id: bytes, fields: Fields, waiting: Waiting, *, at: str = ""
     ) -> None:
         number = core.next_ask()
         self._asked[number] = waiting
@@ -426,24 +413,24 @@ class Delegating:
     def consulted(self, core: "Core", number: int, reply: Reply | str, now: Instant) -> None:
         """See `MediaPath`."""
         waiting = self._asked.pop(number, None)
-        if isinstance(waiting, _Request):
+        if isinstance(waiting, Request):
             self._request_back(core, waiting, reply, now)
-        elif isinstance(waiting, _Response):
+        elif isinstance(waiting, Response):
             self._response_back(core, waiting, reply, now)
-        elif isinstance(waiting, _Probe):
+        elif isinstance(waiting, Probe):
             self._probed(core, waiting, reply, now)
-        elif isinstance(waiting, _Search):
+        elif isinstance(waiting, Search):
             self._searched(core, waiting, reply, now)
         elif waiting is not None:
             self._restore(core, waiting)
 
     def _request_back(
-        self, core: "Core", waiting: _Request, reply: Reply | str, now: Instant
+        self, core: "Core", waiting: Request, reply: Reply | str, now: Instant
     ) -> None:
         branch, data, found = waiting.branch, waiting.data, waiting.found
         carried = branch.carried
         assert isinstance(carried, Delegated)
-        new = self._taken(carried, waiting.fields, reply)
+        new = self._taken(carried, waiting, reply)
         if branch.over:
             return
         if isinstance(new, bytes):
@@ -459,27 +446,37 @@ class Delegating:
         """A call that no rtpengine took on is none of ours."""
         branch.carried, carried.offered_by = None, b""
         if not carried.by:
-            self._carried.pop(carried.call_id, None)
+            self._lose_track(carried.call_id)
 
     def _response_back(
-        self, core: "Core", waiting: _Response, reply: Reply | str, now: Instant
+        self, core: "Core", waiting: Response, reply: Reply | str, now: Instant
     ) -> None:
         branch, data, found = waiting.branch, waiting.data, waiting.found
         carried = branch.carried
         if isinstance(carried, Delegated) and found is not None and waiting.fields is not None:
-            new = self._taken(carried, waiting.fields, reply)
+            new = self._taken(carried, waiting, reply)
             if isinstance(new, bytes):
                 data = with_body(data, sdp.replace(found.content_type, found.body, new))
             else:
                 if not branch.described:  # an offer: its answer is to pass as it did
                     self._given_up(branch, carried)
-                unrelayed(core, branch, new.words, now, refuse=False)
+                passes = response_unrelayed(
+                    core, branch, waiting.status, data, found, new.words, now, self.refuse
+                )
+                if passes is None:
+                    del self._queues[branch]
+                    return
+                data = passes
         self._queues[branch].popleft()
         upstream.pass_on(core, branch, waiting.status, waiting.to_tag, data, now)
         self._next(core, branch, now)
 
-    def _taken(self, carried: Delegated, fields: Fields, reply: Reply | str) -> "bytes | _Failure":
+    def _taken(
+        self, carried: Delegated, waiting: Request | Response, reply: Reply | str
+    ) -> "bytes | _Failure":
         """Return the description that rtpengine gave, noted; or why it gave none."""
+        fields, asker = waiting.fields, waiting.branch.context.from_tag
+        assert fields is not None
         if isinstance(reply, str):
             return _Failure(reply)
         why = failure(reply.fields)
@@ -488,18 +485,18 @@ class Delegating:
         new = reply.fields.get(b"sdp")
         if not isinstance(new, bytes) or not new.startswith(b"v="):
             return _Failure(f"rtpengine at {reply.name} gave no description")
-        if carried.by != reply.name:
+        if carried.by != reply.name or (fields["command"] == "offer" and "to-tag" in fields):
             carried.by = reply.name
-            carried.known.clear()
+            carried.known.clear()  # to a new offer an answer in the old words is another answer
         while len(carried.known) >= _MOST_KNOWN:
             del carried.known[next(iter(carried.known))]
         carried.known[key(fields)] = new
         if fields["command"] == "answer" and fields["from-tag"] == carried.caller_tag:
             self._keep(carried, fields, new)
         if fields["command"] == "offer":
-            carried.offer = fields
-        elif carried.offer is not None:
-            carried.stable, carried.offer = [carried.offer, fields], None
+            carried.pending[asker] = fields
+        elif asker in carried.pending:
+            carried.stable = [carried.pending.pop(asker), fields]
         return new
 
     def _keep(self, carried: Delegated, fields: Fields, new: bytes) -> None:
@@ -512,7 +509,7 @@ class Delegating:
             del carried.answers[next(iter(carried.answers))]
         carried.answers[tag] = fields, new
 
-    def _probed(self, core: "Core", waiting: _Probe, reply: Reply | str, now: Instant) -> None:
+    def _probed(self, core: "Core", waiting: Probe, reply: Reply | str, now: Instant) -> None:
         """Whether an rtpengine is there is known: whatever it says, it has said it."""
         branch, carried = waiting.branch, waiting.branch.carried
         if branch.over:
@@ -525,12 +522,14 @@ class Delegating:
                 return
         forward.send_on(core, branch, waiting.token, waiting.data, now)
 
-    def _searched(self, core: "Core", waiting: _Search, reply: Reply | str, now: Instant) -> None:
+    def _searched(self, core: "Core", waiting: Search, reply: Reply | str, now: Instant) -> None:
         """An instance was asked whether it has a call of which we know nothing."""
         branch, ctx = waiting.branch, waiting.branch.context
         data: bytes | None = waiting.data
         if isinstance(reply, Reply) and not failure(reply.fields):
-            carried = self._carried.setdefault(ctx.call_id, Delegated(ctx.call_id, ctx.from_tag))
+            carried = self._carried.get(ctx.call_id)
+            if carried is None:
+                carried = self._keep_track(core, Delegated(ctx.call_id, ctx.from_tag))
             carried.by = reply.name
             data = self._within(core, carried, branch, waiting.token, waiting.data, now)
         if data is not None:
@@ -538,17 +537,29 @@ class Delegating:
 
     # the end of it
 
+    def won(self, core: "Core", branch: Branch, now: Instant) -> None:
+        """See `MediaPath`."""
+        ctx = branch.context
+        carried = self._carried.get(ctx.call_id)
+        if carried is None or branch.carried is carried or carried.callee_tag or ctx.to_tag:
+            return
+        self.end(core, ctx.call_id, "another phone has answered", now)
+
     def refused(self, core: "Core", ctx: Context, now: Instant) -> None:
         """See `MediaPath`."""
         carried = self._carried.get(ctx.call_id)
-        if carried is None or ctx.method not in (b"INVITE", b"UPDATE") or carried.offer is None:
+        if carried is None or ctx.method not in OFFERS:
             return
-        carried.offer, carried.offered_by = None, b""
+        undone = carried.pending.pop(ctx.from_tag, None)
+        if undone is None:
+            return
+        if carried.offered_by == undone["from-tag"]:
+            carried.offered_by = b""
         carried.known.clear()
-        stable = deque(one for one in carried.stable if isinstance(one, Mapping))
-        self._restore(core, _Restore(carried, stable))
+        # what the other side offers meanwhile (RFC 3261 §14.2) is told again, too
+        self._restore(core, Restore(carried, deque([*carried.stable, *carried.pending.values()])))
 
-    def _restore(self, core: "Core", what: _Restore) -> None:
+    def _restore(self, core: "Core", what: Restore) -> None:
         """Tell the next of what was agreed on before."""
         if what.left:
             fields = what.left.popleft()
@@ -556,7 +567,7 @@ class Delegating:
 
     def end(self, core: "Core", call_id: bytes, reason: str, now: Instant) -> None:
         """See `MediaPath`."""
-        carried = self._carried.pop(call_id, None)
+        carried = self._lose_track(call_id)
         if carried is not None:
             self._tell(core, carried, {"command": "delete", "call-id": call_id})
 

@@ -3,30 +3,33 @@
 It knows contexts, branches and descriptions; who relays, and how, is not its business.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from centrex import sdp
 from centrex.base import Flow, Instant, PeerError
 from centrex.events import Field, Kind, Severity
 from centrex.media.exchange import (
+    CALLEE,
     CALLER,
     Family,
     Side,
     Where,
     family_of,
     family_of_media,
-    is_hidden,
-    is_private,
 )
-from centrex.proxy import upstream
+from centrex.media.whereabouts import is_hidden, is_private
+from centrex.proxy import leg, upstream
 from centrex.proxy.answer import Answer
-from centrex.proxy.carried import UNDECIDED
+from centrex.proxy.carried import DIRECT, UNDECIDED, Carried
 from centrex.proxy.context import Branch, Context
-from centrex.proxy.media_body import split_body
+from centrex.proxy.media_body import split_body, with_body
+from centrex.proxy.media_lines import NO_PORTS, left_out, odd_lines
 from centrex.proxy.media_path import OFFERS, Mode
+from centrex.routing.next_hop import next_hop
 from centrex.sdp import Description
 from centrex.sip import usual
+from centrex.sip.message import parse
 from centrex.sip.names import VIA
 from centrex.sip.uri import SipUri, parse_uri
 from centrex.trace import Rule
@@ -36,6 +39,8 @@ if TYPE_CHECKING:
 
 
 _IPV4: Final[tuple[Family, ...]] = (4,)
+_NONE_LEFT: Final = "no media relay is available"
+_UNRELAYED: Final = b'Reason: SIP;cause=488;text="No media relay"'
 
 
 class Described(NamedTuple):
@@ -62,8 +67,17 @@ def described(core: "Core", ctx: Context, data: bytes, now: Instant) -> Describe
         return Described(content_type, body, text, sdp.parse(text))
     except PeerError as error:
         core.decide(ctx, (now, Rule.MEDIA_UNREADABLE, error.what, error.rule))
-        core.statistics.drop(Rule.MEDIA_UNREADABLE.value)
+        core.statistics.media_amiss(Rule.MEDIA_UNREADABLE.value)
         return None
+
+
+def offered(core: "Core", ctx: Context, data: bytes, now: Instant) -> Described | None:
+    """Return the description in a request, as `described` does; what it shows of NAT is remembered."""
+    found = described(core, ctx, data, now)
+    flow = ctx.flow
+    if found is not None and not flow.natted and _hides(found, flow.host):
+        flow.natted = bool(caller_of(ctx).source)
+    return found
 
 
 def is_opaque(ctx: Context, data: bytes) -> bool:
@@ -92,13 +106,16 @@ def unrelayed(core: "Core", branch: Branch, why: str, now: Instant, *, refuse: b
     """
     ctx = branch.context
     refuse = refuse and (not ctx.to_tag or ctx.method in OFFERS)
-    core.statistics.drop(Rule.MEDIA_UNRELAYED.value)
-    fields: dict[str, Field] = {
-        "from": ctx.from_uri, "to": ctx.to_uri, "why": why, "refused": refuse
-    }  # fmt: skip
-    core.notify(Kind.MEDIA, Severity.WARNING, "media.unrelayed", fields, ctx.call_id)
+    if not ctx.unrelayed:  # once for all who are called
+        ctx.unrelayed = True
+        core.statistics.media_amiss(Rule.MEDIA_UNRELAYED.value)
+        fields: dict[str, Field] = {
+            "from": ctx.from_uri, "to": ctx.to_uri, "why": why, "refused": refuse
+        }  # fmt: skip
+        core.notify(Kind.MEDIA, Severity.WARNING, "media.unrelayed", fields, ctx.call_id)
+        if not refuse:
+            core.decide(ctx, (now, Rule.MEDIA_UNRELAYED, why))
     if not refuse:
-        core.decide(ctx, (now, Rule.MEDIA_UNRELAYED, why))
         return
     ctx.groups = []
     branch.over = True
@@ -111,18 +128,77 @@ def unrelayed(core: "Core", branch: Branch, why: str, now: Instant, *, refuse: b
     upstream.cancel_others(core, ctx, branch, b"", now)
 
 
-def left_out(
-    core: "Core", ctx: Context, found: Described, numbers: Iterable[int], why: str, now: Instant
+def response_unrelayed(
+    core: "Core",
+    branch: Branch,
+    status: int,
+    data: bytes,
+    found: Described,
+    why: str,
+    now: Instant,
+    refuse: bool,
+) -> bytes | None:
+    """Nobody can relay what a response describes: return it as it is to pass; None if it is not to.
+
+    An answer passes, as what it answers has passed already. An offer that begins a call has the call
+    refused whole; in a call that stands, where a 2xx cannot be refused (RFC 3261 §14.1), its lines are
+    declined.
+
+    Args:
+        core: The core.
+        branch: Which was answered.
+        status: The response's status.
+        data: The response.
+        found: What it describes.
+        why: Why nobody can.
+        now: The time.
+        refuse: Whether offers are to be refused that nobody can relay.
+    """
+    if branch.described or not refuse:
+        unrelayed(core, branch, why, now, refuse=False)
+        return data
+    if branch.context.to_tag:
+        return _without_media(core, branch.context, found, data, why, now)
+    _refuse_late(core, branch, status, data, why, now)
+    return None
+
+
+def _refuse_late(
+    core: "Core", branch: Branch, status: int, data: bytes, why: str, now: Instant
 ) -> None:
-    """Some lines of an offer are offered as declined, for nobody can relay them."""
+    """Refuse a call; who has picked up is hung up in the caller's name, who still rings is cancelled."""
+    branch.context.winner = branch.carried = None
+    unrelayed(core, branch, why, now, refuse=True)
+    if status >= 200:
+        leg.end(core, branch, parse(data), now, reason=_UNRELAYED, why=why)
+    else:
+        upstream.send_cancel(core, branch, now, _UNRELAYED)
+
+
+def _without_media(
+    core: "Core", ctx: Context, found: Described, data: bytes, why: str, now: Instant
+) -> bytes:
+    """Return a response with the lines of its offer declined."""
     media = found.description.media
-    kinds = ", ".join(media[number].kind.decode("latin-1") for number in sorted(numbers))
-    core.decide(ctx, (now, Rule.MEDIA_DECLINED, kinds, why))
-    core.statistics.drop(Rule.MEDIA_DECLINED.value)
-    fields: dict[str, Field] = {
-        "from": ctx.from_uri, "to": ctx.to_uri, "what": kinds, "why": why
-    }  # fmt: skip
-    core.notify(Kind.MEDIA, Severity.WARNING, "media.declined", fields, ctx.call_id)
+    numbers = [number for number, one in enumerate(media) if one.port and not one.why_not]
+    left_out(core, ctx, found, numbers, why, now)
+    places = [sdp.DECLINED if number in numbers else None for number in range(len(media))]
+    shown = sdp.rewrite(found.description, places)
+    return with_body(data, sdp.replace(found.content_type, found.body, shown))
+
+
+def may_carry(found: Described | None) -> bool:
+    """Whether a relay can carry any line of a description, as far as one is wanted in it."""
+    wanted = [one for one in found.description.media if one.port] if found is not None else []
+    return not wanted or any(not one.why_not for one in wanted)
+
+
+def why_nobody(branch: Branch, lacking: Family | None) -> str:
+    """Return why no relay can serve a call, or all that one describes which is relayed."""
+    if lacking is not None:
+        return f"no relay has an IPv{lacking} address"
+    carried = branch.carried
+    return NO_PORTS.format(carried.by) if isinstance(carried, Carried) else _NONE_LEFT
 
 
 def caller_of(ctx: Context) -> Where:
@@ -137,23 +213,60 @@ def caller_of(ctx: Context) -> Where:
     natted = host != ctx.flow.received_host
     if not natted and not ctx.flow.reliable:
         natted = (int(port) if port else ctx.flow.transport.default_port) != ctx.flow.port
-    return Where(source, ctx.flow.local.host, natted)
+    return Where(source, ctx.flow.local.host, natted or ctx.flow.natted)
 
 
 def callee_of(branch: Branch, flow: Flow) -> Where:
-    """Return how a target is reached; it is behind NAT where its contact is not where it came from."""
+    """Return how a target is reached.
+
+    It is behind NAT where its contact is not where it came from, nor its Via: only then is there a
+    flow to a target by UDP.
+    """
     natted = False
     if branch.target.flow is not None:
         uri = parse_uri(branch.target.uri)
-        natted = isinstance(uri, SipUri) and uri.host != flow.received_host
-        if isinstance(uri, SipUri) and not natted and not flow.reliable:
-            natted = (uri.port or flow.transport.default_port) != flow.port
+        elsewhere = isinstance(uri, SipUri) and uri.host != flow.received_host
+        natted = elsewhere or not flow.reliable
     return far_end(flow, natted=natted)
 
 
 def far_end(flow: Flow, *, natted: bool) -> Where:
     """Return how whoever a flow leads to is reached."""
-    return Where(flow.host, flow.local.host, natted)
+    return Where(flow.host, flow.local.host, natted or flow.natted)
+
+
+def ends_within(branch: Branch, natted: list[bool]) -> tuple[Where, Where]:
+    """Return how both ends of a dialog are reached: its request's sender, and the other one.
+
+    Args:
+        branch: Where the request goes.
+        natted: Whether caller and callee are behind NAT, as far as is known; learns from the request.
+    """
+    side, flow = branch.side, branch.flow
+    assert flow is not None
+    here = caller_of(branch.context)
+    natted[side] |= here.natted
+    if natted[side] and not here.natted:
+        here = here._replace(natted=True)
+    return here, far_end(flow, natted=natted[1 - side])
+
+
+def ends_back(branch: Branch, natted: list[bool]) -> tuple[Where, Where]:
+    """Return how whoever answers a request is reached, and how its sender is; see `ends_within`."""
+    ctx, flow = branch.context, branch.flow
+    assert flow is not None
+    if not ctx.to_tag:
+        return callee_of(branch, flow), caller_of(ctx)
+    there, here = ends_within(branch, natted)
+    return here, there
+
+
+def is_up(core: "Core", ctx: Context) -> bool:
+    """Whether a call is answered, by this 2xx or before."""
+    if not ctx.to_tag:
+        return ctx.method == b"INVITE" and not ctx.answered
+    call = core.calls.get(ctx.call_id)
+    return ctx.method == b"INVITE" or call is None or bool(call.callee_tag)
 
 
 def caller_tag_of(core: "Core", ctx: Context) -> bytes:
@@ -187,7 +300,7 @@ def need(found: Described | None, caller: Where, callee: Where, side: Side = CAL
         return "the phones are on different networks of this server"
     mine, other = (caller, callee) if side == CALLER else (callee, caller)
     for media in found.description.media if found is not None else ():
-        if not media.port or not media.relayable or media.is_held:
+        if not media.port or media.why_not or media.is_held:
             continue
         if is_hidden(media.host, mine.source):
             return f"the {'caller' if side == CALLER else 'callee'}'s media are behind NAT"
@@ -202,6 +315,8 @@ def why_relayed(
     mode: Mode, found: Described | None, caller: Where, callee: Where, side: Side
 ) -> str:
     """Return why a call is to be relayed that is not yet; empty where it is not; see `need`."""
+    if not may_carry(found):
+        return ""
     if mode == "always":
         return "always relayed"
     return "" if mode == "never" else need(found, caller, callee, side)
@@ -212,9 +327,50 @@ def left_alone(
 ) -> None:
     """No relay is needed; where nothing was described yet, that is seen by what will be."""
     ctx = branch.context
-    branch.carried = UNDECIDED if found is None and mode != "never" else None
-    if found is not None and mode != "never" and not ctx.to_tag:
+    branch.carried = None
+    if mode == "never":
+        return
+    if found is None:
+        branch.carried = UNDECIDED
+    elif not may_carry(found):
+        odd_lines(core, ctx, found, Rule.MEDIA_LEFT_ALONE, range(len(found.description.media)), now)
+    else:
+        branch.carried = DIRECT
+    if branch.carried is DIRECT and not ctx.to_tag:
         core.decide(ctx, (now, Rule.MEDIA_DIRECT, "nothing stands between the phones"))
+
+
+def overheard(core: "Core", branch: Branch, data: bytes, now: Instant) -> str:
+    """See whether an answer shows that its media had to be relayed, though they were offered unrelayed.
+
+    Returns:
+        Why they had to be; empty where they had not.
+    """
+    found = described(core, branch.context, data, now)
+    if found is None:
+        return ""
+    answerer: Side = CALLEE if branch.side == CALLER else CALLER
+    here, there = ends_back(branch, [False, False])
+    why = need(found, *((there, here) if answerer == CALLEE else (here, there)), answerer)
+    if not why:
+        return ""
+    ctx, flow, uri = branch.context, branch.flow, parse_uri(branch.target.uri)
+    branch.carried = None  # told once
+    if flow is not None and isinstance(uri, SipUri) and uri.host == flow.received_host:
+        flow.natted |= _hides(found, flow.host)  # and no other proxy stands between
+    core.decide(ctx, (now, Rule.MEDIA_TOO_LATE, why))
+    core.statistics.media_amiss(Rule.MEDIA_TOO_LATE.value)
+    fields: dict[str, Field] = {"from": ctx.from_uri, "to": ctx.to_uri, "why": why}
+    core.notify(Kind.MEDIA, Severity.WARNING, "media.too-late", fields, ctx.call_id)
+    return why
+
+
+def _hides(found: Described, source: str) -> bool:
+    """Whether a description names an address that only its sender can use."""
+    return any(
+        media.port and not media.why_not and is_hidden(media.host, source)
+        for media in found.description.media
+    )
 
 
 def families(found: Described | None, here: Where, there: Where) -> Sequence[Family]:
@@ -234,9 +390,26 @@ def families(found: Described | None, here: Where, there: Where) -> Sequence[Fam
         needed += [
             family_of_media(media.host, here)
             for media in found.description.media
-            if media.port and media.relayable
+            if media.port and not media.why_not
         ]
     return list(dict.fromkeys(needed))
+
+
+def families_called(ctx: Context) -> Sequence[Family]:
+    """Return the IP versions of all who are called by an INVITE, or may be next, as far as is known."""
+    if len(ctx.branches) == 1 and not ctx.groups:
+        return ()
+    found: list[Family] = []
+    targets = [(branch.flow, branch.target) for branch in ctx.branches if not branch.over]
+    targets += [(None, target) for group in ctx.groups for target in group]
+    for flow, target in targets:
+        way = flow or target.flow
+        hop = next_hop(target.uri) if way is None and not target.path else None
+        if way is not None:
+            found.append(family_of(way.local.host))
+        elif type(hop) is tuple:
+            found.append(family_of(hop[1]))
+    return list(dict.fromkeys(found))
 
 
 def _is_other_family(host: str, other: str) -> bool:

@@ -5,6 +5,7 @@ are prepared once; each branch then differs in its Request-URI, Via, Record-Rout
 Nothing else is touched, so it leaves byte for byte as it came.
 """
 
+import math
 import zlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from centrex.proxy.core import Core
 
 START_RESPONSE: Final = USER_TIMER
-"""Timer: a target has said nothing for the start response timeout."""
+"""Timer: a target has said nothing for the start response timeout; to what is no call, nothing final."""
 RING: Final = USER_TIMER + 1
 """Timer: look whether a target has rung long enough."""
 CANCEL_UNHEARD: Final = USER_TIMER + 2
@@ -57,14 +58,14 @@ CROSSED: Final = USER_TIMER + 4
 LATE_TRYING: Final = USER_TIMER + 3
 """Timer: the sender's timer E, if it has one, has reached T2: time for a 100 (RFC 4320 §4.1)."""
 
-TIMER_C: Final = 185.0
-"""Seconds without a provisional response after which a ringing branch is given up (§16.8)."""
 STREAM_ABOVE: Final = 1300
 """Octets beyond which a request is to go by a congestion-controlled transport (§18.1.1)."""
 _HOP_LINES: Final = tuple(b"Max-Forwards: %d" % hops for hops in range(256))
 _TARGET_TRIED: Final = Rule.TARGET_TRIED
 _RECORD_ROUTE_OCTETS: Final = len(b"Record-Route: ")
 _NO_CREDENTIALS: Final = (None, None)
+_GRAIN: Final = 0.01
+"""Tenths of a second by which sums of durations may differ from the clock."""
 _GROWTH: Final = 300
 """Octets by which an ACK may grow on its way through us, at most."""
 _CREDENTIALS: Final = (
@@ -122,7 +123,7 @@ def prepare(core: "Core", ctx: Context) -> None:
 
 def start(core: "Core", ctx: Context, now: Instant) -> None:
     """Send a request to its first group of targets."""
-    ctx.patience = core.patience
+    ctx.patience, ctx.routes = core.patience, core.routes
     if ctx.method == b"INVITE":
         core.respond_plain(ctx, 100, now)
     groups = ctx.groups
@@ -226,6 +227,11 @@ def pass_usual_ack(core: "Core", found: Found, uri: bytes, via: bytes, flow: Flo
     return True
 
 
+def ring_s_of(core: "Core", ctx: Context, target: Target, now: Instant) -> float:
+    """Return how long a place may ring that is tried instead of one before it."""
+    return _ring_s(core, ctx, target, now, last=not ctx.groups)
+
+
 def _enter(core: "Core", ctx: Context, target: Target, now: Instant, *, last: bool) -> Branch:
     branch = open_branch(ctx, target, now, _ring_s(core, ctx, target, now, last=last))
     ctx.branches.append(branch)
@@ -237,8 +243,13 @@ def _ring_s(core: "Core", ctx: Context, target: Target, now: Instant, *, last: b
     patience = ctx.patience or core.patience
     ring_s = target.ring_s or (patience.final_answer_s if last else patience.rollover_s)
     if patience.call_maximum_s and ctx.server is not None:
-        ring_s = min(ring_s, max(patience.call_maximum_s - (now - ctx.server.began), 0.0))
+        ring_s = min(ring_s, max(tenths(patience.call_maximum_s - (now - ctx.server.began)), 0.0))
     return ring_s
+
+
+def tenths(seconds: float) -> float:
+    """Return a time with the next full tenth of a second: timers are to be of few durations."""
+    return math.ceil(seconds * 10 - _GRAIN) / 10
 
 
 def is_out_of_time(ctx: Context, now: Instant) -> bool:
@@ -250,7 +261,7 @@ def is_out_of_time(ctx: Context, now: Instant) -> bool:
 def enter_instead(
     core: "Core", branch: Branch, target: Target, now: Instant, flow: Flow | None = None
 ) -> None:
-    """Go on at another place in a branch's stead; that is a branch of its own.
+    """Go on at another place in a branch's stead; that is a branch of its own, with a time of its own.
 
     Args:
         core: The core.
@@ -260,7 +271,7 @@ def enter_instead(
         flow: The way there, where that is known.
     """
     ctx = branch.context
-    successor = open_branch(ctx, target, now, branch.ring_s)
+    successor = open_branch(ctx, target, now, ring_s_of(core, ctx, target, now))
     if flow is not None:
         successor.flow = flow
     branch.over = True
@@ -312,7 +323,8 @@ def resolved(core: "Core", branch: Branch, places: Sequence[Place] | str, now: I
         why = places if isinstance(places, str) else "the name has no usable address"
         core.branch_failed(branch, 503, Rule.DNS_FAILED, why, now)
         return
-    branch.alternatives = list(places)
+    target = branch.target
+    branch.alternatives = core.gateways.in_order(target, places) if target.gateway else list(places)
     if not try_alternative(core, branch, now):
         core.branch_failed(branch, 503, Rule.TARGET_UNREACHABLE, "no such transport here", now)
 
@@ -375,9 +387,14 @@ def send_on(core: "Core", branch: Branch, token: bytes, data: bytes, now: Instan
     branch.client = core.layer.open_client((token, ctx.method), data, flow, branch, now)
     if flow.reliable:
         _await_late_trying(core, ctx, now)
-    if ctx.method == b"INVITE":
-        silence_s = min((ctx.patience or core.patience).start_response_s, branch.ring_s)
-        core.layer.timers.arm(silence_s, now, branch, START_RESPONSE)
+    # who sends what is no call gives up when a silent target does: others must be tried before that
+    if ctx.method == b"INVITE" or (ctx.planned and (ctx.groups or target.others)):
+        core.layer.timers.arm(silence_s(core, branch), now, branch, START_RESPONSE)
+
+
+def silence_s(core: "Core", branch: Branch) -> float:
+    """Return how long a target may say nothing, in seconds."""
+    return min((branch.context.patience or core.patience).start_response_s, branch.ring_s)
 
 
 def _await_late_trying(core: "Core", ctx: Context, now: Instant) -> None:
@@ -492,7 +509,7 @@ def record_routes(core: "Core", ctx: Context, target: Target, flow: Flow) -> lis
     to_callee = flow_token(flow) if target.flow is not None or flow.reliable else b""
     record = core.route_tokens.record_route
     secure = ctx.usual is None and is_secure(ctx.request_uri)
-    calling = core.gateways.calling(ctx.flow.host)
+    calling = core.gateways.calling(ctx)
     gateway = b""
     if target.gateway or calling:
         gateway = _gateway_marks(core, ctx, target, flow, calling)

@@ -1,4 +1,4 @@
-"""Calls that a plan decides over: who is tried, in which order, and what the caller hears at the end.
+"""Requests that a plan decides over: who is tried, in which order, and what the caller hears at the end.
 
 What a plan makes of a number is `centrex.routing.hunt`; here it meets the registry, and the answers.
 """
@@ -12,16 +12,18 @@ from centrex.proxy.answer import Answer, Outcome
 from centrex.proxy.best_response import best_response
 from centrex.proxy.context import Branch, Context
 from centrex.proxy.forward import is_out_of_time
+from centrex.proxy.named import user_of
 from centrex.registrar.registry import MustAsk
-from centrex.routing.hunt import Stop, hunt
-from centrex.routing.located import is_by_tls, target_groups
+from centrex.routing.dialled import named
+from centrex.routing.hunt import NO_PHONE, NOT_SECURE, Stop, hunt
+from centrex.routing.located import is_by_tls, leads_by_tls, together
 from centrex.routing.plans import NOT_NOW, Match
-from centrex.routing.target import Target
+from centrex.routing.target import Target, request_uri
 from centrex.sip.contact import parse_q
 from centrex.sip.message import Message
 from centrex.sip.nameaddr import NameAddr, parse_name_addr
 from centrex.sip.names import CONTACT
-from centrex.sip.uri import SipUri, TelUri, Uri, is_secure, parse_uri, unescape_user
+from centrex.sip.uri import SipUri, TelUri, Uri, is_secure, parse_uri
 from centrex.sip.via import split_values
 from centrex.trace import Rule
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 _MOST_REDIRECTED: Final = 5
 """Redirections that are followed for one call, and contacts of each."""
 _DECLINED: Final = 603
+_FOLLOWED: Final = frozenset({300, 301, 302})
 _NOBODY: Final = "nobody answered at any of the destinations"
 _NONE_USABLE: Final = "none of the plan's destinations can be reached"
 
@@ -54,9 +57,9 @@ class CoreView:
         found: list[Target] = []
         if not isinstance(bindings, MustAsk):
             usable = [one for one in bindings if not self._secure or is_by_tls(one)]
-            found = [target for group in target_groups(usable) for target in group]
+            found = together(usable, core.contacts.is_silent)
         fixed = core.routes.fixed.get(core.registry.canonical(user))
-        if fixed and (not self._secure or is_secure(fixed)):
+        if fixed and self.may_go(fixed):
             found.append(Target(fixed))
         for target in found:
             target.user = user
@@ -70,6 +73,18 @@ class CoreView:
         """Whether a URI's host is one of ours."""
         return self._core.places.ours.has(uri.host, uri.port or 0)
 
+    def user_of(self, uri: SipUri) -> bytes:
+        """Return the user whom a URI of ours names."""
+
+        def is_somebody(user: bytes) -> bool:
+            return self.knows(user) or bool(self.contacts(user))
+
+        return named(uri, self._core.places.ours.is_domain, is_somebody)
+
+    def may_go(self, uri: bytes) -> bool:
+        """Whether a call may go to a URI of others."""
+        return not self._secure or leads_by_tls(uri)
+
     def gateway_works(self, name: str, address: str) -> bool:
         """Whether a gateway's address answers, as far as is known."""
         return self._core.gateways.works(name, address)
@@ -81,7 +96,7 @@ def has_plan(core: "Core", user: bytes) -> bool:
 
 
 def planned(core: "Core", ctx: Context, now: Instant) -> Match | None:
-    """Return the plan that decides over a call; None where none does."""
+    """Return the plan that decides over a request; None where none does."""
     return _plan_of(core, ctx.user, now)
 
 
@@ -95,7 +110,7 @@ def _plan_of(core: "Core", user: bytes, now: Instant) -> Match | None:
 
 
 def begin(core: "Core", ctx: Context, match: Match, now: Instant) -> Outcome:
-    """Fill in the target groups of a call by its plan, or say why there are none."""
+    """Fill in the target groups of a request by its plan, or say why there are none."""
     routes = core.routes
     view = CoreView(core, now, secure=is_secure(ctx.request_uri))
     may_leave = ctx.trusted or ctx.login is not None
@@ -116,7 +131,9 @@ def begin(core: "Core", ctx: Context, match: Match, now: Instant) -> Outcome:
 
 def ends_hunt(core: "Core", ctx: Context, status: int) -> bool:
     """Whether a 6xx ends a call's hunt (RFC 3261 §16.7 step 5 would end any)."""
-    return not ctx.hunting or (status == _DECLINED and core.routes.decline_ends)
+    if not ctx.hunting:
+        return True
+    return status == _DECLINED and (ctx.routes or core.routes).decline_ends
 
 
 def verdict(ctx: Context, finals: Sequence[Message]) -> tuple[int, str] | None:
@@ -128,6 +145,8 @@ def verdict(ctx: Context, finals: Sequence[Message]) -> tuple[int, str] | None:
     if not ctx.hunting or not finals:
         return None
     last = best_response(finals)
+    if last.status == 408 and ctx.method != b"INVITE":
+        return None  # it comes too late to be told (RFC 4320 §4.2)
     if last.status in (408, 480, 487) or last.status // 100 == 5:
         return 480, _NOBODY
     return None
@@ -140,20 +159,34 @@ def redirected(core: "Core", ctx: Context, branch: Branch, response: Message, no
     call them who sends the call there; other servers only for those who may call there themselves. A place
     that was tried is not tried again.
     """
-    if not core.routes.follows or ctx.method != b"INVITE" or ctx.to_tag or ctx.call is None:
+    routes = ctx.routes or core.routes
+    if not routes.follows or ctx.method != b"INVITE" or ctx.to_tag or ctx.call is None:
         return False
-    if ctx.redirects >= _MOST_REDIRECTED or ctx.cancelled or is_out_of_time(ctx, now):
+    if ctx.cancelled or is_out_of_time(ctx, now):
         return False
-    way = _Redirected(core, ctx, branch, now)
     groups: list[list[Target]] = []
-    for uris in _contacts(response):
-        groups += way.groups(uris)
+    why = _why_not(ctx, response.status)
+    if not why:
+        way = _Redirected(core, ctx, branch, now)
+        for uris in _contacts(response):
+            groups += way.groups(uris)
+        why = way.why_not
     if not groups:
+        core.decide(ctx, (now, Rule.NOT_FOLLOWED, branch.target.uri, why))
         return False
     ctx.redirects += 1
     core.decide(ctx, (now, Rule.REDIRECTED, branch.target.uri, groups[0][0].uri))
     ctx.groups = [*groups, *ctx.groups]
     return True
+
+
+def _why_not(ctx: Context, status: int) -> str:
+    """Return why a redirection is not followed, wherever it leads; empty where it may be."""
+    if ctx.redirects >= _MOST_REDIRECTED:
+        return f"{_MOST_REDIRECTED} redirections of this call were followed already"
+    if status not in _FOLLOWED:  # §21.3.4, §21.3.5
+        return f"{status} asks for something else than another place to call"
+    return ""
 
 
 def _contacts(response: Message) -> list[list[bytes]]:
@@ -197,16 +230,30 @@ class _Redirected:
         self._core, self._ctx, self._branch, self._now = core, ctx, branch, now
         self._view = CoreView(core, now, secure=is_secure(ctx.request_uri))
         self._tried = {branch.target.uri for branch in ctx.branches}
+        self._found = self._named = False
+
+    @property
+    def why_not(self) -> str:
+        """Return why no place is left, where none is."""
+        if not self._named:
+            return "it names no place"
+        if not self._found:
+            return "no place it names can be called"
+        return "it names no place that was not tried already"
 
     def groups(self, uris: Sequence[bytes]) -> list[list[Target]]:
         """Return the places of contacts that are tried together; later stops of plans follow."""
         groups: list[list[Target]] = [[]]
         for uri in uris:
+            self._named = True
             for number, stop in enumerate(self._stops(uri)):
+                self._found = self._found or bool(stop.targets)
                 if stop.why:
                     self._core.decide(self._ctx, (self._now, Rule.PLAN_SKIPPED, stop.to, stop.why))
                 fresh = [target for target in stop.targets if target.uri not in self._tried]
                 self._tried |= {target.uri for target in fresh}
+                for target in fresh:
+                    target.ring_s = target.ring_s or self._branch.target.ring_s
                 if number:
                     groups.append(fresh)
                 else:
@@ -225,7 +272,7 @@ class _Redirected:
             targets = list(view.contacts(user))
             if targets:
                 return [Stop(to, "user", targets)]
-            why = "no phone is registered"
+            why = NO_PHONE
             if not self._core.knows_user(user) and has_plan(self._core, user):
                 why = NOT_NOW
             return self._by_plan(user) or [Stop(to, "user", why=why)]
@@ -234,14 +281,16 @@ class _Redirected:
         if not (ctx.trusted or ctx.login is not None):
             why = "callers who did not log in are not led to other servers"
             return [Stop(to, "outside", why=why)]
-        return [Stop(to, "outside", [Target(raw)])]
+        if not view.may_go(raw):
+            return [Stop(to, "outside", why=NOT_SECURE)]
+        return [Stop(to, "outside", [Target(request_uri(raw))])]
 
     def _ours(self, uri: Uri) -> bytes | None:
         """Return the user or number of ours that a contact names; None where it is elsewhere."""
         if isinstance(uri, TelUri):
             return self._core.places.number(uri) or None
         if isinstance(uri, SipUri) and self._view.is_ours(uri):
-            return unescape_user(uri.user)
+            return user_of(self._core, uri, self._now)
         return None
 
     def _by_plan(self, user: bytes) -> list[Stop]:
@@ -269,5 +318,5 @@ class _Redirected:
             return False
         bindings = core.registry.lookup(target.user or self._ctx.user, self._now)
         return not isinstance(bindings, MustAsk) and any(
-            one.contact == target.uri for one in bindings
+            request_uri(one.contact) == target.uri for one in bindings
         )

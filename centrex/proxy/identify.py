@@ -3,12 +3,14 @@
 from typing import TYPE_CHECKING, Final
 
 from centrex.auth.gate import Authenticated, Challenge, Why
+from centrex.auth.logins import Login
 from centrex.base import Flow, Instant, PeerError
 from centrex.events import Kind, Severity
 from centrex.proxy.answer import Answer, Outcome
 from centrex.proxy.context import Context
+from centrex.proxy.named import user_in
 from centrex.sip.names import AUTHORIZATION, PROXY_AUTHORIZATION
-from centrex.sip.uri import SipUri, parse_uri, unescape_user
+from centrex.sip.uri import SipUri, Uri, parse_uri
 from centrex.sip.usual import Found, build_reply, via_line
 from centrex.trace import Rule
 
@@ -139,13 +141,7 @@ def _as_himself(core: "Core", ctx: Context, now: Instant) -> Outcome:
     except PeerError:
         uri = None
     access = core.access
-    if type(uri) is SipUri and core.places.ours.is_domain(uri.host):
-        if uri.user == login.name and not login.users:
-            return None
-        user = unescape_user(uri.user)
-        if access.gate.may_act_as(login, user, case_sensitive=access.case_sensitive):
-            return None
-    if not access.match_user:
+    if _may_be(core, login, uri, now) or not access.match_user:
         return None
     core.notify(
         Kind.AUTHENTICATION,
@@ -156,3 +152,12 @@ def _as_himself(core: "Core", ctx: Context, now: Instant) -> Outcome:
     )
     words = "this login may not register or speak as that user"
     return Answer(403, Rule.NOT_YOUR_IDENTITY, login.name, claimed, words=words, told=True)
+
+
+def _may_be(core: "Core", login: Login, uri: Uri | None, now: Instant) -> bool:
+    """Whether a login may speak as the user whom a URI names."""
+    access = core.access
+    if type(uri) is SipUri and uri.user == login.name and not login.users:
+        return core.places.ours.is_domain(uri.host)
+    user = user_in(core, uri, now)
+    return bool(user) and access.gate.may_act_as(login, user, case_sensitive=access.case_sensitive)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _SERVER: Final = "server"
 """Who hangs up a leg that nobody waits for, in the journal."""
 _TOO_LATE: Final = b'Reason: SIP;cause=480;text="Answered too late"'
+_GAVE_UP: Final = b'Reason: SIP;cause=487;text="The caller has hung up"'
 _ELSEWHERE: Final = b'Reason: SIP;cause=200;text="Call completed elsewhere"'
 
 
@@ -132,10 +133,26 @@ class Recorded:
         return read(dialog.gateway, from_caller=from_caller) if dialog is not None else None
 
 
-def end(core: "Core", branch: Branch, answer: Message, now: Instant) -> None:
-    """Acknowledge a 2xx that comes too late for its caller, and hang that leg up (§13.2.2.4).
+def end(
+    core: "Core",
+    branch: Branch,
+    answer: Message,
+    now: Instant,
+    *,
+    reason: bytes = b"",
+    why: str = "",
+) -> None:
+    """Acknowledge a 2xx that its caller has no use for, and hang that leg up (§13.2.2.4).
 
     A repetition of the 2xx is acknowledged again; one BYE is sent, which is repeated by itself.
+
+    Args:
+        core: The core.
+        branch: Which it answers.
+        answer: The 2xx.
+        now: The time.
+        reason: The BYE's Reason line; empty where it comes too late.
+        why: The same in words.
     """
     ctx = branch.context
     caller, callee = answer.value(FROM), answer.value(TO)
@@ -151,7 +168,7 @@ def end(core: "Core", branch: Branch, answer: Message, now: Instant) -> None:
         flow=recorded.way(branch.flow, from_caller=True),
         local=ctx.flow.local,
         who=_SERVER,
-        reason=_TOO_LATE if ctx.winner is None else _ELSEWHERE,
+        reason=reason or (_ELSEWHERE if ctx.winner else _GAVE_UP if ctx.cancelled else _TOO_LATE),
         gateway=recorded.gateway(ctx.call_id, tags, from_caller=True),
     )
     first = tags[1] not in branch.ended
@@ -164,8 +181,8 @@ def end(core: "Core", branch: Branch, answer: Message, now: Instant) -> None:
             core.decide(ctx, (now, Rule.LEG_LEFT, branch.target.uri, error.what))
         return
     if first:
-        why = "the caller has another answer" if ctx.winner is None else "another has the call"
-        core.decide(ctx, (now, Rule.LEG_ENDED, branch.target.uri, why))
+        late = "the caller has another answer" if ctx.winner is None else "another has the call"
+        core.decide(ctx, (now, Rule.LEG_ENDED, branch.target.uri, why or late))
         words.cseq += 1
         # in the call's own story its 200 would read as the call's
         bye(core, words, now, [])
@@ -188,7 +205,7 @@ def bye(core: "Core", words: Words, now: Instant, tale: list[Decision]) -> None:
     """
     ctx = _request(core, b"BYE", words, tale)
     source = ctx.flow
-    ctx.tale.append((now, Rule.REQUEST, b"BYE", words.contact, ctx.from_uri, source.name))
+    ctx.tale.append((now, Rule.REQUEST_MADE, b"BYE", words.contact, ctx.from_uri, words.who))
     assert ctx.via is not None
     key = server_key(ctx.message, ctx.via, ctx.branch, b"BYE")
     ctx.server = core.layer.open_server(key, b"BYE", source, now)

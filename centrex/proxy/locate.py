@@ -11,7 +11,7 @@ from centrex.proxy.context import Context
 from centrex.registrar.binding import Binding
 from centrex.registrar.registry import MustAsk
 from centrex.routing.located import is_by_tls, target_groups, unhindered_groups
-from centrex.routing.plans import NOT_NOW
+from centrex.routing.plans import NOT_NOW, Match
 from centrex.routing.target import Target
 from centrex.sip.names import ROUTE
 from centrex.sip.uri import TelUri, is_secure
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _IN_DIALOG: Final = Rule.IN_DIALOG
 _LOCATED: Final = Rule.LOCATED
+_WITHIN: Final = frozenset({b"BYE", b"INFO", b"PRACK", b"UPDATE"})
+"""Methods that begin nothing."""
 
 
 def locate(core: "Core", ctx: Context, now: Instant) -> Outcome:
@@ -88,7 +90,8 @@ def _local(core: "Core", ctx: Context, now: Instant) -> Outcome:
     if fixed is not None:
         return _with_fixed(core, ctx, len(bindings) + 1, now)
     if not bindings:
-        return _nobody(core, ctx)
+        match = _plan_of_no_call(core, ctx, now)
+        return _nobody(core, ctx) if match is None else hunting.begin(core, ctx, match, now)
     if is_secure(ctx.request_uri):
         bindings = [one for one in bindings if is_by_tls(one)]
         if not bindings:
@@ -105,12 +108,19 @@ def _local(core: "Core", ctx: Context, now: Instant) -> Outcome:
     return None
 
 
+def _plan_of_no_call(core: "Core", ctx: Context, now: Instant) -> Match | None:
+    """Return the plan by which what is no call goes to somebody who has no phone; None for none."""
+    if ctx.method in _WITHIN or ctx.to_tag or not core.routes.plans:
+        return None
+    return hunting.planned(core, ctx, now)
+
+
 def _nobody(core: "Core", ctx: Context) -> Answer:
     user = ctx.user
     if core.knows_user(user):
         words = "the user is known, but no phone is registered"
         return Answer(480, Rule.NOBODY_THERE, user, words=words)
-    if ctx.method == b"INVITE" and hunting.has_plan(core, user):
+    if ctx.method not in _WITHIN and not ctx.to_tag and hunting.has_plan(core, user):
         return Answer(480, Rule.PLAN_NOT_NOW, user, words=NOT_NOW)
     return Answer(404, Rule.UNKNOWN_USER, user, words="there is no such user here")
 

@@ -47,7 +47,9 @@ class MediaPath(Protocol):
     def inward(
         self, core: "Core", branch: Branch, status: int, to_tag: bytes, data: bytes, now: Instant
     ) -> bytes | None:
-        """Return a provisional response or a 2xx as it is to go upstream; None where it waits.
+        """Return a provisional response or a 2xx as it is to go upstream.
+
+        None where it waits, or where its call was refused for what it offers.
 
         Args:
             core: The core.
@@ -57,6 +59,9 @@ class MediaPath(Protocol):
             data: The response as it would leave.
             now: The time.
         """
+
+    def won(self, core: "Core", branch: Branch, now: Instant) -> None:
+        """One of several branches of a request was answered: the others are of no account any more."""
 
     def refused(self, core: "Core", ctx: Context, now: Instant) -> None:
         """A request within a dialog was refused: what it described does not hold."""

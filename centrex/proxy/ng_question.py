@@ -10,7 +10,8 @@ from typing import TypeAlias
 from centrex import sdp
 from centrex.base import PeerError
 from centrex.farm.bencode import Encodable
-from centrex.media.exchange import Where, is_hidden
+from centrex.media.exchange import Where
+from centrex.media.whereabouts import is_hidden
 from centrex.proxy.carried import Delegated
 from centrex.proxy.ends import Described
 
@@ -63,4 +64,6 @@ def stand_in(found: Described, shown: bytes | None) -> bytes:
 
 def key(fields: Fields) -> tuple[object, ...]:
     """Return what a question has in common with those that need not be asked again."""
-    return tuple(fields.get(name) for name in ("command", "from-tag", "to-tag", "sdp"))
+    return tuple(
+        fields.get(name) for name in ("command", "from-tag", "to-tag", "sdp", "address-family")
+    )

@@ -6,16 +6,22 @@ takes a call is the farm's business. What it needs of a relay was leased ahead; 
 calls has used all that up does the first message of a call wait, and not for long.
 """
 
-from collections import deque
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from centrex import sdp
-from centrex.base import Instant, PeerError
+from centrex.base import Instant
 from centrex.farm.rtpengines import Reply
-from centrex.media.exchange import CALLEE, CALLER, Exchange, Family, NoSlot, Side, Where, restored
-from centrex.media.terms import Session
+from centrex.media.exchange import (
+    CALLEE,
+    CALLER,
+    Family,
+    NoSlot,
+    Side,
+    Where,
+    family_of,
+)
 from centrex.proxy import forward
-from centrex.proxy.carried import Carried, Farm, Relay
+from centrex.proxy.carried import DIRECT, UNDECIDED, Carried, Farm, pick
 from centrex.proxy.context import Branch, Context
 from centrex.proxy.ends import (
     Described,
@@ -24,48 +30,37 @@ from centrex.proxy.ends import (
     caller_tag_of,
     described,
     dialog_of,
+    ends_back,
+    ends_within,
     families,
-    far_end,
+    families_called,
     is_opaque,
+    is_up,
     left_alone,
-    left_out,
+    may_carry,
+    offered,
+    overheard,
+    response_unrelayed,
     unrelayed,
+    why_nobody,
     why_relayed,
 )
 from centrex.proxy.media_body import with_body
+from centrex.proxy.media_lines import NO_PORTS, tell_lines
 from centrex.proxy.media_path import METHODS, OFFERS, Mode
+from centrex.proxy.orphans import Orphan
+from centrex.proxy.relayed_calls import RelayedCalls
+from centrex.proxy.rush import PATIENCE_S, Rush, Waiting
 from centrex.trace import Rule
 
 if TYPE_CHECKING:
     from centrex.proxy.core import Core
 
-_NONE_LEFT: Final = "no media relay is available"
-_NO_PORTS: Final = "the relay {} has no port left"
-_ENDED: Final = "it was relayed before"
-_PATIENCE_S: Final = 0.5
-"""How long the first message of a call may wait for ports to be leased."""
-_MOST_WAITING: Final = 2000
-_MOST_ENDED: Final = 10_000
-"""Calls remembered that go on after their relay has ended its part."""
+_MOST: Final = 200_000
+"""Calls relayed at once: those that are listed, and as many of which we know nothing."""
 
 
-class _Waiting(NamedTuple):
-    """The first message of a call, which waits for ports."""
-
-    branch: Branch
-    token: bytes
-    data: bytes
-    until: Instant
-
-
-class _Ended(NamedTuple):
-    """A call that goes on, though its relay has ended its part."""
-
-    caller_tag: bytes
-    natted: list[bool]
-
-
-class Relaying:
+class Relaying(RelayedCalls):
     """Has media relayed.
 
     Args:
@@ -75,18 +70,9 @@ class Relaying:
     """
 
     def __init__(self, farm: Farm, *, mode: Mode, refuse: bool) -> None:
-        self._farm = farm
+        super().__init__(farm)
         self.mode, self.refuse = mode, refuse
-        self._carried: dict[bytes, Carried] = {}
-        self._ended: dict[bytes, _Ended] = {}
-        self._waiting: deque[_Waiting] = deque()
-
-    def __len__(self) -> int:
-        return len(self._carried)
-
-    def of(self, call_id: bytes) -> Carried | None:
-        """Return how a call's media are relayed; None where they are not."""
-        return self._carried.get(call_id)
+        self._rush = Rush()
 
     # what goes downstream
 
@@ -101,14 +87,19 @@ class Relaying:
             return self._within(core, branch, data, now)
         if ctx.method != b"INVITE" or ctx.call is None or branch.flow is None:
             return data
-        return self._first(core, _Waiting(branch, token, data, now + _PATIENCE_S), now)
+        return self._first(core, Waiting(branch, token, data, now + PATIENCE_S), now)
 
-    def _first(self, core: "Core", waiting: _Waiting, now: Instant) -> bytes | None:
-        """An INVITE that begins a call; None where it was answered, or waits for ports."""
+    def _first(
+        self, core: "Core", waiting: Waiting, now: Instant, *, shares: bool = False
+    ) -> bytes | None:
+        """An INVITE that begins a call; None where it was answered, or waits for ports.
+
+        It `shares` where it was seen already that its callee must do with another IP version.
+        """
         branch, data = waiting.branch, waiting.data
         ctx, flow = branch.context, branch.flow
         assert flow is not None
-        found = described(core, ctx, data, now)
+        found = offered(core, ctx, data, now)
         if found is None and is_opaque(ctx, data):
             return data
         carried = self._carried.get(ctx.call_id)
@@ -122,42 +113,75 @@ class Relaying:
         elif all(other.over for other in ctx.branches if other is not branch):
             carried.exchange.forget()
         try:
-            if carried is None:
-                carried = self._begin(core, ctx.call_id, ctx.from_tag, found, caller, callee, now)
+            carried = carried or self._begin(core, branch, found, caller, callee, now)
             carried.natted = [caller.natted, callee.natted]
             carried.towards, carried.ends = branch.target, (caller, callee)
             branch.carried, branch.side = carried, CALLER
             if found is not None:
                 branch.described = True
                 data = with_body(data, self._describe(branch, found, CALLER, caller, callee, now))
+                tell_lines(core, branch, found, b"", now, answers=False)
             if why:
                 core.decide(ctx, (now, Rule.MEDIA_RELAYED, carried.by, why))
             return data
         except NoSlot:
             self._drop_empty(branch)
             lacking = self._farm.lacks(families(found, caller, callee))
-            if self._may_wait(waiting, lacking, now):
-                self._waiting.append(waiting)
+            if self._may_wait(waiting, callee, lacking, now):
+                self._rush.add(waiting)
                 return None
-            unrelayed(core, branch, _words(branch, lacking), now, refuse=self.refuse)
-            return None if ctx.answered else data
+        if not shares and self._share(core, branch, callee, lacking, why, now):
+            return self._first(core, waiting, now, shares=True)
+        unrelayed(core, branch, why_nobody(branch, lacking), now, refuse=self.refuse)
+        return None if ctx.answered else data
 
-    def _may_wait(self, waiting: _Waiting, lacking: Family | None, now: Instant) -> bool:
+    def _may_wait(
+        self, waiting: Waiting, callee: Where, lacking: Family | None, now: Instant
+    ) -> bool:
         """Whether a call may wait for ports that are being leased."""
-        return (
-            lacking is None and self._farm.expects_ports and now < waiting.until and self._has_room
-        )
+        carried = waiting.branch.carried
+        if isinstance(carried, Carried) and not carried.relay.speaks(family_of(callee.local)):
+            return False  # others who are called are relayed already, where there never will be any
+        if lacking is not None or not self._farm.expects_ports:
+            return False
+        return self._rush.may_wait(waiting, now)
 
-    @property
-    def _has_room(self) -> bool:
-        return len(self._waiting) < _MOST_WAITING
+    def _share(
+        self,
+        core: "Core",
+        branch: Branch,
+        callee: Where,
+        lacking: Family | None,
+        why: str,
+        now: Instant,
+    ) -> bool:
+        """Have one of several who are called offered what the relay has for another IP version.
+
+        Returns:
+            Whether there is anything to offer.
+        """
+        ctx, own = branch.context, family_of(callee.local)
+        carried = self._carried.get(ctx.call_id)
+        if carried is None and lacking == own:
+            others = [one for one in families_called(ctx) if one != own]
+            relay = self._farm.open(now, others) if others else None
+            if relay is not None:
+                carried = self._take_on(core, ctx, ctx.from_tag, relay)
+                core.decide(ctx, (now, Rule.MEDIA_RELAYED, relay.name, why))
+        if carried is None:
+            return False
+        has = "port left" if carried.relay.speaks(own) else "address"
+        other = carried.exchange.share(own)
+        uri, what = branch.target.uri, f"IPv{own} {has}"
+        core.decide(ctx, (now, Rule.MEDIA_FAMILY, carried.by, what, uri, other))
+        core.statistics.media_amiss(Rule.MEDIA_FAMILY.value)
+        return True
 
     def go_on(self, core: "Core", now: Instant) -> None:
         """Ports may have come, or time has passed: try again what waits for them."""
-        if not self._waiting:
+        if not len(self._rush):
             return
-        waiting, self._waiting = self._waiting, deque()
-        for one in waiting:
+        for one in self._rush.take():
             if one.branch.over:
                 continue
             data = self._first(core, one, now)
@@ -167,8 +191,7 @@ class Relaying:
     def _begin(
         self,
         core: "Core",
-        call_id: bytes,
-        caller_tag: bytes,
+        branch: Branch,
         found: Described | None,
         here: Where,
         there: Where,
@@ -179,22 +202,12 @@ class Relaying:
         Raises:
             NoSlot: No relay is available.
         """
-        relay = self._farm.open(now, families(found, here, there))
-        if relay is None:
+        ctx = branch.context
+        relay = pick(self._farm, now, families(found, here, there), families_called(ctx))
+        if relay is None or len(self._carried) >= _MOST:
             raise NoSlot
-        exchange = Exchange(core.ids.token().decode(), call_id, caller_tag, relay.slot)
-        carried = self._carried[call_id] = Carried(relay, exchange)
-        return carried
-
-    def _drop_empty(self, branch: Branch) -> None:
-        """Where nothing could be relayed of a call, it is none of ours, until it is tried again."""
-        carried = branch.carried
-        if not isinstance(carried, Carried):
-            return
-        self._farm.give_back(carried.relay, carried.exchange.spare())
-        if carried.exchange.is_empty:
-            self._carried.pop(branch.context.call_id, None)
-            branch.carried = None
+        caller_tag = self._caller_tag(core, ctx, None) if ctx.to_tag else ctx.from_tag
+        return self._take_on(core, ctx, caller_tag, relay)
 
     def _within(self, core: "Core", branch: Branch, data: bytes, now: Instant) -> bytes | None:
         """A request within a dialog: what it describes is rewritten if the call is relayed.
@@ -210,7 +223,7 @@ class Relaying:
         caller_tag = self._caller_tag(core, ctx, carried)
         if caller_tag not in (ctx.from_tag, ctx.to_tag):
             return data
-        found = described(core, ctx, data, now)
+        found = offered(core, ctx, data, now)
         if found is None and (is_opaque(ctx, data) or ctx.method == b"UPDATE"):
             return data
         branch.side = CALLER if ctx.from_tag == caller_tag else CALLEE
@@ -218,7 +231,8 @@ class Relaying:
             self._give_up(carried, now)
             carried = None
         branch.carried = carried
-        here, there = self._ends(branch, carried)
+        natted = carried.natted if carried is not None else self._orphans.natted(ctx.call_id)
+        here, there = ends_within(branch, natted)
         try:
             if carried is None and not self._again(core, branch, found, here, there, now):
                 return data
@@ -228,11 +242,10 @@ class Relaying:
         except NoSlot:
             self._drop_empty(branch)
             lacking = self._farm.lacks(families(found, here, there))
-            unrelayed(core, branch, _words(branch, lacking), now, refuse=self.refuse)
+            unrelayed(core, branch, why_nobody(branch, lacking), now, refuse=self.refuse)
             return None if ctx.answered else data
-        if offers:
-            tag = ctx.to_tag if branch.side == CALLER else ctx.from_tag
-            self._tell_declined(core, branch, found, tag, now)
+        tag = ctx.to_tag if branch.side == CALLER else ctx.from_tag
+        tell_lines(core, branch, found, tag, now, answers=not offers)
         return with_body(data, changed)
 
     def _describe_within(
@@ -249,7 +262,7 @@ class Relaying:
         tag = ctx.to_tag if side == CALLER else ctx.from_tag
         offers = ctx.method in OFFERS
         if offers and not carried.exchange.is_foreign(tag):
-            carried.exchange.save()
+            carried.exchange.save(side)
         whole = offers and self.refuse
         return self._describe(
             branch, found, side, here, there, now, tag=tag, answers=not offers, whole=whole
@@ -259,25 +272,10 @@ class Relaying:
         """Return the tag of whoever began the call that a request belongs to."""
         if carried is not None:
             return carried.exchange.caller_tag
-        ended = self._ended.get(ctx.call_id)
+        ended = self._orphans.get(ctx.call_id)
         if ended is not None:
             return ended.caller_tag
         return caller_tag_of(core, ctx)
-
-    def _ends(self, branch: Branch, carried: Carried | None) -> tuple[Where, Where]:
-        """Return how both ends of a dialog are reached: its request's sender, and the other one."""
-        ctx, flow, side = branch.context, branch.flow, branch.side
-        assert flow is not None
-        here = caller_of(ctx)
-        if carried is not None:
-            natted = carried.natted
-            natted[side] |= here.natted
-        else:
-            ended = self._ended.get(ctx.call_id)
-            natted = [False, False] if ended is None else ended.natted
-        if natted[side] and not here.natted:
-            here = here._replace(natted=True)
-        return here, far_end(flow, natted=natted[1 - side])
 
     def _again(
         self,
@@ -295,40 +293,35 @@ class Relaying:
         """
         ctx, side = branch.context, branch.side
         ends = (here, there) if side == CALLER else (there, here)
-        why = why_relayed(self.mode, found, *ends, side)
-        if not why and ctx.call_id in self._ended and self.mode != "never":
-            why = _ENDED
+        why = self._why(ctx, found, ends, side)
         if not why:
             left_alone(core, branch, found, now, self.mode)
             return False
-        caller_tag = self._caller_tag(core, ctx, None)
-        carried = self._begin(core, ctx.call_id, caller_tag, found, here, there, now)
-        carried.exchange.save()
-        self._ended.pop(ctx.call_id, None)
+        if found is None:  # what is offered in its answer begins the media
+            if self._farm.open(now, families(found, here, there)) is None:
+                raise NoSlot
+            branch.carried = UNDECIDED
+            return False
+        carried = self._begin(core, branch, found, here, there, now)
+        carried.exchange.save(side)
         carried.natted = [end.natted for end in ends]
         branch.carried = carried
         core.decide(ctx, (now, Rule.MEDIA_RELAYED, carried.by, why))
         return True
 
-    def _give_up(self, carried: Carried, now: Instant) -> None:
-        """A relay does not come back: its part of a call is over, which goes on."""
-        exchange = carried.exchange
-        del self._carried[exchange.call_id]
-        self._release(carried, "the relay is lost", now)
-        self._remember(carried)
-
-    def _remember(self, carried: Carried) -> None:
-        """Remember a call that goes on without a relay, until it makes another offer."""
-        while len(self._ended) >= _MOST_ENDED:
-            del self._ended[next(iter(self._ended))]
-        exchange = carried.exchange
-        self._ended[exchange.call_id] = _Ended(exchange.caller_tag, carried.natted)
+    def _why(
+        self, ctx: Context, found: Described | None, ends: tuple[Where, Where], side: Side
+    ) -> str:
+        """Return why a call is to be relayed from here on; empty where it is not."""
+        if self.mode == "never" or not may_carry(found):
+            return ""
+        return why_relayed(self.mode, found, *ends, side) or self._orphans.why(ctx.call_id)
 
     # what goes upstream
 
     def inward(
         self, core: "Core", branch: Branch, status: int, to_tag: bytes, data: bytes, now: Instant
-    ) -> bytes:
+    ) -> bytes | None:
         """See `MediaPath`; it never waits."""
         ctx, carried = branch.context, branch.carried
         if not isinstance(carried, Carried):
@@ -336,11 +329,10 @@ class Relaying:
         exchange = carried.exchange
         tag = dialog_of(branch, to_tag) if ctx.to_tag else to_tag
         if status >= 200 and not exchange.is_foreign(tag):
-            exchange.settle()
-            if not exchange.answered and self._is_up(core, ctx):
-                exchange.answer(tag)
-                if not ctx.to_tag and carried.towards is not branch.target:
-                    carried.natted[CALLEE] = self._back(branch, carried)[0].natted
+            if ctx.method in OFFERS:
+                exchange.settle(branch.side)
+            if not exchange.answered and is_up(core, ctx):
+                self._answered(branch, carried, tag)
         found = described(core, ctx, data, now)
         if found is not None:
             here, there = self._back(branch, carried)
@@ -351,37 +343,51 @@ class Relaying:
                     branch, found, side, here, there, now, tag=tag, answers=answers
                 )
             except NoSlot:
+                why = why_nobody(branch, self._farm.lacks(families(found, here, there)))
                 self._drop_empty(branch)
-                lacking = self._farm.lacks(families(found, here, there))
-                unrelayed(core, branch, _words(branch, lacking), now, refuse=False)
-                return data
+                return response_unrelayed(core, branch, status, data, found, why, now, self.refuse)
             if carried.relay is not relay:
-                why = _NO_PORTS.format(relay.name)
+                why = NO_PORTS.format(relay.name)
                 core.decide(ctx, (now, Rule.MEDIA_RELAYED, carried.by, why))
-            if not answers:
-                self._tell_declined(core, branch, found, tag, now)
+            tell_lines(core, branch, found, tag, now, answers=answers)
             data = with_body(data, changed)
-        elif status >= 200:
-            self._settled(core, ctx, carried, now)
+        if status >= 200:
+            self._settled(core, ctx, carried, found, now)
         return data
 
-    def _settled(self, core: "Core", ctx: Context, carried: Carried, now: Instant) -> None:
-        """An exchange has come to its end; one in which nobody described anything begins no media."""
-        if ctx.to_tag and carried.exchange.is_silent:
+    def _answered(self, branch: Branch, carried: Carried, tag: bytes) -> None:
+        """A call is up: what was taken for others who were called is free again."""
+        ctx = branch.context
+        flow = branch.flow if branch.side == CALLER else ctx.flow
+        assert flow is not None
+        vain = carried.exchange.answer(tag, family_of(flow.local.host))
+        if vain:
+            self._farm.give_back(carried.relay, vain)
+        if not ctx.to_tag and carried.towards is not branch.target:
+            carried.natted[CALLEE] = self._back(branch, carried)[0].natted
+
+    def _settled(
+        self, core: "Core", ctx: Context, carried: Carried, found: Described | None, now: Instant
+    ) -> None:
+        """An exchange has come to its end; one that described nothing to be relayed begins no media."""
+        exchange = carried.exchange
+        vain = exchange.is_silent if found is None else exchange.is_empty
+        if vain and ctx.to_tag:
             self._unsaid(core, carried, now)
         else:
             self._tell(carried, now)
 
-    def _unsaid(self, core: "Core", carried: Carried, now: Instant) -> None:
-        """It was not relayed before that exchange, and is not after it."""
-        self.end(core, carried.exchange.call_id, "the offer was refused", now)
-        self._remember(carried)
-
     def _inward_undecided(
         self, core: "Core", branch: Branch, status: int, to_tag: bytes, data: bytes, now: Instant
-    ) -> bytes:
+    ) -> bytes | None:
         """A response in a call of which nothing was described before: it may be what is relayed first."""
         ctx = branch.context
+        if branch.carried is DIRECT:
+            why = overheard(core, branch, data, now)
+            if why:
+                tag = self._caller_tag(core, ctx, None)
+                self._orphans.add(ctx.call_id, Orphan(tag, [False, False], why))
+            return data
         found = described(core, ctx, data, now)
         if found is None:
             return data
@@ -390,19 +396,19 @@ class Relaying:
             side: Side = CALLEE if branch.side == CALLER else CALLER
             here, there = self._back(branch, None)
             ends = (there, here) if side == CALLEE else (here, there)
-            why = why_relayed(self.mode, found, *ends, side)
+            why = self._why(ctx, found, ends, side)
             if not why:
                 left_alone(core, branch, found, now, self.mode)
                 return data
             try:
-                caller_tag = self._caller_tag(core, ctx, None)
-                carried = self._begin(core, ctx.call_id, caller_tag, found, here, there, now)
+                carried = self._begin(core, branch, found, here, there, now)
             except NoSlot:
-                lacking = self._farm.lacks(families(found, here, there))
-                unrelayed(core, branch, _words(branch, lacking), now, refuse=False)
-                return data
+                why = why_nobody(branch, self._farm.lacks(families(found, here, there)))
+                return response_unrelayed(core, branch, status, data, found, why, now, self.refuse)
             if ctx.to_tag:
-                carried.exchange.save()  # this offer may come to nothing, and the call goes on
+                carried.exchange.save(
+                    branch.side
+                )  # this offer may come to nothing, and the call goes on
             carried.natted = [end.natted for end in ends]
             branch.carried = carried
             core.decide(ctx, (now, Rule.MEDIA_RELAYED, carried.by, why))
@@ -410,21 +416,11 @@ class Relaying:
 
     def _back(self, branch: Branch, carried: Carried | None) -> tuple[Where, Where]:
         """Return how whoever answers a request is reached, and how its sender is."""
-        ctx, flow = branch.context, branch.flow
-        assert flow is not None
-        if not ctx.to_tag:
-            if carried is not None and carried.towards is branch.target:
-                return carried.ends[1], carried.ends[0]
-            return callee_of(branch, flow), caller_of(ctx)
-        there, here = self._ends(branch, carried)
-        return here, there
-
-    def _is_up(self, core: "Core", ctx: Context) -> bool:
-        """Whether a call is answered, by this 2xx or before."""
-        if not ctx.to_tag:
-            return ctx.method == b"INVITE" and not ctx.answered
-        call = core.calls.get(ctx.call_id)
-        return ctx.method == b"INVITE" or call is None or bool(call.callee_tag)
+        ctx = branch.context
+        if carried is not None and not ctx.to_tag and carried.towards is branch.target:
+            return carried.ends[1], carried.ends[0]
+        natted = carried.natted if carried is not None else self._orphans.natted(ctx.call_id)
+        return ends_back(branch, natted)
 
     def refused(self, core: "Core", ctx: Context, now: Instant) -> None:
         """See `MediaPath`."""
@@ -432,10 +428,10 @@ class Relaying:
         if carried is None or ctx.method not in OFFERS:
             return
         exchange = carried.exchange
-        tag = ctx.to_tag if ctx.from_tag == exchange.caller_tag else ctx.from_tag
-        if exchange.is_foreign(tag):
+        side = CALLER if ctx.from_tag == exchange.caller_tag else CALLEE
+        if exchange.is_foreign(ctx.to_tag if side == CALLER else ctx.from_tag):
             return
-        exchange.revert()
+        exchange.revert(side)
         if exchange.is_silent:
             self._unsaid(core, carried, now)
         else:
@@ -443,54 +439,6 @@ class Relaying:
 
     def consulted(self, core: "Core", number: int, reply: Reply | str, now: Instant) -> None:
         """See `MediaPath`; our own relays are never asked anything."""
-
-    # what becomes of calls and relays
-
-    def end(self, core: "Core", call_id: bytes, reason: str, now: Instant) -> None:
-        """See `MediaPath`."""
-        carried = self._carried.pop(call_id, None)
-        if carried is not None:
-            self._release(carried, reason, now)
-        elif self._ended:
-            self._ended.pop(call_id, None)
-
-    def _release(self, carried: Carried, reason: str, now: Instant) -> None:
-        exchange = carried.exchange
-        if exchange.revision:
-            self._farm.end(carried.relay, exchange.name, reason, now)
-        else:
-            self._farm.forgo(carried.relay, exchange.name)
-
-    def hung_up(self, core: "Core", ctx: Context, now: Instant) -> None:
-        """See `MediaPath`."""
-        carried = self._carried.get(ctx.call_id)
-        if carried is None:
-            self._ended.pop(ctx.call_id, None)
-            return
-        exchange = carried.exchange
-        if {ctx.from_tag, ctx.to_tag} == {exchange.caller_tag, exchange.callee_tag}:
-            self.end(core, ctx.call_id, "hung up", now)
-
-    def adopt(self, relay: Relay, session: Session) -> bool:
-        """Take on a session that a relay held while we were away; False if it is none of ours."""
-        try:
-            exchange = restored(session, relay.slot)
-        except PeerError:
-            return False
-        known = self._carried.get(exchange.call_id)
-        if known is not None:
-            return known.exchange.name == exchange.name
-        self._carried[exchange.call_id] = Carried(relay, exchange)
-        return True
-
-    def lost(self, call_id: bytes, name: str) -> bool:
-        """A relay has ended a session by itself; False if it was not known."""
-        carried = self._carried.get(call_id)
-        if carried is None or carried.exchange.name != name:
-            return False
-        del self._carried[call_id]
-        self._remember(carried)
-        return True
 
     # the work itself
 
@@ -527,41 +475,11 @@ class Relaying:
                 if not exchange.is_empty:
                     raise
                 tried.append(carried.by)
-                other = self._farm.open(now, families(found, here, there), tried)
+                called = families_called(branch.context)
+                other = pick(self._farm, now, families(found, here, there), called, tried)
                 if other is None:
                     raise
                 carried.move(other)
+        self._farm.give_back(carried.relay, exchange.spare())
         self._tell(carried, now)
         return sdp.replace(found.content_type, found.body, changed)
-
-    def _tell_declined(
-        self, core: "Core", branch: Branch, found: Described, tag: bytes, now: Instant
-    ) -> None:
-        """Tell which lines of an offer the relay of its call has no ports for."""
-        carried = branch.carried
-        assert isinstance(carried, Carried)
-        if carried.exchange.is_foreign(tag):
-            return  # nothing was noted of it
-        numbers = carried.exchange.declined
-        if numbers:
-            self._farm.give_back(carried.relay, carried.exchange.spare())
-            left_out(core, branch.context, found, numbers, _NO_PORTS.format(carried.by), now)
-
-    def _tell(self, carried: Carried, now: Instant) -> None:
-        exchange = carried.exchange
-        if self._carried.get(exchange.call_id) is not carried or exchange.is_empty:
-            return  # the call is over, or there is nothing to tell
-        if not exchange.carries:
-            self._farm.expect(carried.relay, exchange.name, exchange)
-            return
-        session = exchange.session()
-        if session is not None:
-            self._farm.put(carried.relay, session, now)
-
-
-def _words(branch: Branch, lacking: Family | None) -> str:
-    """Return why no relay can serve a call, or all that one describes which is relayed."""
-    if lacking is not None:
-        return f"no relay has an IPv{lacking} address"
-    carried = branch.carried
-    return _NO_PORTS.format(carried.by) if isinstance(carried, Carried) else _NONE_LEFT

@@ -7,7 +7,10 @@ from centrex.base import Flow, Instant, PeerError, Unavailable
 from centrex.base.networks import Networks
 from centrex.events import Kind, Severity
 from centrex.proxy.answer import DONE, Answer, Outcome
+from centrex.proxy.checks import unsupported
 from centrex.proxy.context import Context
+from centrex.proxy.ends import caller_of
+from centrex.proxy.named import user_of
 from centrex.proxy.subscribe import ALLOW_EVENTS, subscribe
 from centrex.registrar.binding import Binding, Change, ChangeKind
 from centrex.registrar.register import Options, register
@@ -16,9 +19,9 @@ from centrex.registrar.registry import MustAsk
 from centrex.registrar.renewal import renew
 from centrex.routing.next_hop import next_hop
 from centrex.sip import usual
+from centrex.sip.host import bracketed
 from centrex.sip.names import PATH, REQUIRE
-from centrex.sip.tokens import parse_option_tags
-from centrex.sip.uri import SipUri, address_of_record, parse_uri, unescape_user
+from centrex.sip.uri import SipUri, parse_uri
 from centrex.trace import Rule
 
 if TYPE_CHECKING:
@@ -50,9 +53,9 @@ def serve(core: "Core", ctx: Context, now: Instant) -> Outcome:
     if not ctx.for_us:
         return None
     if ctx.method == b"OPTIONS":
-        message = ctx.message
-        if message.at[REQUIRE]:
-            return _unsupported(message.values(REQUIRE))
+        refusal = unsupported(ctx.message.values(REQUIRE))
+        if refusal is not None:
+            return refusal
         core.answer_plain(ctx, 200, ABILITIES, now)
         return DONE
     if ctx.method in (b"BYE", b"CANCEL", b"NOTIFY"):
@@ -61,22 +64,12 @@ def serve(core: "Core", ctx: Context, now: Instant) -> Outcome:
     return Answer(405, Rule.BAD_EXTENSION, ctx.method, words=words, extra=(ALLOW,))
 
 
-def _unsupported(values: list[bytes]) -> Answer:
-    tags = b", ".join(parse_option_tags(values))
-    return Answer(
-        420,
-        Rule.BAD_EXTENSION,
-        tags,
-        words="a required extension is not supported",
-        extra=(b"Unsupported: " + tags,),
-    )
-
-
 def _register(core: "Core", ctx: Context, now: Instant) -> Outcome:
     to = _registrant(core, ctx)
     if isinstance(to, Answer):
         return to
-    user, aor = unescape_user(to.user), address_of_record(to)
+    user = user_of(core, to, now)
+    aor = b"sip:%b@%b" % (user, bracketed(to.host))
     present = core.registry.lookup(user, now)
     if isinstance(present, MustAsk):
         return Answer(503, Rule.REGISTRATION_REFUSED, aor, 503, "the registry is away")
@@ -130,6 +123,8 @@ def _applied(
     core: "Core", ctx: Context, present: Sequence[Binding], now: Instant
 ) -> RegisterOutcome:
     flow, options, natted = ctx.flow, core.registrar_options, ctx.natted
+    if natted and not flow.natted:
+        flow.natted = caller_of(ctx).natted
     outcome = _renewed(ctx, present, now, options, natted=natted)
     if outcome is None:
         outcome = register(ctx.message, present, flow, now, options, natted=natted)

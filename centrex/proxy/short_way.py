@@ -16,7 +16,9 @@ from centrex.proxy.answer import Answer, Outcome
 from centrex.proxy.chain import ENDING, WITHIN
 from centrex.proxy.context import Branch, Context
 from centrex.proxy.identify import challenge_at_once, identify
+from centrex.proxy.named import user_of
 from centrex.proxy.serve import ABILITIES
+from centrex.sip.uri import SipUri, parse_uri
 from centrex.sip.usual import REQUEST, RESPONSE, Found, build_reply, via_line
 from centrex.trace import Rule
 from centrex.transaction.key import ServerKey
@@ -102,7 +104,8 @@ def _new(
         return True
     ctx = Context(method, uri, flow, call_id, core.journal.open(call_id))
     ctx.usual, ctx.via_line = found, via_line(found, flow)
-    ctx.user, ctx.ours, ctx.for_us = user or b"", ours, for_us
+    ctx.ours, ctx.for_us = ours, for_us
+    ctx.user = _user_of(core, uri, now) if b";user=" in uri else user or b""
     ctx.from_uri, ctx.from_tag, ctx.to_uri = from_uri, from_tag or b"", to_uri
     if not for_us:
         ctx.loop_hash = forward.usual_loop_hash(uri, route, call_id)
@@ -126,6 +129,13 @@ def _new(
     else:
         core.walk(ctx, steps, now)
     return True
+
+
+def _user_of(core: "Core", raw: bytes, now: Instant) -> bytes:
+    """Return whom a Request-URI names that may be a number (`user=phone`)."""
+    uri = parse_uri(raw)
+    assert isinstance(uri, SipUri)  # it is of the usual form
+    return user_of(core, uri, now)
 
 
 def _other_end(

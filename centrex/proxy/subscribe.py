@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Final
 from centrex.base import Flow, Instant, PeerError
 from centrex.events import Kind, Severity
 from centrex.proxy.answer import DONE, Answer, Outcome
+from centrex.proxy.checks import unsupported
 from centrex.proxy.context import Context
 from centrex.routing.next_hop import next_hop
 from centrex.sip.cseq import parse_cseq
 from centrex.sip.message import Message
 from centrex.sip.nameaddr import parse_name_addr
-from centrex.sip.names import ACCEPT, CONTACT, CSEQ, EVENT, EXPIRES, FROM, RECORD_ROUTE, TO
+from centrex.sip.names import ACCEPT, CONTACT, CSEQ, EVENT, EXPIRES, FROM, RECORD_ROUTE, REQUIRE, TO
 from centrex.sip.number import parse_delta
 from centrex.sip.response import build_response
 from centrex.sip.uri import SipUri, parse_uri
@@ -40,7 +41,7 @@ def subscribe(core: "Core", ctx: Context, now: Instant) -> Outcome:
     if ctx.to_tag:
         sub = core.watchers.notifier.find(ctx.call_id, ctx.to_tag, ctx.from_tag)
         if sub is not None:
-            return _again(core, ctx, sub, event, now)
+            return unsupported(message.values(REQUIRE)) or _again(core, ctx, sub, event, now)
         if not ctx.for_us and package is None:
             return None
         words = "there is no such subscription (any more): subscribe anew"
@@ -52,7 +53,7 @@ def subscribe(core: "Core", ctx: Context, now: Instant) -> Outcome:
         return _bad_event(ctx, event.package, words) if ctx.for_us else None
     if event.has(b"call-id") and not ctx.for_us:
         return None  # of one call, by its name: the phone knows that, we tell no names of calls
-    return _new(core, ctx, package, event, now)
+    return unsupported(message.values(REQUIRE)) or _new(core, ctx, package, event, now)
 
 
 def _event(message: Message) -> Event | PeerError:

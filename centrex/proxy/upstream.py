@@ -7,21 +7,25 @@ failed, and the best of them goes.
 import math
 from typing import TYPE_CHECKING, Final
 
-from centrex.base import Instant
+from centrex.base import Flow, Instant
 from centrex.proxy import call_life, gateway_login, gateways, hunting, lamp_life, leg
 from centrex.proxy.answer import Answer
 from centrex.proxy.best_response import best_response, merge_challenges
-from centrex.proxy.context import Branch, Context, NumberedBranch
+from centrex.proxy.carried import DIRECT
+from centrex.proxy.context import Branch, Context, NumberedBranch, open_branch
 from centrex.proxy.forward import (
     CANCEL_UNHEARD,
     CROSSED,
     RING,
-    TIMER_C,
     enter_instead,
     is_out_of_time,
     next_group,
+    ring_s_of,
+    silence_s,
+    tenths,
     try_alternative,
 )
+from centrex.routing.next_hop import next_hop
 from centrex.routing.target import Target
 from centrex.sip.message import Message, parse
 from centrex.sip.nameaddr import parse_name_addr
@@ -42,6 +46,8 @@ _RANG_OUT: Final = b'Reason: SIP;cause=480;text="Rang too long"'
 _LOOK_AGAIN: Final = 60.0
 _CROSSING_S: Final = 1.0
 """How long the last target's answer may be under way when its CANCEL is sent."""
+_OBEYING_S: Final = 0.5
+"""How long a target that is to ring again may take to end the call it was told to end."""
 _NO_VIA: Final = "its response has lost the Via lines of the request"
 _LOGIN_REFUSED: Final = b'Warning: 399 centrex "the gateway refuses the server\'s login"'
 _OF_NO_USE: Final = frozenset({401, 407, 408, 480, 500, 503})
@@ -72,7 +78,7 @@ def pass_up(
 ) -> None:
     """A provisional response or a 2xx; `data` is what goes upstream, but for relayed media."""
     if branch.carried is not None and core.relaying is not None:
-        if status >= 200:
+        if status >= 200 and branch.carried is not DIRECT:
             ctx = branch.context
             if (ctx.answered or ctx.winner is not None) and _is_surplus(branch, to_tag):
                 branch.over = True
@@ -145,6 +151,8 @@ def on_success(
     if first:
         ctx.settle()
         if len(ctx.branches) > 1:
+            if core.relaying is not None:
+                core.relaying.won(core, branch, now)
             cancel_others(core, ctx, branch, _ELSEWHERE, now)
             ctx.branches = [one for one in ctx.branches if not one.over]
 
@@ -168,7 +176,7 @@ def _is_surplus(branch: Branch, to_tag: bytes) -> bool:
         return False  # the winner's own, once more
     if ctx.planned:
         return call is not None or winner is not branch
-    return winner is not branch and branch.carried is not None
+    return winner is not branch and branch.carried is not None and branch.carried is not DIRECT
 
 
 def _on_failure(core: "Core", branch: Branch, response: Message, now: Instant) -> None:
@@ -236,17 +244,29 @@ def try_elsewhere(core: "Core", branch: Branch, why: str, now: Instant) -> bool:
         now: The time.
     """
     ctx = branch.context
+    if is_out_of_time(ctx, now):
+        return False
     if not branch.alternatives:
         return _next_address(core, branch, why, now)
-    successor = Branch(ctx, branch.target, now, branch.ring_s)
+    successor = open_branch(ctx, branch.target, now, ring_s_of(core, ctx, branch.target, now))
     successor.alternatives, branch.alternatives = branch.alternatives, []
     branch.over = True
     ctx.branches.append(successor)
+    following = successor.alternatives[0]
     if try_alternative(core, successor, now):
+        if branch.flow is not None and not isinstance(following, Flow):
+            _next_place(core, branch, branch.flow, why, now)
         return True
     ctx.branches.remove(successor)
     branch.over = False
     return False
+
+
+def _next_place(core: "Core", branch: Branch, flow: Flow, why: str, now: Instant) -> None:
+    """Note that a branch goes on at another place of its target's name."""
+    core.decide(branch.context, (now, Rule.NEXT_ADDRESS, branch.target.uri, flow.name, why))
+    if branch.target.gateway:
+        core.gateways.unserved(branch.target, flow)
 
 
 def _next_address(core: "Core", branch: Branch, why: str, now: Instant) -> bool:
@@ -288,6 +308,7 @@ _WORDS: Final = {
     Rule.TARGET_UNREACHABLE: "the target cannot be reached from here",
     Rule.DNS_FAILED: "the target's name cannot be resolved",
     Rule.TARGET_CANCELLED: "the caller gave up",
+    Rule.TARGET_NOT_STOPPED: "the target does not obey that it was told to stop ringing",
 }
 
 
@@ -379,6 +400,12 @@ def on_silence(core: "Core", branch: Branch, now: Instant) -> None:
     client = branch.client
     if branch.over or client is None:
         return
+    silent_s = silence_s(core, branch)
+    if not client.invite:
+        # it may still answer; whoever takes it first has it
+        if not try_elsewhere(core, branch, silence(silent_s), now) and branch.context.groups:
+            branch_failed(core, branch, 408, Rule.TARGET_SILENT, silent_s, now)
+        return
     if branch.heard or (branch.context.to_tag and not branch.context.cancelled):
         # within a dialog silence ends the call (§12.2.1.2), so it lasts until timer B says so
         on_rung(core, branch, now)
@@ -387,7 +414,6 @@ def on_silence(core: "Core", branch: Branch, now: Instant) -> None:
         client.state = State.PROCEEDING  # no more repetitions, but it may still answer
     branch.cancel_wanted = True
     core.layer.timers.arm(core.timing.timeout, now, branch, CANCEL_UNHEARD)
-    silent_s = core.patience.start_response_s
     if try_elsewhere(core, branch, silence(silent_s), now):
         return
     branch_failed(core, branch, 408, Rule.TARGET_SILENT, silent_s, now)
@@ -399,28 +425,46 @@ def silence(seconds: float) -> str:
 
 
 def on_rung(core: "Core", branch: Branch, now: Instant) -> None:
-    """Look whether a ringing target has had its time (rollover, final answer, timer C)."""
+    """Look whether a ringing target has had its time (rollover, final answer), which is our timer C."""
     if branch.over:
         return
     rung = now - branch.began
-    heard = branch.heard or branch.began
-    left = min(branch.ring_s - rung, TIMER_C - (now - heard))
+    left = branch.ring_s - rung
     if left > _GRAIN:
-        # whole seconds and at most a minute at a time: timers are to be of few durations
-        core.layer.timers.arm(min(_LOOK_AGAIN, math.ceil(left - _GRAIN)), now, branch, RING)
+        # whole seconds as long as there are any, at most a minute at a time: timers are of few durations
+        soon = float(int(left)) if left >= 1 else tenths(left)
+        core.layer.timers.arm(min(_LOOK_AGAIN, soon), now, branch, RING)
+        return
+    if branch.cancel_sent and not branch.rang:
+        # somebody else answered, or the caller gave up, and it does not obey
+        silent_s = round(now - branch.heard)
+        branch_failed(core, branch, 487, Rule.TARGET_NOT_STOPPED, silent_s, now)
         return
     send_cancel(core, branch, now, _RANG_OUT)
     ctx = branch.context
-    if branch.cancel_sent and (not ctx.groups or is_out_of_time(ctx, now)):
-        # the last one: an answer that crosses the CANCEL is still in time to win
+    last = not ctx.groups or is_out_of_time(ctx, now)
+    if branch.cancel_sent and (last or _rings_again(ctx, branch)):
+        # an answer that crosses the last one's CANCEL is still in time to win
         branch.rang = True
-        core.layer.timers.arm(_CROSSING_S, now, branch, CROSSED)
+        core.layer.timers.arm(_CROSSING_S if last else _OBEYING_S, now, branch, CROSSED)
         return
     branch_failed(core, branch, 480, Rule.TARGET_RANG_OUT, round(rung), now)
 
 
+def _rings_again(ctx: Context, branch: Branch) -> bool:
+    """Whether the next INVITE goes where this one went: it would be taken for a copy (§8.2.2.2)."""
+    flow = branch.flow
+    if flow is None:
+        return False
+    here = flow.transport, flow.host, flow.port
+    return any(
+        target.flow is flow if target.flow is not None else next_hop(target.uri) == here
+        for target in ctx.groups[0]
+    )
+
+
 def on_crossed(core: "Core", branch: Branch, now: Instant) -> None:
-    """The last target was told to stop ringing, and has said nothing since."""
+    """A target was told to stop ringing, has had its time for that, and has said nothing since."""
     branch_failed(core, branch, 480, Rule.TARGET_RANG_OUT, round(now - branch.began), now)
 
 

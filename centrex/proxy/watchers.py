@@ -8,11 +8,12 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from centrex.base import NEVER, Flow, Instant
-from centrex.calls import CallState
 from centrex.events import Kind, Severity
+from centrex.proxy import lamp_life
 from centrex.proxy.hunting import has_plan
+from centrex.proxy.named import user_in
 from centrex.registrar.binding import Binding, Change
-from centrex.sip.uri import SipUri, parse_uri, unescape_user
+from centrex.sip.uri import parse_uri
 from centrex.trace import Rule
 from centrex.transaction.key import MAGIC_COOKIE
 from centrex.transaction.layer import USER_TIMER
@@ -118,7 +119,7 @@ class Watchers:
         if sub.package is not REG:
             if not self.lamps.on:
                 self.lamps.on = True
-                self._light_all()
+                lamp_life.light_all(self._core, now)
             self._of_lamp.setdefault(sub.user, {})[sub] = None
             self.lamps.watch(sub.user)
         elif sub.user:
@@ -250,29 +251,9 @@ class Watchers:
         if self._whole:
             self._domain_changed = max(self._domain_changed, want)
 
-    def _light_all(self) -> None:
-        """Show the calls that began before anybody watched one."""
-        states = {
-            CallState.CALLING: dialoginfo.TRYING,
-            CallState.RINGING: dialoginfo.EARLY,
-            CallState.UP: dialoginfo.CONFIRMED,
-        }
-        for call in self._core.calls:
-            ends = (
-                (call.caller, dialoginfo.INITIATOR, call.callee),
-                (call.callee, dialoginfo.RECIPIENT, call.caller),
-            )
-            for uri, direction, remote in ends:
-                user = self.local_user(uri)
-                if user:
-                    self.lamps.show(call.call_id, user, direction, remote, states[call.state])
-
-    def local_user(self, raw: bytes) -> bytes:
+    def local_user(self, raw: bytes, now: Instant) -> bytes:
         """Return the canonical user a URI names; empty where it is not one of ours."""
-        uri = parse_uri(raw)
-        if not isinstance(uri, SipUri) or not self._core.places.ours.is_domain(uri.host):
-            return b""
-        return self._core.registry.canonical(unescape_user(uri.user))
+        return self._core.registry.canonical(user_in(self._core, parse_uri(raw), now))
 
     # turns
 

@@ -13,15 +13,21 @@ from typing import Final, Protocol
 from centrex.base import PeerError
 from centrex.routing.plans import NOT_NOW, Match, Plans
 from centrex.routing.settings import Gateway, Step
-from centrex.routing.target import Target
-from centrex.sip.uri import SipUri, escape_user, parse_uri, unescape_user
+from centrex.routing.target import Target, request_uri
+from centrex.sip.uri import SipUri, escape_user, parse_uri
 
 _DEEPEST: Final = 8
 """Plans within plans that are followed."""
 MOST_STOPS: Final = 1000
 """Destinations of one hunt, plans within plans included."""
+MOST_WALKED: Final = 2000
+"""Plans within plans that are walked for one hunt."""
 NO_USER: Final = "there is no such user"
 """Why a name leads nowhere that nobody has."""
+NO_PHONE: Final = "no phone is registered"
+"""Why a user cannot be reached who exists."""
+NOT_SECURE: Final = "the call asks for TLS on all its way"
+"""Why a place is not tried that is reached without TLS."""
 _IS_URI: Final = re.compile(r"sips?:", re.IGNORECASE)
 
 
@@ -36,6 +42,12 @@ class View(Protocol):
 
     def is_ours(self, uri: SipUri) -> bool:
         """Whether a URI's host is one of ours."""
+
+    def user_of(self, uri: SipUri) -> bytes:
+        """Return the user whom a URI of ours names, unescaped."""
+
+    def may_go(self, uri: bytes) -> bool:
+        """Whether a call may go to a URI of others: one that is to be secure goes by TLS only."""
 
     def gateway_works(self, name: str, address: str) -> bool:
         """Whether a gateway's address answers, as far as is known."""
@@ -81,41 +93,70 @@ def hunt(
         when: The local time.
         may_leave: Whether the caller may be led to other servers by a pattern.
     """
-    stops: list[Stop] = []
-    _walk(match, plans, gateways, view, when, stops, [match.rule.number], may_leave=may_leave)
-    return stops
+    walk = _Walk(plans, gateways, view, when)
+    walk.follow(match, may_leave=may_leave)
+    return walk.stops
 
 
-def _walk(
-    match: Match,
-    plans: Plans,
-    gateways: Mapping[str, Gateway],
-    view: View,
-    when: dt.datetime,
-    stops: list[Stop],
-    path: list[int],
-    *,
-    may_leave: bool,
-) -> None:
-    plan = match.rule.plan
-    leaves = may_leave or bool(plan.name) or plan.strangers
-    for step in match.rule.steps:
-        if len(stops) >= MOST_STOPS:
-            return
-        inner = None
-        if step.expand and not _IS_URI.match(step.to):
-            inner = plans.find(match.filled(step.to), lambda: when)
-        if inner is None:
-            stop = _stop(match, step, gateways, view, leaves=leaves)
-            if stop.why == NO_USER and step.expand and plans.has_name(stop.to):
-                stop.why = NOT_NOW
-            stops.append(stop)
-        elif inner.rule.number in path or len(path) >= _DEEPEST:
-            stops.append(Stop(match.filled(step.to), "user", why="its plan leads back here"))
-        else:
-            path.append(inner.rule.number)
-            _walk(inner, plans, gateways, view, when, stops, path, may_leave=leaves)
-            path.pop()
+class _Walk:
+    """One way through a plan, and through the plans that stand in it.
+
+    Args:
+        plans: All plans.
+        gateways: The gateways by name.
+        view: Who can be reached here.
+        when: The local time.
+
+    Attributes:
+        stops: What was found.
+    """
+
+    def __init__(
+        self, plans: Plans, gateways: Mapping[str, Gateway], view: View, when: dt.datetime
+    ) -> None:
+        self._plans, self._gateways, self._view, self._when = plans, gateways, view, when
+        self.stops: list[Stop] = []
+        self._path: list[tuple[int, str]] = []
+        self._walked = 0
+
+    def follow(self, match: Match, *, may_leave: bool) -> None:
+        """Add what a plan makes of a number."""
+        self._walked += 1
+        self._path.append(_here(match))
+        plan = match.rule.plan
+        leaves = may_leave or bool(plan.name) or plan.strangers
+        for step in match.rule.steps:
+            if len(self.stops) >= MOST_STOPS or self._walked > MOST_WALKED:
+                break
+            inner = None
+            if step.expand and not _IS_URI.match(step.to):
+                inner = self._plans.find(match.filled(step.to), lambda: self._when)
+            if inner is None:
+                self._add(match, step, leaves=leaves)
+            elif why := self._why_not(inner):
+                self.stops.append(Stop(match.filled(step.to), "user", why=why))
+            else:
+                self.follow(inner, may_leave=leaves)
+        self._path.pop()
+
+    def _why_not(self, inner: Match) -> str:
+        if _here(inner) in self._path or len(self._path) >= _DEEPEST:
+            return "its plan leads back here"
+        if self._walked >= MOST_WALKED:
+            self._walked += 1
+            return "there are too many plans within plans"
+        return ""
+
+    def _add(self, match: Match, step: Step, *, leaves: bool) -> None:
+        stop = _stop(match, step, self._gateways, self._view, leaves=leaves)
+        if stop.why == NO_USER and step.expand and self._plans.has_name(stop.to):
+            stop.why = NOT_NOW
+        self.stops.append(stop)
+
+
+def _here(match: Match) -> tuple[int, str]:
+    """Return where in a walk a plan stands: one by pattern may lead to another number of its own."""
+    return match.rule.number, match.groups[0] if match.rule.plan.pattern else ""
 
 
 def _stop(
@@ -144,7 +185,7 @@ def _user(to: str, user: bytes, view: View) -> Stop:
     targets = list(view.contacts(user))
     why = ""
     if not targets:
-        why = "no phone is registered" if view.knows(user) else NO_USER
+        why = NO_PHONE if view.knows(user) else NO_USER
     return Stop(to, "user", targets, why)
 
 
@@ -157,8 +198,10 @@ def _uri(to: str, view: View) -> Stop:
     if not isinstance(uri, SipUri):
         return Stop(to, "outside", why="it is no SIP URI")
     if view.is_ours(uri):
-        return _user(to, unescape_user(uri.user), view)
-    return Stop(to, "outside", [Target(raw)])
+        return _user(to, view.user_of(uri), view)
+    if not view.may_go(raw):
+        return Stop(to, "outside", why=NOT_SECURE)
+    return Stop(to, "outside", [Target(request_uri(raw))])
 
 
 def _gateway(number: str, gateway: Gateway, view: View) -> Stop:
@@ -166,8 +209,11 @@ def _gateway(number: str, gateway: Gateway, view: View) -> Stop:
     to = f"{number}@{gateway.name}"
     if not gateway.enabled:
         return Stop(to, "gateway", why=f"the gateway {gateway.name} is switched off")
-    works = {one: view.gateway_works(gateway.name, one) for one in gateway.addresses}
-    addresses = sorted(gateway.addresses, key=lambda one: not works[one])
+    addresses = [one for one in gateway.addresses if view.may_go(one.encode())]
+    if not addresses:
+        return Stop(to, "gateway", why=NOT_SECURE)
+    works = {one: view.gateway_works(gateway.name, one) for one in addresses}
+    addresses.sort(key=lambda one: not works[one])
     uris = [with_user(address, number) for address in addresses]
     target = Target(uris[0])
     target.others, target.gateway = tuple(uris[1:]), gateway.name

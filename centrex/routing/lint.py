@@ -6,17 +6,20 @@ configuration's do; in words the first plan is plan 1, as everywhere a person re
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Final
 
-from centrex.base import PeerError
+from centrex.base import PeerError, Transport
+from centrex.routing.dialled import named
 from centrex.routing.languages import Language
+from centrex.routing.next_hop import Hop, next_hop
 from centrex.routing.patterns import PatternSet, compile_pattern
 from centrex.routing.plans import Match, Plans, Rule
+from centrex.routing.rfc3263 import Destination
 from centrex.routing.settings import GROUP, DirectorySettings, Gateway, Plan, RoutingSettings, Step
-from centrex.routing.times import parse_times
-from centrex.sip.uri import SipUri, parse_uri, unescape_user
+from centrex.routing.times import Times, parse_times
+from centrex.sip.uri import SipUri, parse_uri
 
 Finding = tuple[str, str]
 """The dotted key and what is odd about it."""
@@ -24,10 +27,13 @@ Finding = tuple[str, str]
 _PROBES = ("0", "1001", "911", "+4930123456", "sales", "alice.smith", "9" * 15, "*97", "a" * 40)
 """Numbers of all sorts: a pattern that matches each of them matches everything."""
 _IS_URI = re.compile(r"sips?:", re.IGNORECASE)
+_ASTRAY: Final = "leads nowhere: calls go by udp, tcp or tls, and sips: by tls alone"
 _MOST_NAMED: Final = 3
 """Users that one finding names."""
 _DEEPEST: Final = 8
 """Plans within plans that are looked into."""
+_MOST_SEEN: Final = 2000
+"""Numbers of plans that are looked into for one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +45,14 @@ class Known:
         canonical: Gives a name that spelling.
         hosts: The names of our own domain, in lower case.
         today: The day.
+        registrar: The server's own name, under which phones register.
     """
 
     users: Set[str] | None
     canonical: Callable[[str], str]
     hosts: Set[str] = frozenset()
     today: dt.date = dt.date.min
+    registrar: str = ""
 
 
 def lint(settings: RoutingSettings, known: Known) -> Iterator[Finding]:
@@ -52,7 +60,8 @@ def lint(settings: RoutingSettings, known: Known) -> Iterator[Finding]:
     active = [(number, plan) for number, plan in enumerate(settings.plans) if plan.enabled]
     plans = Plans(settings.plans, known.canonical)
     yield from _gateways(settings)
-    yield from _unreachable(active, known.canonical)
+    yield from _unreachable(active, known)
+    yield from _never(active)
     yield from _over(active, known.today)
     yield from _destinations(settings, active, known)
     yield from _taken(plans, known)
@@ -81,6 +90,8 @@ def lint_directory(
             yield where, f"{entry.name} is the registrar's own name, where phones ask who is there"
         if re.search(r"\s", entry.name):
             yield where, f"{entry.name!r} has a space in it: phones can hardly call it"
+        if entry.contact and next_hop(entry.contact.encode()) is None:
+            yield f"directory.entries[{number}].contact", _ASTRAY
 
 
 def _gateways(settings: RoutingSettings) -> Iterator[Finding]:
@@ -100,38 +111,103 @@ def _gateways(settings: RoutingSettings) -> Iterator[Finding]:
             )
         if gateway.enabled and gateway.password.get_secret_value() and not gateway.login:
             yield f"{where}.login", f"is empty: the password of {gateway.name} is never used"
+        for place, address in enumerate(gateway.addresses if gateway.enabled else ()):
+            if next_hop(address.encode()) is None:
+                yield f"{where}.addresses[{place}]", _ASTRAY
+    yield from _alike(settings)
 
 
-def _unreachable(
-    active: Sequence[tuple[int, Plan]], canonical: Callable[[str], str]
-) -> Iterator[Finding]:
-    names: dict[str, int] = {}
+def _alike(settings: RoutingSettings) -> Iterator[Finding]:
+    """Yield where calls from two gateways cannot be told apart, each of which has a login."""
+    seen: dict[Hop, str] = {}
+    for number, gateway in enumerate(settings.gateways):
+        if not gateway.enabled or not gateway.login:
+            continue
+        for address in gateway.addresses:
+            place = _place(address)
+            first = seen.setdefault(place, gateway.name) if place else gateway.name
+            if first != gateway.name:
+                yield (
+                    f"routing.gateways[{number}].addresses",
+                    f"{address} is an address of {first} as well: within calls that come in from there "
+                    f"the login of {first} is used",
+                )
+
+
+def _place(address: str) -> Hop | None:
+    """Return transport, host and port of a gateway's address; port 0 where DNS tells it."""
+    hop = next_hop(address.encode())
+    if not isinstance(hop, Destination):
+        return hop
+    secure = Transport.TLS if hop.secure else Transport.UDP
+    return hop.transport or secure, hop.host, hop.port or 0
+
+
+def _unreachable(active: Sequence[tuple[int, Plan]], known: Known) -> Iterator[Finding]:
+    before: dict[str, list[tuple[int, frozenset[Times]]]] = {}
     patterns: dict[str, int] = {}
     everything = -1
-    wide = _Wide([plan.pattern for _, plan in active if plan.pattern and not plan.times])
+    wide = _Wide([plan.pattern for _, plan in active if plan.pattern and _is_always(plan)])
+    named = [(n, plan) for n, plan in reversed(active) if plan.name and _is_always(plan)]
+    names = {known.canonical(plan.name): n for n, plan in named}
     for number, plan in active:
-        key = canonical(plan.name) if plan.name else plan.pattern
-        seen = names if plan.name else patterns
+        key = known.canonical(plan.name) if plan.name else f"/{plan.pattern}"
         where = f"routing.plans[{number}]"
-        never = f"plan {number + 1} never decides: plan"
-        if not plan.name and everything >= 0:
-            yield where, f"{never} {everything + 1} before it matches every number"
+        never = f"plan {number + 1} never decides:"
+        if plan.name and key == known.canonical(known.registrar):
+            yield f"{where}.name", "is the server's own name: calls to it are refused (405)"
             continue
-        if key in seen:
-            yield where, f"{never} {seen[key] + 1} before it is for the same"
+        if not plan.name and everything >= 0:
+            yield where, f"{never} plan {everything + 1} before it matches every number"
+            continue
+        if (first := _hidden(plan, before.get(key, ()))) is not None:
+            yield where, f"{never} plan {first + 1} before it is for the same"
             continue
         if not plan.name and (hides := wide.hides(plan.pattern, patterns)):
             yield (
                 where,
-                f"{never} {patterns[hides] + 1} before it matches all that {plan.pattern} does; "
+                f"{never} plan {patterns[hides] + 1} before it matches all that {plan.pattern} does; "
                 "put it first",
             )
             continue
-        if not plan.times:
-            seen[key] = number
-            if plan.pattern and all(map(compile_pattern(plan.pattern).fullmatch, _PROBES)):
+        if not plan.name and (only := known.canonical(wide.only(plan.pattern))) in names:
+            yield where, f"{never} the only number it matches has plan {names[only] + 1} by name"
+            continue
+        before.setdefault(key, []).append((number, _when(plan)))
+        if plan.pattern and _is_always(plan):
+            patterns.setdefault(plan.pattern, number)
+            if all(map(compile_pattern(plan.pattern).fullmatch, _PROBES)):
                 everything = number
                 yield f"{where}.pattern", "matches every number, also misdialled ones"
+
+
+def _when(plan: Plan) -> frozenset[Times]:
+    """Return when a plan applies; the condition that always holds where nothing is said."""
+    return frozenset(parse_times(text) for text in plan.times) or frozenset({Times()})
+
+
+def _is_always(plan: Plan) -> bool:
+    return Times() in _when(plan)
+
+
+def _hidden(plan: Plan, before: Iterable[tuple[int, frozenset[Times]]]) -> int | None:
+    """Return which of the plans for the same applies whenever one does; None for none."""
+    when = _when(plan)
+    return next((number for number, other in before if Times() in other or when <= other), None)
+
+
+def _never(active: Sequence[tuple[int, Plan]]) -> Iterator[Finding]:
+    """Yield times that cannot be: a few dates, none of which is one of the days."""
+    for number, plan in active:
+        for place, text in enumerate(plan.times):
+            times = parse_times(text)
+            first, last = times.dates
+            if (last - first).days >= 7:
+                continue
+            dates = (first + dt.timedelta(days=n) for n in range((last - first).days + 1))
+            if not any(date.weekday() in times.days for date in dates):
+                where = f"routing.plans[{number}].times[{place}]"
+                yield where, f"{text} never holds: none of these dates is one of these days"
 
 
 class _Wide:
@@ -146,6 +222,13 @@ class _Wide:
         if pattern not in self._languages:
             self._languages[pattern] = Language(pattern)
         return self._languages[pattern]
+
+    def only(self, pattern: str) -> str:
+        """Return the only number that a pattern matches; empty where there may be others."""
+        sample = self._language(pattern).sample()
+        if not sample or not Language(re.escape(sample)).covers(self._language(pattern)):
+            return ""
+        return sample
 
     def hides(self, pattern: str, before: Mapping[str, int]) -> str:
         """Return which of the patterns before matches all that one does; empty for none."""
@@ -178,16 +261,16 @@ def _destinations(
     settings: RoutingSettings, active: Sequence[tuple[int, Plan]], known: Known
 ) -> Iterator[Finding]:
     gateways = {gateway.name: gateway for gateway in settings.gateways}
-    named = {known.canonical(plan.name) for _, plan in active if plan.name}
+    decides = _Decides(Plans(settings.plans, known.canonical), known.canonical)
     for number, plan in active:
         if not plan.destinations:
             yield f"routing.plans[{number}].destinations", "is empty: such calls get 480"
         for place, step in enumerate(_steps(plan)):
-            if words := _odd(step, gateways, named, known):
+            if words := _odd(step, gateways, decides, known):
                 yield f"routing.plans[{number}].destinations[{place}]", words
 
 
-def _odd(step: Step, gateways: Mapping[str, Gateway], named: Set[str], known: Known) -> str:
+def _odd(step: Step, gateways: Mapping[str, Gateway], decides: "_Decides", known: Known) -> str:
     """Return what is odd about one destination; empty for nothing."""
     _, at, name = step.to.rpartition("@")
     if _IS_URI.match(step.to):
@@ -201,22 +284,42 @@ def _odd(step: Step, gateways: Mapping[str, Gateway], named: Set[str], known: Kn
         return "" if gateways[name].enabled else f"the gateway {name} is switched off"
     if known.users is None or GROUP.search(step.to):
         return ""
-    spelt = known.canonical(step.to)
-    expanded = step.expand and spelt in named
-    return "" if spelt in known.users or expanded else f"there is no user {step.to}"
+    there = known.canonical(step.to) in known.users or (step.expand and decides(step.to))
+    return "" if there else f"there is no user {step.to}"
 
 
 def _odd_uri(to: str, known: Known) -> str:
-    if known.users is None or GROUP.search(to):
-        return ""
+    raw = GROUP.sub("0", to).encode()
     try:
-        uri = parse_uri(to.encode())
+        uri = parse_uri(raw)
     except PeerError:
         return ""
-    if not isinstance(uri, SipUri) or uri.host.decode("latin-1").lower() not in known.hosts:
+    if not isinstance(uri, SipUri):
         return ""
-    user = unescape_user(uri.user).decode("utf-8", "replace")
-    return "" if known.canonical(user) in known.users else f"there is no user {user} here"
+    if uri.headers:
+        return f"what follows its ? is not sent: {uri.headers.decode('utf-8', 'replace')}"
+    if next_hop(raw) is None:
+        return _ASTRAY
+    if uri.host.decode("latin-1") in known.hosts and not GROUP.search(to):
+        return _odd_user(uri, known)
+    return ""
+
+
+def _odd_user(uri: SipUri, known: Known) -> str:
+    """Return what is odd about a URI of ours."""
+    users = known.users or frozenset()
+
+    def is_domain(host: bytes) -> bool:
+        return host.decode("latin-1") in known.hosts
+
+    def is_somebody(user: bytes) -> bool:
+        return known.canonical(user.decode("utf-8", "replace")) in users
+
+    raw = named(uri, is_domain, is_somebody)
+    user = raw.decode("utf-8", "replace")
+    if not user or user.lower() == known.registrar.lower():
+        return "names no user: it is the server itself"
+    return "" if known.users is None or is_somebody(raw) else f"there is no user {user} here"
 
 
 def _taken(plans: Plans, known: Known) -> Iterator[Finding]:
@@ -253,20 +356,34 @@ def _filled(rule: Rule, number: str) -> list[str]:
     return [match.filled(step.to) for step in rule.steps]
 
 
+class _Decides:
+    """Which plan is for a number, whatever the time.
+
+    Args:
+        plans: The plans.
+        canonical: Gives a name the spelling in which names are compared.
+    """
+
+    def __init__(self, plans: Plans, canonical: Callable[[str], str]) -> None:
+        self._canonical = canonical
+        active = [rule for rule in plans.rules if rule.plan.enabled]
+        self._names = {
+            canonical(rule.plan.name): rule for rule in reversed(active) if rule.plan.name
+        }
+        self._patterns = [rule for rule in active if rule.plan.pattern]
+        self._numbers = PatternSet([rule.plan.pattern for rule in self._patterns])
+
+    def __call__(self, number: str) -> Rule | None:
+        if named := self._names.get(self._canonical(number)):
+            return named
+        return next((self._patterns[index] for index in self._numbers.matching(number)), None)
+
+
 def _circles(plans: Plans, canonical: Callable[[str], str]) -> Iterator[Finding]:
     """Yield plans that are led back to themselves by destinations whose plan is followed."""
-    active = [rule for rule in plans.rules if rule.plan.enabled]
-    names = {canonical(rule.plan.name): rule for rule in reversed(active) if rule.plan.name}
-    patterns = [rule for rule in active if rule.plan.pattern]
-    numbers = PatternSet([rule.plan.pattern for rule in patterns])
-
-    def decides(number: str) -> Rule | None:
-        if named := names.get(canonical(number)):
-            return named
-        return next((patterns[index] for index in numbers.matching(number)), None)
-
-    for rule in active:
-        if not any(step.expand for step in rule.steps):
+    decides = _Decides(plans, canonical)
+    for rule in plans.rules:
+        if not rule.plan.enabled or not any(step.expand for step in rule.steps):
             continue
         number = rule.plan.name or Language(rule.plan.pattern).sample()
         if number is not None and decides(number) is rule and _returns(rule, number, decides):
@@ -275,16 +392,22 @@ def _circles(plans: Plans, canonical: Callable[[str], str]) -> Iterator[Finding]
             yield f"routing.plans[{rule.number}]", words
 
 
-def _returns(begin: Rule, number: str, decides: Callable[[str], Rule | None]) -> bool:
-    seen: set[int] = set()
-    todo = [(begin, number, 0)]
-    while todo:
-        rule, called, depth = todo.pop()
+def _returns(begin: Rule, number: str, decides: _Decides) -> bool:
+    """Whether a plan leads back to itself and the same number, or to ever new ones without end."""
+    seen: set[tuple[int, str]] = set()
+    todo: list[tuple[tuple[Rule, str], ...]] = [((begin, number),)]
+    while todo and len(seen) < _MOST_SEEN:
+        path = todo.pop()
+        rule, called = path[-1]
         for step, to in zip(rule.steps, _filled(rule, called), strict=True):
             after = decides(to) if step.expand and not _IS_URI.match(to) else None
-            if after is begin:
-                return True
-            if after is not None and after.number not in seen and depth < _DEEPEST:
-                seen.add(after.number)
-                todo.append((after, to, depth + 1))
+            if after is None:
+                continue
+            place = after, to if after.plan.pattern else after.plan.name
+            if place in path or len(path) >= _DEEPEST:
+                if after is begin:
+                    return True
+            elif (after.number, place[1]) not in seen:
+                seen.add((after.number, place[1]))
+                todo.append((*path, place))
     return False

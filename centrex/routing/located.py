@@ -11,7 +11,7 @@ from itertools import groupby
 
 from centrex.base import PeerError, Transport
 from centrex.registrar.binding import Binding
-from centrex.routing.target import Target
+from centrex.routing.target import Target, request_uri
 from centrex.sip.uri import SipUri, parse_uri
 
 
@@ -56,6 +56,17 @@ def unhindered_groups(
     return [[target for _, target in targets] for _, targets in joined]
 
 
+def together(bindings: Sequence[Binding], is_silent: Callable[[Binding], bool]) -> list[Target]:
+    """Return targets to be tried all at once, whatever their q: one for each device (RFC 5626 §7).
+
+    Args:
+        bindings: A user's live bindings, the highest q first.
+        is_silent: Whether a contact is known not to answer: its device is tried another way, if it has one.
+    """
+    groups = _devices(sorted(bindings, key=is_silent))
+    return [target for _, target in groups[0]] if groups else []
+
+
 def _are_apart(
     some: Iterable[tuple[bytes, Target]], others: Iterable[tuple[bytes, Target]]
 ) -> bool:
@@ -69,8 +80,13 @@ def is_by_tls(binding: Binding) -> bool:
     flow = binding.flow
     if flow is not None and binding.natted and not binding.path:
         return flow.transport is Transport.TLS
+    return leads_by_tls(binding.contact)
+
+
+def leads_by_tls(raw: bytes) -> bool:
+    """Whether a URI leads to its host by TLS."""
     try:
-        uri = parse_uri(binding.contact)
+        uri = parse_uri(raw)
     except PeerError:
         return False
     if not isinstance(uri, SipUri):
@@ -99,11 +115,11 @@ def _devices(bindings: Iterable[Binding]) -> list[list[tuple[Binding, Target]]]:
 
 
 def _target(binding: Binding) -> Target | None:
-    flow = binding.flow
+    flow, uri = binding.flow, request_uri(binding.contact)
     if binding.path:
-        return Target(binding.contact, None, binding.path)
+        return Target(uri, None, binding.path)
     if flow is None or not binding.natted:
-        return Target(binding.contact)
+        return Target(uri)
     if flow.reliable and not flow.open:
         return None
-    return Target(binding.contact, flow)
+    return Target(uri, flow)

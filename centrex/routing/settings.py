@@ -284,7 +284,8 @@ class RoutingSettings(_Table, frozen=True):
     redirects: Literal["pass", "follow"] = Field(
         "pass",
         title="Redirections",
-        description="A destination that sends the call elsewhere (3xx): tell the caller, or follow.",
+        description="Where a destination sends the call elsewhere (3xx): pass has the plan's next one "
+        "ring, and tells the caller if there is none; follow rings there first.",
         json_schema_extra=_LIVE,
     )
     decline_ends: bool = Field(

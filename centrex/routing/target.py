@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from centrex.base import Flow
+from centrex.base import Flow, PeerError
+from centrex.sip.uri import SipUri, parse_uri
 
 
 class Amendment:
@@ -54,3 +55,24 @@ class Target:
 
     def __repr__(self) -> str:
         return f"Target({self.uri!r})"
+
+
+def request_uri(raw: bytes) -> bytes:
+    """Return a SIP URI without what may not stand in a request line (RFC 3261 §16.6 step 2).
+
+    That is its headers and a `method` (§19.1.1, table 1). Any other URI is returned as it is.
+    """
+    if b"?" not in raw and b";method=" not in raw.lower():
+        return raw
+    try:
+        uri = parse_uri(raw)
+    except PeerError:
+        return raw
+    if not isinstance(uri, SipUri):
+        return raw
+    if uri.headers:
+        raw = raw[: -len(uri.headers) - 1]
+    user, at, rest = raw.rpartition(b"@")
+    host, *params = rest.split(b";")
+    kept = [param for param in params if not param.lower().startswith(b"method=")]
+    return user + at + b";".join([host, *kept])

@@ -8,7 +8,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from centrex.routing.hunt import NO_USER, Stop, View, hunt
+from centrex.routing.dialled import named
+from centrex.routing.hunt import NO_PHONE, NO_USER, Stop, View, hunt
 from centrex.routing.plans import NOT_NOW, Plans, Rule
 from centrex.routing.settings import Gateway
 from centrex.routing.target import Target
@@ -23,8 +24,12 @@ class Question:
     """The user part that is called."""
     when: dt.datetime
     """The local time."""
+    zone: str
+    """The name of the time zone it is told in."""
     may_leave: bool
     """Whether the caller may be led to other servers by a pattern."""
+    live: bool
+    """Whether it is known which phones are registered; otherwise any user's may be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +78,14 @@ class StandingView:
         """Whether a URI's host is one of ours."""
         return uri.host.decode("latin-1") in self._hosts
 
+    def user_of(self, uri: SipUri) -> bytes:
+        """Return the user whom a URI of ours names."""
+        return named(uri, lambda host: host.decode("latin-1") in self._hosts, self.knows)
+
+    def may_go(self, uri: bytes) -> bool:
+        """Whether a call may go to a URI of others: it is none that must be secure."""
+        return True
+
     def gateway_works(self, name: str, address: str) -> bool:
         """Whether a gateway's address answers: nobody has asked."""
         return True
@@ -81,7 +94,7 @@ class StandingView:
 def try_route(
     question: Question, plans: Plans, gateways: Mapping[str, Gateway], view: View, limits: Limits
 ) -> dict[str, Any]:
-    """Return what would become of a call, as plain data."""
+    """Return what would become of a call, as plain data; `leads` tells whether anybody may ring."""
     looked = plans.looked_at(question.number, question.when)
     match = plans.find(question.number, lambda: question.when)
     if match is None:
@@ -92,6 +105,7 @@ def try_route(
     return {
         "number": question.number,
         "at": question.when.isoformat(timespec="minutes"),
+        "zone": question.zone,
         "plan": None if match is None else {**_numbered(match.rule), "groups": list(match.groups)},
         "looked": [
             {**_numbered(one.rule), "why": one.why, "decides": one.decides} for one in looked
@@ -99,6 +113,10 @@ def try_route(
         "steps": steps,
         "seconds": total,
         "outcome": _outcome(match is not None, steps),
+        "leads": any(
+            stop.targets or (stop.why == NO_PHONE and not question.live) for stop in stops
+        ),
+        "live": question.live,
     }
 
 
@@ -110,7 +128,7 @@ def _numbered(rule: Rule) -> dict[str, Any]:
 def _user(number: str, view: View, plans: Plans) -> Stop:
     user = number.encode()
     targets = list(view.contacts(user))
-    why = "no phone is registered"
+    why = NO_PHONE
     if not view.knows(user):
         why = NOT_NOW if plans.has_name(number) else NO_USER
     return Stop(number, "user", targets, "" if targets else why)

@@ -32,6 +32,7 @@ class Quality:
     __slots__ = (
         "_arrival",
         "_bad",
+        "_beside",
         "_lost",
         "_others",
         "_past",
@@ -46,7 +47,7 @@ class Quality:
         self.next = -1
         self.jitter_s = 0.0
         self._source = self._bad = -1
-        self._lost = self._past = 0
+        self._lost = self._past = self._beside = 0
         self._others: dict[int, _Source] | None = None
         self._arrival = -1.0
         self._timestamp = self._rate = 0
@@ -104,9 +105,16 @@ class Quality:
             lost: How much more was missed.
             jitter_s: The jitter now; 0 where it is not known.
         """
-        self._past += lost
+        came = min(max(lost, 0), self._beside)
+        self._past += lost - came
+        # where nothing was missed, it has carried nothing since, or never saw the gap
+        self._beside = self._beside - came if lost > 0 else 0
         if jitter_s:
             self.jitter_s = jitter_s
+
+    def beside(self) -> None:
+        """Take in a packet of a stream that somebody else counts, who is going to miss it."""
+        self._beside += 1
 
     def resume(self) -> None:
         """The packets since the last one passed elsewhere: the next one leaves no gap."""

@@ -267,10 +267,10 @@ class Commands:
 
     def relays(self, params: dict[str, Any]) -> dict[str, Any]:
         """The media relays: how they are, and what they carry; the calls that found none."""
-        drops = self._engine.statistics.drops
+        amiss = self._engine.statistics.amiss
         return {
             "relays": self._engine.media.listing(),
-            "unrelayed": drops.get(Rule.MEDIA_UNRELAYED.value, 0),
+            "unrelayed": amiss.get(Rule.MEDIA_UNRELAYED.value, 0),
         }
 
     def drain_relay(self, params: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ each client can hold, and answers a client that asked to change nothing with exa
 import contextlib
 import inspect
 import socket
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any, Final, TypeAlias
 
@@ -37,6 +37,8 @@ class Desk:
         streams: What pours each stream: its `params` in, and batches until nobody reads on. It
             refuses what handlers refuse, and before it gives anything.
         reading: The commands that change nothing, and so may be used by who is to change nothing.
+        watched: Told when a client begins to follow a stream while none did, and when the last one
+            leaves; who is not counted is not meant.
     """
 
     def __init__(
@@ -46,10 +48,12 @@ class Desk:
         *,
         streams: Mapping[str, Stream] | None = None,
         reading: Collection[str] = (),
+        watched: Callable[[bool], None] = lambda _: None,
     ) -> None:
         self._handlers, self.failed = handlers, failed
         self._streams, self._reading = dict(streams or {}), frozenset(reading)
-        self._clients = 0
+        self._watched = watched
+        self._clients = self._followers = 0
 
     async def attend(self, sock: socket.socket, *, counted: bool = True) -> None:
         """Serve one client until it leaves or breaks the protocol; closes the socket.
@@ -64,14 +68,14 @@ class Desk:
             if counted and self._clients > CLIENTS:
                 await _send(sock, error_line(None, "refused", f"{CLIENTS} clients are connected"))
             else:
-                await self._converse(sock)
+                await self._converse(sock, counted=counted)
         except OSError:
             return  # the client has left, in the middle of something or not
         finally:
             self._clients -= counted
             sock.close()
 
-    async def _converse(self, sock: socket.socket) -> None:
+    async def _converse(self, sock: socket.socket, *, counted: bool) -> None:
         buffer = bytearray()
         read_only = False
         while True:
@@ -91,7 +95,8 @@ class Desk:
                     continue
                 read_only = read_only or request.get("read_only") is True
                 if "follow" in request:
-                    await self._pour(sock, request)
+                    with self._followed(counted=counted):
+                        await self._pour(sock, request)
                     return
                 await _send(sock, await self._reply(request, read_only=read_only))
                 continue
@@ -116,6 +121,18 @@ class Desk:
             return result_line(ident, result)
         except Exception as error:  # noqa: BLE001 - one failing command must not end the instance
             return self._told(ident, command, error)
+
+    @contextlib.contextmanager
+    def _followed(self, *, counted: bool) -> Iterator[None]:
+        self._followers += counted
+        if counted and self._followers == 1:
+            self._watched(True)
+        try:
+            yield
+        finally:
+            self._followers -= counted
+            if counted and not self._followers:
+                self._watched(False)
 
     async def _pour(self, sock: socket.socket, request: dict[str, Any]) -> None:
         """Send a stream until the client leaves; nothing it may still say is heard."""

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -45,23 +46,39 @@ class Editing:
         self._deadline = NEVER
         self._confirm_by = ""
         self._looked = False
+        self._not_rolled_back = ""
 
     def told(self) -> dict[str, Any]:
-        """Return until when a change waits to be confirmed, and how long that is; empty and 0 if none."""
+        """Return what is to be known of changes that had, or have, to be confirmed.
+
+        Until when one waits and how long that is, empty and 0 if none does; why one could not be
+        rolled back, until the file is taken over again.
+        """
         left = max(0.0, self._deadline - time.monotonic()) if self._confirm_by else 0.0
-        return {"confirm_by": self._confirm_by, "confirm_left_s": round(left, 1)}
+        return {
+            "confirm_by": self._confirm_by,
+            "confirm_left_s": round(left, 1),
+            "not_rolled_back": self._not_rolled_back,
+        }
+
+    def agrees(self) -> None:
+        """What is in force is what the file says again."""
+        self._not_rolled_back = ""
 
     async def open(self, unless: str = "") -> dict[str, Any]:
         """Return the configuration as an editor starts from it.
 
         Args:
-            unless: The fingerprint of a file the editor has; where it is still that one, only that is
-                told, as `same`.
+            unless: What an editor was told as `seen`; where file and instance are as they were then,
+                only that is told, as `same`.
 
         Raises:
             ConfigError: The file cannot be used as it is.
         """
-        told = await anyio.to_thread.run_sync(_opened, self._engine.source, unless)
+        engine = self._engine
+        told = await anyio.to_thread.run_sync(
+            _opened, engine.source, engine.config, engine.revision, unless
+        )
         return {**told, "waiting": list(self._engine.waiting), "confirm_by": self._confirm_by}
 
     async def preview(self, fingerprint: str, changes: object) -> dict[str, Any]:
@@ -71,7 +88,8 @@ class Editing:
             ConfigError: The file cannot be used as it is, or a change has no sound form.
             CommandRefused: `conflict`: the file is not what the editor saw.
         """
-        return (await self._review(fingerprint, changes)).told()
+        reviewed = await self._review(fingerprint, changes)
+        return reviewed.told(self._engine.config, self._engine.waiting)
 
     async def tried(self, fingerprint: str, changes: object) -> Config:
         """Return what the configuration would be with changes that nobody has applied.
@@ -162,7 +180,7 @@ class Editing:
         """Put back what was before the change that waits. Raises `CommandRefused` where none does."""
         async with self._turn:
             self._check_waits()
-            return await self._roll_back()
+            return await self._roll_back(asked=True)
 
     def _check_waits(self) -> None:
         if not self._confirm_by:
@@ -183,30 +201,54 @@ class Editing:
             return
         async with self._turn:
             with suppress(ConfigError, Unavailable):  # an event has told of it
-                await self._roll_back()
+                await self._roll_back(asked=False)
 
-    async def _roll_back(self) -> dict[str, Any]:
+    async def _roll_back(self, *, asked: bool) -> dict[str, Any]:
         engine = self._engine
         path = engine.source.path
         self._deadline, self._confirm_by = NEVER, ""
+        left = await anyio.to_thread.run_sync(pending.find, path)
         try:
-            why = await anyio.to_thread.run_sync(pending.roll_back, path)
-            result = await engine.reloader.reload()
+            outcome = await anyio.to_thread.run_sync(partial(pending.roll_back, path, asked=asked))
             text = await anyio.to_thread.run_sync(read_text, path)
+            result = await engine.reloader.reload() if outcome.undone else {"changed": ()}
         except OSError as error:
-            engine.say("config.rollback-failed", Severity.ERROR, why=_words(error, path))
-            raise Unavailable(_words(error, path)) from error
+            why = f"NOT rolled back: {_words(error, path)}"
+            raise Unavailable(await self._without_file(left, why)) from error
         except (ConfigError, Unavailable) as error:
-            engine.say("config.rollback-failed", Severity.ERROR, why=str(error))
-            raise
-        engine.say("config.rolled-back", Severity.WARNING, why=why)
-        return {**self._told(fingerprint_of(text), result, {}), "rolled_back": True, "why": why}
+            why = f"NOT rolled back: {path} is of no use as it is now: {error}"
+            raise Unavailable(await self._without_file(left, why)) from error
+        why = outcome.words
+        if outcome.undone:
+            engine.say("config.rolled-back", Severity.WARNING, why=why)
+        else:
+            why = await self._without_file(left, why)
+        told = self._told(fingerprint_of(text), result, {})
+        return {**told, "rolled_back": outcome.undone, "why": why}
+
+    async def _without_file(self, left: pending.Unconfirmed | None, why: str) -> str:
+        """Take what was before into force, though the file does not say so; return what to tell.
+
+        A change may have locked its author out: it must not stay in force because a file is amiss.
+        """
+        if left is not None:
+            try:
+                await self._engine.reloader.reload(left.former)
+            except (ConfigError, Unavailable) as error:
+                why = f"{why}; it stays in force, too: {error}"
+            else:
+                why = f"{why}; until a reload or a restart the server runs with what was before"
+        self._not_rolled_back = why
+        self._engine.say("config.not-rolled-back", Severity.ERROR, why=why)
+        return why
 
 
-def _opened(source: ConfigSource, unless: str) -> dict[str, Any]:
-    if unless and fingerprint_of(read_text(source.path)) == unless:
-        return {"file": str(source.path), "fingerprint": unless, "same": True}
-    return opened(source)
+def _opened(source: ConfigSource, running: Config, revision: int, unless: str) -> dict[str, Any]:
+    fingerprint = fingerprint_of(read_text(source.path))
+    seen = f"{fingerprint}.{revision}"
+    if unless == seen:
+        return {"file": str(source.path), "fingerprint": fingerprint, "seen": seen, "same": True}
+    return {**opened(source, running), "seen": seen}
 
 
 def _conflict(error: Changed) -> NoReturn:
@@ -231,7 +273,7 @@ def _write(reviewed: Reviewed, confirm_by: str) -> None:
         if confirm_by:
             change = pending.Unconfirmed(
                 former=document.original,
-                written=fingerprint_of(document.text),
+                made=document.text,
                 confirm_by=confirm_by,
             )
             pending.begin(document.path, change)
@@ -290,7 +332,7 @@ def _put_right(path: Path) -> str:
     if pending.find(path) is None:
         return done
     try:
-        rolled_back = pending.roll_back(path)
+        rolled_back = pending.roll_back(path).words
     except OSError as error:
         why = f"an unconfirmed change cannot be rolled back: {_words(error, path)}"
         raise Unavailable(why) from error

@@ -50,6 +50,7 @@ from centrex.runtime.media import Media
 from centrex.runtime.monitor import Read, interface_addresses
 from centrex.runtime.notify import Notifier, tell_ready
 from centrex.runtime.policy import Policy, make_policy
+from centrex.runtime.precedence import Precedence
 from centrex.runtime.reading import READING
 from centrex.runtime.recent import Recent
 from centrex.runtime.recovery import Recovery
@@ -122,6 +123,7 @@ class Engine:
         self.origins: Mapping[str, str] = source.provenance()
         self.warnings: tuple[str, ...] = source.notes
         self.waiting: tuple[str, ...] = ()
+        self.revision = 0
         network, registrar = config.network, config.registrar
         self.tickets = Tickets(config)
         self.policy = make_policy(config, self.tickets.nonces, self.tickets.window)
@@ -159,6 +161,7 @@ class Engine:
         self.roaming = Roaming(self, paths.state / "addresses.json", read_addresses)
         self.lock = InstanceLock(paths.lock)
         self.notifier = Notifier(os.environ)
+        self._precedence = Precedence()
         self.recovery = Recovery(
             paths.state / "registrations",
             self.registry,
@@ -272,11 +275,15 @@ class Engine:
             self._command_failed,
             streams=LiveCommands(self).streams(),
             reading=READING,
+            watched=self._watched,
         )
         serve, path, desk = control.serve, self.paths.control, self.desk
         await tasks.start(
             lambda *, task_status: serve(path, desk, lock=self.lock, task_status=task_status)
         )
+
+    def _watched(self, begins: bool) -> None:
+        (self._precedence.take if begins else self._precedence.give_back)()
 
     async def _open_pages(self, tasks: TaskGroup) -> None:
         """Serve figures and the phone book, where that is wanted; who serves none pays nothing."""
@@ -287,9 +294,8 @@ class Engine:
             await tasks.start(HttpServer(figures, "figures").serve, self.config.metrics.listen)
         if self.config.directory.listen:
             book = phonebook.pages(lambda: phonebook.entries(self))
-            await tasks.start(
-                HttpServer(book, "the phone book").serve, self.config.directory.listen
-            )
+            server = HttpServer(book, "the phone book", fresh_s=phonebook.FRESH_S)
+            await tasks.start(server.serve, self.config.directory.listen)
 
     async def _stop(self) -> None:
         """Take nothing new, let what is under way end and be sent, write everything down.
@@ -441,6 +447,7 @@ class Engine:
         network, registrar = config.network, config.registrar
         self.guard.reconfigure(**policy.guard)
         self.config, self.policy, self.tickets = config, policy, fresh.tickets
+        self.revision += 1
         self.origins, self.waiting = fresh.origins, waiting(fresh.changes)
         core.access, core.patience = policy.access, policy.patience
         core.take_routes(policy.routes, time.monotonic())
@@ -473,13 +480,13 @@ class Engine:
 
     def all_warnings(self) -> list[str]:
         """Return everything an operator should look at."""
-        aged = (self.certificate.complaint,) if self.certificate.complaint else ()
         gone = [
             f"the gateway {probe.name} is gone at {probe.address}: {probe.why}"
             for probe in self.core.gateways.gone
         ]
-        log = (self.log.complaint,) if self.log.complaint else ()
-        return [*self.warnings, *self.policy.warnings, *aged, *log, *gone, *self.waiting_warnings()]
+        complaints = self.certificate.complaint, self.log.complaint
+        amiss = filter(None, (self.editing.told()["not_rolled_back"], *complaints))
+        return [*amiss, *self.warnings, *self.policy.warnings, *gone, *self.waiting_warnings()]
 
 
 def _versions(hosts: Iterable[str]) -> tuple[Literal[4, 6], ...]:

@@ -51,6 +51,8 @@ def read_request(line: bytes) -> dict[str, Any]:
         request = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise Refused("invalid", "the line is not JSON") from error
+    if (b"\\u" in line or b"\xed" in line) and _has_half_characters(request):
+        raise Refused("invalid", "a text on the line has half a character")
     if not isinstance(request, dict) or not isinstance(
         request.get("command", request.get("follow")), str
     ):
@@ -98,9 +100,18 @@ def read_answer(line: bytes) -> Result:
             return dict(answer["result"])
         detail = dict(answer["error"])
         code, message = str(detail.pop("code")), str(detail.pop("message"))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise Unavailable("the instance answered in a way that is not understood") from error
     raise Refused(code, message, detail)
+
+
+def _has_half_characters(value: object) -> bool:
+    """Whether a text has a surrogate without its other half, which JSON allows and UTF-8 does not."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except (UnicodeEncodeError, RecursionError):
+        return True
+    return False
 
 
 def line_of(value: dict[str, Any]) -> bytes:

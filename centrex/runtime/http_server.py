@@ -1,24 +1,39 @@
-"""As little HTTP as scrapers and desk phones need: one bounded request a connection, a few at once.
+"""As little HTTP as scrapers and desk phones need: one bounded request a connection (RFC 9112).
 
-Each connection lives for a few seconds at most. What is served is somebody else's; so is who may read it.
+Each connection lives for a few seconds at most; where there are too many, the oldest of whoever has most
+goes, so that phones that all ask at once are served, and those who hold connections open keep nobody out.
+Pages are made one after the other, with rests between, for calls go on beside them. What is served is
+somebody else's; so is who may read it.
 """
 
+import re
+import time
+from collections import Counter
 from collections.abc import Callable
+from itertools import count
 from typing import Final, NamedTuple
 from urllib.parse import parse_qs, unquote
 
 import anyio
-from anyio.abc import SocketStream, TaskStatus
+import anyio.to_thread
+from anyio.abc import SocketAttribute, SocketStream, TaskStatus
 
 from centrex.base import Unavailable
 from centrex.base.address import split_address
 
-CONNECTIONS: Final = 8
-"""Clients served at once by one server; further ones are cut."""
+CONNECTIONS: Final = 128
+"""Clients that one server attends to at once; for a further one, another is cut."""
 REQUEST_OCTETS: Final = 8_192
 """Octets of a request; a longer one is refused."""
 _PATIENCE_S: Final = 5.0
+_REST: Final = 4
+"""How many times as long as a page took to make it is until the next is made."""
+_KEPT: Final = 8
+"""Pages that are kept while they are fresh."""
 _MOST_FIELDS: Final = 16
+_START: Final = re.compile(r"[0-9]{1,9}")
+_HOST: Final = re.compile(rb"\r\nhost:[ \t]*([^\r\n]*)", re.IGNORECASE)
+_AUTHORITY: Final = re.compile(rb"([A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
 _PLAIN: Final = "text/plain; charset=utf-8"
 _WORDS: Final = {
     200: "OK",
@@ -36,6 +51,8 @@ class Page(NamedTuple):
     kind: str
     """The Content-Type."""
     body: bytes
+    more: str = ""
+    """Further header lines, each with its end."""
 
 
 def plain(status: int, words: str) -> Page:
@@ -43,8 +60,20 @@ def plain(status: int, words: str) -> Page:
     return Page(status, _PLAIN, words.encode() + b"\n")
 
 
-Pages = Callable[[str, str], Page]
-"""Gives the page of a path, for what is searched (`q`, empty for all)."""
+class Asked(NamedTuple):
+    """What is asked for."""
+
+    path: str
+    wanted: str = ""
+    """What is searched (`q`); empty for all."""
+    start: int = 0
+    """How many of what is found come before this page (`start`)."""
+    base: str = ""
+    """Where this server was reached, such as `http://192.0.2.1:8080`, for links; ASCII, nothing to escape."""
+
+
+Pages = Callable[[Asked], Page | Callable[[], Page]]
+"""Gives the page for what is asked; or what makes it, which is called in a worker thread, one at a time."""
 
 
 class HttpServer:
@@ -54,11 +83,19 @@ class HttpServer:
         pages: What to serve.
         what: What that is, in words.
         patience_s: How long a connection may take in all, in seconds.
+        fresh_s: How long a page is served again as it was made, in seconds.
     """
 
-    def __init__(self, pages: Pages, what: str, *, patience_s: float = _PATIENCE_S) -> None:
-        self._pages, self._what, self._patience_s = pages, what, patience_s
-        self._connections = 0
+    def __init__(
+        self, pages: Pages, what: str, *, patience_s: float = _PATIENCE_S, fresh_s: float = 0.0
+    ) -> None:
+        self._pages, self._what = pages, what
+        self._patience_s, self._fresh_s = patience_s, fresh_s
+        self._numbers = count()
+        self._open: dict[int, tuple[str, anyio.CancelScope]] = {}
+        self._turn = anyio.Lock()
+        self._rested_at = 0.0
+        self._kept: dict[Asked, tuple[float, Page]] = {}
 
     async def serve(
         self, listen: str, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
@@ -83,45 +120,104 @@ class HttpServer:
             await listener.serve(self._attend)
 
     async def _attend(self, stream: SocketStream) -> None:
-        self._connections += 1
+        number = next(self._numbers)
         try:
             async with stream:
-                if self._connections > CONNECTIONS:
-                    return
-                with anyio.move_on_after(self._patience_s):
+                source = str(stream.extra(SocketAttribute.remote_address)[0])
+                with anyio.move_on_after(self._patience_s) as scope:
+                    self._open[number] = source, scope
+                    self._make_room()
                     await self._answer(stream)
         except (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError):
             return  # it has left
         finally:
-            self._connections -= 1
+            self._open.pop(number, None)
+
+    def _make_room(self) -> None:
+        """Cut the oldest connection of whoever has most of them, where there are too many."""
+        if len(self._open) <= CONNECTIONS:
+            return
+        (most, _), *_ = Counter(source for source, _ in self._open.values()).most_common(1)
+        oldest = next(number for number, (source, _) in self._open.items() if source == most)
+        _, scope = self._open.pop(oldest)
+        scope.cancel()
 
     async def _answer(self, stream: SocketStream) -> None:
-        request = bytearray()
+        request = b""
         while b"\r\n\r\n" not in request and len(request) <= REQUEST_OCTETS:
             try:
-                request += await stream.receive()
+                request = (request + await stream.receive()).lstrip(b"\r\n")
             except anyio.EndOfStream:
                 return
-        page = self.reply(bytes(request))
+        local = stream.extra(SocketAttribute.local_address)
+        async with self._turn:
+            await anyio.sleep(max(0.0, self._rested_at - time.monotonic()))
+            began = time.monotonic()
+            try:
+                page = await self.reply(request, (str(local[0]), int(local[1])))
+            finally:
+                ended = time.monotonic()
+                self._rested_at = ended + _REST * (ended - began)
         head = (
             f"HTTP/1.1 {page.status} {_WORDS[page.status]}\r\nContent-Type: {page.kind}\r\n"
-            f"Content-Length: {len(page.body)}\r\nConnection: close\r\n\r\n"
+            f"Content-Length: {len(page.body)}\r\n{page.more}Connection: close\r\n\r\n"
         ).encode()
         await stream.send(head if request.startswith(b"HEAD ") else head + page.body)
 
-    def reply(self, request: bytes) -> Page:
-        """Return the answer to the head of a request."""
-        if len(request) > REQUEST_OCTETS:
-            return plain(431, "the request is too long")
-        method, _, rest = request.partition(b"\r\n")[0].partition(b" ")
-        target, _, version = rest.partition(b" ")
-        if not version.startswith(b"HTTP/1."):
-            return plain(400, "this speaks HTTP/1.1")
-        if method not in {b"GET", b"HEAD"}:
-            return plain(405, "only GET")
-        path, _, query = target.decode("latin-1").partition("?")
-        try:
-            fields = parse_qs(query, max_num_fields=_MOST_FIELDS)
-        except ValueError:
-            return plain(400, "the query has too many fields")
-        return self._pages(unquote(path), fields.get("q", [""])[0])
+    async def reply(self, request: bytes, local: tuple[str, int] = ("127.0.0.1", 80)) -> Page:
+        """Return the answer to the head of a request, which came to a local address."""
+        asked = _asked(request, local)
+        return asked if isinstance(asked, Page) else await self._page(asked)
+
+    async def _page(self, asked: Asked) -> Page:
+        """Return a page, made anew unless it is fresh."""
+        now = time.monotonic()
+        made_at, page = self._kept.get(asked, (0.0, None))
+        if page is not None and now - made_at < self._fresh_s:
+            return page
+        made = self._pages(asked)
+        page = made if isinstance(made, Page) else await anyio.to_thread.run_sync(made)
+        if self._fresh_s:
+            self._kept.pop(asked, None)
+            self._kept[asked] = now, page
+            if len(self._kept) > _KEPT:
+                del self._kept[next(iter(self._kept))]
+        return page
+
+
+def _asked(request: bytes, local: tuple[str, int]) -> Asked | Page:
+    """Return what is asked for, or why that cannot be told."""
+    if len(request) > REQUEST_OCTETS:
+        return plain(431, "the request is too long")
+    method, _, rest = request.partition(b"\r\n")[0].partition(b" ")
+    target, _, version = rest.partition(b" ")
+    if not version.startswith(b"HTTP/1."):
+        return plain(400, "this speaks HTTP/1.1")
+    if method not in {b"GET", b"HEAD"}:
+        return plain(405, "only GET and HEAD")._replace(more="Allow: GET, HEAD\r\n")
+    found = _HOST.search(request.partition(b"\r\n\r\n")[0])
+    host = found[1] if found else b""
+    if target.lower().startswith(b"http://"):  # as to a proxy (RFC 9112 §3.2.2)
+        host, _, target = target[len(b"http://") :].partition(b"/")
+        target = b"/" + target
+    path, _, query = target.decode("latin-1").partition("?")
+    try:
+        fields = parse_qs(query, max_num_fields=_MOST_FIELDS)
+    except ValueError:
+        return plain(400, "the query has too many fields")
+    start = fields.get("start", ["0"])[0]
+    if not _START.fullmatch(start):
+        return plain(400, "start is a number: how many entries come before this page")
+    wanted = fields.get("q", [""])[0]
+    return Asked(unquote(path), wanted, int(start), _base(host.strip(), local))
+
+
+def _base(host: bytes, local: tuple[str, int]) -> str:
+    """Return where the server was reached, by a Host as it was given and the local address.
+
+    Some phones (Cisco's 7940) leave the port out of Host whichever it is, so then it is that of this server.
+    """
+    address, port = local
+    if not (found := _AUTHORITY.fullmatch(host)):
+        return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
+    return f"http://{host.decode()}" if found[2] else f"http://{host.decode()}:{port}"

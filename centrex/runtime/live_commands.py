@@ -73,6 +73,7 @@ class LiveCommands:
             "messages": {"in": statistics.messages_in, "out": statistics.messages_out},
             "refused_challenges": statistics.challenges_refused,
             "drops": engine.drops(),
+            "media_amiss": dict(statistics.amiss),
             "relays": self._relays(),
             "bans": engine.guard.banned,
             "subscriptions": len(engine.core.watchers),

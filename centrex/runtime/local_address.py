@@ -59,6 +59,17 @@ def _ask_kernel(remote_host: str) -> str:
         raise Unavailable(f"no way to {remote_host!r}: {why}") from error
 
 
+def is_ours(host: str) -> bool:
+    """Whether a numeric address is one of this machine's at which something can listen now."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as sock:
+            sock.bind((host, 0))
+    except OSError:
+        return False
+    return True
+
+
 _shared: Final = LocalAddresses()
 
 

@@ -163,7 +163,7 @@ class Media:
     def relay_came(self, relay: Relay) -> None:
         """See `centrex.farm.farm.Observer`."""
         told = relay.told
-        self._refusals.forget(told["source"])
+        self._refusals.forget(relay.name, told["source"])
         self._tell(
             "relay.came",
             Severity.NOTICE,
@@ -221,7 +221,7 @@ class Media:
         severity = Severity.WARNING if worrying else Severity.INFO
         self._tell(f"media.{kind}", severity, call_id, relay=relay.name, what=words)
         if worrying:
-            self._engine.statistics.drop(f"media-{kind}")
+            self._engine.statistics.media_amiss(f"media-{kind}")
 
     def adopt(self, relay: Relay, session: Session) -> bool:
         """See `centrex.farm.farm.Observer`."""
@@ -323,7 +323,7 @@ def _row(relay: Relay, now: float) -> dict[str, Any]:
         "why": relay.why or relay.shortage or told.get("path_why", ""),
         "source": told.get("source", ""),
         "sessions": relay.count,
-        "capacity": relay.capacity,
+        "capacity": relay.capacity if "capacity" in told else None,
         "path": told.get("path", ""),
         "path_why": told.get("path_why", ""),
         "version": told.get("version", ""),

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from centrex.runtime.http_server import Page, Pages, plain
+from centrex.runtime.http_server import Asked, Page, Pages, plain
 from centrex.runtime.relay_metrics import families
 from centrex.trace import Rule
 
@@ -57,7 +57,7 @@ class Figures(Collector):
         yield _counter(
             "calls_unrelayed",
             "Times that no relay could be had for a call.",
-            figures.drops.get(Rule.MEDIA_UNRELAYED.value, 0),
+            figures.amiss.get(Rule.MEDIA_UNRELAYED.value, 0),
         )
         yield _counter("challenges", "401 and 407 responses sent.", figures.challenges_sent)
         yield _counter(
@@ -91,6 +91,14 @@ class Figures(Collector):
         for reason, count in sorted(self._engine.drops().items()):
             drops.add_metric([reason], count)
         yield drops
+        amiss = CounterMetricFamily(
+            "centrex_media_amiss",
+            "Calls whose media are not as they should be, by what is amiss.",
+            labels=["reason"],
+        )
+        for reason, count in sorted(figures.amiss.items()):
+            amiss.add_metric([reason], count)
+        yield amiss
         layer = self._engine.core.layer
         transactions = GaugeMetricFamily(
             "centrex_transactions", "Transactions that live, by side.", labels=["side"]
@@ -117,8 +125,8 @@ def pages(collector: Collector) -> Pages:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(collector)
 
-    def page(path: str, _: str) -> Page:
-        if path != "/metrics":
+    def page(asked: Asked) -> Page:
+        if asked.path != "/metrics":
             return plain(404, "only /metrics is here")
         return Page(200, _TYPE, generate_latest(registry))
 

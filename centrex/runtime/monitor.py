@@ -218,6 +218,6 @@ def remember(interfaces: Mapping[str, str], path: Path) -> None:
 def _remembered(path: Path) -> dict[str, str]:
     try:
         known = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}  # never written, or spoilt: then nothing stands in
     return {str(host): str(name) for host, name in known.items()} if isinstance(known, dict) else {}

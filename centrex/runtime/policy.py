@@ -29,6 +29,7 @@ from centrex.proxy.patience import Patience
 from centrex.proxy.routes import Routes
 from centrex.registrar.register import Options
 from centrex.routing.plans import Plans
+from centrex.routing.target import request_uri
 from centrex.watching.roll import Standing
 
 _NAMED: Final = 5
@@ -138,7 +139,7 @@ def make_routes(config: Config) -> Routes:
         plans=Plans(routing.plans, fold),
         gateways={gateway.name: gateway for gateway in routing.gateways},
         fixed={
-            _canonical(row.name, config): row.contact.encode()
+            _canonical(row.name, config): request_uri(row.contact.encode())
             for row in config.directory.entries
             if row.enabled and row.contact
         },

@@ -54,6 +54,8 @@ class Refusals:
         count, known.count, known.told = known.count, 0, now
         return count
 
-    def forget(self, source: str) -> None:
-        """A relay has come from there: what is refused after that is news."""
-        self._sources.pop(source.rpartition(":")[0], None)
+    def forget(self, name: str, source: str) -> None:
+        """The relay of that name has come from there: what it is refused for after that is news."""
+        known = self._sources.get(source.rpartition(":")[0])
+        if known is not None:
+            known.kinds = {one for one in known.kinds if one[0] != name}

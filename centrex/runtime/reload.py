@@ -18,7 +18,7 @@ from centrex.auth import Nonces, Window
 from centrex.base import ConfigError, Unavailable
 from centrex.config.diff import Change, diff
 from centrex.config.keys import catalogue
-from centrex.config.load import Loaded
+from centrex.config.load import Loaded, load_text
 from centrex.config.model import Config
 from centrex.events import Severity
 from centrex.runtime.policy import Policy, make_policy
@@ -100,8 +100,11 @@ class Reloader:
         self._engine = engine
         self._turn = anyio.Lock()
 
-    async def reload(self) -> dict[str, Any]:
+    async def reload(self, text: str | None = None) -> dict[str, Any]:
         """Take over what the configuration says now; return what changed, and what waits.
+
+        Args:
+            text: What to take it for instead, where the file is of no use.
 
         Raises:
             ConfigError: It cannot be used; nothing has changed.
@@ -112,11 +115,13 @@ class Reloader:
             engine.notifier.reloading()
             try:
                 # files are read, pydantic works, names are looked up: none of it in the calls' way
-                fresh = await anyio.to_thread.run_sync(self._read)
+                fresh = await anyio.to_thread.run_sync(self._read, text)
                 renewed = engine.tls.reload_if_changed()
             finally:
                 engine.notifier.ready()
             engine.apply(fresh)
+            if text is None:
+                engine.editing.agrees()
             if renewed:
                 engine.say("tls.renewed", Severity.NOTICE)
                 engine.certificate.renewed()
@@ -133,10 +138,13 @@ class Reloader:
         except (ConfigError, Unavailable) as error:
             self._engine.say("server.reload-failed", Severity.ERROR, why=str(error))
 
-    def _read(self) -> Fresh:
+    def _read(self, text: str | None) -> Fresh:
         """Do everything that can fail; touch nothing that is in use."""
-        engine = self._engine
-        loaded = engine.source.read()
+        engine, source = self._engine, self._engine.source
+        if text is None:
+            loaded = source.read()
+        else:
+            loaded = load_text(text, file=source.path, overrides=source.overrides)
         config = in_force(engine.config, loaded.config)
         tickets = engine.tickets.fitting(config)
         changes = diff(engine.config, loaded.config)

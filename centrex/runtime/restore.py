@@ -27,7 +27,7 @@ from centrex.config.archive import (
     BadArchive,
     unpack,
 )
-from centrex.config.diff import Change, diff_values
+from centrex.config.diff import Change, diff, diff_values
 from centrex.config.edit import Document, locked
 from centrex.config.load import ConfigSource, load_text
 from centrex.config.model import Config
@@ -37,8 +37,10 @@ from centrex.config.values import leaves
 from centrex.registrar.image import read as read_image
 from centrex.runtime.atomic_file import replace_file
 from centrex.runtime.backup import RELAY_FILE, state_of
+from centrex.runtime.local_address import is_ours
 from centrex.runtime.lock import InstanceLock, is_free
 
+_NO_START: Final = "the server will not start before that is put right"
 _OF_THIS_MACHINE: Final = frozenset(
     {"network.tls_certificate", "network.tls_key", "events.file", "auth.credentials_file"}
 )
@@ -77,6 +79,8 @@ class Plan:
     """What has to be done besides, and what is left out."""
     running: bool
     """Whether the instance runs."""
+    starts: bool
+    """Whether a server starts with it here as it is."""
 
     def told(self) -> dict[str, Any]:
         """Return it as plain data."""
@@ -106,6 +110,7 @@ class Plan:
             "words": list(self.words),
             "remarks": list(self.remarks),
             "running": self.running,
+            "starts": self.starts,
         }
 
 
@@ -161,7 +166,8 @@ def plan(archive: Archive, paths: InstancePaths) -> Plan:
     remarks: list[str] = []
     text, credentials_path = _configuration(archive, paths, old)
     config, missing = _checked(text, paths.config, credentials_path)
-    remarks += missing
+    lacking = [*missing, *_strange(config)]
+    remarks += lacking
     remarks += _relocated(archive, text)
     puts: list[Put] = []
     if credentials_path is not None:
@@ -185,7 +191,7 @@ def plan(archive: Archive, paths: InstancePaths) -> Plan:
                 )
             )
     puts.append(_put(CONFIG, paths.config, text.encode()))
-    changes = diff_values(leaves(old) if old else {}, leaves(config))
+    changes = diff(old, config) if old else diff_values({}, leaves(config))
     words = tuple(_words(archive, puts, changes, old, config))
     return Plan(
         archive=archive,
@@ -194,6 +200,7 @@ def plan(archive: Archive, paths: InstancePaths) -> Plan:
         words=words,
         remarks=tuple(remarks),
         running=running,
+        starts=not lacking,
     )
 
 
@@ -241,11 +248,17 @@ def _checked(text: str, file: Path, provided: Path | None) -> tuple[Config, list
     """
     loaded = load_text(text, file=file, files_may_lack=True)
     return loaded.config, [
-        f"{one.key}: {one.message}; the server will not start before that is put right"
+        f"{one.key}: {one.message}; {_NO_START}"
         for one in loaded.warnings
         if one.key in _OF_THIS_MACHINE
         and not (one.key == "auth.credentials_file" and provided is not None)
     ]
+
+
+def _strange(config: Config) -> Iterator[str]:
+    for host in config.network.address:
+        if not is_ours(host):
+            yield f"network.address: {host} is no address of this machine; {_NO_START}"
 
 
 def _relocated(archive: Archive, text: str) -> Iterator[str]:
@@ -433,7 +446,7 @@ def take_back(config: Path) -> str:
         listed = json.loads(record.read_bytes())
     except FileNotFoundError:
         return ""
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise Unavailable(f"{record} cannot be read: {error}") from error
     try:
         for name, kept in listed.items():

@@ -1,26 +1,31 @@
 """`route.test`: what would become of a call now, asked of a running engine or of a configuration."""
 
 import datetime as dt
+import re
 import time
 import zoneinfo
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from centrex.base import Instant, PeerError
+from centrex.config.htdigest import logins
 from centrex.config.model import Config
 from centrex.proxy.hunting import CoreView
 from centrex.routing.dialled import dialled
+from centrex.routing.hunt import View
 from centrex.routing.target import Target
 from centrex.routing.tester import Limits, Question, StandingView, try_route
 from centrex.runtime.control import CommandRefused
 from centrex.runtime.policy import make_routes
-from centrex.sip.uri import TelUri, parse_uri
+from centrex.sip.uri import SipUri, TelUri, parse_uri
 
 if TYPE_CHECKING:
     from centrex.proxy.core import Core
     from centrex.runtime.engine import Engine
 
-_LONGEST = 256
+_LONGEST: Final = 256
+_IS_URI: Final = re.compile("(?:sips?|tel):", re.IGNORECASE)
 
 
 class EditedView(CoreView):
@@ -71,12 +76,12 @@ def of_engine(
     config, routes = (
         (engine.config, core.routes) if edited is None else (edited, make_routes(edited))
     )
-    question = _question(config, params, is_known=lambda user: _is_there(view, user))
+    question = _question(config, params, view, live=True)
     answer = try_route(question, routes.plans, routes.gateways, view, _limits(config))
-    return {**answer, "live": True, "edited": edited is not None}
+    return {**answer, "edited": edited is not None}
 
 
-def _is_there(view: CoreView, user: bytes) -> bool:
+def _is_there(view: View, user: bytes) -> bool:
     """Whether somebody may call as a user: one that exists, or is registered without a password."""
     return view.knows(user) or bool(view.contacts(user))
 
@@ -86,19 +91,21 @@ def of_config(config: Config, params: dict[str, Any]) -> dict[str, Any]:
 
     Raises:
         CommandRefused: A parameter makes no sense.
+        OSError: The credentials file cannot be read.
     """
     routes = make_routes(config)
 
     def canonical(name: str) -> str:
         return name if config.registrar.case_sensitive else name.lower()
 
-    users = _users(config)
+    users = _users(config) | {canonical(name) for name in _filed(config)}
     fixed = {user.decode(): contact.decode() for user, contact in routes.fixed.items()}
-    hosts = (config.network.domain, *config.network.aliases)
+    network = config.network
+    hosts = (network.domain, *network.aliases, *network.address)
     view = StandingView(users, fixed, hosts, canonical)
-    question = _question(config, params, is_known=lambda user: canonical(user.decode()) in users)
+    question = _question(config, params, view, live=False)
     answer = try_route(question, routes.plans, routes.gateways, view, _limits(config))
-    return {**answer, "live": False, "edited": False}
+    return {**answer, "edited": False}
 
 
 def _users(config: Config) -> set[str]:
@@ -107,6 +114,12 @@ def _users(config: Config) -> set[str]:
     for row in config.auth.credentials:
         names |= set(row.users or (row.login,))
     return names if config.registrar.case_sensitive else {name.lower() for name in names}
+
+
+def _filed(config: Config) -> Collection[str]:
+    """Return the logins of the credentials file."""
+    file = config.auth.credentials_file
+    return logins(Path(file), config.realm)[0] if file else ()
 
 
 def _limits(config: Config) -> Limits:
@@ -118,35 +131,66 @@ def _limits(config: Config) -> Limits:
     )
 
 
-def _dialled(config: Config, raw: str) -> str:
-    """Return the number that a `tel:` URI names, as a call to it would be looked up."""
-    names = {name.lower().encode() for name in (config.network.domain, *config.network.aliases)}
+def _called(config: Config, view: View, raw: str) -> str:
+    """Return the user or number that is called, as a call to it would be looked up.
+
+    Args:
+        config: The configuration.
+        view: Who can be reached.
+        raw: A user, a number, or a `sip:`, `sips:` or `tel:` URI.
+    """
+    called = raw
+    if _IS_URI.match(raw):
+        called = _named(config, view, raw)
+    if not called or called.lower() == config.registrar.name.lower():
+        raise CommandRefused("not-found", f"{raw} is the server itself: it takes no calls (405)")
+    return called
+
+
+def _named(config: Config, view: View, raw: str) -> str:
     try:
         uri = parse_uri(raw.encode())
     except PeerError as error:
-        raise CommandRefused("invalid", f"{raw} is no telephone number") from error
-    assert isinstance(uri, TelUri)
-    number = dialled(uri, lambda name: name in names)
-    if not number:
-        raise CommandRefused("not-found", "that number is of somebody else's dial plan")
-    return number.decode()
+        raise CommandRefused("invalid", f"{raw} is no address that can be called") from error
+    if isinstance(uri, TelUri):
+        names = {name.lower().encode() for name in (config.network.domain, *config.network.aliases)}
+        number = dialled(uri, lambda name: name in names)
+        if not number:
+            raise CommandRefused("not-found", "that number is of somebody else's dial plan")
+        return number.decode()
+    assert isinstance(uri, SipUri)
+    if not view.is_ours(uri):
+        words = f"{uri.host.decode('latin-1')} is another domain, and is called as it stands: no plan decides"
+        raise CommandRefused("not-found", words)
+    return view.user_of(uri).decode("utf-8", "replace")
 
 
-def _question(config: Config, params: dict[str, Any], *, is_known: Any) -> Question:
+def _question(config: Config, params: dict[str, Any], view: View, *, live: bool) -> Question:
     number, caller, at = (str(params.get(name, "")) for name in ("number", "from", "at"))
     if not number or len(number) > _LONGEST:
         raise CommandRefused("invalid", f"number is what is called, of 1 to {_LONGEST} characters")
-    if number[:4].lower() == "tel:":
-        number = _dialled(config, number)
-    zone = zoneinfo.ZoneInfo(config.routing.time_zone) if config.routing.time_zone else None
-    try:
-        when = dt.datetime.fromisoformat(at) if at else dt.datetime.now(zone)
-    except ValueError as error:
-        raise CommandRefused("invalid", "at is a time such as 2026-12-24T18:30") from error
-    if when.tzinfo is not None:
-        when = when.astimezone(zone)
-    if caller and not is_known(caller.encode()):
+    number = _called(config, view, number)
+    when, zone = _when(at, config.routing.time_zone)
+    if caller and not _is_there(view, caller.encode()):
         raise CommandRefused("not-found", f"there is no user {caller}")
     # with passwords off nobody logs in: only a source in auth.trusted counts as ours
     may_leave = bool(caller) and (config.auth.enabled or bool(config.auth.trusted))
-    return Question(number=number, when=when, may_leave=may_leave)
+    return Question(number=number, when=when, zone=zone, may_leave=may_leave, live=live)
+
+
+def _when(at: str, name: str) -> tuple[dt.datetime, str]:
+    """Return a time in the zone of the plans, and that zone's name.
+
+    Args:
+        at: In ISO 8601, in that zone where it names none; "" for now.
+        name: `routing.time_zone`; "" for the machine's own.
+    """
+    zone = zoneinfo.ZoneInfo(name) if name else None
+    try:
+        when = dt.datetime.fromisoformat(at) if at else dt.datetime.now(dt.UTC)
+        if when.tzinfo is None and zone is not None:
+            when = when.replace(tzinfo=zone)
+        when = when.astimezone(zone)
+    except (ValueError, OverflowError) as error:
+        raise CommandRefused("invalid", "at is a time such as 2026-12-24T18:30") from error
+    return when, name or f"this machine's, {when.tzname()}"

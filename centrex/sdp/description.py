@@ -15,8 +15,10 @@ from centrex.sdp import usual
 
 _MAX_LINES: Final = 1000
 _MAX_MEDIA: Final = 32
+_LAST_PORT: Final = 65_535
+_TO_MANY: Final = "it goes to many at once"
 _MEDIA: Final = re.compile(
-    rb"m=([!-~]{1,32}) ([0-9]{1,5})(?:/[0-9]{1,5})? ([!-~]{1,64})((?: +[^ \r]++)*) *\r?"
+    rb"m=([!-~]{1,32}) ([0-9]{1,10})(?:/[0-9]{1,5})? ([!-~]{1,64})((?: +[^ \r]++)*) *\r?"
 )
 _CONNECTION: Final = re.compile(rb"c=IN (IP[46]) ([^ /\r]{1,255})((?:/[0-9]{1,4}){0,2}) *\r?", re.I)
 _RTCP: Final = re.compile(rb"a=rtcp:([0-9]{1,5})(?: IN (IP[46]) ([^ \r]{1,255}))? *\r?")
@@ -56,7 +58,7 @@ class Media:
 
     Attributes:
         kind: `audio`, `video`, `image` …
-        port: Where it wants packets; 0 where it is declined.
+        port: Where it wants packets, beyond 65535 where it is no port; 0 where it is declined.
         proto: The transport, as it is spelled.
         formats: Its formats; payload types where it is RTP.
         host: The address it wants packets at: numeric, or a name.
@@ -67,7 +69,8 @@ class Media:
         receives: Whether it wants to receive.
         payload: The first payload type; 0 where it is no RTP.
         clock_rate: Ticks per second of that one's timestamps.
-        relayable: Whether a relay can carry it: datagrams to a port of one host.
+        why_not: Why a relay cannot carry it, in words; empty where it goes in datagrams to a port of
+            one host.
         first: The index of its `m=` line.
         end: The index behind its last line.
         is_held: Whether its address says "do not send", as RFC 2543 put a call on hold.
@@ -81,8 +84,8 @@ class Media:
 
     __slots__ = (
         "clock_rate", "connection", "end", "first", "formats", "host", "ice", "is_held", "is_rtp",
-        "kind", "payload", "port", "proto", "receives", "relayable", "rtcp_host", "rtcp_lines",
-        "rtcp_mux", "rtcp_port", "sends",
+        "kind", "payload", "port", "proto", "receives", "rtcp_host", "rtcp_lines",
+        "rtcp_mux", "rtcp_port", "sends", "why_not",
     )  # fmt: skip
 
     def __init__(self, kind: bytes, port: int, proto: bytes, formats: tuple[bytes, ...]) -> None:
@@ -90,7 +93,8 @@ class Media:
         self.host = ""
         self.rtcp_port: int | None = None
         self.rtcp_host: str | None = None
-        self.rtcp_mux = self.relayable = self.is_held = False
+        self.rtcp_mux = self.is_held = False
+        self.why_not = ""
         self.is_rtp = b"RTP/" in proto.upper()
         self.sends = self.receives = True
         self.payload = _payload(formats[0]) if formats and self.is_rtp else 0
@@ -173,10 +177,7 @@ class _Reader:
             raise PeerError("a media line is malformed, or one too many", rule="RFC 8866 §5.14")
         self._finish(index)
         kind, digits, proto, formats = found.groups()
-        port = int(digits)
-        if port > 65535:
-            raise PeerError("a media port is beyond 65535", rule="RFC 8866 §5.14")
-        media = Media(kind, port, proto, tuple(formats.split()))
+        media = Media(kind, int(digits), proto, tuple(formats.split()))
         media.first = index
         media.host = self.description.host
         media.sends, media.receives = self.direction
@@ -191,7 +192,14 @@ class _Reader:
             return
         media = self.media[-1]
         media.end = index
-        media.relayable = bool(media.host) and not self.cast and media.proto.lower() in _RELAYABLE
+        if not media.host:
+            media.why_not = "it names no address"
+        elif self.cast:
+            media.why_not = _TO_MANY
+        elif media.proto.lower() not in _RELAYABLE:
+            media.why_not = f"a relay does not carry {media.proto.decode()}"
+        elif media.port > _LAST_PORT:
+            media.why_not = f"it has no port from 1 to {_LAST_PORT}"
         media.is_held = media.host in _NOWHERE
         if not media.port or media.is_held:
             media.receives = False
@@ -239,7 +247,7 @@ class _Reader:
 
     def _rtcp(self, media: Media, index: int, line: bytes) -> None:
         found = _RTCP.fullmatch(line)
-        if found is None or int(found[1]) > 65535:
+        if found is None or int(found[1]) > _LAST_PORT:
             raise PeerError("an rtcp attribute is malformed", rule="RFC 3605 §2.1")
         media.rtcp_lines.append(index)
         if media.rtcp_port is not None or not int(found[1]):
@@ -290,7 +298,7 @@ def _usual(body: bytes, told: usual.Usual) -> Description:
     host = description.host = _host(b"IP4", told.host)
     media = Media(b"audio", told.port, told.proto, told.formats)
     media.host = host
-    media.relayable = not _is_multicast(host)
+    media.why_not = _TO_MANY if _is_multicast(host) else ""
     if host in _NOWHERE:
         media.is_held, media.receives = True, False
     if told.clock_rate:

@@ -12,6 +12,8 @@ class Rule(enum.Enum):
 
     # what came: (method, request-URI, From URI, flow name)
     REQUEST = "request"
+    # what the server sends by itself, in somebody's name: (method, Request-URI, From URI, who says so)
+    REQUEST_MADE = "request-made"
     # grammar and the guard: (what, rule broken) / (flow name,)
     MALFORMED = "malformed"
     TOO_LARGE = "too-large"
@@ -53,11 +55,13 @@ class Rule(enum.Enum):
     TIME_UP = "time-up"  # (seconds,)
     NOBODY_ANSWERED = "nobody-answered"
     REDIRECTED = "redirected"
+    NOT_FOLLOWED = "not-followed"  # (uri, why)
     LEG_ENDED = "leg-ended"  # (uri, why)
     LEG_LEFT = "leg-left"  # (uri, why)
     GATEWAY_ASKED = "gateway-asked"  # (gateway, status)
     GATEWAY_REFUSED = "gateway-refused"  # (gateway, why)
     GATEWAY_TRIED = "gateway-tried"  # (uri, gateway, how it is)
+    NEXT_ADDRESS = "next-address"  # (uri, flow, why)
     GATEWAY_SILENT = "gateway-silent"  # (uri, next uri)
     OUTSIDE_TARGET = "outside-target"  # (uri,)
     IN_DIALOG = "in-dialog"  # (method, flow name)
@@ -71,6 +75,7 @@ class Rule(enum.Enum):
     TARGET_SILENT = "target-silent"  # (uri, seconds)
     TARGET_RANG_OUT = "target-rang-out"  # (uri, seconds)
     TARGET_CANCELLED = "target-cancelled"
+    TARGET_NOT_STOPPED = "target-not-stopped"  # (uri, seconds)
     TARGET_UNREACHABLE = "target-unreachable"  # (uri, why)
     DNS_FAILED = "dns-failed"  # (host, why)
     SWITCHED_TRANSPORT = "switched-transport"  # (uri, from, to, octets)
@@ -84,13 +89,17 @@ class Rule(enum.Enum):
     SUBSCRIPTION_TOO_BRIEF = "subscription-too-brief"
     SUBSCRIPTIONS_FULL = "subscriptions-full"
     TOO_MANY_SUBSCRIPTIONS = "too-many-subscriptions"
-    # media: (relay, why) / (why,) / (why,) / (why, status) / (kinds, why) / (what, rule broken) /
-    # (what,) / (relay, why)
+    # media: (relay, why) / (why,) / (why,) / (why, status) / (kinds, why) / (relay, what, uri, family)
+    # / (why,) / (what, rule broken) / (what,) / (relay, why)
     MEDIA_RELAYED = "media-relayed"
     MEDIA_DIRECT = "media-direct"
     MEDIA_UNRELAYED = "media-unrelayed"
     MEDIA_REFUSED = "media-refused"
     MEDIA_DECLINED = "media-declined"
+    MEDIA_FAMILY = "media-family"
+    MEDIA_LEFT_ALONE = "media-left-alone"  # (kind, why)
+    MEDIA_UNFIT = "media-unfit"  # (kind, why)
+    MEDIA_TOO_LATE = "media-too-late"
     MEDIA_UNREADABLE = "media-unreadable"
     MEDIA_NOTICE = "media-notice"
     MEDIA_LOST = "media-lost"

@@ -160,7 +160,9 @@ def _tell(one: Round) -> None:
 def attached(folder: Path, args: argparse.Namespace) -> list[Round]:
     """Measure a headless engine without and with a dashboard attached, in pairs."""
     rounds: list[Round] = []
-    with CentrexServer(folder, overrides={"auth.enabled": False}) as server:
+    # in a session of its own, as a service is
+    alone = CentrexServer(folder, overrides={"auth.enabled": False}, through=("setsid",))
+    with alone as server:
         generator = Generator(server)
         generator.run(args.rate, 2.0)  # what is made at the first call is made
         command = ["env", f"CENTREX_ROOT={server._root.name}", *COMMAND, "attach"]

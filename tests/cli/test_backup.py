@@ -66,6 +66,20 @@ def test_where_nothing_is_yet_it_is_restored_too(line: CommandLine, file: Path) 
     assert told["files"][0]["path"].endswith("branch.toml")
 
 
+def test_how_to_start_with_it_is_told(line: CommandLine, file: Path, tmp_path: Path) -> None:
+    result = line.run("--instance", "branch", "restore", str(file))
+    assert "`centrex start --instance branch` starts with it" in result.stdout
+    there = tmp_path / "a place" / "x.toml"
+    there.parent.mkdir()
+    result = line.run("--config", str(there), "restore", str(file))
+    assert f"`centrex start --config '{there}'` starts with it" in result.stdout
+    line.write(TEXT + 'address = "192.0.2.1"\n')
+    line.run("backup", str(file), "--force")
+    result = line.run("--instance", "other", "restore", str(file))
+    assert "192.0.2.1 is no address of this machine" in result.stderr
+    assert "put that right, and `centrex start --instance other` starts" in result.stdout
+
+
 @pytest.mark.parametrize("data", [b"", b"text", b"\x1f\x8b\x08"])
 def test_what_is_no_backup_is_refused(line: CommandLine, file: Path, data: bytes) -> None:
     file.write_bytes(data)

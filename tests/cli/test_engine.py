@@ -39,6 +39,7 @@ STATUS: dict[str, Any] = {
         "challenges": {"sent": 2, "refused": 1},
         "transactions": {"server": 1, "client": 1},
         "drops": {"guard": 3, "malformed": 0},
+        "media_amiss": {"media-deadlock": 2},
     },
 }
 
@@ -51,7 +52,11 @@ def test_status_is_shown_for_people_and_for_programs(line: CommandLine) -> None:
     assert shown.exit_code == 0
     assert "udp 0.0.0.0:5060, tcp [::]:5060" in shown.stdout
     assert "1 d 01:01:01" in shown.stdout
+    assert "2 users, 3 phones (memory)" in shown.stdout
     assert "3 guard" in shown.stdout
+    (dropped,) = (line for line in shown.stdout.splitlines() if "dropped" in line)
+    assert "media-deadlock" not in dropped, "nothing was dropped"
+    assert "2 media-deadlock" in shown.stdout
     assert "malformed" not in shown.stdout
     assert "warning: beware\\x1b[2J" in shown.stderr
 

@@ -87,6 +87,26 @@ def test_a_running_instance_is_told(line: CommandLine) -> None:
     assert instance.asked == [("reload", {})]
 
 
+@pytest.mark.wire
+def test_the_phones_of_who_is_removed_are_signed_off(line: CommandLine) -> None:
+    line.json("user", "add", "shop", "--users", "a%,c")
+    nobody = {"code": "not-found", "message": "nobody is registered as c"}
+    answers = {"reload": {"changed": []}, "registrations.remove": {"removed": 2}}
+    with FakeInstance(line.paths.control, answers) as instance:
+        assert line.json("user", "remove", "shop")["signed_off"] == 4
+    assert instance.asked == [
+        ("reload", {}),
+        ("registrations.remove", {"aor": "sip:a%25@example.com"}),
+        ("registrations.remove", {"aor": "sip:c@example.com"}),
+    ]
+    line.json("user", "add", "1001")
+    with FakeInstance(line.paths.control, {**answers, "registrations.remove": nobody}):
+        told = line.run("user", "remove", "1001")
+        assert (told.exit_code, "signed off" in told.stdout) == (0, False)
+    line.json("user", "add", "1001")
+    assert line.json("user", "remove", "1001")["signed_off"] == 0, "none runs"
+
+
 def test_an_invalid_configuration_is_not_edited(line: CommandLine) -> None:
     line.write(TEXT + "prt = 1\n")
     assert line.run("user", "add", "1001").exit_code == 2

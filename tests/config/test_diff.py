@@ -1,6 +1,7 @@
 from pathlib import Path
 
 from centrex.config.diff import diff, diff_values
+from centrex.config.keys import catalogue
 from centrex.config.load import load_text
 from centrex.config.model import Config
 from centrex.config.values import flatten
@@ -45,3 +46,58 @@ def test_flat_views_compare_too() -> None:
     (change,) = diff_values(old, new)
     assert change.key == "wan.enabled"
     assert "later version" in change.calls
+
+
+def test_what_a_change_does_to_passwords_is_told_by_the_realm_in_force() -> None:
+    def words(before: str, after: str) -> dict[str, str]:
+        old, new = (load_text(text, file=Path("x.toml")).config for text in (before, after))
+        return {change.key: change.calls for change in diff(old, new)}
+
+    one, other = 'network.domain = "one.example"\n', 'network.domain = "two.example"\n'
+    same = words(one, f'{one}auth.realm = "one.example"')
+    assert same == {"auth.realm": "the realm stays what it is: passwords go on"}
+    assert "set anew" in words(one, f'{one}auth.realm = "else"')["auth.realm"]
+    moved = words(one, other)["network.domain"]
+    assert moved.startswith("waits for a restart; phones must register anew")
+    assert moved.endswith('passwords are set anew, or auth.realm is "one.example"')
+    kept = words(one, f'{other}auth.realm = "one.example"')
+    assert "passwords" not in kept["network.domain"]
+    assert kept["auth.realm"] == "the realm stays what it is: passwords go on"
+
+
+def test_a_setting_of_a_later_version_waits_for_nothing() -> None:
+    (change,) = diff(config(""), config("wan.enabled = true"))
+    assert (change.effect, change.calls) == (
+        "live", "no effect yet: takes effect with a later version",
+    )  # fmt: skip
+
+
+def test_each_change_that_waits_for_a_restart_says_so() -> None:
+    for key in catalogue().values():
+        assert (key.effect == "restart") == ("a restart" in key.calls), key.name
+
+
+def test_what_a_change_opens_is_told() -> None:
+    def words(before: str, after: str) -> str:
+        (told,) = (change.calls for change in diff(config(before), config(after)))
+        return told
+
+    usual = words("", "auth.nonce_life = 60")
+    assert words("", "auth.enabled = false") == (
+        f"{usual}; anybody can register and call as anybody, without a password"
+    )
+    assert words("auth.enabled = false", "") == usual
+    assert words("", 'auth.methods = ["REGISTER"]') == (
+        f"{usual}; anybody can call as anybody, without a password"
+    )
+    assert words('auth.methods = ["REGISTER"]', 'auth.methods = ["INVITE"]') == (
+        f"{usual}; anybody can register as anybody, without a password"
+    )
+    assert words('auth.methods = ["INVITE"]', "") == usual
+    assert words('auth.trusted = ["192.0.2.1"]', 'auth.trusted = ["192.0.2.1", "10.0.0.0/24"]') == (
+        f"{usual}; whoever sends from 10.0.0.0/24 can register and call as anybody, without a password"
+    )
+    assert words('auth.trusted = ["192.0.2.1"]', "auth.trusted = []") == usual
+    assert words("", "auth.login_must_match_user = false") == (
+        f"{usual}; a login can register and call as any user"
+    )

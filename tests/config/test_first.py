@@ -66,11 +66,25 @@ def test_answers_of_no_sound_form_are_told(answers: dict[str, Any], keys: list[s
         Wanted(domain="x", port=70_000),
         Wanted(domain="x", logins=("a", "a")),
         Wanted(domain="x", logins=("a:b",)),
+        Wanted(domain="x", logins=("1001", "<b>")),
+        Wanted(domain="x", logins=("a@b",)),
+        Wanted(domain="x", logins=("a\x07",)),
     ],
 )
 def test_what_cannot_be_is_refused(wanted: Wanted) -> None:
     with pytest.raises(ConfigError):
         compose(wanted, FILE, "192.0.2.7")
+
+
+def test_names_that_no_phone_can_register_as_are_named() -> None:
+    with pytest.raises(ConfigError) as caught:
+        compose(Wanted(domain="x", logins=("10", "<b>", 'c"d')), FILE, "192.0.2.7")
+    (problem,) = caught.value.problems
+    assert problem.key == "auth.credentials"
+    assert '<b> and c"d are no names a phone can register as' in problem.message
+    assert compose(
+        Wanted(domain="x", logins=("jürgen", "03!!", "*97")), FILE, "192.0.2.7"
+    ).passwords
 
 
 def test_a_dashboard_can_look_before_it_writes(tmp_path: Path) -> None:

@@ -74,3 +74,10 @@ def test_the_nearest_is_found_or_nothing() -> None:
     assert nearest_key("zzz") == ""
     assert nearest_choice("sha256", ("SHA-256", "MD5")) == "SHA-256"
     assert nearest_choice("xxxxx", ("udp", "tcp")) == ""
+
+
+def test_what_waits_for_a_restart_says_so_first_and_nothing_else_does() -> None:
+    for key in catalogue().values():
+        waits = key.effect == "restart"
+        assert key.calls.startswith("waits for a restart") is waits, key.name
+        assert not (waits and not key.available), key.name

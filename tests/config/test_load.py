@@ -181,6 +181,7 @@ def test_a_folder_is_no_configuration(tmp_path: Path) -> None:
         ("network.aliases", "a, b", ["a", "b"]),
         ("network.aliases", "", []),
         ("network.aliases", "[", "["),
+        ("routing.plans[0].times", "mon,wed 08:00-12:00; sat", ["mon,wed 08:00-12:00", "sat"]),
         ("registrar.database", "sqlite:///x", "sqlite:///x"),
     ],
 )

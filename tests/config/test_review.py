@@ -202,7 +202,7 @@ def test_a_login_of_the_credentials_file_is_not_shadowed(source: ConfigSource) -
 
 
 def test_nothing_is_changed_while_a_change_waits(source: ConfigSource) -> None:
-    waiting = pending.Unconfirmed(former=TEXT, written="0", confirm_by="later")
+    waiting = pending.Unconfirmed(former=TEXT, made="0", confirm_by="later")
     pending.begin(source.path, waiting)
     with pytest.raises(pending.Waiting, match="later"):
         apply(source, "", [{"op": "set", "key": "network.port", "value": 5070}])
@@ -249,3 +249,40 @@ def test_what_is_left_with_nothing_in_it_is_no_obstacle(source: ConfigSource) ->
 def test_when_a_file_was_written_is_told(source: ConfigSource) -> None:
     assert changed_at(source.path).endswith("Z")
     assert changed_at(source.path.parent / "nowhere") == ""
+
+
+HASHED = TEXT.replace("a" * 32, "b" * 32) + 'note = "hall"\n'
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [{"op": "update", "list": "auth.credentials", "index": 0, "value": {"login": "1009"}}],
+        [{"op": "set", "key": "auth.credentials[0].login", "value": "1009"}],
+    ],
+)
+def test_a_login_is_not_renamed_without_a_password(
+    source: ConfigSource, changes: list[dict[str, Any]]
+) -> None:
+    source.path.write_text(HASHED)
+    (problem,) = told(source, *changes)["problems"]
+    assert problem["key"] == "auth.credentials[0].login"
+    assert "1009 needs a password" in problem["message"]
+    with pytest.raises(ConfigError, match="needs a password"):
+        apply(source, seen(source), changes)
+    assert source.path.read_text() == HASHED
+    password = {"op": "password", "login": "1009", "users": None, "password": "fresh"}
+    answer = apply(source, seen(source), [*changes, password])
+    assert "auth.credentials[1009].login" in {one["key"] for one in answer["changed"]}
+    (row,) = source.load().auth.credentials
+    md5 = hashlib.md5(b"1009:example.com:fresh").hexdigest()
+    assert row.ha1_md5.get_secret_value() == md5
+    assert row.note == "hall"
+
+
+def test_rows_of_logins_change_places_and_notes_without_passwords(source: ConfigSource) -> None:
+    other = '[[auth.credentials]]\nlogin = "1002"\nha1_md5 = "' + "c" * 32 + '"\n'
+    source.path.write_text(HASHED + other)
+    move = {"op": "move", "list": "auth.credentials", "index": 0, "to": 1}
+    note = {"op": "update", "list": "auth.credentials", "index": 0, "value": {"note": "new"}}
+    assert told(source, move, note)["problems"] == []

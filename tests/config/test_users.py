@@ -103,3 +103,21 @@ def test_a_credentials_file_is_edited_where_the_login_lives_there(filed: ConfigS
 def test_what_a_credentials_file_cannot_hold_goes_to_the_configuration(filed: ConfigSource) -> None:
     assert Users(filed).add("502", "p", users=["*"]) == filed.path
     assert [user.login for user in Users(filed).list()] == ["502", "500"]
+
+
+def test_whom_only_one_login_may_be(source: ConfigSource, filed: ConfigSource) -> None:
+    logins = Users(source)
+    assert logins.alone("1001") == ("1001",)
+    logins.add("shop", "p", users=["1002", "1003", "ADA"])
+    logins.add("desk", "p", users=["1003", "shop"])
+    logins = Users(source)
+    assert logins.alone("shop") == ("1002", "ADA")
+    assert logins.alone("desk") == ("shop",), "the login of that name is somebody else"
+    logins.add("Ada", "p")
+    assert Users(source).alone("shop") == ("1002",), "phones write it either way"
+    Users(source).add("all", "p", users=["*"])
+    assert Users(source).alone("1001") == (), "they may be the group's phones"
+    assert Users(source).alone("all") == ()
+    assert Users(filed).alone("500") == ("500",)
+    with pytest.raises(UserError, match="no login"):
+        Users(source).alone("1009")

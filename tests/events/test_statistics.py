@@ -9,6 +9,7 @@ def test_a_snapshot_has_the_shape_of_the_control_protocol() -> None:
     stats.transactions_client += 4
     stats.drop("guard-limited")
     stats.drop("guard-limited")
+    stats.media_amiss("media-one-way")
     assert stats.snapshot(0.0) == {
         "registrations": {
             "now": 0, "peak": 0, "total": 0, "per_second": 0.0, "per_minute": 0, "refused": 0,
@@ -20,6 +21,7 @@ def test_a_snapshot_has_the_shape_of_the_control_protocol() -> None:
         "challenges": {"sent": 1, "refused": 0},
         "transactions": {"server": 0, "client": 4},
         "drops": {"guard-limited": 2},
+        "media_amiss": {"media-one-way": 1},
     }  # fmt: skip
 
 

@@ -107,6 +107,26 @@ def test_a_relay_is_not_waited_for_for_ever() -> None:
     assert farm.open(1031.0) is None
 
 
+def test_nor_is_one_whose_machine_is_gone_without_a_word() -> None:
+    """TCP gives its connection up after a quarter of an hour only; what it said last counts."""
+    farm, _, (link,) = make(100)
+    farm.tick(16.0)
+    assert link.relay.state is RelayState.SILENT
+    assert not link.relay.is_lost(40.0)
+    assert link.relay.is_lost(47.0)
+    link.relay.left("timed out", 900.0)
+    assert link.relay.is_lost(901.0), "nobody waits for it anew"
+
+
+def test_one_that_is_heard_again_is_waited_for() -> None:
+    farm, _, (link,) = make(100)
+    farm.tick(16.0)
+    link.now = 60.0
+    link.relay_side.beat({"sessions": 0, "drops": {}})
+    link.run()
+    assert not link.relay.is_lost(100.0)
+
+
 def test_a_draining_relay_keeps_its_calls_and_gets_no_new_ones() -> None:
     farm, _, links = make(100, 100)
     LINKS[:] = links

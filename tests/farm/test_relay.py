@@ -21,8 +21,8 @@ def slots(host: str, count: int, first: int = 30000) -> list[Slot]:
     return [Slot(host, host, first + 2 * number) for number in range(count)]
 
 
-def came(*hosts: str) -> tuple[Relay, Wire]:
-    relay, wire = Relay("one", 0.0), Wire()
+def came(*hosts: str, source: str = "192.0.2.99:40000") -> tuple[Relay, Wire]:
+    relay, wire = Relay("one", 0.0), Wire(source)
     relay.came(wire, list(hosts), 0.0, anew=True)
     assert not wire.lines, "its sessions are told first"
     relay.keep()
@@ -59,6 +59,49 @@ def test_a_slot_is_of_its_family_and_near_if_it_can_be() -> None:
         relay.slot(4), relay.slot(4, OTHER), relay.slot(6), relay.slot(6, V4), relay.slot(4, "x")
     ]  # fmt: skip
     assert [one.host for one in found if one is not None] == [V4, OTHER, V6, V6, V4]
+
+
+@pytest.mark.parametrize(
+    ("source", "near", "chosen"),
+    [
+        pytest.param("10.33.0.3:40000", "10.33.0.1", "10.33.0.3", id="as-it-connects"),
+        pytest.param("10.33.0.3:40000", "172.17.0.1", "172.17.0.1", id="the-proxy's-own"),
+        pytest.param("203.0.113.7:40000", "10.99.0.1", "172.17.0.1", id="one-of-the-same-kind"),
+        pytest.param("10.33.0.3:40000", "172.17.0.9", "172.17.0.1", id="one-of-the-same-network"),
+        pytest.param("203.0.113.7:40000", "8.8.8.1", "8.8.8.8", id="a-public-one"),
+        pytest.param("10.33.0.3:40000", "", "10.33.0.3", id="to-whom-it-may-be"),
+        pytest.param("127.0.0.1:40000", "127.9.0.1", "127.0.0.1", id="on-this-machine"),
+        pytest.param(
+            "127.0.0.1:40000", "10.99.0.1", "172.17.0.1", id="to-others-from-this-machine"
+        ),
+        pytest.param("this machine", "127.9.0.1", "127.0.0.1", id="the-own-relay"),
+        pytest.param("this machine", "192.0.2.1", "172.17.0.1", id="the-own-relay-to-others"),
+    ],
+)
+def test_an_end_is_told_an_address_that_leads_to_the_relay(
+    source: str, near: str, chosen: str
+) -> None:
+    hosts = ["127.0.0.1", "172.17.0.1", "10.33.0.3", "8.8.8.8"]
+    relay, _ = came(*hosts, source=source)
+    for host in hosts:
+        relay.leased(host, slots(host, 4), 4)
+    slot = relay.slot(4, near)
+    assert slot is not None
+    assert slot.host == chosen
+
+
+def test_the_loopback_of_another_machine_serves_nobody() -> None:
+    relay, wire = came("127.0.0.1", "10.33.0.3", "::1", source="10.33.0.3:40000")
+    assert [one["host"] for one in asked(wire)] == ["10.33.0.3"]
+    assert not relay.speaks(6)
+
+
+def test_an_address_of_no_use_does_not_stand_in_for_one_that_is_used_up() -> None:
+    relay, wire = came("127.0.0.1", "10.33.0.1", source="this machine")
+    relay.leased("127.0.0.1", slots("127.0.0.1", 4), 4)
+    asked(wire)
+    assert relay.slot(4, "10.33.0.1") is None
+    assert relay.expects_ports
 
 
 def test_more_are_asked_for_before_they_are_used_up() -> None:

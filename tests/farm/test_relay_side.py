@@ -1,5 +1,7 @@
 """The relay's end of the link: it does what its proxy says, and only what concerns that one."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from centrex.farm import wire
 from centrex.farm.custody import Custody
 from centrex.farm.farm import Farm
 from centrex.farm.relay_side import LinkState
-from centrex.media.terms import Session, Slot
+from centrex.media.terms import End, Session, Slot, Stream
 from tests.support.farmlink import FakePlane, Joined, Ringing, Watcher, session
 
 
@@ -196,6 +198,29 @@ def test_a_session_it_cannot_carry_is_given_back() -> None:
     link.run()
     assert not link.relay.sessions
     assert not link.custody.of("office")
+
+
+def test_one_that_stands_and_cannot_be_changed_is_over_at_once() -> None:
+    """Its call goes on without it, and tries again with its next offer: nothing is to linger."""
+    link = up()
+    one = session("s", link.relay)
+    link.farm.put(link.relay, one, 0.0)
+    link.run()
+    assert "s" in link.plane.held
+    link.plane.broken = "port 30008 is in use"
+    slots = [link.relay.slot(4), link.relay.slot(4)]
+    assert slots[0] is not None
+    assert slots[1] is not None
+    more = (*one.streams, Stream((slots[0], slots[1]), (End(), End())))
+    link.farm.put(link.relay, replace(one, revision=2, streams=more), 0.0)
+    link.run()
+    assert not link.plane.held
+    assert not link.custody.of("office")
+    assert not link.relay.sessions
+    watcher = link.farm.observer
+    assert isinstance(watcher, Watcher)
+    (told,) = [seen for seen in watcher.seen if seen[0] == "ended"]
+    assert told[3:] == ("port 30008 is in use", {"id": "s", "call_id": one.call_id})
 
 
 def test_ports_used_up() -> None:

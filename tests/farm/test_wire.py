@@ -16,7 +16,7 @@ PORTS = st.integers(1, 65535)
 ADDRESSES = st.none() | st.builds(Address, HOSTS, PORTS)
 ENDS = st.builds(
     End, ADDRESSES, ADDRESSES, st.just("") | HOSTS, st.booleans(), st.booleans(), st.booleans(),
-    st.integers(0, 127), st.integers(1, 96000),
+    st.integers(0, 127), st.integers(1, 96000), st.booleans(),
 )  # fmt: skip
 SLOTS = st.builds(Slot, HOSTS, HOSTS, st.integers(1, 65534))
 STREAMS = st.builds(Stream, st.tuples(SLOTS, SLOTS), st.tuples(ENDS, ENDS))
@@ -24,6 +24,14 @@ SESSIONS = st.builds(
     Session, st.text(max_size=20), st.text(max_size=50), st.integers(0, 2**40), st.booleans(),
     st.lists(st.none() | STREAMS, max_size=3).map(tuple), st.text(max_size=50),
 )  # fmt: skip
+
+
+def test_an_older_proxy_says_nothing_of_what_is_no_rtp() -> None:
+    end = [["192.0.2.7", 4000], None, "", False, True, True, 0, 8000]
+    slot = ["192.0.2.1", "192.0.2.1", 30000]
+    told = wire.to_session(["s", "c", 1, True, [[[slot, slot], [end, [*end, False]]]], ""])
+    assert told.streams[0] is not None
+    assert [one.is_rtp for one in told.streams[0].ends] == [True, False]
 
 
 @given(SESSIONS)
@@ -51,12 +59,12 @@ def spoilt() -> list[Any]:
     stream = (4, 0)
     return [
         None, {}, [], good[:5], put(0, 5), put(0, "x" * 300), put(2, True), put(2, 1.5),
-        put(3, 1), put(4, {}), put(4, [1]), put(4, [None] * 33), put(5, None),
+        put(3, 1), put(4, {}), put(4, [1]), put(4, [None] * 65), put(5, None),
         put(*stream, 0, [slot]), put(*stream, 0, 0, 2, 65535), put(*stream, 0, 0, 2, "30000"),
         put(*stream, 0, 0, 0, "here"), put(*stream, 1, 0, 0, ["192.0.2.7", 0]),
         put(*stream, 1, 0, 0, ["192.0.2.7"]), put(*stream, 1, 0, 0, ["x", 1]),
         put(*stream, 1, 0, 2, "nowhere"), put(*stream, 1, 0, 3, 1), put(*stream, 1, 0, 6, 128),
-        put(*stream, 1, 0, 7, 0), put(*stream, 1, 1, []),
+        put(*stream, 1, 0, 7, 0), put(*stream, 1, 0, [*end, 0]), put(*stream, 1, 1, []),
     ]  # fmt: skip
 
 

@@ -78,6 +78,15 @@ def test_some_thousand_spoiled_messages(auth: bool) -> None:
     settles(fuzz)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(("seed", "media"), [(1083, "rtpengine"), (1105, "always"), (8, "auto")])
+def test_nothing_is_left_of_forks_of_which_some_are_relayed(seed: int, media: Media) -> None:
+    fuzz = CallFuzz(seed, auth=seed % 2 == 1, media=media)
+    fuzz.run(6_000)
+    settles(fuzz)
+
+
 @pytest.mark.parametrize("media", MEDIA)
 def test_some_thousand_messages_of_calls(media: Media) -> None:
     fuzz = CallFuzz(7, media=media)

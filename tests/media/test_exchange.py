@@ -12,8 +12,6 @@ from centrex.media.exchange import (
     Family,
     NoSlot,
     Where,
-    is_hidden,
-    is_private,
     restored,
 )
 from centrex.media.terms import Address, End, Session, Slot, Stream
@@ -189,7 +187,7 @@ def test_the_latest_early_description_counts_until_the_answer(exchange: Exchange
 
 def test_who_answers_gets_the_call_though_another_spoke_last(exchange: Exchange) -> None:
     _called(exchange, FIRST, SECOND)
-    exchange.answer(b"x")
+    exchange.answer(b"x", 4)
     assert _callee(exchange) == (Address("192.0.2.8", 5000), Address("192.0.2.8", 5001))
 
 
@@ -197,12 +195,12 @@ def test_who_answers_without_having_described_anything_gets_nobody_else_s(
     exchange: Exchange,
 ) -> None:
     _called(exchange, FIRST)
-    exchange.answer(b"y")
+    exchange.answer(b"y", 4)
     assert _callee(exchange) == (None, None)
 
 
 def test_after_the_answer_others_change_nothing(exchange: Exchange) -> None:
-    exchange.answer(b"x")
+    exchange.answer(b"x", 4)
     ports = _called(exchange, FIRST)
     before = _stream(exchange)
     assert exchange.is_foreign(b"y")
@@ -219,29 +217,61 @@ def test_after_the_answer_others_change_nothing(exchange: Exchange) -> None:
     assert _stream(exchange).ends[0] != before.ends[0]
 
 
+SIX = Where("2001:db8::8", "2001:db8:5::1", natted=False)
+
+
+def _shown(out: bytes) -> list[tuple[str, int]]:
+    return [(media.host, media.port) for media in parse(out).media]
+
+
+def test_two_versions_have_ports_of_their_own_until_one_answers(exchange: Exchange) -> None:
+    sdp = parse(offer("192.0.2.7", 4000).encode())
+    four, six = (exchange.describe(CALLER, sdp, A, there) for there in (B, SIX))
+    assert _shown(four) != _shown(six)
+    assert len(exchange.slots) == 4
+    assert len(exchange.answer(b"x", 6)) == 2, "of no use any more"
+    assert len(exchange.slots) == 2
+    for there in (B, SIX):
+        assert _shown(exchange.describe(CALLER, sdp, A, there, tag=b"x")) == _shown(six)
+    session = exchange.session()
+    assert session is not None
+    assert len(session.streams) == 1
+
+
+def test_or_they_share_what_there_is(exchange: Exchange) -> None:
+    sdp = parse(offer("192.0.2.7", 4000).encode())
+    four = exchange.describe(CALLER, sdp, A, B)
+    assert exchange.share(6) == 4
+    assert exchange.describe(CALLER, sdp, A, SIX) == four
+    assert exchange.answer(b"x", 6) == []
+    assert exchange.share(6) == 4, "too late, and of no harm"
+    assert exchange.describe(CALLER, sdp, A, SIX, tag=b"x") == four
+    assert len(exchange.slots) == 2
+
+
 def test_who_was_given_up_may_still_answer(exchange: Exchange) -> None:
     _called(exchange, FIRST)
     exchange.forget()
     assert _callee(exchange) == (None, None)
     _called(exchange, SECOND)
-    exchange.answer(b"x")
+    exchange.answer(b"x", 4)
     assert _callee(exchange)[0] == Address("192.0.2.8", 5000)
 
 
 def test_only_so_many_who_are_called_are_remembered(exchange: Exchange) -> None:
     for number in range(20):
         _called(exchange, (b"%d" % number, "192.0.2.8", 5000 + 2 * number))
-    exchange.answer(b"3")
+    exchange.answer(b"3", 4)
     assert _callee(exchange) == (None, None)
 
 
 def test_a_refused_update_before_the_answer_is_forgotten(exchange: Exchange) -> None:
     _called(exchange, FIRST, SECOND)
-    exchange.save()
+    exchange.save(CALLER)
     _called(exchange, (b"x", "192.0.2.8", 5555))
-    exchange.revert()
+    exchange.revert(CALLER)
     assert _callee(exchange)[0] == Address("192.0.2.18", 6000)
-    exchange.answer(b"x")
+    exchange.answer(b"x", 4)
     assert _callee(exchange)[0] == Address("192.0.2.8", 5000)
 
 
@@ -299,31 +329,51 @@ def test_or_nothing_changes_where_all_is_wanted() -> None:
     assert exchange.session() is None
 
 
-@pytest.mark.parametrize("memo", ["", "[]", "{}", "[1, 2, 3]", '["a", "b", 5]', '["a", "b", []]'])
+@pytest.mark.parametrize(
+    "memo", ["", "[]", "{}", "[1, 2, 3]", '["a", "b", 5]', '["a", "b", []]', "[" * 16_000]
+)
 def test_a_foreign_memo(memo: str) -> None:
     with pytest.raises(PeerError):
         restored(Session("s", "c", 1, True, (None,), memo), slot)
 
 
-@pytest.mark.parametrize(
-    ("host", "source", "hidden"),
-    [
-        ("192.168.1.10", "8.8.8.8", True),
-        ("100.64.0.1", "8.8.8.8", True),
-        ("fd00::1", "2606:4700::1", True),
-        ("192.168.1.10", "192.168.1.1", False),
-        ("8.8.4.4", "8.8.8.8", False),
-        ("8.8.8.8", "8.8.8.8", False),
-        ("10.0.0.1", "", False),
-        ("phone.example.com", "8.8.8.8", True),
-        ("0.0.0.0", "8.8.8.8", False),
-    ],
-)
-def test_hidden(host: str, source: str, hidden: bool) -> None:
-    assert is_hidden(host, source) is hidden
+def test_an_offer_counts_once_it_is_answered(exchange: Exchange) -> None:
+    """RFC 3264 §8.3.1: until then its sender is where it was; a line it adds has its ports already."""
+    exchange.describe(CALLER, parse(offer("192.0.2.7", 4000).encode()), A, B)
+    exchange.answer(b"b", 4)
+    exchange.describe(CALLEE, parse(offer("192.0.2.8", 5000).encode()), B, A, answers=True)
+    before = exchange.session()
+    assert before is not None
+    film = "m=video 4446 RTP/AVP 96"
+    exchange.save(CALLER)
+    exchange.describe(CALLER, parse(offer("192.0.2.7", 4444, film).encode()), A, B)
+    during = exchange.session()
+    assert during is not None
+    assert during.streams[0] == before.streams[0]
+    assert during.streams[1] is not None
+    assert during.streams[1].ends[1] == End()
+    exchange.settle(CALLER)
+    after = exchange.session()
+    assert after is not None
+    assert after.streams[0] is not None
+    assert after.streams[0].ends[0].rtp == Address("192.0.2.7", 4444)
+    assert restored(after, slot).session() is None
 
 
-def test_private() -> None:
-    assert is_private("10.0.0.1")
-    assert not is_private("127.0.0.1")
-    assert not is_private("8.8.8.8")
+def test_an_answer_before_the_2xx_counts_until_that_is_none(exchange: Exchange) -> None:
+    first = parse(offer("192.0.2.7", 4000).encode())
+    exchange.describe(CALLER, first, A, B)
+    exchange.answer(b"b", 4)
+    before = exchange.session()
+    assert before is not None
+    exchange.save(CALLER)
+    exchange.describe(CALLER, parse(offer("192.0.2.7", 4444).encode()), A, B)
+    assert exchange.session() is None
+    exchange.describe(CALLEE, parse(offer("192.0.2.8", 5000).encode()), B, A, answers=True)
+    during = exchange.session()
+    assert during is not None
+    assert during.streams != before.streams
+    exchange.revert(CALLER)
+    after = exchange.session()
+    assert after is not None
+    assert after.streams == before.streams

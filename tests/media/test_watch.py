@@ -104,3 +104,37 @@ def test_who_may_talk() -> None:
     assert may_talk(session(), 0)
     assert not may_talk(session(End()), 0)
     assert not may_talk(Session("s", "c", 1, True, ()), 0)
+
+
+@pytest.mark.parametrize("callee", [TALKS, replace(TALKS, sends=False)])
+def test_a_call_that_is_resumed_after_a_long_hold_is_given_its_time(callee: End) -> None:
+    watch, before = Watch(0.0), (5.0, 5.0)
+    hold = session(caller=replace(TALKS, sends=False, receives=False), callee=callee)
+    for second in range(6, 200):
+        assert not watch.is_over(hold, before, 60.0, float(second))
+        assert watch.look(hold, before, float(second)) is None
+    assert not watch.is_over(session(), before, 60.0, 200.0)
+    assert watch.look(session(), before, 200.0) is None
+    assert watch.look(session(), (200.5, 5.0), 201.0) is None, "the callee has just begun, too"
+    assert not watch.is_over(session(), before, 60.0, 259.9)
+    assert watch.is_over(session(), before, 60.0, 260.0), "resumed, and nobody speaks"
+
+
+def test_who_is_never_heard_after_a_hold_is_missed() -> None:
+    watch = Watch(0.0)
+    hold = session(caller=replace(TALKS, sends=False), callee=replace(TALKS, sends=False))
+    watch.look(hold, (5.0, 5.0), 100.0)
+    assert watch.look(session(), (101.0, 5.0), 101.0) is None
+    assert watch.look(session(), (130.0, 5.0), 130.9) is None
+    found = watch.look(session(), (131.0, 5.0), 131.0)
+    assert found == ("one-way", "caller sends, callee does not")
+
+
+def test_two_that_wait_for_each_other_wait_from_when_they_may() -> None:
+    watch = Watch(0.0)
+    hold = session(caller=replace(TALKS, sends=False))
+    assert watch.look(hold, (0.0, 0.0), 1.0) is None
+    assert watch.look(hold, (0.0, 0.0), 50.0) is None
+    assert watch.look(session(), (0.0, 0.0), 51.0) is None
+    assert watch.look(session(), (0.0, 0.0), 54.9) is None
+    assert watch.look(session(), (0.0, 0.0), 55.0) is not None

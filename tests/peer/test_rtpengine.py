@@ -192,7 +192,7 @@ def test_none_is_there_and_calls_pass(tmp_path: Path, stack: ExitStack) -> None:
     talk = site.talk()
     assert not talk.relayed
     talk.end()
-    assert control(site.server, "statistics")["drops"]["media-unrelayed"] >= 1
+    assert control(site.server, "statistics")["media_amiss"]["media-unrelayed"] >= 1
 
 
 @pytest.mark.parametrize("late", ["183", "200"])

@@ -205,8 +205,11 @@ def test_another_address_of_the_gateway_may_ask_and_no_other_host(
 
 
 def test_where_the_names_of_a_gateway_led_to_is_the_gateway(proxy: Proxy) -> None:
+    planned(proxy, PLAN, gateways=[{**ROW, "addresses": ("sip:there.example",)}])
     gateways = proxy.core.gateways
-    gateways.probes[0].hosts = frozenset({STRANGER})
+    assert not gateways.is_at("pstn", STRANGER)
+    place = Place(Transport.UDP, STRANGER, 5060, "")
+    gateways.resolved(proxy.core, gateways.probes[0], [place], proxy.now)
     assert gateways.is_at("pstn", STRANGER)
     assert not gateways.is_at("other", STRANGER)
     assert not gateways.is_at("pstn", "203.0.113.67")
@@ -367,7 +370,6 @@ def test_from_one_gateway_to_another(proxy: Proxy) -> None:
         proxy.core, gateways.probes[2], [Place(Transport.UDP, STRANGER, 5060, "")], proxy.now
     )
     proxy.taken()
-    assert gateways.calling(STRANGER) == "other"
     calling = StrictGateway(proxy, STRANGER)
     proxy.core.access.trusted = Proxy(trusted=[STRANGER]).core.access.trusted
     call = OutsideCall(calling, StrictGateway(proxy, HOST))
@@ -377,6 +379,40 @@ def test_from_one_gateway_to_another(proxy: Proxy) -> None:
     asked = [facts for _, rule, *facts in proxy.journal.story(b"call-1")
              if rule is Rule.GATEWAY_ASKED]  # fmt: skip
     assert asked == [["pstn", 407], ["pstn", 407], ["other", 407]]
+
+
+@pytest.mark.parametrize(
+    ("transport", "port", "sent_by", "name"),
+    [
+        (Transport.UDP, 5060, 5060, "one"),
+        (Transport.UDP, 5080, 5080, "two"),
+        (Transport.TCP, 5080, 5080, "three"),
+        (Transport.TCP, 40_112, 5080, "three"),
+        (Transport.UDP, 40_112, 5080, "two"),
+        (Transport.TCP, 40_112, 5060, "one"),
+        (Transport.UDP, 40_112, 40_112, "one"),
+        (Transport.TCP, 40_112, 40_112, "three"),
+    ],
+)
+def test_of_two_gateways_at_one_host_each_has_its_own_login(
+    proxy: Proxy, alice: Phone, transport: Transport, port: int, sent_by: int, name: str
+) -> None:
+    """Which of them calls is told by transport and port, on a connection by what its Via says."""
+    where = {"one": "", "two": ":5080", "three": ":5080;transport=tcp"}
+    rows = [
+        {**ROW, "name": one, "addresses": (f"sip:{HOST}{tail}",), "login": one}
+        for one, tail in where.items()
+    ]
+    planned(proxy, PLAN, gateways=rows)
+    gateway = Phone(proxy, "gw", HOST, port, transport=transport, register=False)
+    via = f"Via: SIP/2.0/{transport.value} {HOST}:{sent_by};rport;branch=z9hG4bKcall"
+    proxy.core.access.trusted = Proxy(trusted=[HOST, "192.0.2.7"]).core.access.trusted
+    call = Talk(gateway, alice, via=via)
+    sent = call.from_callee("INFO")
+    challenge = 'Proxy-Authenticate: Digest realm="pstn.test", nonce="n"\n'
+    sent = gateway.says(gateway.gets(sent, "INFO"), 407, extra=challenge)
+    (value,) = parse(gateway.gets(sent, "INFO")).values(PROXY_AUTHORIZATION)
+    assert f'username="{name}"'.encode() in value
 
 
 @pytest.mark.parametrize("how", ["asks", "fails"])

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from centrex.base import Transport
+from centrex.proxy.context import Context
 from centrex.proxy.hunting import CoreView
 from centrex.routing.hunt import hunt
 from centrex.routing.rfc3263 import Target as Place
@@ -43,6 +44,12 @@ def answer(proxy: Proxy, sent: list[Any], host: str, status: int) -> None:
 
 def works(proxy: Proxy) -> list[bool]:
     return [probe.works for probe in proxy.core.gateways.probes]
+
+
+def calling(proxy: Proxy, host: str) -> str:
+    """Return which gateway a call from a host counts as."""
+    ctx = Context(b"INVITE", b"sip:alice@example.com", proxy.flows.get(host, 5060), b"c", [])
+    return proxy.core.gateways.calling(ctx)
 
 
 def test_each_address_is_asked_in_its_time(proxy: Proxy) -> None:
@@ -246,6 +253,118 @@ def test_a_name_is_looked_up(proxy: Proxy) -> None:
     (ask,) = proxy.core.asks
     proxy.core.answer(ask.id, "no such name", proxy.now)
     assert works(proxy) == [False]
+
+
+PLACES = [Place(Transport.UDP, host, 5060, "") for host in (ONE, TWO)]
+
+
+def by_name(proxy: Proxy, count: int) -> list[Any]:
+    """Let seconds pass where DNS gives two places; return what left."""
+    sent: list[Any] = []
+    for _ in range(count):
+        sent += seconds(proxy, 1) + resolve(proxy)
+    return sent
+
+
+def resolve(proxy: Proxy) -> list[Any]:
+    for ask in tuple(proxy.core.asks):
+        proxy.core.answer(ask.id, PLACES, proxy.now)
+    proxy.core.asks.clear()
+    return proxy.taken()
+
+
+def asked(sent: list[Any]) -> list[str]:
+    """Return whom new questions went to."""
+    return [flow.host for flow, data in dict.fromkeys(sent) if start(data) == "OPTIONS"]
+
+
+def test_of_a_name_with_several_places_one_that_answers_is_enough(proxy: Proxy) -> None:
+    """And calls try first what is not known to be silent (RFC 3263 §4.3)."""
+    planned(proxy, PLAN, gateways=[{**ROW, "addresses": ("sip:gw.example.net",)}])
+    alice = Phone(proxy, "alice", "192.0.2.7")
+
+    def called(number: int) -> list[str]:
+        alice.calls("9123", branch=f"z9hG4bK{number}", call_id=f"c{number}")
+        sent = resolve(proxy)
+        (host,) = invites(sent)
+        gateway = Phone(proxy, "gw", host, register=False)
+        gateway.says(gateway.gets(sent, "INVITE"), 486)
+        return [host]
+
+    assert asked(by_name(proxy, 1)) == [ONE]
+    assert called(1) == [ONE]
+    sent = by_name(proxy, 7)
+    assert asked(sent)[-1] == TWO
+    answer(proxy, [one for one in sent if one[0].host == TWO][-1:], TWO, 200)
+    for _ in range(3):
+        assert called(len(proxy.journal)) == [TWO]
+        sent = by_name(proxy, 40)
+        assert set(asked(sent)) == {ONE, TWO}
+        answer(proxy, [one for one in sent if one[0].host == TWO][-1:], TWO, 200)
+        assert works(proxy) == [True]
+    sent = by_name(proxy, 27)
+    answer(proxy, [one for one in sent if one[0].host == ONE][-1:], ONE, 200)
+    assert called(99) == [ONE], "it is back"
+    by_name(proxy, 60)
+    assert works(proxy) == [False], "none answers"
+
+
+def test_a_call_learns_which_of_its_places_is_silent(proxy: Proxy) -> None:
+    planned(proxy, PLAN, gateways=[{**ROW, "addresses": ("sip:gw.example.net",)}])
+    alice = Phone(proxy, "alice", "192.0.2.7")
+    alice.calls("9123")
+    gateway = Phone(proxy, "gw", ONE, register=False)
+    sent = gateway.says(gateway.gets(resolve(proxy), "INVITE"), 503)
+    assert invites(sent) == [TWO]
+    (facts,) = [facts for _, rule, *facts in proxy.journal.story(b"call-1")
+                if rule is Rule.NEXT_ADDRESS]  # fmt: skip
+    assert facts == [b"sip:123@gw.example.net", f"udp {ONE}:5060", "it answered 503"]
+    alice.calls("9123", branch="z9hG4bK2", call_id="c2")
+    assert invites(resolve(proxy)) == [TWO]
+    assert works(proxy) == [True]
+
+
+def test_a_question_that_cannot_be_sent_to_one_place_goes_to_the_next(proxy: Proxy) -> None:
+    planned(proxy, PLAN, gateways=[{**ROW, "addresses": ("sip:gw.example.net",)}])
+    proxy.flows.unreachable.add(ONE)
+    by_name(proxy, 1)
+    assert works(proxy) == [True]
+    assert asked(by_name(proxy, 1)) == [TWO]
+
+
+def test_the_name_of_one_that_is_not_asked_is_looked_up_all_the_same(proxy: Proxy) -> None:
+    """It may call, and ask who speaks to it: so it is to be known by its address."""
+    row = {**ROW, "addresses": ("sip:gw.example.net",), "check_interval": 0}
+    planned(proxy, PLAN, gateways=[row])
+    tick(proxy)
+    assert not proxy.core.asks, "who asks nobody need not be known"
+    planned(proxy, PLAN, gateways=[{**row, "login": "us", "password": "secret"}])
+    for address in (ONE, TWO):
+        assert not tick(proxy)
+        (ask,) = proxy.core.asks
+        proxy.core.asks.clear()
+        proxy.core.answer(ask.id, [Place(Transport.UDP, address, 5060, "")], proxy.now)
+        assert calling(proxy, address) == "pstn"
+        assert calling(proxy, TWO if address == ONE else ONE) == ""
+        assert not proxy.taken(), "it is not asked whether it is there"
+        proxy.now += 59
+        assert not tick(proxy)
+        assert not proxy.core.asks
+        proxy.now += 1
+    tick(proxy)
+    proxy.core.answer(proxy.core.asks[0].id, "no such name", proxy.now)
+    assert calling(proxy, TWO) == "pstn"
+    assert works(proxy) == [True], "what is not asked is not judged"
+    assert not any("gateway" in event.name for event in proxy.core.events)
+
+
+def test_of_one_that_was_taken_out_nothing_is_told(proxy: Proxy) -> None:
+    planned(proxy, PLAN, gateways=[{**ROW, "addresses": ("sip:gw.example.net",)}])
+    tick(proxy)
+    (ask,) = proxy.core.asks
+    planned(proxy, PLAN, gateways=[])
+    proxy.core.answer(ask.id, "no such name", proxy.now)
+    assert not any("gateway" in event.name for event in proxy.core.events)
 
 
 def test_what_is_known_outlasts_a_reload(proxy: Proxy) -> None:

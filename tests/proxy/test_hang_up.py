@@ -70,8 +70,15 @@ def test_both_ends_of_a_call_that_is_up_get_a_bye_of_their_dialog(
     assert proxy.statistics.calls_now == proxy.statistics.calls_failed == 0
     (event,) = [one for one in proxy.core.events if one.name == "call.ended"]
     assert event.fields["by"] == "operator"
-    headline = explain(b"call-1", proxy.journal.story(b"call-1"), str).headline
+    story = proxy.journal.story(b"call-1")
+    headline = explain(b"call-1", story, str).headline
     assert headline == "alice called bob and was answered; after 0 s the operator ended it."
+    assert [words[0] for _, rule, *words in story if rule is Rule.REQUEST] == [b"INVITE"]
+    made = [words for _, rule, *words in story if rule is Rule.REQUEST_MADE]
+    assert [(words[0], words[1].decode()) for words in made] == [
+        (b"BYE", bob.contact),
+        (b"BYE", alice.contact),
+    ]
 
 
 def test_a_bye_that_is_lost_is_repeated(proxy: Proxy, alice: Phone, bob: Phone) -> None:

@@ -321,7 +321,7 @@ def test_a_plan_that_is_not_in_force_is_told_of(proxy: Proxy, people: dict[str, 
     for number, (user, host) in enumerate({"mobile": MOBILE, "lobby": VOICEMAIL}.items()):
         more: dict[str, Any] = {"branch": f"z9hG4bKn{number}", "call_id": f"n{number}"}
         assert invites(people["alice"].calls(user, **more)) == [host]
-    assert names(people["alice"].sends("MESSAGE", "sip:sales@example.com")) == ["404"]
+    assert names(people["alice"].sends("MESSAGE", "sip:sales@example.com")) == ["480"]
     people["alice"].calls("day", branch="z9hG4bKday", call_id="day")
     story = proxy.journal.story(b"day")
     skipped = [facts for _, rule, *facts in story if rule is Rule.PLAN_SKIPPED]

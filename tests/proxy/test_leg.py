@@ -6,7 +6,8 @@ from centrex.sip.message import parse
 from centrex.sip.names import RECORD_ROUTE, ROUTE
 from centrex.trace import Rule
 from tests.support.calling import Phone, Sent, names, quiet, rules, values
-from tests.support.proxy import Proxy, respond
+from tests.support.hunting import hunted, planned
+from tests.support.proxy import DOMAIN, Proxy, respond
 from tests.support.relays import offer, relayed
 
 
@@ -102,3 +103,21 @@ def test_one_that_cannot_be_spoken_to_is_left(
     assert Rule.LEG_ENDED not in rules(proxy)
     proxy.advance(120)
     assert quiet(proxy)
+
+
+def test_why_it_is_hung_up_is_told(proxy: Proxy, alice: Phone) -> None:
+    """RFC 3326: to nobody in time, to a caller who has given up."""
+    bob = Phone(proxy, "bob", "192.0.2.8")
+    _, bye = heard(bob.says(rung_out(proxy, alice, bob), 200), bob)
+    assert b'Reason: SIP;cause=480;text="Answered too late"' in parse(bye).lines
+    carol = Phone(proxy, "carol", "192.0.2.9")
+    planned(proxy, hunted({"to": "bob", "ring": 2}, "carol"))
+    again = {"branch": "z9hG4bK2", "call_id": "call-2"}
+    first = bob.gets(alice.calls("sales", **again), "INVITE")
+    bob.says(first, 180)
+    second = carol.gets(proxy.advance(2.2), "INVITE")
+    carol.says(second, 180)
+    alice.sends("CANCEL", f"sip:sales@{DOMAIN}", **again)
+    assert "487" in names(carol.says(second, 487))
+    _, bye = heard(bob.says(first, 200), bob)
+    assert b'Reason: SIP;cause=487;text="The caller has hung up"' in parse(bye).lines

@@ -2,10 +2,13 @@
 
 from typing import Any
 
+import pytest
+
 from centrex.base import Transport
 from centrex.registrar.registry import MustAsk
 from centrex.trace import Rule
 from tests.support.calling import Phone, names, rules
+from tests.support.hunting import planned
 from tests.support.proxy import DOMAIN, Proxy
 
 
@@ -52,6 +55,42 @@ def test_a_telephone_number_is_looked_up_like_a_user() -> None:
     assert b"somebody else's dial plan" in sent[0][1]
     more: dict[str, Any] = {"target": f"sip:alice@{DOMAIN}", "call_id": "r"}
     assert names(alice.sends("REGISTER", "tel:4711", **more)) == ["416"]
+
+
+@pytest.mark.parametrize("usual", [True, False])
+def test_so_is_one_in_a_sip_uri_that_says_so(*, usual: bool) -> None:
+    """RFC 3261 §19.1.6: `user=phone`; a name that is somebody's as it is written comes first."""
+    proxy = Proxy(users=["4711", "+4930123", "10-99"], trusted=["192.0.2.7"])
+    desk = Phone(proxy, "4711", "192.0.2.8")
+    lobby = Phone(proxy, "+4930123", "192.0.2.9")
+    exact = Phone(proxy, "10-99", "192.0.2.10")
+    came = Phone(proxy, "12-34", "192.0.2.11")
+    planned(
+        proxy,
+        {"name": "1-5", "destinations": ("4711",)},
+        {"pattern": r"2(\d+)", "destinations": ("4711",)},
+    )
+    alice = Phone(proxy, "alice", "192.0.2.7", register=False)
+    extra = "" if usual else "X : y\n"
+    for user, phone in (
+        ("+49-30-(123)", lobby), ("47.11", desk), ("47-11", desk), ("10-99", exact),
+        ("12-34", came), ("1-5", desk), ("2-3", desk),
+    ):  # fmt: skip
+        where = f"sip:{user}@{DOMAIN};user=phone"
+        sent = alice.sends("INVITE", where, call_id=user, branch=f"z9hG4bK{user}", extra=extra)
+        phone.gets(sent, "INVITE")
+    assert names(alice.sends("INVITE", f"sip:47-11@{DOMAIN}", call_id="x", extra=extra)) == ["404"]
+
+
+def test_who_registers_a_number_is_called_by_it() -> None:
+    proxy = Proxy(users=["+4930123"])
+    lobby = Phone(proxy, "+4930123", "192.0.2.9", register=False)
+    more: dict[str, Any] = {"extra": f"Contact: <{lobby.contact}>", "call_id": "r"}
+    to = f"sip:+49-30-123@{DOMAIN};user=phone"
+    assert names(lobby.sends("REGISTER", f"sip:{DOMAIN}", target=to, **more)) == ["200"]
+    alice = Phone(proxy, "alice", "192.0.2.7", register=False)
+    for uri in ("tel:+49-30-123", f"sip:+4930123@{DOMAIN}", f"sip:+493-0123@{DOMAIN};user=phone"):
+        lobby.gets(alice.sends("INVITE", uri, call_id=uri, branch=f"z9hG4bK{uri}"), "INVITE")
 
 
 def test_a_contact_of_unknown_scheme_does_not_stop_the_others() -> None:

@@ -38,6 +38,7 @@ CHANGES = (
     ("Content-Length", "X-Odd: \x01\xff\r\nContent-Length"),
     ("Call-ID", "To: <sip:again@x>\r\nCall-ID"), ("Call-ID", "CALL-ID: other\r\nCall-ID"),
     ("@example.com>", "@exam..ple.com>"), ("sip:bob@", "sip:b%6Fb@"), ("sip:bob@", "sip:BOB@"),
+    ("sip:bob@example.com", "sip:1-2@example.com;user=phone"),
     ("SIP/2.0\r\n", "SIP/2.0\r\nRoute: <sip:192.0.2.1;lr>\r\n"), ("sip:bob@", "sip:bob:pw@"),
     ("SIP/2.0\r\n", "SIP/2.0\r\nVia: SIP/2.0/UDP p;branch=z9hG4bKq\r\n"), ("z9hG4bK", "z9hG5bK"),
     ("From: <sip:alice@example.com>", "From: <sip:alice@example.com;user=phone>"), ("\r\n", "\n"),

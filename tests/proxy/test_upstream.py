@@ -4,9 +4,12 @@ import pytest
 
 from centrex.events import Kind
 from centrex.proxy import call_life
+from centrex.proxy.patience import Patience
 from centrex.proxy.upstream import take_off_via
 from centrex.sip.message import parse
+from centrex.trace import Rule
 from tests.support.calling import Phone, Talk, names
+from tests.support.hunting import planned
 from tests.support.proxy import DOMAIN, Proxy
 
 
@@ -78,3 +81,17 @@ def test_a_warning_says_why_in_words() -> None:
         b'Warning: 399 centrex "the target does not answer: it is off or out of reach"'
         in sent[-1][1]
     )
+
+
+def test_what_is_told_of_silence_is_how_long_it_lasted() -> None:
+    """By the step's own ring time, and by the settings that were in force when the call came."""
+    proxy = Proxy(users=["alice", "bob"], patience=Patience(start_response_s=5))
+    alice = Phone(proxy, "alice", "192.0.2.7")
+    Phone(proxy, "bob", "192.0.2.8")
+    planned(proxy, {"name": "n", "destinations": ({"to": "bob", "ring": 1}, "bob")})
+    alice.calls("n")
+    proxy.core.patience = Patience(start_response_s=2)
+    proxy.advance(6.5)
+    silences = [facts[1] for _, rule, *facts in proxy.journal.story(b"call-1")
+                if rule is Rule.TARGET_SILENT]  # fmt: skip
+    assert silences == [1, 5]

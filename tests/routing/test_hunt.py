@@ -1,6 +1,7 @@
 """What a plan makes of a call, without a proxy."""
 
 import datetime as dt
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,6 +29,12 @@ class View:
 
     def is_ours(self, uri: SipUri) -> bool:
         return uri.host == b"here"
+
+    def user_of(self, uri: SipUri) -> bytes:
+        return uri.user.replace(b"-", b"")
+
+    def may_go(self, uri: bytes) -> bool:
+        return True
 
     def gateway_works(self, name: str, address: str) -> bool:
         return (name, address) != ("gw", "sip:gw1")
@@ -57,7 +64,7 @@ def test_each_kind_of_destination() -> None:
                 "5@off",
                 "5@no",
                 "sip:x@far",
-                "sip:b@here",
+                "sip:-b@here",
             ),
         },
     )
@@ -69,12 +76,35 @@ def test_each_kind_of_destination() -> None:
         ("5@off", "gateway", "the gateway off is switched off"),
         ("5@no", "gateway", "there is no gateway no"),
         ("sip:x@far", "outside", ""),
-        ("sip:b@here", "user", ""),
+        ("sip:-b@here", "user", ""),
     ]
     gateway = found[3].targets[0]
     assert (gateway.uri, gateway.others) == (b"sip:5@gw2:99", (b"sips:5@gw3", b"sip:5@gw1"))
     assert (gateway.gateway, gateway.ring_s) == ("gw", 9.0)
     assert found[7].targets[0].uri == b"sip:b@192.0.2.1"
+
+
+def test_one_pattern_may_lead_to_another_number_of_it() -> None:
+    """One takes a 0 off, again and again; only the same number once more is a circle."""
+    row = {"pattern": r"0(\d+)", "destinations": ({"to": r"\1", "expand": True}, "a")}
+    assert [stop.to for stop in stops("007", row)] == ["7", "a", "a"]
+    row = {"pattern": r"d(\d)", "destinations": ({"to": "d2", "expand": True}, "b")}
+    found = stops("d1", row)
+    assert [(stop.to, stop.why) for stop in found] == [
+        ("d2", "its plan leads back here"), ("b", ""), ("b", "")]  # fmt: skip
+    row = {"pattern": r"9(\d+)", "destinations": ({"to": r"99\1", "expand": True},)}
+    assert [stop.why for stop in stops("91", row)] == ["its plan leads back here"]
+
+
+def test_plans_within_plans_are_bounded_though_they_lead_nowhere() -> None:
+    def row(level: int) -> dict[str, Any]:
+        inner = {"to": f"e{level + 1}", "expand": True}
+        return {"name": f"e{level}", "destinations": (inner,) * 8}
+
+    begins = time.monotonic()
+    found = stops("e0", *map(row, range(7)), {"name": "e7"})
+    assert time.monotonic() - begins < 1
+    assert (len(found), found[-1].why) == (1, "there are too many plans within plans")
 
 
 def test_strangers_stay_inside() -> None:

@@ -8,7 +8,7 @@ import pytest
 from centrex.routing.lint import Known, lint, lint_directory
 from centrex.routing.settings import DirectorySettings, RoutingSettings
 
-USERS = {"a", "b"}
+USERS = {"a", "b", "+49"}
 TODAY = dt.date(2026, 11, 26)
 
 
@@ -17,7 +17,8 @@ def findings(*plans: dict[str, Any], gateways: Any = (), users: Any = USERS) -> 
     return [
         f"{key}: {words}"
         for key, words in lint(
-            settings, Known(users=users, canonical=str.lower, hosts={"here"}, today=TODAY)
+            settings,
+            Known(users=users, canonical=str.lower, hosts={"here"}, today=TODAY, registrar="Reg"),
         )
     ]
 
@@ -35,6 +36,15 @@ def test_all_is_well() -> None:
 @pytest.mark.parametrize(
     ("plans", "words"),
     [
+        ([{"name": "a", "destinations": ["b"], "times": ["sat", "mon"]}, {"name": "A", "destinations": ["b"], "times": ["mon"]}], "plans[1]: plan 2 never decides: plan 1"),
+        ([{"pattern": "1", "destinations": ["b"], "times": ["sat"]}, {"pattern": "1", "destinations": ["b"], "times": ["sat"]}], "plans[1]: plan 2 never decides"),
+        ([{"name": "a", "destinations": ["b"], "times": ["mon-sun"]}, {"name": "a", "destinations": ["b"]}], "plans[1]: plan 2 never decides"),
+        ([{"name": "7", "destinations": ["b"]}, {"pattern": "7", "destinations": ["a"]}], "plans[1]: plan 2 never decides: the only number it matches has plan 1 by name"),
+        ([{"pattern": "[7]", "destinations": ["a"]}, {"name": "7", "destinations": ["b"]}], "plans[0]: plan 1 never decides: the only number it matches has plan 2 by name"),
+        ([{"name": "a", "destinations": ["b"], "times": ["sat 2026-12-24", "sun"]}], "plans[0].times[0]: sat 2026-12-24 never holds: none of these dates is one of these days"),
+        ([{"name": "reg", "destinations": ["b"]}], "plans[0].name: is the server's own name: calls to it are refused (405)"),
+        ([{"name": "a", "destinations": [{"to": "70", "expand": True}]}, {"pattern": r"7(\d)", "destinations": [{"to": "75", "expand": True}]}], "plan 2 leads back to itself, 70 for one"),
+        ([{"pattern": r"9(\d+)", "destinations": [{"to": r"99\1", "expand": True}]}], "plan 1 leads back to itself, 90 for one"),
         ([{"name": "a", "destinations": ["b"]}, {"name": "A", "destinations": ["b"]}], "plans[1]: plan 2 never decides: plan 1"),
         ([{"pattern": "1", "destinations": ["b"]}, {"pattern": "1", "destinations": ["b"]}], "plans[1]: plan 2 never decides"),
         ([{"pattern": ".*", "destinations": ["b"]}, {"pattern": "1", "destinations": ["b"]}], "plans[1]: plan 2 never decides"),
@@ -43,6 +53,10 @@ def test_all_is_well() -> None:
         ([{"pattern": r"6(\d+)", "destinations": [{"to": r"6\1", "expand": True}]}], "plan 1 leads back to itself, 60 for one"),
         ([{"pattern": r"6\d", "destinations": [{"to": "a", "expand": True}]}, {"name": "a", "destinations": [{"to": "60", "expand": True}]}], "plan 2 leads back"),
         ([{"name": "a", "destinations": ["sip:ghost@Here"]}], "there is no user ghost here"),
+        ([{"name": "a", "destinations": ["sip:here"]}], "names no user: it is the server itself"),
+        ([{"name": "a", "destinations": ["sip:reg@here"]}], "names no user: it is the server itself"),
+        ([{"name": "a", "destinations": [r"sip:\0@far;transport=sctp"]}], "leads nowhere: calls go by udp, tcp or tls"),
+        ([{"name": "a", "destinations": ["sips:x@far;transport=udp"]}], "leads nowhere: calls go by udp, tcp or tls"),
         ([{"pattern": "[ab]", "destinations": ["x@gw"]}], "plan 1 takes calls for a, b: users here"),
         ([{"name": "a", "destinations": ["1234,voicemail"]}], 'two destinations are ["1234", "voicemail"]'),
         ([{"pattern": ".*", "destinations": ["b"]}], "matches every number"),
@@ -71,6 +85,38 @@ def test_users_that_are_not_all_known() -> None:
     assert not findings({"name": "a", "destinations": ["x"]}, users=None)
 
 
+def test_two_gateways_that_cannot_be_told_apart() -> None:
+    """A call that comes in from there may be either's, and has to be answered for by one login."""
+    row = {"login": "a", "password": "b"}
+    one = {**row, "name": "one", "addresses": ["sip:GW.example:5060", "sip:192.0.2.1"]}
+    for same in ("sip:gw.example:5060", "sip:192.0.2.1:5060", "sip:192.0.2.1;transport=udp"):
+        two = {**row, "name": "two", "addresses": [same]}
+        (said,) = findings(gateways=[one, two])
+        assert said.startswith("routing.gateways[1].addresses")
+        assert f"{same} is an address of one as well" in said
+        assert not findings(gateways=[one, {**two, "login": "", "password": ""}])
+        assert not findings(gateways=[one, {**two, "enabled": False}])
+    for other in ("sip:gw.example:5080", "sip:gw.example:5060;transport=tcp", "sips:192.0.2.1"):
+        assert not findings(gateways=[one, {**row, "name": "two", "addresses": [other]}])
+
+
+def test_what_is_never_sent_of_a_destination() -> None:
+    (said,) = findings({"name": "x", "destinations": ["sip:y@far?Subject=hello"]})
+    assert said == "routing.plans[0].destinations[0]: what follows its ? is not sent: Subject=hello"
+    assert not findings({"name": "x", "destinations": ["sip:a?b@far"]})
+
+
+def test_addresses_that_lead_nowhere() -> None:
+    gateway = {"name": "gw", "addresses": ["sip:a.example", "sip:b.example;transport=sctp"]}
+    (told,) = findings(gateways=[gateway])
+    assert told.startswith("routing.gateways[0].addresses[1]: leads nowhere: calls go by udp, tcp")
+    assert not findings(gateways=[{**gateway, "enabled": False}])
+    door = {"name": "door", "contact": "sip:door@192.0.2.9;transport=sctp"}
+    settings = DirectorySettings.model_validate({"entries": [door]})
+    ((key, words),) = lint_directory(settings, "registrar", str.lower)
+    assert (key, words[:14]) == ("directory.entries[0].contact", "leads nowhere:")
+
+
 def test_two_gateways_of_one_name() -> None:
     gateway = {"name": "gw", "addresses": ["sip:gw"]}
     assert "already the name" in findings(gateways=[gateway, gateway])[0]
@@ -85,7 +131,19 @@ def test_what_is_not_odd() -> None:
         {"pattern": r"9(\d*)", "destinations": ["b"]},
         {"pattern": "[ab]", "destinations": [r"\0", "b"]},
         {"pattern": r"7\d", "destinations": [{"to": "a", "expand": True}]},
-        {"name": "b", "destinations": ["sip:B@here", "sip:ghost@there"]},
+        {"pattern": r"0(\d+)", "destinations": [{"to": r"\1", "expand": True}, "b"]},
+        {"pattern": "[67]7", "destinations": ["b"]},
+        {"name": "67", "destinations": ["b"], "times": ["sat"]},
+        {"name": "67", "destinations": ["a"], "times": ["sat", "sun"]},
+        {
+            "name": "d",
+            "destinations": [{"to": "72", "expand": True}],
+            "times": ["sun 2026-12-20..2026-12-27"],
+        },
+        {
+            "name": "b",
+            "destinations": ["sip:B@here", "sip:ghost@there", "sip:+4-9@here;user=phone"],
+        },
         {"name": "c", "destinations": ["b"], "times": ["2020-01-01", "2026-11-25", "sat"]},
     )
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from centrex.base import Transport
 from centrex.registrar.binding import Binding, in_order
-from centrex.routing.located import is_by_tls, target_groups
+from centrex.routing.located import is_by_tls, target_groups, together
 from tests.support.proxy import FakeFlows
 
 FLOWS = FakeFlows()
@@ -50,6 +50,23 @@ def test_a_closed_connection_leads_nowhere() -> None:
     gone.open = False
     assert target_groups([binding("a", flow=gone, natted=True)]) == []
     assert names(binding("a", flow=gone, natted=True), binding("b", 500)) == [["b"]]
+
+
+def test_a_device_rings_once_though_all_ring_together() -> None:
+    """RFC 5626 §7: of its flows one is taken, the best one that answers; the others' q does not count."""
+    ones = [binding("a1", 900, instance=b"1"), binding("b", 100, instance=b"2"), binding("c", 200),
+            binding("a2", 500, instance=b"1"), binding("d", 200)]  # fmt: skip
+
+    def rung(*silent: str) -> list[str]:
+        found = together(
+            in_order(ones), lambda one: one.contact.split(b"@")[0][4:].decode() in silent
+        )
+        return sorted(target.uri.decode()[4:].split("@")[0] for target in found)
+
+    assert rung() == ["a1", "b", "c", "d"]
+    assert rung("a1", "b") == ["a2", "b", "c", "d"]
+    assert rung("a1", "a2") == ["a1", "b", "c", "d"]
+    assert together((), lambda _: False) == []
 
 
 def test_a_path_leads_there_instead_of_the_flow() -> None:

@@ -15,7 +15,7 @@ VIEW = StandingView(
 
 
 def ask(number: str, *rows: dict[str, Any], limits: Limits = LIMITS) -> dict[str, Any]:
-    question = Question(number=number, when=NOON, may_leave=True)
+    question = Question(number=number, when=NOON, may_leave=True, zone="UTC", live=False)
     plans = Plans([Plan(**row) for row in rows], str.lower)
     return try_route(question, plans, {}, VIEW, limits)
 
@@ -68,3 +68,20 @@ def test_a_plan_that_is_not_in_force() -> None:
 
 def test_none_can_be_reached() -> None:
     assert ask("n", {"name": "n", "destinations": ("a",)})["outcome"].startswith("480: none")
+
+
+def test_whether_it_leads_anywhere() -> None:
+    """By what is written alone a user's phones may be there; nobody's may not."""
+    assert not ask("zz")["leads"]
+    assert ask("a")["leads"]
+    assert ask("door")["leads"]
+    assert ask("n", {"name": "n", "destinations": ("zz", "a")})["leads"]
+    assert not ask("n", {"name": "n", "destinations": ("zz", "yy")})["leads"]
+    assert not ask("n", {"name": "n", "destinations": ("a",), "times": ("sat",)})["leads"]
+    question = Question(number="a", when=NOON, may_leave=True, zone="UTC", live=True)
+    assert not try_route(question, Plans([], str.lower), {}, VIEW, LIMITS)["leads"]
+
+
+def test_the_time_and_its_zone() -> None:
+    told = ask("a")
+    assert (told["at"], told["zone"]) == ("2026-11-26T12:00+00:00", "UTC")

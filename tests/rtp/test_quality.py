@@ -100,6 +100,20 @@ def test_what_passed_elsewhere_leaves_no_gap() -> None:
     assert (quality.lost, quality.jitter_s) == (0, 0.002)
 
 
+def test_what_came_past_whoever_counts_is_not_lost() -> None:
+    quality = Quality()
+    for _ in range(5):
+        quality.beside()
+    quality.carried(3, 0.0)
+    assert quality.lost == 0
+    quality.carried(4, 0.0)
+    assert quality.lost == 2
+    quality.beside()
+    quality.carried(0, 0.0)
+    quality.carried(1, 0.0)
+    assert quality.lost == 3, "that one was part of another gap, or of none"
+
+
 def test_jitter_is_what_arrives_otherwise_than_it_was_sent() -> None:
     quality = Quality()
     for _ in range(400):

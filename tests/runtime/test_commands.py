@@ -67,6 +67,7 @@ async def test_the_status_tells_what_the_protocol_promises(made: Instance) -> No
         "challenges",
         "transactions",
         "drops",
+        "media_amiss",
     }
 
 

@@ -8,7 +8,6 @@ import pytest
 
 from centrex.base import Unavailable
 from centrex.config import pending
-from centrex.config.edit import fingerprint_of
 from centrex.config.load import ConfigSource
 from centrex.runtime.control import CommandRefused
 from centrex.runtime.editing import before_start
@@ -158,16 +157,66 @@ async def test_a_rollback_that_fails_is_told_and_the_record_stays(
     async with made.running() as engine:
         await apply(made, NONCE, confirm_s=60)
 
-        def fail(path: Path) -> str:
+        def fail(path: Path, *, asked: bool) -> pending.Outcome:
             raise PermissionError(13, "Permission denied", str(path))
 
         with monkeypatch.context() as patch:
             patch.setattr(pending, "roll_back", fail)
-            with pytest.raises(CommandRefused, match="Permission denied"):
+            with pytest.raises(CommandRefused, match=r"NOT rolled back: .*Permission denied"):
                 await made.ask("config.rollback")
         assert pending.find(made.file) is not None
-        assert engine.config.auth.nonce_life == 60
-    assert "config.rollback-failed" in made.log
+        assert engine.config.auth.nonce_life == 300, "a file that is amiss locks nobody out"
+        assert "Permission denied" in (await made.ask("status"))["not_rolled_back"]
+    assert "config.not-rolled-back" in made.log
+    assert "config.rolled-back" not in made.log
+
+
+async def test_a_rollback_keeps_what_somebody_else_edited_meanwhile(made: Instance) -> None:
+    async with made.running() as engine:
+        await apply(made, NONCE, confirm_s=60)
+        made.file.write_text(f"{made.file.read_text()}\n[timeouts]\nfinal_answer = 45 # mine\n")
+        answer = await made.ask("config.rollback")
+        assert answer["rolled_back"]
+        assert "on request" in answer["why"]
+        assert engine.config.auth.nonce_life == 300
+        assert engine.config.timeouts.final_answer == 45
+        assert (await made.ask("status"))["not_rolled_back"] == ""
+    assert "final_answer = 45 # mine" in made.file.read_text()
+    assert "nonce_life = 60" not in made.file.read_text()
+
+
+@pytest.mark.parametrize("how", ["on request", "by the time"])
+async def test_a_rollback_that_cannot_be_is_never_told_as_one(made: Instance, how: str) -> None:
+    async with made.running() as engine:
+        await apply(made, NONCE, confirm_s=60)
+        edited = made.file.read_text().replace("nonce_life = 60", "nonce_life = 90")
+        made.file.write_text(edited)
+        if how == "on request":
+            answer = await made.ask("config.rollback")
+            assert answer["rolled_back"] is False
+            assert "auth.nonce_life" in answer["why"]
+        else:
+            await engine.editing.look(time.monotonic() + 61)
+        assert engine.config.auth.nonce_life == 300, "the change itself is out of force"
+        status = await made.ask("status")
+        assert "NOT rolled back" in status["not_rolled_back"]
+        assert status["not_rolled_back"] in status["warnings"]
+        assert made.file.read_text() == edited
+        await made.ask("reload")
+        assert engine.config.auth.nonce_life == 90
+        assert (await made.ask("status"))["not_rolled_back"] == ""
+    assert "config.not-rolled-back" in made.log
+    assert "config.rolled-back" not in made.log
+
+
+async def test_an_edit_that_does_not_load_keeps_no_change_in_force(made: Instance) -> None:
+    async with made.running() as engine:
+        await apply(made, NONCE, confirm_s=60)
+        made.file.write_text(f"{made.file.read_text()}\n[timeouts]\nfinal_answer = -1\n")
+        with pytest.raises(CommandRefused, match=r"NOT rolled back.*final_answer"):
+            await made.ask("config.rollback")
+        assert engine.config.auth.nonce_life == 300
+        assert "nonce_life = 60" not in made.file.read_text()
 
 
 async def test_an_engine_that_ended_rolls_back_at_its_next_start(made: Instance) -> None:
@@ -204,9 +253,7 @@ async def test_what_an_engine_before_left_is_rolled_back_soon(made: Instance) ->
 def test_where_nothing_ever_ran_it_is_rolled_back_too(tmp_path: Path) -> None:
     file = tmp_path / "x.toml"
     file.write_text("a = 1\n")
-    change = pending.Unconfirmed(
-        former="b = 1\n", written=fingerprint_of("a = 1\n"), confirm_by="then"
-    )
+    change = pending.Unconfirmed(former="b = 1\n", made="a = 1\n", confirm_by="then")
     pending.begin(file, change)
     assert before_start(ConfigSource(path=file), tmp_path / "none" / "lock")
     assert file.read_text() == "b = 1\n"
@@ -217,9 +264,46 @@ def test_a_start_that_cannot_roll_back_says_so(
 ) -> None:
     file = tmp_path / "x.toml"
     file.write_text("a = 1\n")
-    pending.begin(file, pending.Unconfirmed(former="b", written="c", confirm_by="then"))
+    pending.begin(file, pending.Unconfirmed(former="b", made="c", confirm_by="then"))
     file.unlink()
     with pytest.raises(Unavailable, match="cannot be rolled back"):
         before_start(ConfigSource(path=file), tmp_path / "lock")
     with InstanceLock(tmp_path / "lock"):
         assert before_start(ConfigSource(path=file), tmp_path / "lock") == ""
+
+
+async def test_a_review_tells_what_else_comes_in_force_and_what_is_new_in_warnings(
+    made: Instance,
+) -> None:
+    async with made.running() as engine:
+        made.write(timeouts__final_answer=7, registrar__max_contacts=3)
+        told = await made.ask("config.open")
+        assert told["in_force"] == {"timeouts.final_answer": 120, "registrar.max_contacts": 10}
+        changes = [
+            {"op": "set", "key": "timeouts.final_answer", "value": 30},
+            {
+                "op": "add",
+                "list": "routing.plans",
+                "value": {"name": "9", "destinations": ["nobody"]},
+            },
+        ]
+        told = await made.ask("config.preview", fingerprint=await seen(made), changes=changes)
+        effects = {one["key"]: one for one in told["effects"]}
+        effect = effects["timeouts.final_answer"]
+        assert (effect["old"], effect["new"], effect["in_force"]) == (7, 30, 120)
+        (also,) = told["also"]
+        assert (also["key"], also["old"], also["new"]) == ("registrar.max_contacts", 10, 3)
+        fresh = [one["message"] for one in told["warnings"] if one["fresh"]]
+        assert fresh == ["there is no user nobody"]
+        changes = [{"op": "set", "key": "timeouts.final_answer", "value": 120}]
+        told = await made.ask("config.preview", fingerprint=await seen(made), changes=changes)
+        assert told["effects"][0]["words"] == "is in force already"
+        assert engine.config.registrar.max_contacts == 10
+
+
+async def test_what_waits_for_a_restart_is_no_news_in_a_review(made: Instance) -> None:
+    async with made.running():
+        await apply(made, {"op": "set", "key": "basic.state_dir", "value": "elsewhere"})
+        told = await made.ask("config.preview", fingerprint=await seen(made), changes=[NONCE])
+        assert told["also"] == []
+        assert (await made.ask("config.open"))["in_force"] == {"basic.state_dir": ""}

@@ -55,6 +55,24 @@ def test_a_result_has_a_longest_length() -> None:
         result_line(1, {"x": "y" * ANSWER_LIMIT})
 
 
-def test_what_is_no_answer_is_unavailable() -> None:
+@pytest.mark.parametrize(
+    "line", [b"[1]", b"[" * 100_000, b'{"ok":true}', b'{"ok":false,"error":[]}']
+)
+def test_what_is_no_answer_is_unavailable(line: bytes) -> None:
     with pytest.raises(Unavailable, match="not understood"):
-        read_answer(b"[1]")
+        read_answer(line)
+
+
+@pytest.mark.parametrize("half", [b"\\ud800", b"\xed\xa0\x80"])
+def test_half_a_character_is_refused(half: bytes) -> None:
+    """Nobody behind this door could write it anywhere."""
+    line = request_line("route.test", {"number": "7"})
+    with pytest.raises(Refused, match="half a character"):
+        read_request(line.replace(b"7", half))
+    whole = read_request(line.replace(b"7", b"\\ud83d\\ude00\xed\x95\x9c"))
+    assert whole["params"]["number"] == "\U0001f600\ud55c"
+
+
+def test_what_is_no_request_is_refused() -> None:
+    with pytest.raises(Refused, match="not JSON"):
+        read_request(b"[" * 100_000)

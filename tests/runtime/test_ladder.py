@@ -70,6 +70,13 @@ def test_a_request_that_was_not_kept_is_missing() -> None:
     assert ladder.missing(STORY, []) == 1
 
 
+def test_a_request_of_the_servers_own_is_not_missing() -> None:
+    made = (3.0, Rule.REQUEST_MADE, b"BYE", b"sip:b@x", b"sip:a@x", "operator")
+    assert ladder.missing([*STORY, made], PASSED) == 0
+    rows, _ = ladder.entries(PASSED, [*STORY, made], str)
+    assert "the server itself sends BYE" in rows[-1]["text"]
+
+
 def test_what_is_no_message_has_a_summary_all_the_same() -> None:
     rows, _ = ladder.entries([Passed(1.0, A, b"SIP/2.0 \xff\x1b", True)], [], str)
     assert rows[0]["summary"].startswith("\\xff")

@@ -22,6 +22,7 @@ async def test_a_snapshot_tells_the_figures_of_now(made: Instance) -> None:
             await phone.register()
             engine.statistics.drop("too-large")
             engine.streams.drops["queue-full"] = 2
+            engine.statistics.media_amiss("media-deadlock")
             now = time.monotonic()
             engine.guard.restore([("203.0.113.9", "guessing", now + 60)], now)
             shot = await made.ask("snapshot")
@@ -40,6 +41,7 @@ async def test_a_snapshot_tells_the_figures_of_now(made: Instance) -> None:
     assert shot["rates"]["registers_per_min"] == 1
     assert shot["messages"] == full["messages"] == {"in": 1, "out": 1}
     assert shot["drops"] == full["drops"]
+    assert shot["media_amiss"] == full["media_amiss"] == {"media-deadlock": 1}
     assert shot["drops"].items() >= {"too-large": 1, "queue-full": 2}.items()
     assert shot["relays"] == {"available": 0, "known": 0, "sessions": 0, "packets_per_s": 0}
     assert (shot["bans"], shot["subscriptions"], shot["refused_challenges"]) == (1, 0, 0)

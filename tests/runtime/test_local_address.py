@@ -2,13 +2,21 @@ import pytest
 
 from centrex.base import Unavailable
 from centrex.runtime import local_address
-from centrex.runtime.local_address import LIFE_S, LocalAddresses, local_address_for
+from centrex.runtime.local_address import LIFE_S, LocalAddresses, is_ours, local_address_for
 
 
 @pytest.mark.wire
 def test_loopback_is_reached_from_loopback() -> None:
     assert local_address_for("127.0.0.7") == "127.0.0.1"
     assert local_address_for("127.0.0.7") == "127.0.0.1"
+
+
+@pytest.mark.wire
+def test_which_addresses_are_of_this_machine() -> None:
+    assert is_ours("127.0.0.9")
+    assert is_ours("0.0.0.0")
+    assert not is_ours("192.0.2.1")
+    assert not is_ours("2001:db8::1")
 
 
 @pytest.mark.parametrize(

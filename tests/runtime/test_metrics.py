@@ -1,61 +1,20 @@
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, cast
 
-import anyio
 import pytest
-from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.parser import text_string_to_metric_families
-from prometheus_client.registry import Collector
 
-from centrex.base import Unavailable
 from centrex.farm.relay import Relay, RelayState
-from centrex.runtime import http_server as module
 from centrex.runtime.engine import Engine
-from centrex.runtime.http_server import REQUEST_OCTETS, HttpServer
 from centrex.runtime.media import Media
-from centrex.runtime.metrics import pages
 from tests.support.engine import Instance, Phone, instance
+from tests.support.http import GET, talk
 from tests.support.ports import free_port, loopback
 
 pytestmark = pytest.mark.wire
-GET = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
-
-
-class One(Collector):
-    """One figure."""
-
-    def collect(self) -> Iterator[Metric]:
-        yield GaugeMetricFamily("centrex_one", "One.", value=1)
-
-
-@asynccontextmanager
-async def serving(**how: float) -> AsyncIterator[tuple[str, int]]:
-    address = loopback(), free_port()
-    async with anyio.create_task_group() as tasks:
-        await tasks.start(
-            HttpServer(pages(One()), "figures", **how).serve, "{}:{}".format(*address)
-        )
-        yield address
-        tasks.cancel_scope.cancel()
-
-
-async def talk(address: tuple[str, int], *pieces: bytes) -> bytes:
-    """Send pieces and return everything that comes back until the end."""
-    answer = b""
-    with anyio.fail_after(5):
-        async with await anyio.connect_tcp(*address) as stream:
-            try:
-                for piece in pieces:
-                    await stream.send(piece)
-                async for chunk in stream:
-                    answer += chunk
-            except anyio.BrokenResourceError:
-                pass  # it was cut, with what we sent unread
-    return answer
 
 
 @pytest.fixture
@@ -91,7 +50,8 @@ async def test_the_figures_of_an_engine_are_served(made: Instance) -> None:
         async with made.running() as engine:
             await phone.register()
             engine.statistics.drop("too-large")
-            engine.statistics.drop("media-unrelayed")
+            engine.statistics.media_amiss("media-unrelayed")
+            engine.statistics.media_amiss("media-deadlock")
             relay = Relay('frank"furt\n', 0.0)
             relay.state = RelayState.AVAILABLE
             relay.told, relay.beat = {"path": "ebpf"}, {"packets_per_s": 50}
@@ -102,6 +62,8 @@ async def test_the_figures_of_an_engine_are_served(made: Instance) -> None:
     assert found["centrex_registrations_total"] == 1
     assert (found["centrex_messages_total in"], found["centrex_messages_total out"]) == (1, 1)
     assert found["centrex_drops_total too-large"] == 1
+    assert "centrex_drops_total media-deadlock" not in found, "nothing was dropped"
+    assert found["centrex_media_amiss_total media-deadlock"] == 1
     assert found["centrex_calls_unrelayed_total"] == 1
     assert found["centrex_events_total registrations"] == 1
     assert found["centrex_calls_active"] == found["centrex_calls_total"] == 0
@@ -135,53 +97,6 @@ async def test_the_dashboard_for_grafana_asks_for_what_there_is(made: Instance) 
         there = {name.split()[0] for name in samples(await scrape(made))}
     assert asked <= there
     assert len(asked) > 12
-
-
-@pytest.mark.parametrize(
-    ("request_", "status"),
-    [
-        (b"GET /metrics?x=1 HTTP/1.0\r\n\r\n", 200),
-        (b"GET / HTTP/1.1\r\n\r\n", 404),
-        (b"GET /../metrics HTTP/1.1\r\n\r\n", 404),
-        (b"POST /metrics HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello", 405),
-        (b"nonsense\r\n\r\n", 400),
-        (b"\x16\x03\x01\x02\x00\r\n\r\n", 400),
-        (b"GET /metrics HTTP/1.1\r\nX: " + b"x" * REQUEST_OCTETS, 431),
-    ],
-)
-async def test_each_request_gets_what_it_has_earned(request_: bytes, status: int) -> None:
-    async with serving() as address:
-        answer = await talk(address, request_)
-    assert answer.startswith(b"HTTP/1.1 %d " % status)
-    assert (b"\ncentrex_one 1.0\n" in answer) == (status == 200)
-
-
-async def test_a_head_has_no_body() -> None:
-    async with serving() as address:
-        answer = await talk(address, b"HEAD /metr", b"ics HTTP/1.1\r\n\r\n")
-    assert answer.startswith(b"HTTP/1.1 200 OK")
-    assert answer.endswith(b"\r\n\r\n")
-
-
-async def test_who_says_nothing_is_let_go_of() -> None:
-    async with serving(patience_s=0.05) as address:
-        assert await talk(address, b"GET ") == b""
-        assert await talk(address) == b""
-
-
-async def test_few_are_served_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "CONNECTIONS", 1)
-    async with serving() as address, await anyio.connect_tcp(*address) as first:
-        await first.send(b"GET ")
-        assert await talk(address, GET) == b""
-        await first.send(GET.removeprefix(b"GET "))
-        assert (await first.receive()).startswith(b"HTTP/1.1 200")
-
-
-async def test_an_address_that_is_taken_is_unavailable() -> None:
-    async with serving() as address:
-        with pytest.raises(Unavailable, match="cannot serve figures"):
-            await HttpServer(pages(One()), "figures").serve("{}:{}".format(*address))
 
 
 async def test_a_silent_relay_is_not_up(made: Instance) -> None:

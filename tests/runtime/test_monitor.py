@@ -183,6 +183,8 @@ def test_the_interface_stands_in_for_an_address_that_has_gone(tmp_path: Path) ->
     assert stand_ins(hosts, path, Machine(NEW)) == [NEW.address, *hosts[1:]]
     assert stand_ins(hosts, path, Machine(LO)) == hosts
     assert stand_ins([OLD.address, NEW.address], path, Machine(NEW)) == [OLD.address, NEW.address]
+    path.write_text("[" * 100_000)
+    assert stand_ins(hosts, path, Machine(NEW)) == hosts, "spoilt"
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"\xff", b'"x"'])

@@ -134,3 +134,8 @@ def test_what_the_router_sends_is_neither_trusted_nor_spared() -> None:
 def test_a_fixed_contact_is_found_as_the_registry_spells_names(name: str, spelled: bytes) -> None:
     rows = f'[[directory.entries]]\nname = "{name}"\ncontact = "sip:door@192.0.2.9"'
     assert policy(rows).routes.fixed == {spelled: b"sip:door@192.0.2.9"}
+
+
+def test_of_a_fixed_contact_is_called_what_may_stand_in_a_request_line() -> None:
+    rows = 'directory.entries = [{name = "a", contact = "sip:door@192.0.2.9?Subject=x"}]'
+    assert policy(rows).routes.fixed == {b"a": b"sip:door@192.0.2.9"}

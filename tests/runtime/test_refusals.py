@@ -21,9 +21,10 @@ def test_what_is_new_is_told_at_once() -> None:
     assert refusals.tell("one", "192.0.2.1:1", "there are too many relays", 2.0) == 2
     assert refusals.tell("two", "192.0.2.1:1", WHY, 3.0) == 1
     assert refusals.tell("one", "192.0.2.2:1", WHY, 4.0) == 1
-    refusals.forget("192.0.2.1:7")
+    refusals.forget("one", "192.0.2.1:7")
     assert refusals.tell("one", "192.0.2.1:1", WHY, 5.0) == 1
-    refusals.forget("192.0.2.99:7")
+    assert refusals.tell("two", "192.0.2.1:1", WHY, 6.0) == 0, "another one is still refused"
+    refusals.forget("one", "192.0.2.99:7")
 
 
 def test_who_tries_many_names_fills_no_log() -> None:

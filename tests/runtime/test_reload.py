@@ -67,6 +67,17 @@ async def test_what_waits_for_a_restart_stays_as_it_runs(made: Instance) -> None
         assert (await made.ask("status"))["warnings"] == []
 
 
+async def test_what_a_later_version_heeds_waits_for_no_restart(made: Instance) -> None:
+    async with made.running() as engine:
+        made.write(wan__enabled=True)
+        result = await made.ask("reload")
+        assert result["waiting"] == []
+        (change,) = result["changed"]
+        assert "takes effect with a later version" in change["calls"]
+        assert (await made.ask("status"))["warnings"] == []
+        assert engine.config.wan.enabled
+
+
 async def test_a_bad_file_changes_nothing(made: Instance) -> None:
     async with made.running() as engine:
         config, policy, tickets = engine.config, engine.policy, engine.tickets

@@ -136,7 +136,9 @@ def test_what_the_other_machine_lacks_is_told(site: Site, tmp_path: Path) -> Non
     for name in ("chain.pem", "key.pem"):
         (site.folder / name).touch()
     tls = 'transports = ["tls"]\ntls_certificate = "chain.pem"\ntls_key = "key.pem"\n'
-    site.write(TEXT.replace("[auth]", f"{tls}[events]\nfile = '{site.folder}/log'\n[auth]"))
+    assert planned(site.back_up(tmp_path / "b.tar.gz"), site).starts
+    strange = TEXT.replace('domain = "', 'address = ["127.0.0.9", "192.0.2.1"]\ndomain = "', 1)
+    site.write(strange.replace("[auth]", f"{tls}[events]\nfile = '{site.folder}/log'\n[auth]"))
     file = site.back_up(tmp_path / "c.tar.gz")
     site.folder.rename(tmp_path / "gone")
     other = Site(tmp_path / "other")
@@ -145,7 +147,10 @@ def test_what_the_other_machine_lacks_is_told(site: Site, tmp_path: Path) -> Non
         "network.tls_certificate",
         "network.tls_key",
         "events.file",
+        "network.address",
     ]
+    assert "192.0.2.1" in wanted.remarks[-1]
+    assert not wanted.starts
     restore(wanted, other.paths)
     assert other.paths.config.exists()
 
@@ -200,7 +205,7 @@ def test_nothing_is_restored_over_a_change_that_waits_or_came_meanwhile(
     site.write(TEXT + "# theirs\n")
     with pytest.raises(BadArchive, match="somebody else"):
         restore(wanted, site.paths)
-    waiting = pending.Unconfirmed(former="", written="", confirm_by="then")
+    waiting = pending.Unconfirmed(former="", made="", confirm_by="then")
     pending.begin(site.paths.config, waiting)
     with pytest.raises(pending.Waiting):
         restore(planned(file, site), site.paths)
@@ -266,8 +271,9 @@ def test_who_is_killed_in_the_middle_finds_everything_as_it_was(
     assert site.paths.config.read_text() == TEXT
 
 
-def test_a_list_that_cannot_be_read_stops_the_start(site: Site) -> None:
-    site.paths.config.with_name("default.toml.restoring").write_text("{")
+@pytest.mark.parametrize("text", ["{", "[" * 100_000])
+def test_a_list_that_cannot_be_read_stops_the_start(site: Site, text: str) -> None:
+    site.paths.config.with_name("default.toml.restoring").write_text(text)
     with pytest.raises(Unavailable, match="cannot be read"):
         before_start(site.source, site.paths.lock)
 

@@ -1,5 +1,7 @@
 """Who may do what: digest, own identity, trusted sources, and no open relay (RFC 3261 §22, issue 2 §5)."""
 
+from typing import Any
+
 import pytest
 
 from centrex.auth import ALGORITHMS, Login, ha1
@@ -17,7 +19,7 @@ OUTSIDE = "sip:+4930@198.51.100.1"
 
 @pytest.fixture
 def proxy() -> Proxy:
-    proxy = Proxy(users=["alice", "bob"], auth=True)
+    proxy = Proxy(users=["alice", "bob", "4711", "+4930123"], auth=True)
     bob = Phone(proxy, "bob", "192.0.2.8", register=False)
     assert names(tried(bob, "REGISTER", HOME, target=BOB, extra=f"Contact: <{bob.contact}>")) == [
         "200"
@@ -141,6 +143,43 @@ def test_a_user_speaks_only_as_himself(proxy: Proxy, alice: Phone, sender: str) 
 @pytest.mark.parametrize("sender", ["alice", "Alice", "%61lice"])
 def test_himself_in_any_spelling(alice: Phone, sender: str) -> None:
     assert names(tried(alice, "MESSAGE", BOB, sender=sender)) == ["MESSAGE"]
+
+
+@pytest.mark.parametrize(
+    ("uri", "status"),
+    [
+        ("tel:+49-30-123", "MESSAGE"), ("tel:+4930-(123);ext=7", "MESSAGE"),
+        ("sip:+49-30-123@example.com;user=phone", "MESSAGE"),
+        ("sip:+49-30-123@example.com", "403"), ("tel:49-30-123", "403"), ("tel:+49-30-124", "403"),
+        ("sip:+49-30-123@far.example;user=phone", "403"),
+    ],
+)  # fmt: skip
+def test_a_user_who_is_a_number_may_write_it_as_one(proxy: Proxy, uri: str, status: str) -> None:
+    """RFC 3966 §5.1.1: what is there to be read does not count; a global number is no local one."""
+    phone = Phone(proxy, "+4930123", "192.0.2.9", register=False)
+
+    def said(extra: str, cseq: int) -> Sent:
+        data = phone.write("MESSAGE", BOB, cseq=cseq, extra=extra)
+        return proxy.receive(data.replace(b"sip:+4930123@example.com", uri.encode()), phone.flow)
+
+    ((_, challenge),) = said("", 1)
+    line = answer_challenge(challenge, "MESSAGE", BOB, "+4930123")
+    assert names(said(line, 2)) == [status]
+
+
+@pytest.mark.parametrize("local", ["tel:4711", "tel:47-11;phone-context=example.com"])
+def test_and_so_may_one_who_is_a_local_number(proxy: Proxy, local: str) -> None:
+    phone = Phone(proxy, "4711", "192.0.2.9", register=False)
+    for uri, status in ((local, "MESSAGE"), ("tel:4711;phone-context=far.example", "403")):
+        more = {"call_id": uri}
+
+        def said(extra: str, cseq: int, uri: str = uri, more: dict[str, Any] = more) -> Sent:
+            data = phone.write("MESSAGE", BOB, cseq=cseq, extra=extra, **more)
+            return proxy.receive(data.replace(b"sip:4711@example.com", uri.encode()), phone.flow)
+
+        ((_, challenge),) = said("", 1)
+        line = answer_challenge(challenge, "MESSAGE", BOB, "4711")
+        assert names(said(line, 2)) == [status]
 
 
 @pytest.mark.parametrize(

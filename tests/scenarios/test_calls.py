@@ -4,7 +4,6 @@ import pytest
 
 from centrex.base import Transport
 from centrex.calls import CallState
-from centrex.proxy.patience import Patience
 from centrex.sip.message import parse
 from centrex.sip.names import MAX_FORWARDS, RECORD_ROUTE, ROUTE, VIA
 from centrex.trace import Rule
@@ -241,6 +240,26 @@ def test_a_cancelled_callee_that_never_ends_is_given_up(
     assert quiet(proxy)
 
 
+@pytest.mark.parametrize("why", ["answered", "given up"])
+def test_who_does_not_obey_a_cancel_is_not_said_to_have_rung_out(
+    proxy: Proxy, alice: Phone, bob: Phone, why: str
+) -> None:
+    other = Phone(proxy, "bob", "192.0.2.18")
+    sent = alice.calls("bob")
+    for phone in (bob, other):
+        phone.says(phone.gets(sent, "INVITE"), 180)
+    proxy.advance(100)
+    if why == "answered":
+        other.says(other.gets(sent, "INVITE"), 200)
+    else:
+        alice.sends("CANCEL", f"sip:bob@{DOMAIN}", branch="z9hG4bKcall")
+        other.says(other.gets(sent, "INVITE"), 487)
+    told = names(proxy.advance(20.1))
+    assert ("487" in told) == (why == "given up"), "nobody waits longer than the final answer"
+    assert Rule.TARGET_RANG_OUT not in rules(proxy)
+    assert rules(proxy).count(Rule.TARGET_NOT_STOPPED) == 1
+
+
 def test_ringing_too_long_is_cancelled_and_answered_480(
     proxy: Proxy, alice: Phone, bob: Phone
 ) -> None:
@@ -279,18 +298,6 @@ def test_who_obeys_the_cancel_ends_the_wait(proxy: Proxy, alice: Phone, bob: Pho
     proxy.advance(120.1)
     sent = bob.says(invite, 487)
     assert alice.gets(sent, "480"), "the caller did not cancel"
-
-
-def test_timer_c_ends_a_call_that_is_to_ring_for_an_hour(alice: Phone, bob: Phone) -> None:
-    """§16.8: larger than 3 minutes, begun anew by each provisional response."""
-    proxy = alice.proxy
-    proxy.core.patience = Patience(final_answer_s=3600)
-    invite = bob.gets(alice.calls("bob"), "INVITE")
-    bob.says(invite, 180)
-    proxy.advance(170)
-    bob.says(invite, 180)
-    assert proxy.advance(184) == []
-    assert set(names(proxy.advance(2))) == {"480", "CANCEL"}
 
 
 def test_silence_is_408_after_the_start_response_time(

@@ -4,7 +4,7 @@ from centrex.proxy import hang_up
 from centrex.proxy.routes import Routes
 from centrex.routing.plans import Plans
 from centrex.routing.settings import Plan, Step
-from tests.support.calling import Phone, Talk
+from tests.support.calling import Phone, Talk, find
 from tests.support.proxy import DOMAIN, Proxy
 from tests.support.watcher import Watcher
 
@@ -52,6 +52,21 @@ def test_a_lamp_follows_a_call() -> None:
     assert first.lamp() == [("initiator", "confirmed")]
     assert list(second.dialogs.values()) == [("recipient", "confirmed", "", ALICE)]
     assert list(first.dialogs.values()) == [("initiator", "confirmed", "", BOB)]
+
+
+def test_a_caller_who_writes_his_number_lights_his_lamp() -> None:
+    proxy, _, bob = office()
+    caller = Phone(proxy, "4711", "192.0.2.9")
+    (lamp,) = lamps(proxy, "4711")
+    sent = proxy.receive(
+        caller.write(
+            "INVITE", BOB, branch="z9hG4bKc", extra=f"Contact: <{caller.contact}>\n"
+        ).replace(b"From: <sip:4711@example.com>", b"From: <tel:47-11>"),
+        caller.flow,
+    )
+    bob.gets(sent, "INVITE")
+    pass_time(proxy, lamp)
+    assert lamp.lamp() == [("initiator", "trying")]
 
 
 def test_hanging_up_turns_the_lamps_off_and_tells_who_did() -> None:
@@ -130,7 +145,7 @@ def test_a_hunt_lights_the_lamps_of_who_is_tried() -> None:
     assert (one.lamp(), two.lamp()) == ([("recipient", "early")], [])
     sent = bob.says(invite, 486)
     pass_time(proxy, *everybody)
-    assert one.lamp() == [("recipient", "terminated")]
+    assert list(one.dialogs.values()) == [("recipient", "terminated", "rejected", ALICE)], "busy"
     assert two.lamp() == [("recipient", "trying")]
     invite = carol.gets(sent, "INVITE")
     carol.says(invite, 180)
@@ -138,6 +153,73 @@ def test_a_hunt_lights_the_lamps_of_who_is_tried() -> None:
     pass_time(proxy, *everybody)
     assert two.lamp() == dialled.lamp() == [("recipient", "confirmed")]
     assert one.lamp() == [("recipient", "terminated")]
+
+
+def test_a_desk_is_free_again_while_its_voicemail_has_the_call() -> None:
+    proxy, alice, bob = office()
+    carol = Phone(proxy, "carol", "192.0.2.9")
+    plan = Plan(name="bob", destinations=(Step(to="bob", ring=2), "carol"))
+    proxy.core.take_routes(Routes(plans=Plans((plan,), str.lower)), proxy.now)
+    desk, mail = lamps(proxy, "bob", "carol")
+    invite = bob.gets(alice.calls("bob"), "INVITE")
+    bob.says(invite, 180)
+    pass_time(proxy, desk, mail)
+    assert (desk.lamp(), mail.lamp()) == ([("recipient", "early")], [])
+    sent = proxy.advance(0.51)
+    bob.says(find(sent, "CANCEL", bob.flow), 200)
+    sent += bob.says(invite, 487)
+    pass_time(proxy, desk, mail)
+    assert list(desk.dialogs.values()) == [("recipient", "terminated", "timeout", ALICE)]
+    invite = carol.gets(sent, "INVITE")
+    carol.says(invite, 180)
+    pass_time(proxy, desk, mail)
+    assert desk.lamp() == [("recipient", "terminated")], "it does not ring there any more"
+    carol.says(invite, 200)
+    pass_time(proxy, desk, mail)
+    assert (desk.lamp(), mail.lamp()) == (
+        [("recipient", "terminated")], [("recipient", "confirmed")],
+    )  # fmt: skip
+
+
+def test_who_redirects_a_call_is_free() -> None:
+    proxy, alice, bob = office()
+    carol = Phone(proxy, "carol", "192.0.2.9")
+    proxy.core.take_routes(Routes(follows=True), proxy.now)
+    first, second = lamps(proxy, "bob", "carol")
+    invite = bob.gets(alice.calls("bob"), "INVITE")
+    sent = bob.says(invite, 302, extra=f"Contact: <sip:carol@{DOMAIN}>\n")
+    pass_time(proxy, first, second)
+    carol.says(carol.gets(sent, "INVITE"), 200)
+    pass_time(proxy, first, second)
+    assert (first.lamp(), second.lamp()) == (
+        [("recipient", "terminated")], [("recipient", "confirmed")],
+    )  # fmt: skip
+
+
+def test_calls_that_stand_light_the_lamps_of_who_has_them() -> None:
+    proxy, alice, bob = office()
+    carol = Phone(proxy, "carol", "192.0.2.9")
+    plans = (
+        Plan(name="sales", destinations=("bob", "carol")),
+        Plan(name="bob", destinations=(Step(to="bob", ring=2), "carol")),
+    )
+    proxy.core.take_routes(Routes(plans=Plans(plans, str.lower)), proxy.now)
+    invite = bob.gets(alice.calls("sales"), "INVITE")
+    carol.says(carol.gets(bob.says(invite, 486), "INVITE"), 200)
+    bob.gets(alice.calls("bob", branch="z9hG4bKother", call_id="other"), "INVITE")
+    by_name = dict(
+        zip(
+            ("alice", "bob", "carol", "sales"),
+            lamps(proxy, "alice", "bob", "carol", "sales"),
+            strict=True,
+        )
+    )
+    assert {name: sorted(one.lamp()) for name, one in by_name.items()} == {
+        "alice": [("initiator", "confirmed"), ("initiator", "trying")],
+        "bob": [("recipient", "trying")],
+        "carol": [("recipient", "confirmed")],
+        "sales": [("recipient", "confirmed")],
+    }
 
 
 def test_a_user_who_calls_himself_has_two_calls() -> None:

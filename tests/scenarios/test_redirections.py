@@ -33,6 +33,36 @@ def test_a_redirection_is_handed_back(proxy: Proxy, people: dict[str, Phone]) ->
     people["alice"].gets(sent, "302")
 
 
+def test_in_a_plan_it_is_as_if_that_destination_were_busy(
+    proxy: Proxy, people: dict[str, Phone]
+) -> None:
+    planned(proxy, hunted("desk", "mobile"))
+    desk = people["desk"].gets(people["alice"].calls("sales"), "INVITE")
+    extra = "Contact: <sip:voicemail@example.com>\n"
+    sent = people["desk"].says(desk, 302, extra=extra)
+    assert invites(sent) == [MOBILE]
+    sent = people["mobile"].says(people["mobile"].gets(sent, "INVITE"), 302, extra=extra)
+    assert b"sip:voicemail@example.com" in people["alice"].gets(sent, "302")
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_change_of_the_rules_is_for_calls_that_begin_later(
+    proxy: Proxy, people: dict[str, Phone], *, before: bool
+) -> None:
+    plan = hunted("desk", "mobile")
+    planned(proxy, plan, follows=before, decline_ends=before)
+    asked = [
+        people["desk"].gets(
+            people["alice"].calls("sales", branch=f"z9hG4bK{n}", call_id=n), "INVITE"
+        )
+        for n in ("a", "b")
+    ]
+    planned(proxy, plan, follows=not before, decline_ends=not before)
+    sent = people["desk"].says(asked[0], 302, extra="Contact: <sip:voicemail@example.com>\n")
+    assert invites(sent) == [VOICEMAIL if before else MOBILE]
+    assert invites(people["desk"].says(asked[1], 603)) == ([] if before else [MOBILE])
+
+
 def test_or_followed(proxy: Proxy, people: dict[str, Phone]) -> None:
     planned(proxy, hunted("desk", "voicemail"), follows=True)
     desk = people["desk"].gets(people["alice"].calls("sales"), "INVITE")
@@ -52,6 +82,41 @@ def test_or_followed_to_a_telephone_number(proxy: Proxy, people: dict[str, Phone
     desk = people["desk"].gets(people["alice"].calls("desk"), "INVITE")
     extra = "Contact: <tel:4711;phone-context=far.example>;q=1, <tel:47-11>;q=0.5\n"
     assert invites(people["desk"].says(desk, 302, extra=extra)) == ["192.0.2.50"]
+    more = {"branch": "z9hG4bK2", "call_id": "c2"}
+    desk = people["desk"].gets(people["alice"].calls("desk", **more), "INVITE")
+    extra = "Contact: <sip:47-11@example.com;user=phone>\n"
+    assert invites(people["desk"].says(desk, 302, extra=extra)) == ["192.0.2.50"]
+
+
+def test_where_a_step_leads_its_time_goes_along(proxy: Proxy, people: dict[str, Phone]) -> None:
+    planned(proxy, hunted({"to": "desk", "ring": 7}, "voicemail"), follows=True)
+    desk = people["desk"].gets(people["alice"].calls("sales"), "INVITE")
+    sent = people["desk"].says(desk, 302, extra="Contact: <sip:mobile@example.com>\n")
+    people["mobile"].says(people["mobile"].gets(sent, "INVITE"), 180)
+    assert not invites(proxy.advance(6.9))
+    assert invites(proxy.advance(0.3)) == [VOICEMAIL]
+
+
+def test_of_a_contact_only_what_may_stand_in_a_request_line_is_used(
+    proxy: Proxy, people: dict[str, Phone]
+) -> None:
+    """RFC 3261 §16.6 step 2: by a redirection, by a plan, by a registration."""
+    odd = "sip:x@203.0.113.9;method=INVITE?Subject=a&Priority=urgent"
+    again = Phone(proxy, "again", "203.0.113.9", register=False)
+    contact = f"Contact: <{odd}>"
+    more: dict[str, Any] = {"target": f"sip:again@{DOMAIN}", "call_id": "r", "extra": contact}
+    ((_, ok),) = again.sends("REGISTER", f"sip:{DOMAIN}", **more)
+    assert odd.encode() in ok, "it is kept as it came"
+    row = {"name": "odd", "destinations": (odd,)}
+    planned(proxy, row, follows=True)
+    desk = people["desk"].gets(people["alice"].calls("desk"), "INVITE")
+    found = people["desk"].says(desk, 302, extra=f"Contact: <{odd}>\n")
+    for user in ("odd", "again"):
+        found += people["alice"].calls(user, branch=f"z9hG4bK{user}", call_id=user)
+    invites_there = [data for flow, data in found if flow.host == "203.0.113.9"]
+    assert len(invites_there) == 3
+    for invite in invites_there:
+        assert invite.startswith(b"INVITE sip:x@203.0.113.9 SIP/2.0\r\n")
 
 
 def test_contacts_that_cannot_be_read_are_passed_over(
@@ -133,6 +198,34 @@ def test_redirections_are_bounded(proxy: Proxy, people: dict[str, Phone]) -> Non
     where = Phone(proxy, "x", "203.0.113.4", register=False)
     sent = where.says(last, 302, extra="Contact: <sip:x@203.0.113.99>\n")
     people["alice"].gets(sent, "302")
+    assert not_followed(proxy) == ["5 redirections of this call were followed already"]
+
+
+def not_followed(proxy: Proxy) -> list[str]:
+    """Return why redirections were not followed, as `explain` tells it."""
+    story = proxy.journal.story(b"call-1")
+    return [facts[1] for _, rule, *facts in story if rule is Rule.NOT_FOLLOWED]
+
+
+@pytest.mark.parametrize(
+    ("status", "contact", "why"),
+    [
+        (302, "sip:desk@example.com", "it names no place that was not tried already"),
+        (302, "sip:nobody@example.com", "no place it names can be called"),
+        (302, "", "it names no place"),
+        (305, "sip:mobile@example.com", "305 asks for something else than another place to call"),
+        (380, "sip:mobile@example.com", "380 asks for something else than another place to call"),
+    ],
+)
+def test_why_one_is_not_followed_is_told(
+    proxy: Proxy, people: dict[str, Phone], status: int, contact: str, why: str
+) -> None:
+    planned(proxy, follows=True)
+    desk = people["desk"].gets(people["alice"].calls("desk"), "INVITE")
+    extra = f"Contact: <{contact}>\n" if contact else ""
+    sent = people["desk"].says(desk, status, extra=extra)
+    people["alice"].gets(sent, str(status))
+    assert not_followed(proxy) == [why]
 
 
 @pytest.mark.parametrize(("then", "heard"), [("486", "486"), ("silent", "408"), ("rings", "480")])

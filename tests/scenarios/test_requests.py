@@ -10,7 +10,8 @@ from centrex.sip.message import parse
 from centrex.sip.names import MAX_BREADTH, MAX_FORWARDS, VIA
 from centrex.trace import Rule
 from tests.support.calling import Phone, find, names, quiet, rules, start, values
-from tests.support.proxy import DOMAIN, Proxy, respond
+from tests.support.proxy import DOMAIN, Proxy, request, respond
+from tests.support.watcher import Watcher
 
 BOB = f"sip:bob@{DOMAIN}"
 
@@ -213,6 +214,28 @@ def test_proxy_require_is_420(proxy: Proxy, alice: Phone, bob: Phone) -> None:
     assert b"Unsupported: wings, Gruu" in answer[1]
     assert names(alice.sends("MESSAGE", BOB, extra="Proxy-Require: path")) == ["MESSAGE"]
     assert names(alice.sends("OPTIONS", f"sip:{DOMAIN}", extra="Require: wings")) == ["420"]
+    assert names(alice.sends("OPTIONS", f"sip:{DOMAIN}", extra="Require:")) == ["200"], "of nothing"
+
+
+@pytest.mark.parametrize(("target", "event"), [("", "reg"), ("bob", "reg"), ("bob", "dialog")])
+def test_what_a_watcher_requires_is_420_where_we_serve_it(target: str, event: str) -> None:
+    """RFC 3261 §8.2.2.3, for whoever subscribes and for whoever prolongs."""
+    watcher = Watcher(Proxy(users=["bob", "wanda"], trusted=["192.0.2.77"]))
+    wanting = "Require: eventlist, Wings\n"
+    answer = watcher.subscribe(target, event, extra=wanting)
+    assert (answer.status, answer.get("unsupported")) == (420, "eventlist, Wings")
+    assert Rule.BAD_EXTENSION in rules(watcher.proxy, watcher.call_id)
+    assert (len(watcher.proxy.core.watchers), watcher.notifies) == (0, [])
+    assert watcher.subscribe(target, event).status == 200
+    assert watcher.subscribe(target, event, extra=wanting).status == 420
+    assert watcher.subscribe(target, event, expires=0).status == 200, "it stands as it was"
+
+
+def test_what_a_watcher_requires_of_a_phone_is_the_phone_s_to_judge(
+    proxy: Proxy, alice: Phone, bob: Phone
+) -> None:
+    sent = alice.sends("SUBSCRIBE", BOB, extra="Event: presence\nRequire: eventlist")
+    bob.gets(sent, "SUBSCRIBE")
 
 
 # Max-Breadth (RFC 5393 §5)
@@ -327,6 +350,9 @@ def test_too_large_is_513_and_too_large_a_response_is_dropped(
     assert names(alice.sends("INVITE", BOB, body="x" * 9000)) == ["513"]
     assert Rule.TOO_LARGE in rules(proxy)
     assert names(alice.sends("OPTIONS", BOB, extra="X: y\n" * 600)) == ["513"]
+    whole = request("OPTIONS", BOB, alice.flow, extra="X: " + "y" * 9000)
+    (answer,) = proxy.receive(whole[: proxy.core.max_message + 1], alice.flow)  # as it is read
+    assert start(answer[1]) == "513", "that no empty line is seen is no fault of the sender's"
     data = bob.gets(alice.sends("MESSAGE", BOB), "MESSAGE")
     assert bob.says(data, 200, extra="X: " + "y" * 9000) == []
     assert proxy.statistics.drops["too-large"] == 1

@@ -6,7 +6,7 @@ from centrex.proxy.patience import Patience
 from centrex.sip.message import parse
 from centrex.sip.names import PROXY_AUTHENTICATE, RETRY_AFTER, WWW_AUTHENTICATE
 from centrex.trace import Rule
-from tests.support.calling import Phone, Sent, find, names, quiet, rules, values
+from tests.support.calling import Phone, Sent, find, names, quiet, rules, start, values
 from tests.support.hunting import hunted, planned
 from tests.support.proxy import DOMAIN, Proxy
 
@@ -237,8 +237,8 @@ def test_a_target_of_its_own_patience_rings_that_long(proxy: Proxy, alice: Phone
     proxy.core.patience = Patience(rollover_s=7.5, start_response_s=3)
     one, two = desks(proxy, 1.0, 0.5)
     one.says(one.gets(alice.calls("bob"), "INVITE"), 180)
-    proxy.advance(6.9)
-    sent = proxy.advance(1.2)  # timers look at whole seconds
+    assert proxy.advance(7.4) == []
+    sent = proxy.advance(0.2)
     assert gone(sent, one, two) == ["CANCEL", "INVITE"]
 
 
@@ -250,6 +250,29 @@ def test_a_non_invite_request_forks_too_and_is_answered_once(proxy: Proxy, alice
     assert gone(sent, alice, two) == ["200", ""], "only an INVITE can be cancelled (§9.1)"
     assert two.says(second, 200) == []
     hang_up_the_rest(proxy, alice)
+
+
+def test_a_device_with_two_flows_gets_the_call_once_by_a_plan_too(
+    proxy: Proxy, alice: Phone
+) -> None:
+    """The one that answers, if it is known that the other does not."""
+    params = ';+sip.instance="<urn:uuid:1>";reg-id='
+    one = Phone(proxy, "bob", "192.0.2.20", params=params + "1;q=0.9")
+    two = Phone(proxy, "bob", "192.0.2.21", params=params + "2;q=0.1")
+    other = Phone(proxy, "bob", "192.0.2.22")
+    planned(proxy, {"name": "n", "destinations": ("bob",)})
+    sent = alice.calls("n")
+    assert sorted(flow.host for flow, data in sent if start(data) == "INVITE") == [
+        one.flow.host,
+        other.flow.host,
+    ]
+    other.says(other.gets(sent, "INVITE"), 486)
+    proxy.advance(40)
+    sent = alice.calls("n", branch="z9hG4bK2", call_id="c2")
+    assert {flow.host for flow, data in sent if start(data) == "INVITE"} == {
+        two.flow.host,
+        other.flow.host,
+    }
 
 
 def test_a_device_with_two_flows_gets_the_call_once(proxy: Proxy, alice: Phone) -> None:

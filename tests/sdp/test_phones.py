@@ -157,4 +157,4 @@ def test_what_is_read() -> None:
     (browser,) = parse(WEBRTC).media
     assert (browser.rtcp_mux, browser.rtcp_port, browser.rtcp_host) == (True, 9, "0.0.0.0")
     assert (browser.host, browser.payload, browser.clock_rate) == ("203.0.113.141", 111, 48000)
-    assert all(one.relayable for one in (grandstream, audio, voice, video, baresip, browser))
+    assert all(not one.why_not for one in (grandstream, audio, voice, video, baresip, browser))

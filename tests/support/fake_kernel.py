@@ -11,6 +11,7 @@ class FakeKernel:
 
     name = "fake"
     caveat = ""
+    unsure = False
 
     def __init__(self, entries: Sequence[Entry] = ()) -> None:
         self.table = {entry.key: entry for entry in entries}

@@ -147,6 +147,7 @@ class Joined:
     ) -> None:
         self.farm, self.plane, self.now = farm, plane, now
         self.custody = custody if custody is not None else Custody()
+        self.custody.capacity = capacity
         self.to_proxy, self.to_relay = Wire(), Wire()
         told = {
             "capacity": capacity,
@@ -155,6 +156,7 @@ class Joined:
             "version": "1",
             "boot": boot,
             "config": "c1",
+            "proxies": self.custody.proxies,
         }
         self.relay_side = RelaySide(
             self.to_proxy,

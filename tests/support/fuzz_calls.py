@@ -156,6 +156,7 @@ class CallFuzz(CoreFuzz):
         contact = f"sip:user{number}@192.168.1.{number}" if number in (4, 5) else ""
         if number == 8:
             contact = "sip:user8@[2001:db8::8]:5060"
+            self.proxy.register("user7", flow, contact)  # which has a phone of each IP version
         self.proxy.register(f"user{number}", flow, contact)
         return flow
 
@@ -516,6 +517,10 @@ class CallFuzz(CoreFuzz):
         if self._farm is not None and isinstance(self._media, Relaying):
             for session in tuple(self._farm.sessions.values()):  # within dialogs we know nothing of
                 self._end_at_relay(session)
+        if isinstance(self._media, Delegating):
+            for call_id in tuple(self._media._unknown):  # of which nobody has said that they ended
+                self._media.end(core, call_id, "hung up", self.proxy.now)
+            core.asks.clear()
         self._take(self.proxy.taken())
         self._answer_asks()
 
@@ -531,12 +536,14 @@ class CallFuzz(CoreFuzz):
         assert len(core.watchers) == 0
         if self._farm is not None:
             assert self._farm.sessions == {}
+            assert self._farm.expected == {}
         if self._media is not None:
             media: Any = self._media
+            assert len(media) == 0
             if isinstance(media, Delegating):
                 assert (media._asked, media._queues) == ({}, {})
             else:
-                assert not media._waiting
+                assert len(media._rush) == 0
 
 
 def _host(flow: Flow) -> bytes:

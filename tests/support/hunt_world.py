@@ -5,18 +5,22 @@ again, a final answer is repeated until it is acknowledged. A message is lost tw
 """
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from centrex.media.terms import Session, Slot
 from centrex.proxy.leg import NOWHERE
 from centrex.proxy.patience import Patience
+from centrex.proxy.relaying import Relaying
 from centrex.sip.message import parse
 from centrex.sip.nameaddr import parse_name_addr
 from centrex.sip.names import TO
 from tests.support.calling import Phone, Sent, Talk, quiet, start
 from tests.support.hunting import hunted, planned
 from tests.support.proxy import DOMAIN, Proxy, respond
+from tests.support.relays import FakeFarm, FakeRelay, offer, relayed
 from tests.support.strict_gateway import StrictGateway
 
 STEP_S = 0.5
@@ -25,6 +29,7 @@ _EXTRA = {
     401: 'WWW-Authenticate: Digest realm="far", nonce="n"\n',
     407: 'Proxy-Authenticate: Digest realm="far", nonce="n"\n',
 }
+_IS_SDP = "Content-Type: application/sdp\n"
 _AT_ONCE = 8
 """Steps that a CANCEL takes at most, where it is lost twice."""
 _REPEATED = 64
@@ -68,6 +73,8 @@ class Behaviour:
     cancelled: int
     late: int
     leads: str
+    media: bool = False
+    """Whether it describes its media when it rings, too."""
 
 
 @dataclass
@@ -105,6 +112,7 @@ class HuntWorld:
         follows: Whether redirections are followed.
         loss: How many of a hundred messages are lost.
         seed: Which ones.
+        relays: Whether all media are relayed.
     """
 
     def __init__(
@@ -116,10 +124,13 @@ class HuntWorld:
         follows: bool,
         loss: int,
         seed: int,
+        relays: bool = False,
     ) -> None:
         proxy = self.proxy = Proxy(
             users=["alice", *PHONES.values()], patience=patience, trusted=["192.0.2.7"]
         )
+        self.relay = FakeRelay()
+        self.farm = relayed(proxy, self.relay) if relays else None
         self.alice = Phone(proxy, "alice", "192.0.2.7")
         self.far: dict[str, Phone] = {
             host: Phone(proxy, name, host, register=name != "x") for host, name in PHONES.items()
@@ -155,11 +166,14 @@ class HuntWorld:
         """Call, give up at that step, and let everything come to its end."""
         self._target, uri = target, f"sip:{target}@{DOMAIN}"
         self._uri = uri
-        contact = f"Contact: <{self.alice.contact}>\n"
+        extra = f"Contact: <{self.alice.contact}>\n"
+        body = "" if self.farm is None else offer("192.0.2.7", 4000)
+        if body:
+            extra += _IS_SDP
         for _ in range(700):
             self.step += 1
             if not self.heard:
-                data = self.alice.write("INVITE", uri, branch="z9hG4bKcall", extra=contact)
+                data = self.alice.write("INVITE", uri, branch="z9hG4bKcall", extra=extra, body=body)
                 self._say(self.alice, data)
             if gives_up is not None and self.step >= gives_up and self.heard and not self.finals:
                 self.cancelling = True
@@ -280,14 +294,21 @@ class HuntWorld:
 
     def _rings(self, leg: Leg) -> None:
         if leg.rings_at == self.step and not leg.status and not leg.cancelled:
-            leg.said = _answer(leg.phone, leg.invite, 180, leg.tag)
+            leg.said = self._answer(leg, 180)
             self._says(leg)
 
     def _finally(self, leg: Leg, status: int, extra: str = "") -> None:
         extra = extra or _EXTRA.get(status, "").format(leg.does.leads)
         leg.status, leg.since, leg.due = status, self.step, None
-        leg.said = _answer(leg.phone, leg.invite, status, leg.tag, extra)
+        leg.said = self._answer(leg, status, extra)
         self._says(leg)
+
+    def _answer(self, leg: Leg, status: int, extra: str = "") -> bytes:
+        """Return what a far end says of an INVITE; where media are relayed it describes its own."""
+        described = self.farm is not None and (status == 200 or (status == 180 and leg.does.media))
+        body = offer(leg.phone.flow.host, 5000) if described else ""
+        extra += _IS_SDP if body else ""
+        return _answer(leg.phone, leg.invite, status, leg.tag, extra, body)
 
     def _says(self, leg: Leg) -> None:
         if self._say(leg.phone, leg.said) and not leg.heard:
@@ -341,8 +362,28 @@ class HuntWorld:
             assert self.leg_of(tag).hung_up, "the caller's own BYE comes through"
         core = self.proxy.core
         assert quiet(self.proxy), (core.layer.servers, core.layer.clients, core._waiting)
+        if self.farm is not None:
+            self._check_relay(self.farm)
+
+    def _check_relay(self, farm: FakeFarm) -> None:
+        """No session is left, none is expected, and each port was given back once, or ended with its session."""
+        assert (farm.sessions, farm.expected) == ({}, {})
+        assert isinstance(self.proxy.core.relaying, Relaying)
+        assert len(self.proxy.core.relaying) == 0
+        used = {slot for session in farm.told for slot in _slots(session)}
+        assert len(farm.returned) == len(set(farm.returned))
+        assert used.isdisjoint(farm.returned)
+        assert self.relay.given == used | set(farm.returned)
 
 
-def _answer(phone: Phone, data: bytes, status: int, tag: str, extra: str = "") -> bytes:
+def _slots(session: Session) -> Iterator[Slot]:
+    for stream in session.streams:
+        if stream is not None:
+            yield from stream.slots
+
+
+def _answer(
+    phone: Phone, data: bytes, status: int, tag: str, extra: str = "", body: str = ""
+) -> bytes:
     line = f"Contact: <{phone.contact}>\n" if 180 <= status < 300 else ""
-    return respond(data, status, "X", to_tag=tag, extra=line + extra)
+    return respond(data, status, "X", to_tag=tag, extra=line + extra, body=body)

@@ -67,3 +67,12 @@ class World:
             plane.close()
         for end in self.ends:
             end.close()
+
+
+def settled(world: World) -> tuple[FakeKernel, Call]:
+    kernel = FakeKernel()
+    call = world.call(world.plane(kernel=kernel))
+    call.talk()
+    until(lambda: len(kernel.table) == 2)
+    world.passes(1.1)  # what was sent meanwhile is no part of what the kernel carries
+    return kernel, call

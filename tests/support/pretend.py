@@ -149,6 +149,7 @@ STATUS: Json = {
     "warnings": [],
     "confirm_by": "",
     "confirm_left_s": 0.0,
+    "not_rolled_back": "",
     "statistics": {},
 }
 
@@ -167,6 +168,17 @@ RELAYS: list[Json] = [
     },
 ]  # fmt: skip
 
+_END: Json = {
+    "port": "192.0.2.10:40000", "signalled": "10.0.0.4:4000", "learned": "198.51.100.7:4000",
+    "locked": True, "packets": 1234, "octets": 211000, "sent": 1200, "lost": 3, "jitter_ms": 2.104,
+    "rtcp_packets": 4, "reported": None, "kernel": True, "relearned": 0, "drops": {},
+}  # fmt: skip
+RELAYED: Json = {
+    "id": "s1", "call_id": "call-1@192.0.2.7", "answered": True, "seconds": 33.562,
+    "one_way": "", "streams": [[_END, {**_END, "signalled": "203.0.113.9:4002", "learned": ""}]],
+}  # fmt: skip
+"""A row of `relays.calls`."""
+
 BANS: list[Json] = [
     {
         "source": "198.51.100.99", "reason": "guessed passwords", "until": AT, "seconds_left": 3000
@@ -182,7 +194,7 @@ WATCHER: Json = {
 
 ROUTE: Json = {
     "number": "9044",
-    "at": "2026-11-26T10:15",
+    "at": "2026-11-26T10:15+01:00", "zone": "Europe/Berlin",
     "plan": {"index": 1, "number": 2, "key": r"9(\d+)", "groups": ["044"]},
     "looked": [
         {"index": 0, "number": 1, "key": "100", "why": "another number", "decides": False},
@@ -199,7 +211,7 @@ ROUTE: Json = {
     ],
     "seconds": 135.0,
     "outcome": "rings until somebody answers; else the caller gets 480, or the last one's answer",
-    "live": True,
+    "leads": True, "live": True,
     "edited": False,
 }  # fmt: skip
 """An answer of the route tester."""
@@ -284,7 +296,7 @@ class Pretend:
             "effects": [
                 {
                     "key": "network.port", "old": 5060, "new": 5070, "effect": "restart",
-                    "words": "all sockets are opened anew: a restart",
+                    "words": "waits for a restart: all sockets are opened anew, and calls keep their media",
                 }
             ],
             "problems": [],
@@ -296,7 +308,7 @@ class Pretend:
             "config": lambda _: {"file": "/etc/centrex/office.toml", "values": self.values},
             "relays": lambda _: {"relays": RELAYS},
             "relays.calls": lambda _: {
-                "relays.calls": [{"call_id": "call-1@192.0.2.7", "caller": "198.51.100.7:4000"}],
+                "relays.calls": [RELAYED],
                 "total": 1,
                 "next": None,
             },

@@ -1,7 +1,7 @@
 """A relay as a process of its own, as on another machine."""
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Self
@@ -30,6 +30,7 @@ class Relay:
         through: Sequence[str] = (),
         proxy: str = "127.0.0.1",
         room: Namespace | None = None,
+        more: Mapping[str, object] | None = None,
     ) -> None:
         self.name, self._through = name, through
         self.file = folder / f"{name}.toml"
@@ -39,6 +40,7 @@ class Relay:
             "port_range": [31000, 48999],
             "offload": offload,
             "proxies": [{"address": proxy, "port": port, "secret": secret}],
+            **(more or {}),
         }
         self.file.write_text(tomlkit.dumps(settings))
         self.log = folder / f"{name}.log"

@@ -19,6 +19,7 @@ class FakeRelay:
     def __init__(self, name: str = "relay", *, hosts: tuple[str, ...] = (), slots: int = 1000):
         self.name, self.left = name, slots
         self.lost = False
+        self.given: set[Slot] = set()
         self.hosts = hosts or ("198.51.100.1", "2001:db8:5::1")
         self._ports = count(30000, 2)
 
@@ -28,7 +29,12 @@ class FakeRelay:
             return None
         self.left -= 1
         host = near if near in fitting else fitting[0]
-        return Slot(host, host, next(self._ports))
+        slot = Slot(host, host, next(self._ports))
+        self.given.add(slot)
+        return slot
+
+    def speaks(self, family: Family) -> bool:
+        return any((":" in host) == (family == 6) for host in self.hosts)
 
     def is_lost(self, now: float) -> bool:
         return self.lost
@@ -49,15 +55,14 @@ class FakeFarm:
     def open(
         self, now: float, families: Sequence[Family] = (), tried: Collection[str] = ()
     ) -> FakeRelay | None:
-        fitting = (one for one in self.relays if one.name not in tried and not one.lost)
-        return next(fitting, None)
+        for one in self.relays:
+            if one.name not in tried and not one.lost and all(map(one.speaks, families)):
+                return one
+        return None
 
     def lacks(self, families: Sequence[Family]) -> Family | None:
-        hosts = [host for one in self.relays for host in one.hosts]
-        missing = (
-            one for one in families if not any((":" in host) == (one == 6) for host in hosts)
-        )
-        return next(missing, None) if hosts else None
+        missing = (one for one in families if not any(relay.speaks(one) for relay in self.relays))
+        return next(missing, None) if self.relays else None
 
     def put(self, relay: object, session: Session, now: float) -> None:
         self.expected.pop(session.id, None)

@@ -45,6 +45,16 @@ class Datagrams6:
         self._socket.close()
 
 
+def has_ipv6() -> bool:
+    """Whether this machine has an IPv6 loopback."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
 class Six(SipClient):
     """A phone that speaks IPv6 to a server on `::1`."""
 

@@ -2,17 +2,21 @@
 
 import argparse
 import asyncio
+import copy
 import math
 import random
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from tests.support.pretend import WATCHER, Pretend, call_row, event, registration
+from centrex.config.describe import describe
+from tests.support.day import Day
+from tests.support.pretend import RELAYS, WATCHER, Json, Pretend, call_row, registration
 from tests.support.screens import Operator, dashboard
 
 TARGET = Path(__file__).parents[2] / "docs" / "screens"
 SIZE = (110, 32)
+PEOPLE = [str(number) for number in range(1001, 1021)]
 _PHONES = ("Yealink SIP-T46S 66.85.0.5", "Grandstream GXP2135 1.0.11", "baresip v3.10", "Snom D735")
 
 
@@ -20,7 +24,7 @@ def busy() -> Pretend:
     """An instance in the middle of a day."""
     chance = random.Random(7)
     instance = Pretend()
-    people = [str(number) for number in range(1001, 1021)]
+    people = PEOPLE
     instance.registrations = [
         registration(
             user,
@@ -32,12 +36,13 @@ def busy() -> Pretend:
         for user in people
     ]
     instance.calls = [call_row(number, duration_s=7.0 + 13 * number) for number in range(9)]
-    instance.bans.append(
+    instance.bans = [
         {
-            "source": "203.0.113.0/24", "reason": "flooded the server: 900 messages a second",
-            "until": "2026-11-26T09:40:02.000Z", "seconds_left": 1500,
+            "source": source, "reason": "more than 10 wrong passwords in a minute",
+            "until": f"2026-11-26T09:40:{second:02}.000Z", "seconds_left": 1500 + second,
         }
-    )  # fmt: skip
+        for second, source in enumerate(("203.0.113.20", "2001:db8:77::/64"))
+    ]  # fmt: skip
     watchers = [
         {**WATCHER, "watcher": f"sip:{who}@example.com", "target": f"sip:{whom}@example.com"}
         for who, whom in pairwise(people[:8])
@@ -45,25 +50,24 @@ def busy() -> Pretend:
     instance.answers["subscriptions"] = lambda _: {
         "rows": watchers, "total": len(watchers), "next": None, "available": True
     }  # fmt: skip
-    instance.recent = [
-        event(
-            number,
-            at=f"2026-11-26T09:14:{number:02}.{chance.randrange(1000):03}Z",
-            **chance.choice(
-                (
-                    {"text": f'call.ended from="{who}" to="1002" seconds={number}'},
-                    {"text": f'call.failed from="{who}" to="1019" status=486 reason="Busy Here"',
-                     "severity": "notice"},
-                    {"kind": "registrations", "text": f'registration.added aor="sip:{who}@example.com"'},
-                    {"kind": "authentication", "severity": "warning",
-                     "text": f'auth.refused src="udp 203.0.113.{number}:5060" login="{who}"'},
-                    {"kind": "media", "text": 'relay.came relay=frankfurt path=ebpf'},
-                )
-            ),
-        )
-        for number, who in enumerate(people * 2)
-    ]  # fmt: skip
+    day = Day(people)
+    instance.recent, instance.call = day.events(), day.call()
+    (port,) = (key for key in keys_described() if key["key"] == "network.port")
+    (effect,) = instance.preview["effects"]
+    effect.update(effect=port["effect"], words=port["words"])
+    relays = copy.deepcopy(RELAYS)
+    relays[0]["why"] = "eBPF: no right to load programs (CAP_BPF and CAP_NET_ADMIN)"
+    relays[1]["why"] = ""
+    instance.answers["relays"] = lambda _: {"relays": relays}
+    instance.values = {
+        key["key"]: {"value": key["default"], "origin": "default"} for key in keys_described()
+    }
     return instance
+
+
+def keys_described() -> list[Json]:
+    """Return every setting that has a default, as `config.describe` tells it."""
+    return [key for table in describe()["tables"] for key in table["keys"]]
 
 
 async def draw(target: Path = TARGET) -> None:
@@ -90,11 +94,11 @@ async def draw(target: Path = TARGET) -> None:
         await operator.press("enter")
         await operator.sees("INVITE 1002")
         await operator.press("j", "j")
-        await _draw(operator, "call", "◆ 1002 has one phone")
+        await _draw(operator, "call", "◆ 1002 is registered")
         operator.app.go("relays")
         await _draw(operator, "relays", "frankfurt")
         await operator.press("6")
-        await _draw(operator, "bans", "flooded")
+        await _draw(operator, "bans", "wrong passwords")
         await operator.press("7")
         await _draw(operator, "watch", "Watchers – 7")
         await operator.press("question_mark")

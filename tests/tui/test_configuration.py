@@ -448,7 +448,7 @@ async def test_settings_are_filtered_by_label_and_key_on_every_tab() -> None:
     async with dashboard(Pretend()) as operator:
         screen = await opened(operator, "network")
         await operator.press("tab", "slash", *"label:port")
-        shown = await operator.sees("Server port", "settings pass /label:port")
+        shown = await operator.sees("Server port", "settings and rows pass /label:port")
         assert "Domain name" not in shown
         await operator.press("enter")
         assert {one["key"] for one in screen.form.rows.items if isinstance(one, dict)} == {
@@ -509,6 +509,6 @@ async def test_the_review_leaves_out_what_is_empty_before_and_after() -> None:
     async with dashboard(instance) as operator:
         await opened(operator, "basic")
         await operator.press("tab", "j", "enter", "v")
-        shown = await operator.sees("(none) → 1003", "another one (***)")
+        shown = await operator.sees("1003 is added", "another one (***)")
         assert "note" not in shown
         assert "(none) → (none)" not in shown

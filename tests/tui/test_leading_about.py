@@ -1,8 +1,10 @@
+import re
+
 import pytest
 
 from centrex import api
 from tests.support.pretend import Pretend
-from tests.support.screens import dashboard, lines, text
+from tests.support.screens import LARGE, dashboard, lines, text
 from tui.dialogs import DIALOGS
 from tui.screens.help import HelpScreen
 from tui.screens.main import MainScreen
@@ -91,7 +93,8 @@ async def test_quitting_an_engine_of_our_own_asks_while_calls_are_up() -> None:
     instance = Pretend("in-process")
     async with dashboard(instance) as operator:
         await operator.press("q")
-        await operator.sees("Stop the server?", "3 calls")
+        shown = " ".join((await operator.sees("Stop the server?", "3 calls")).split())
+        assert "no relay carries" not in shown, "a relay that carries calls stays with them"
         await operator.press("n")
         assert not instance.closed
         await operator.press("q", "y")
@@ -182,7 +185,7 @@ async def test_the_first_start_judges_each_answer_where_it_stands() -> None:
         return Pretend()
 
     async with dashboard(opener=opener, writer=writer, begun="Welcome to Centrex") as operator:
-        await operator.until(lambda: "⏎ next" in lines(operator.app)[-1])
+        await operator.until(lambda: "⏎ next  ⇧Tab back" in lines(operator.app)[-1])
         assert "command" not in lines(operator.app)[-1]
         await operator.press("no domain at all", "enter")
         shown = await operator.sees("✗ ")
@@ -210,10 +213,19 @@ async def test_the_help_is_searched_on_all_pages_at_once() -> None:
         await operator.press("enter")
         await operator.sees("/wireshark", "1 of ")
         await operator.press("escape")
-        await operator.sees("The main screen", "page 1 of")
+        await operator.sees("The main screen", "page 1 of", "n: ")
         await operator.press("slash", *"xyzzy", "enter")
         await operator.sees("nothing in the help passes")
         await operator.press("n")
         await operator.sees("page 2 of")
         await operator.press("escape")
         await operator.sees_no_more("page 2 of")
+
+
+async def test_the_help_names_keys_and_says_what_they_do() -> None:
+    async with dashboard(Pretend(), size=LARGE) as operator:
+        await operator.press("question_mark")
+        shown = await operator.sees("The main screen", "Keys on the screen")
+        assert re.search(r"↓ j +down", shown)
+        assert re.search(r"PgDn \^d +page down", shown)
+        assert "pageup" not in shown

@@ -1,3 +1,4 @@
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,53 @@ async def test_lines_are_copied_and_written(tmp_path: Path) -> None:
     assert file.read_text().count("\n") == 3
 
 
+async def test_one_user_with_one_phone_is_told_so() -> None:
+    instance = Pretend()
+    instance.status["registrar"].update(users=1, bindings=1)
+    instance.status["auth"]["logins"] = 1
+    async with dashboard(instance) as operator:
+        await operator.sees("1 user, 1 phone ", "1 login\n")
+        await operator.press("t", "space", "enter")
+        await operator.sees("1 kind off")
+
+
+async def test_where_a_file_is_written_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    async with dashboard(Pretend(), size=LARGE) as operator:
+        await operator.press("w")
+        await operator.sees("write to: ~/here/office-main-20261126T091502.txt")
+        await operator.press("enter")
+        await operator.sees("wrote", "/here/office-main-")
+        await operator.press("w", "ctrl+u", *"my.txt", "enter")
+        await operator.until((folder / "my.txt").exists)
+        assert [
+            toast for toast in operator.app._notifications if f"{folder}/my.txt" in toast.message
+        ]
+    assert len(list(folder.iterdir())) == 2
+
+
+async def test_a_server_that_is_only_starting_is_not_away() -> None:
+    instance, ready = Pretend(), asyncio.Event()
+
+    async def opener() -> api.Instance:
+        await ready.wait()
+        return instance
+
+    async with dashboard(opener=opener, begun="starting") as operator:
+        assert "away" not in text(operator.app)
+        await operator.press("4")
+        shown = await operator.sees("Calls – 0", "… it is starting")
+        assert "cannot be reached" not in shown
+        ready.set()
+        await operator.sees_no_more("starting")
+        await operator.sees("Calls – 3")
+
+
 async def test_a_lost_instance_is_told_and_found_again() -> None:
     instance = Pretend("attached")
     async with dashboard(instance) as operator:
@@ -216,7 +264,8 @@ async def test_thousands_of_lines_a_second_leave_the_keys_quick() -> None:
 async def test_what_is_typed_is_seen_above_the_keys(size: tuple[int, int]) -> None:
     async with dashboard(Pretend(), size=size) as operator:
         await operator.press("colon", *"config med")
-        await operator.sees(":config med", "Esc cancel")
+        shown = await operator.sees(":config med", "⏎ take it", "Esc cancel")
+        assert "/ filter" not in shown, "it would be typed"
         rows = text(operator.app).rstrip("\n").splitlines()
         assert "config med" in rows[-2]
         await operator.press("escape", "slash", *"needle")

@@ -1,21 +1,27 @@
 """The parts of the dashboard that need no screen."""
 
+import time
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from centrex.config.describe import describe
 from tests.support.pretend import AT, CALL, FORBIDDEN, HOSTILE
 from tui.activity import Activity, Ring
 from tui.commands import completions, find
 from tui.draft import CREDENTIALS, Draft
 from tui.filter import Filter
+from tui.help import PAGES
 from tui.history import History, at
 from tui.ladder import Ladder, label, raw_lines, style_of
-from tui.screens.help import unfolded
+from tui.places import SCREENS
+from tui.screens.help import pages_of_settings, unfolded
 from tui.values import Objection, as_shown, as_text, bounds, explained, parse
 from tui.widgets.lines import clean, fit, wrap
-from tui.words import bars, clock, figure, listeners, person, span, tall_bars
+from tui.words import bars, clock, day_and_time, figure, listeners, many, person, span, tall_bars
 
 
 @given(st.lists(st.lists(st.integers(), max_size=30), max_size=20), st.integers(1, 25))
@@ -53,12 +59,31 @@ def test_the_filter_language(words: str, kept: bool) -> None:
     assert Filter(words, ("who", "state")).keeps(row) is kept
 
 
+def test_times_are_those_of_the_reader_s_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock.cache_clear()
+    try:
+        with monkeypatch.context() as patch:
+            patch.setenv("TZ", "EST5")
+            time.tzset()
+            assert clock("2026-11-26T03:15:02.125Z") == "22:15:02.125"
+            assert day_and_time("2026-11-26T03:15:02.125Z") == "2026-11-25 22:15:02"
+    finally:
+        time.tzset()
+        clock.cache_clear()
+
+
+def test_one_of_a_thing_has_the_word_for_one() -> None:
+    assert [many(count, "phone") for count in (0, 1, 2)] == ["0 phones", "1 phone", "2 phones"]
+
+
 def test_figures_and_spans_are_short() -> None:
     assert [figure(n) for n in (0, 999, 9999, 12_345, 1_234_567, 3.25)] == [
         "0", "999", "9999", "12.3k", "1.2M", "3.2",
     ]  # fmt: skip
     assert span(93784) == "1 d 02:03:04"
     assert clock("2026-11-26T09:15:02.125Z") == "09:15:02.125"
+    assert day_and_time("2026-11-26T09:15:02.125Z") == "2026-11-26 09:15:02"
+    assert (clock("soon"), day_and_time("soon")) == ("soon", "soon")
     assert person("sip:1001@example.com") == "1001"
     assert person('"A" <sip:1001@example.com>;tag=1') == "1001"
     both = [{"transport": t, "host": "::1", "port": 5060} for t in ("udp", "tcp")]
@@ -106,6 +131,7 @@ def test_commands_are_found_by_name_alias_and_nearest() -> None:
 
 PORT = {"key": "network.port", "type": "integer", "minimum": 0, "maximum": 65535, "unit": ""}
 NAMES = {"key": "routing.plans[].destinations", "type": "text", "list": True}
+TIMES = {"key": "times", "type": "text", "list": True}
 
 
 def test_values_are_typed_as_they_are_shown() -> None:
@@ -113,6 +139,8 @@ def test_values_are_typed_as_they_are_shown() -> None:
     assert parse("30 s", {**PORT, "unit": "s"}) == 30
     assert parse("1001, 1002 (15 s)", NAMES) == ["1001", {"to": "1002", "ring": 15}]
     assert as_text(["1001", {"to": "1002", "ring": 15}]) == "1001, 1002 (15 s)"
+    assert parse("mon,wed 08:00-12:00; sat", TIMES) == ["mon,wed 08:00-12:00", "sat"]
+    assert as_text(["mon,wed 08:00-12:00", "sat"], "times") == "mon,wed 08:00-12:00; sat"
     assert parse("on", {"type": "boolean"}) is True
     assert as_shown("***", {"secret": True}) == "•••••• (set)"
     assert "geheim" not in as_shown("geheim", {"secret": True})
@@ -126,6 +154,8 @@ def test_values_are_typed_as_they_are_shown() -> None:
         ("x", PORT, "whole number"),
         ("70000", PORT, "between 0 and 65535"),
         ("maybe", {"type": "boolean"}, "yes or no"),
+        ("31000-31020", {"type": "integer", "list": True}, "numbers, with a comma between"),
+        ("1002(15 s)", NAMES, "a blank before"),
         ("blue", {"type": "text", "choices": ["red", "green"]}, "one of red, green"),
     ],
 )
@@ -323,3 +353,24 @@ def test_paragraphs_of_a_help_page_are_unfolded() -> None:
     assert unfolded(text) == (
         "One line and its end.\n\nExamples:\n  9(.*)  to  x\n  1..    to  y\n# Head\nmore of it"
     )
+
+
+@pytest.mark.parametrize("mode", ["registrations", "calls", "relays", "bans"])
+def test_a_live_screens_page_tells_of_its_keys_what_they_do(mode: str) -> None:
+    screen: Any = SCREENS[mode]
+    page = PAGES[mode].text
+    for binding in type(screen()).__dict__["BINDINGS"]:
+        assert f" {binding.key} " in page, binding.key
+    if mode == "registrations":
+        assert "d forgets that phone, D all phones of its user" in page
+
+
+def test_the_page_of_a_tab_tells_each_setting_once() -> None:
+    pages = pages_of_settings({one["table"]: one for one in describe()["tables"]})
+    told = pages["auth"].text.split("\n")
+    for name in ("Realm", "Methods", "Algorithms"):
+        assert len([line for line in told if line.startswith(f"{name}:")]) == 1
+    every = "\n".join(told)
+    for key in describe()["tables"][0]["keys"]:
+        assert f"{key['label']}:" in pages["basic"].text, key
+    assert "Credentials file:" in every

@@ -78,7 +78,11 @@ async def test_the_answer_follows_what_is_typed() -> None:
     instance = Pretend()
     async with dashboard(instance) as operator:
         await operator.press("8", *"9044")
-        await operator.sees("Who rings when", "9044 at 2026-11-26T10:15", "no phone is registered")
+        await operator.sees(
+            "Who rings when",
+            "9044 at 2026-11-26T10:15+01:00 (Europe/Berlin)",
+            "no phone is registered",
+        )
         assert asked(instance)[-1] == {"number": "9044", "from": "", "at": ""}
         await operator.press("down", *"1001", "down", *"2026-12-24T18:30", "enter")
         await operator.until(

@@ -9,6 +9,7 @@ import pytest
 from centrex.config import pending
 from centrex.runtime import control
 from tests.support.server import CentrexServer
+from tests.support.sipclient import SipClient
 from tests.support.wire import until
 
 pytestmark = [pytest.mark.wire, pytest.mark.slow, pytest.mark.timeout(60)]
@@ -73,6 +74,15 @@ def test_nobody_else_changes_the_file_while_a_change_waits(server: CentrexServer
     ask(server, "config.rollback")
     assert server.command("user", "add", "1002", "--generate")[0] == 0
     assert not pending.record_of(server.config).exists()
+
+
+def test_who_is_removed_has_no_phone_any_more(server: CentrexServer) -> None:
+    with SipClient("1001", server) as phone:
+        assert phone.register().status == 200
+        assert len(server.registrations()) == 1
+        assert server.ask("user", "remove", "1001")["signed_off"] == 1
+        assert server.registrations() == []
+        assert phone.register().status in {401, 403}
 
 
 def test_a_running_server_is_backed_up_and_restored(server: CentrexServer) -> None:

@@ -181,7 +181,8 @@ def test_relays_of_other_machines(tmp_path: Path) -> None:
             "wrong": "refused",
         }
         until(lambda: states() == everybody, timeout=15)
-        assert relays(server)["wrong"]["why"] == "it does not know the secret"
+        wrong = relays(server)["wrong"]
+        assert (wrong["why"], wrong["capacity"]) == ("it does not know the secret", None)
         until(lambda: "another secret" in (tmp_path / "wrong.log").read_text())
         time.sleep(0.2)  # leases are under way
         talks = [Talk(alice, bob) for _ in range(6)]

@@ -1,8 +1,10 @@
 """Routing plans in a running server: by the command line, by calls, and after a reload."""
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,6 +31,16 @@ def server(tmp_path: Path) -> Iterator[CentrexServer]:
         yield running
 
 
+def look_into(server: CentrexServer, *words: str) -> dict[str, Any]:
+    """Return the answer of `centrex route test`, whether or not the number leads anywhere."""
+    code, out, errors = server.command("route", "test", *words, "--json")
+    assert not errors or "does not run" in errors
+    told = json.loads(out)
+    assert isinstance(told, dict)
+    assert code == (0 if told["leads"] else 1)
+    return told
+
+
 def test_a_hunt_and_its_story(server: CentrexServer) -> None:
     with (
         SipClient("alice", server) as alice,
@@ -37,7 +49,7 @@ def test_a_hunt_and_its_story(server: CentrexServer) -> None:
     ):
         for phone in (bob, carol):
             assert phone.register().status == 200
-        told = server.ask("route", "test", "reception")
+        told = look_into(server, "reception")
         assert [step["to"] for step in told["steps"]] == ["bob", "carol"]
         assert told["live"]
         assert [step["from_s"] for step in told["steps"]] == [0, 1]
@@ -52,13 +64,60 @@ def test_a_hunt_and_its_story(server: CentrexServer) -> None:
         code, out, _ = server.command("route", "test", "7carol")
         assert code == 0
         assert "plan 2" in out
-        told = server.ask("route", "test", "tel:7-(1)0;phone-context=+49")
+        told = look_into(server, "tel:7-(1)0;phone-context=+49")
         assert told["number"] == "710"
         assert told["steps"][0]["to"] == "10"
         for wrong in ("tel:", "tel:1;phone-context=far.example"):
             assert server.command("route", "test", wrong)[0] != 0
         assert server.command("route", "test", "x", "--at", "noon")[0] == 2
         assert server.command("route", "test", "x", "--from", "nobody")[0] == 1
+
+
+def test_a_number_that_leads_nowhere_is_a_finding(server: CentrexServer) -> None:
+    """The exit status tells a script; where nothing runs, a user without a phone may have one."""
+    code, out, _ = server.command("route", "test", "4711")
+    assert (code, "404: there is no such user" in out) == (1, True)
+    assert not look_into(server, "4711")["leads"]
+    assert server.command("route", "test", "carol")[0] == 1
+    assert server.command("route", "test", "reception")[0] == 1
+    with SipClient("carol", server) as carol:
+        assert carol.register().status == 200
+        assert server.command("route", "test", "carol")[0] == 0
+        assert server.command("route", "test", "reception")[0] == 0
+    server.stop()
+    assert server.command("route", "test", "carol")[0] == 0
+    assert server.command("route", "test", "reception")[0] == 0
+    assert server.command("route", "test", "4711")[0] == 1
+    assert server.command("route", "test", "fair")[0] == 1
+
+
+def test_a_sip_uri_is_looked_up_as_a_call_to_it_would_be(server: CentrexServer) -> None:
+    for running in (True, False):
+        if not running:
+            server.stop()
+        for uri in ("sip:reception@centrex.test", "SIP:recep%74ion@centrex.test;x=y"):
+            assert look_into(server, uri)["plan"]["key"] == "reception"
+        assert look_into(server, "sip:7-0@centrex.test;user=phone")["number"] == "70"
+        for wrong, words in (
+            ("sip:x@far.example", "is called as it stands: no plan decides"),
+            ("sip:centrex.test", "is the server itself"),
+            ("registrar", "is the server itself"),
+            ("sip:[", "is no address"),
+        ):
+            code, _, errors = server.command("route", "test", wrong)
+            assert (code in (1, 2), words in errors) == (True, True), (wrong, errors)
+
+
+def test_the_time_is_told_with_its_zone(server: CentrexServer) -> None:
+    plans = [{"name": "fair", "destinations": ["bob"], "times": ["08:00-18:00"]}]
+    change(server, routing={"plans": plans, "time_zone": "Asia/Tokyo"})
+    assert server.command("reload")[0] == 0
+    out = server.command("route", "test", "fair", "--at", "2026-12-24T17:30")[1]
+    assert "fair at 2026-12-24T17:30+09:00 (Asia/Tokyo)" in out
+    assert "none of the plan's destinations" in out
+    told = look_into(server, "fair", "--at", "2026-12-24T17:30-05:00")
+    assert (told["at"], told["zone"]) == ("2026-12-25T07:30+09:00", "Asia/Tokyo")
+    assert "+09:00 (Asia/Tokyo)" in server.command("route", "test", "fair")[1]
 
 
 def test_a_reload_changes_where_calls_go(server: CentrexServer) -> None:
@@ -79,7 +138,16 @@ def test_without_a_running_instance_the_file_answers(server: CentrexServer) -> N
     assert code == 0
     assert "480" in out
     assert "does not run" in errors
-    assert server.ask("route", "test", "tel:7-0;phone-context=centrex.test")["number"] == "70"
+    assert look_into(server, "tel:7-0;phone-context=centrex.test")["number"] == "70"
+
+
+def test_the_users_of_a_credentials_file_are_known(server: CentrexServer, tmp_path: Path) -> None:
+    server.stop()
+    file = tmp_path / "logins"
+    change(server, auth__credentials_file=str(file))
+    file.write_text(f"dora:centrex.test:{'0' * 32}\n")
+    assert look_into(server, "dora")["outcome"] == "480: no phone is registered"
+    assert look_into(server, "carol", "--from", "dora")["leads"]
 
 
 def test_gateways_are_listed(server: CentrexServer) -> None:
@@ -115,7 +183,7 @@ def test_one_that_is_gone_is_told_of(server: CentrexServer) -> None:
 def test_a_plan_that_is_not_in_force(server: CentrexServer) -> None:
     """By the command line as by a call: the number is known, and why nobody rings."""
     with SipClient("alice", server) as alice:
-        told = server.ask("route", "test", "fair")
+        told = look_into(server, "fair")
         assert told["outcome"] == "480: its routing plan is not in force now"
         call = alice.invite("fair")
         final = call.expect(480)

@@ -21,6 +21,7 @@ from tests.support.wire import (
     drops,
     ended_by_callee,
     hang_up,
+    has_ipv6,
     meanwhile,
     ping,
 )
@@ -38,15 +39,6 @@ PAIRS = [
     ("tls6", "udp4"),
 ]
 LONGEST = 8192
-
-
-def has_ipv6() -> bool:
-    try:
-        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
-            probe.bind(("::1", 0))
-    except OSError:
-        return False
-    return True
 
 
 @pytest.fixture(scope="module")

@@ -6,14 +6,8 @@ from typing import Any, ClassVar
 from textual.binding import Binding, BindingType
 
 from tui.screens.live import LiveScreen
-from tui.widgets.table import Column, Row
-from tui.words import span
-
-
-def _until(row: Row) -> str:
-    """Return the moment without its thousandths, which make it too long for a narrow screen."""
-    moment, dot, _ = str(row["until"]).partition(".")
-    return f"{moment}Z" if dot else moment
+from tui.widgets.table import Column
+from tui.words import day_and_time, span
 
 
 class BansScreen(LiveScreen):
@@ -32,7 +26,7 @@ class BansScreen(LiveScreen):
             name="left", title="Left", text=lambda row: span(row["seconds_left"]),
             sort=lambda row: row["seconds_left"], right=True, least=8, weight=0,
         ),
-        Column(name="until", title="Until", text=_until, least=20, weight=3),
+        Column(name="until", title="Until", text=lambda row: day_and_time(row["until"]), least=19, weight=3),
     )  # fmt: skip
     BINDINGS: ClassVar[list[BindingType]] = [Binding("d", "release", "release")]
 

@@ -82,6 +82,7 @@ class ConfigScreen(Applying, ListEditing, View):
         self.preview: dict[str, Any] = {}
         self._why = ""
         self._loaded = False
+        self._seen = ""
         self._reading: Worker[None] | None = None
 
     def body(self) -> ComposeResult:
@@ -144,7 +145,7 @@ class ConfigScreen(Applying, ListEditing, View):
                 self.described = {one["table"]: one for one in told["tables"]}
                 self.dashboard.described = self.described
             # to read thousands of rows is work: not while the file is what it was
-            known = {"unless": self.draft.fingerprint} if self._loaded and not self._why else {}
+            known = {"unless": self._seen} if self._seen and not self._why else {}
             opened = await ask("config.open", known)
         except (api.Unavailable, api.Refused) as error:
             self._why = str(error)
@@ -158,6 +159,7 @@ class ConfigScreen(Applying, ListEditing, View):
             return
         if self._is_untouched:
             self.draft, self.preview = Draft(opened), {}
+            self._seen = str(opened.get("seen", ""))
         self.show_dialog(self.dialog)
 
     def happened(self, batch: object) -> None:
@@ -214,6 +216,7 @@ class ConfigScreen(Applying, ListEditing, View):
         self.refresh_bindings()
         self.page = dialog.name
         items = self.specs(dialog)
+        self.form.rows.in_force = self.draft.in_force
         self.form.set_class(not items, "-none")
         listed = bool(self.lists_of(dialog))
         self.form.styles.height = min(len(items) + 1, _BESIDE_A_LIST) if listed else "1fr"
@@ -250,25 +253,29 @@ class ConfigScreen(Applying, ListEditing, View):
         self.query_one("#banner", Panel).show(lines)
 
     def _found(self) -> str:
-        """Return how many settings pass the filter, here and in all; nothing without one."""
+        """Return how many settings and rows pass the filter, here and in all; nothing without one."""
         keeps = self.form.rows.filter
         if not keeps:
             return ""
         here, everywhere = self._passing(self.dialog), sum(map(self._passing, DIALOGS))
-        return f"{here} of {everywhere} settings pass /{keeps.text}"
+        return f"{here} of {everywhere} settings and rows pass /{keeps.text}"
 
     def _passing(self, dialog: Dialog) -> int:
         found = passing(self.specs(dialog), self.form.rows.filter)
-        return sum(not isinstance(one, Heading) for one in found)
+        settings = sum(not isinstance(one, Heading) for one in found)
+        keeps = self.form.rows.filter
+        return settings + sum(self.rows_passing(one, keeps) for one in self.lists_of(dialog))
 
     def _mark(self) -> None:
-        """Put the marks at the tabs: wrong before edited before found before later."""
+        """Put the marks at the tabs: wrong, edited, found, not in force, later; the first counts."""
         self.dashboard.draft = self.draft if self.going is None else self.going
         wrong = {str(problem.get("key", "")) for problem in self.preview.get("problems", ())}
         for dialog in DIALOGS:
             told = self.described.get(dialog.name, {})
             names = [f"{table}." for table in dialog.tables]
             mark = (" ", "") if told.get("available", True) else ("◌", "dim")
+            if any(key.startswith(name) for key in self.draft.in_force for name in names):
+                mark = ("↻", "warn")
             if self.form.rows.filter and self._passing(dialog):
                 mark = ("/", "key")
             if self._edits(dialog):
@@ -312,9 +319,16 @@ class ConfigScreen(Applying, ListEditing, View):
             lines += [[(line, "note")] for line in wrap(effect, width)[:2]]
             if problem:
                 lines = [[(f"✗ {problem}", "bad")], *lines]
+            elif spec["key"] in self.draft.in_force:
+                words = f"↻ what is in force differs from the file {self._how_long(spec)}"
+                lines = [[(line, "warn")] for line in wrap(words, width)] + lines
             elif self.draft.origin(spec["key"]) == "--set":
                 lines.append([("overruled on the command line (--set)", "warn")])
         panel.show(lines[:6])
+
+    def _how_long(self, spec: Spec) -> str:
+        """Say when what the file says comes in force."""
+        return "until a restart" if spec.get("effect") == "restart" else "until it is reloaded"
 
     def on_resize(self) -> None:
         """Wrap the words anew."""
@@ -410,8 +424,9 @@ class ConfigScreen(Applying, ListEditing, View):
         super().action_filter()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer the tester where plans are; `K` keeps changes while some wait to be kept."""
-        if action == "shift" and parameters == (-1,) and self.dashboard.waiting is not None:
+        """Offer the tester where plans are; `K` is the reminder's while there is one."""
+        reminded = self.dashboard.waiting is not None or self.dashboard.amiss
+        if action == "shift" and parameters == (-1,) and reminded:
             return False
         if action == "test_route":
             return self.dialog.name == "routing"

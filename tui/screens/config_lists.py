@@ -1,6 +1,7 @@
 """The lists of the configuration as tables: rows added, edited, deleted, moved, switched, found."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from textual.binding import Binding, BindingType
@@ -8,6 +9,7 @@ from textual.containers import Container
 from textual.widget import Widget
 
 from tui.draft import Draft
+from tui.filter import Filter
 from tui.screens.item import ItemScreen
 from tui.screens.questions import Choose, Confirm, Enter
 from tui.values import Spec, as_text
@@ -21,6 +23,7 @@ _HASHES: Final = ("ha1_md5", "ha1_sha256")
 _MARKS: Final[Mapping[str, tuple[str, str]]] = {
     "new": ("+ new", "good"), "changed": ("● changed", "warn"), "moved": ("↕ moved", "warn"),
     "password": ("● password", "warn"), "new password": ("+ new", "good"),
+    "wrong": ("✗ wrong", "bad"),
 }  # fmt: skip
 
 
@@ -31,7 +34,7 @@ def _cell(spec: Spec) -> Any:
             return "✓" if value else "✗ off"
         if spec.get("secret"):
             return "set" if value else "–"
-        return as_text(value)
+        return as_text(value, str(spec["key"]))
 
     return text
 
@@ -42,7 +45,10 @@ def _called(row: Row, index: int) -> str:
 
 def columns_of(specs: list[Spec]) -> list[Column]:
     """Return a table's columns for the keys of a list: what names a row first."""
-    order = {"login": 0, "name": 0, "enabled": 0, "pattern": 1, "destinations": 1, "users": 2}
+    order = {
+        "login": 0, "name": 0, "enabled": 0, "pattern": 1, "destinations": 1, "display": 2, "users": 2,
+        "company": 4, "note": 5,
+    }  # fmt: skip
     ranked = sorted(specs, key=lambda spec: order.get(spec["key"], 3))
     columns = [
         Column(
@@ -84,6 +90,7 @@ class ListEditing(Widget):
     draft: Draft
     list_spec: Mapping[str, Any] | None = None
     _lists: Sequence[Mapping[str, Any]] = ()
+    _row_problems: Mapping[str, str] = {}
 
     if TYPE_CHECKING:
 
@@ -105,6 +112,7 @@ class ListEditing(Widget):
         """Make the table; its columns come with the list."""
         table = Table((), key=lambda row: row.get("_index"), nothing="the list is empty; a adds")
         table.may_open = lambda: self.dashboard.may_change
+        table.ordered = True
         return table
 
     @property
@@ -166,6 +174,7 @@ class ListEditing(Widget):
             table.columns = tuple(columns_of(list(spec["columns"])))
             table.chosen_columns = {column.name for column in table.columns}
             table.cursor = 0
+            table.as_it_came()
             table.narrow(self.filter_text())
         self.fill_list()
         self.refresh_bindings()
@@ -175,7 +184,11 @@ class ListEditing(Widget):
         if not self.list_spec:
             return
         rows = self.draft.rows(self.list_name)
-        self.table.fill([{**row, "_index": index} for index, row in enumerate(rows)])
+        for index, row in enumerate(rows):
+            row["_index"] = index
+            if any(key.startswith(f"{self.list_name}[{index}]") for key in self._row_problems):
+                row["_mark"] = "wrong"
+        self.table.fill(rows)
         words = str(self.list_spec.get("label") or self.list_name)
         frame = self.query_one("#list-frame", Container)
         found = f" · {self.table.count()} pass /{self.table.filter.text}" * bool(self.table.filter)
@@ -184,11 +197,21 @@ class ListEditing(Widget):
         more = f" · L: {', '.join(others)}" if others else ""
         if self.in_credentials and (file := self.draft.value("auth.credentials_file")):
             more = f" · and those of {file}{more}"
-        entitle(frame, f"{words} – {len(rows)}{found}{more}")
+        order = " · sorted: not the file's order" if self.table.sorted_by else ""
+        stale = " · ↻ not in force yet" if self.list_name in self.draft.in_force else ""
+        entitle(frame, f"{words} – {len(rows)}{found}{order}{stale}{more}")
+
+    def rows_passing(self, spec: Mapping[str, Any], keeps: Filter) -> int:
+        """Return how many rows of a list pass a filter."""
+        columns = columns_of(list(spec["columns"]))
+        rows = self.draft.rows(str(spec["key"]))
+        return sum(keeps.keeps({one.name: one.text(row) for one in columns}) for row in rows)
 
     def show_list_problems(self, problems: Mapping[str, str]) -> None:
-        """Keep what is wrong with rows, to be said when they are chosen."""
-        self._row_problems = dict(problems)
+        """Mark rows that are wrong; what is wrong is said when they are chosen."""
+        before, self._row_problems = self._row_problems, dict(problems)
+        if before != self._row_problems:
+            self.fill_list()
 
     def list_words(self, width: int) -> list[Line]:
         """Return what is to be said of the chosen row."""
@@ -199,7 +222,7 @@ class ListEditing(Widget):
         at = f"{self.list_name}[{row['_index']}]" if row else self.list_name
         problems = [
             f"{key.removeprefix(at).lstrip('.')}: {why}"
-            for key, why in getattr(self, "_row_problems", {}).items()
+            for key, why in self._row_problems.items()
             if key.startswith(at)
         ]
         lines += [[(f"✗ {line}", "bad")] for words in problems for line in wrap(words, width - 2)]
@@ -256,12 +279,22 @@ class ListEditing(Widget):
             self._done(len(self.draft.rows(name)) - 1)
 
         heading = f"A new row of {(self.list_spec or {}).get('label') or name}"
-        self.app.push_screen(ItemScreen(heading, self._specs(), {}, fresh=True), entered)
+        screen = ItemScreen(heading, self._specs(), {}, fresh=True, check=self._taken_login)
+        self.app.push_screen(screen, entered)
+
+    def _taken_login(self, row: Mapping[str, Any], index: int = -1) -> dict[str, str]:
+        """Object to a login that another row has already."""
+        if not self.in_credentials:
+            return {}
+        rows = self.draft.rows(self.list_name)
+        others = [one.get("login") for at, one in enumerate(rows) if at != index]
+        login = row.get("login")
+        return {"login": f"there is a login {login} already"} if login in others else {}
 
     def _add_login(self, row: Mapping[str, Any]) -> None:
         login = str(row["login"])
-        if any(one.get("login") == login for one in self.draft.rows(self.list_name)):
-            self.dashboard.say(f"there is a login {login} already", bad=True)
+        if taken := self._taken_login(row):
+            self.dashboard.say(taken["login"], bad=True)
             return
 
         def known(password: str | None) -> None:
@@ -272,7 +305,19 @@ class ListEditing(Widget):
 
         self._ask_password(login, known)
 
-    def _ask_password(self, login: str, known: Any) -> None:
+    def _rename_login(self, index: int, row: Row, changed: dict[str, Any]) -> None:
+        """Take a row whose login is another one: it needs a password, for the hashes hold the name."""
+        login, name = str(changed["login"]), self.list_name
+
+        def known(password: str | None) -> None:
+            if self._is_still_there(name, index, row):
+                self.draft.update(name, index, changed)
+                self.draft.password(login, password)
+                self._done(index)
+
+        self._ask_password(login, known, why=f": that of {row['login']} does not fit it")
+
+    def _ask_password(self, login: str, known: Any, why: str = "") -> None:
         made, typed = "make one up (shown once, after applying)", "type one"
 
         def entered(text: str | None) -> None:
@@ -283,10 +328,10 @@ class ListEditing(Widget):
             if names == [made]:
                 known(None)
             elif names == [typed]:
-                words = "It is not shown, now or later."
+                words = "It is not shown later; ^t shows it while you type."
                 self.app.push_screen(Enter(f"Password of {login}", words, hidden=True), entered)
 
-        question = Choose(f"Password of {login}", [made, typed], [made], several=False)
+        question = Choose(f"Password of {login}{why}", [made, typed], [made], several=False)
         self.app.push_screen(question, picked)
 
     def action_password(self) -> None:
@@ -310,11 +355,18 @@ class ListEditing(Widget):
         name = self.list_name
 
         def entered(changed: dict[str, Any] | None) -> None:
-            if changed is not None and self._is_still_there(name, index, row):
-                self.draft.update(name, index, changed)
-                self._done(index)
+            if changed is None or not self._is_still_there(name, index, row):
+                return
+            if self.in_credentials and changed["login"] != row["login"]:
+                self._rename_login(index, row, changed)
+                return
+            self.draft.update(name, index, changed)
+            self._done(index)
 
-        self.app.push_screen(ItemScreen(f"Row {index + 1}", self._specs(), row), entered)
+        check = partial(self._taken_login, index=index)
+        self.app.push_screen(
+            ItemScreen(f"Row {index + 1}", self._specs(), row, check=check), entered
+        )
 
     def action_delete(self) -> None:
         """Delete the chosen row, after a yes."""
@@ -350,12 +402,18 @@ class ListEditing(Widget):
             self.draft.add(name, changed, place=index + 1)
             self._done(index + 1)
 
-        screen = ItemScreen("A row like that one", self._specs(), same, fresh=True)
+        screen = ItemScreen(
+            "A row like that one", self._specs(), same, fresh=True, check=self._taken_login
+        )
         self.app.push_screen(screen, entered)
 
     def action_shift(self, by: int) -> None:
         """Move the chosen row down or up."""
         index = self._chosen_index()
+        if self.table.sorted_by or self.table.filter:
+            way = "Esc clears the filter" if self.table.filter else "o goes on to the file's order"
+            self.dashboard.say(f"rows are moved in the order of the file: {way}", bad=True)
+            return
         if index is not None and self.draft.move(self.list_name, index, index + by):
             self._done(index + by)
 

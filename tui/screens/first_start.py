@@ -27,6 +27,7 @@ class _Answer(Field):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "submit", "next", key_display="⏎"),
+        Binding("shift+tab", "app.focus_previous", "back", key_display="⇧Tab"),
     ]
 
 

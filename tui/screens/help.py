@@ -22,8 +22,12 @@ from tui.widgets.prompt import Prompt
 _DIALOGS: Final = frozenset(dialog.name for dialog in DIALOGS)
 _NAMES: Final = {
     "question_mark": "?", "slash": "/", "colon": ":", "enter": "Enter", "escape": "Esc",
-    "space": "Space", "tab": "Tab", "pagedown": "PgDn", "pageup": "PgUp",
+    "space": "Space", "tab": "Tab", "pagedown": "PgDn", "pageup": "PgUp", "up": "↑", "down": "↓",
+    "left": "←", "right": "→", "home": "Home", "end": "End",
 }  # fmt: skip
+
+
+_MODIFIERS: Final = {"ctrl": "^", "shift": "⇧"}
 
 
 class HelpScreen(ModalScreen[None]):
@@ -51,7 +55,7 @@ class HelpScreen(ModalScreen[None]):
 
     def __init__(self, page: str, described: Mapping[str, Mapping[str, Any]]) -> None:
         super().__init__()
-        self._pages = {**PAGES, **_of_settings(described)}
+        self._pages = {**PAGES, **pages_of_settings(described)}
         names = list(self._pages)
         known = page if page in names else "config" if page in _DIALOGS else "main"
         self._at = names.index(known)
@@ -84,7 +88,9 @@ class HelpScreen(ModalScreen[None]):
             return
         page = list(self._pages.values())[self._at]
         entitle(lines, page.title)
-        lines.border_subtitle = f"page {self._at + 1} of {len(self._pages)}"
+        titles = [one.title for one in self._pages.values()]
+        following = titles[(self._at + 1) % len(titles)]
+        lines.border_subtitle = f"page {self._at + 1} of {len(titles)} · n: {following}"
         width = max(20, lines.content_size.width - 3)
         shown: list[Line] = []
         for paragraph in page.text.strip().split("\n"):
@@ -167,8 +173,8 @@ def unfolded(text: str) -> str:
     return "\n".join(lines)
 
 
-def _of_settings(described: Mapping[str, Mapping[str, Any]]) -> dict[str, Page]:
-    """Return a page for each tab: what its table's page says, then each of its keys."""
+def pages_of_settings(described: Mapping[str, Mapping[str, Any]]) -> dict[str, Page]:
+    """Return a page for each tab: what its table's page says, then its keys that this does not tell."""
     pages = {}
     for dialog in DIALOGS:
         texts = []
@@ -179,10 +185,12 @@ def _of_settings(described: Mapping[str, Mapping[str, Any]]) -> dict[str, Page]:
             title, _, text = str(told.get("help", "")).partition("\n")
             text = unfolded(text)
             texts.append(text if table == dialog.name else f"# {title}\n{text}")
-            texts.append("# Its settings")
-            texts += [
-                f"{key.get('label') or key['key']}: {key.get('help', '')}" for key in told["keys"]
-            ]
+            known = {line.partition(":")[0] for line in text.split("\n")}
+            labels = [(str(key.get("label") or key["key"]), key) for key in told["keys"]]
+            left = [f"{name}: {key.get('help', '')}" for name, key in labels if name not in known]
+            if left:
+                texts += ["# Its other settings" if len(left) < len(labels) else "# Its settings"]
+                texts += left
         if texts:
             pages[dialog.name] = Page(title=dialog.title, text="\n".join(texts))
     return pages
@@ -194,7 +202,8 @@ def _keys(screen: Screen[object]) -> list[Line]:
         binding = active.binding
         if binding.action.startswith(("app.", "screen.")) or not binding.description:
             continue
-        name = _NAMES.get(binding.key, binding.key)
+        modifiers, _, key = binding.key.rpartition("+")
+        name = _MODIFIERS.get(modifiers, modifiers) + _NAMES.get(key, key)
         by_action.setdefault(binding.action, ([], binding.description))[0].append(name)
     return [
         [(f"  {' '.join(names):<18}", "key"), (words, "")] for names, words in by_action.values()

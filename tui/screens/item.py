@@ -1,6 +1,6 @@
 """One row of a list, edited in a form of its own; what is wrong stands at its keys."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from textual.app import ComposeResult
@@ -22,6 +22,7 @@ class ItemScreen(Question[dict[str, Any]]):
         specs: Its keys.
         row: Their present values.
         fresh: Whether it is a new one.
+        check: Says what is wrong with a row, by key.
     """
 
     DEFAULT_CSS = """
@@ -32,6 +33,7 @@ class ItemScreen(Question[dict[str, Any]]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s,ctrl+s", "save", "take it", key_display="s"),
+        Binding("ctrl+s", "save_typed", "take the row", key_display="^s"),
         Binding("escape", "leave", "cancel", key_display="Esc"),
     ]
     page = "config"
@@ -40,14 +42,20 @@ class ItemScreen(Question[dict[str, Any]]):
         """The row is to be taken, now that what was typed has been."""
 
     def __init__(
-        self, heading: str, specs: Sequence[Spec], row: Mapping[str, Any], *, fresh: bool = False
+        self,
+        heading: str,
+        specs: Sequence[Spec],
+        row: Mapping[str, Any],
+        *,
+        fresh: bool = False,
+        check: Callable[[Mapping[str, Any]], Mapping[str, str]] = lambda row: {},
     ) -> None:
         super().__init__()
         self.heading = heading
         self._specs = list(specs)
         self._was = {spec["key"]: row.get(spec["key"], spec.get("default")) for spec in specs}
         self._now = dict(self._was)
-        self._fresh = fresh
+        self._fresh, self._check = fresh, check
 
     def body(self) -> ComposeResult:
         """Make the form and the words below it."""
@@ -113,6 +121,16 @@ class ItemScreen(Question[dict[str, Any]]):
             self._now[rows.chosen["key"]] = values.get(rows.chosen["key"])
             rows.changed()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer the keys that take the row: a letter where none is typed, else one that is no text."""
+        if action in ("save", "save_typed") and self.is_mounted:
+            return self.query_one(Form).typing is (action == "save_typed")
+        return True
+
+    def action_save_typed(self) -> None:
+        """Take what is being typed, and the row with it."""
+        self.action_save()
+
     def action_save(self) -> None:
         """Answer with the row, if what must be there is."""
         form = self.query_one(Form)
@@ -125,10 +143,11 @@ class ItemScreen(Question[dict[str, Any]]):
             spec for spec in self._specs
             if spec.get("required") and self._now.get(spec["key"]) in (None, "", [])
         ]  # fmt: skip
-        if missing:
+        wrong = {spec["key"]: "is required" for spec in missing} or self._check(self._now)
+        if wrong:
             rows = self.query_one(FieldRows)
-            rows.object_to({spec["key"]: "is required" for spec in missing})
-            rows.choose(missing[0]["key"])
+            rows.object_to(wrong)
+            rows.choose(next(iter(wrong)))
             return
         self.dismiss({key: value for key, value in self._now.items() if value is not None})
 

@@ -83,8 +83,8 @@ class LiveScreen(View):
         self.name_frame()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer nothing that changes something where nothing may be changed."""
-        if action in self.changing and not self.dashboard.may_change:
+        """Offer nothing that would be done to the chosen row where there is none."""
+        if action in self.changing and (not self.is_made or self.table.chosen is None):
             return False
         return super().check_action(action, parameters)
 
@@ -160,7 +160,7 @@ class LiveScreen(View):
         if table.filter:
             parts.append(f"{seen} pass the filter {table.filter.text}")
         if self._why:
-            parts.append(f"✗ {self._why}")
+            parts.append(f"{'…' if self.dashboard.feed.starting else '✗'} {self._why}")
         entitle(self.query_one("#frame"), " · ".join(parts))
 
     def hint_for_more(self) -> str:
@@ -193,6 +193,7 @@ class LiveScreen(View):
         """Filter the table."""
         self.table.narrow(text)
         self.name_frame()
+        self.refresh_bindings()
 
     def chosen_text(self) -> str:
         """Return the chosen row."""

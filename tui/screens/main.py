@@ -14,6 +14,7 @@ from tui.widgets.activity_log import ActivityLog, as_line
 from tui.widgets.lines import entitle
 from tui.widgets.settings_area import SettingsArea
 from tui.widgets.statistics import StatisticsBar
+from tui.words import many
 
 _REFUSED: Final = "registration.refused"
 """What is told of a registration that came to nothing: no phone stands in the list of them."""
@@ -107,9 +108,9 @@ class MainScreen(View):
             if log.following
             else f"line {log.cursor + 1}"
         )
-        parts = [f"Activity – {state}", f"{log.count()} lines"]
+        parts = [f"Activity – {state}", many(log.count(), "line")]
         if activity.hidden:
-            parts.append(f"{len(activity.hidden)} kinds off")
+            parts.append(f"{many(len(activity.hidden), 'kind')} off")
         if log.filter:
             parts.append(f"filter {log.filter.text}")
         if activity.lost:

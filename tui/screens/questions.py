@@ -298,10 +298,14 @@ class Enter(Question[str]):
         heading: What is asked.
         text: What it is for.
         value: What stands there at first.
-        hidden: Whether what is typed is shown as dots.
+        hidden: Whether what is typed is shown as dots until a key shows it.
     """
 
     AUTO_FOCUS: ClassVar[str | None] = "Input"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+t", "reveal(True)", "show", key_display="^t"),
+        Binding("ctrl+t", "reveal(False)", "hide", key_display="^t"),
+    ]
 
     def __init__(self, heading: str, text: str, *, value: str = "", hidden: bool = False) -> None:
         super().__init__()
@@ -311,6 +315,17 @@ class Enter(Question[str]):
         """Make the field."""
         yield Lines(paragraphs(self._text))
         yield Field(self._value, password=self._hidden)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer to show what is typed where it is hidden, and to hide it again."""
+        if action != "reveal":
+            return True
+        return self._hidden and self.query_one(Field).password == parameters[0]
+
+    def action_reveal(self, shown: bool) -> None:
+        """Show what is typed, or dots."""
+        self.query_one(Field).password = not shown
+        self.refresh_bindings()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Answer with what was typed."""

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Final
 from textual.binding import Binding, BindingType
 
 from centrex import api
+from tui.relayed import call_lines
 from tui.screens.live import LiveScreen
 from tui.screens.questions import Tell
 from tui.widgets.lines import Line
@@ -14,6 +15,8 @@ from tui.widgets.table import Column, Row
 from tui.words import figure, span
 from tui.work import begin
 
+_WIDTH: Final = 66
+"""Cells of a line of what is told of a relay."""
 _MARKS: Final[Mapping[str, tuple[str, str]]] = {
     "available": ("● available", "good"),
     "draining": ("↓ draining", "warn"),
@@ -29,10 +32,8 @@ def _load(row: Row) -> float:
 
 def _free_ports(row: Row) -> str:
     """Return how many ports a call could have, leased ahead or not."""
-    figures = row["figures"]
-    if "ports_free" not in figures:
-        return "–"
-    return figure(sum(figures.get(f"ports_{kind}", 0) for kind in ("leased", "spare", "free")))
+    free = api.free_ports(row["figures"])
+    return "–" if free is None else figure(free)
 
 
 class RelaysScreen(LiveScreen):
@@ -65,7 +66,7 @@ class RelaysScreen(LiveScreen):
         ),
         Column(
             name="ports", title="Ports free", shown=False, right=True, least=6, weight=0,
-            text=_free_ports, sort=lambda row: row["figures"].get("ports_free", 0),
+            text=_free_ports, sort=lambda row: api.free_ports(row["figures"]) or 0,
         ),
         Column(
             name="refused", title="Refused", shown=False, right=True, least=6, weight=0,
@@ -107,7 +108,7 @@ class RelaysScreen(LiveScreen):
         if not calls:
             lines.append([("it carries no call", "dim")])
         for call in calls:
-            lines += _call_lines(call)
+            lines += call_lines(call, _WIDTH)
         more = int(answer.get("total", 0)) - len(answer.get("relays.calls", ()))
         if more > 0:
             lines.append([(f"and {more} more: centrex relays calls {name}", "dim")])
@@ -132,25 +133,3 @@ class RelaysScreen(LiveScreen):
         """Say what the relay does now."""
         drains = bool(answer.get("draining"))
         return f"{params['name']} {'is draining' if drains else 'is given calls again'}"
-
-
-def _call_lines(row: Mapping[str, Any]) -> list[Line]:
-    """Return what a relay says of one call, whatever it says."""
-    name = str(row.get("call_id") or row.get("name") or row.get("id") or "?")
-    lines: list[Line] = [[("● ", "good"), (name, "strong")]]
-    for key, value in row.items():
-        if key in ("call_id", "name", "id"):
-            continue
-        if isinstance(value, list):
-            lines += [[(f"   {key}: ", "dim"), (_flat(one), "")] for one in value]
-        else:
-            lines.append([(f"   {key}: ", "dim"), (_flat(value), "")])
-    return lines
-
-
-def _flat(value: object) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_flat(one)}" for key, one in value.items())
-    if isinstance(value, list):
-        return "; ".join(map(_flat, value))
-    return str(value)

@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Literal
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
+from tui.effects import told
 from tui.screens.questions import Lines, Question, paragraphs
-from tui.values import EFFECTS, as_text
 from tui.widgets.lines import Line, cells, wrap
 
 CONFIRM_S = 60
@@ -64,9 +64,7 @@ class Review(Question[Literal["apply", "confirm"]]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Nothing is applied that has problems."""
-        if action in ("apply", "confirm") and (self.problems or not self._may_apply):
-            return None
-        return True
+        return action not in ("apply", "confirm") or (self._may_apply and not self.problems)
 
     def _lines(self, width: int) -> list[Line]:
         lines: list[Line] = []
@@ -80,34 +78,46 @@ class Review(Question[Literal["apply", "confirm"]]):
             ]
         if self.problems:
             lines += [[("Nothing can be applied until this is put right.", "bad")], ()]
-        lines += self._effects(width)
+        lines += self._warnings(width)
+        if effects := self._effects("effects", width):
+            lines += [[("What it does", "title")], *effects]
+        if also := self._effects("also", width):
+            title = "Also comes in force: it stands in the file already"
+            lines += [(), [(title, "title")], *also]
         diff = str(self._preview.get("diff", "")).splitlines()
         lines += [(), [("In the file", "title")]] if diff else []
         for line in diff:
             lines += [[(part, _diff_style(line))] for part in wrap(line, width + 2)]
         return lines
 
-    def _effects(self, width: int) -> list[Line]:
-        # what a new row leaves empty, or a deleted one did, is no news
-        effects = [
-            one
-            for one in self._preview.get("effects", ())
-            if as_text(one.get("old")) or as_text(one.get("new"))
-        ]
-        lines: list[Line] = [[("What it does", "title")]] if effects else []
-        for effect in effects:
-            words = effect.get("words") or EFFECTS.get(str(effect.get("effect")), "")
+    def _warnings(self, width: int) -> list[Line]:
+        """Return what the file would have that is hardly meant so; what is new first."""
+        found = list(self._preview.get("warnings", ()))
+        fresh = [one for one in found if one.get("fresh")]
+        rest = [one for one in found if not one.get("fresh")]
+        lines: list[Line] = []
+        for heading, warnings, style in (
+            ("These edits make odd", fresh, "warn"), ("Odd before, too", rest, "dim")
+        ):  # fmt: skip
+            lines += [[(heading, "title")]] if warnings else []
+            for one in warnings:
+                lines.append([("⚠ ", style), (str(one.get("key", "")), "strong")])
+                words = str(one.get("message", ""))
+                lines += [[("  ", ""), (part, style)] for part in wrap(words, width)]
+            lines += [()] if warnings else []
+        return lines
+
+    def _effects(self, name: str, width: int) -> list[Line]:
+        lines: list[Line] = []
+        for effect in told(self._preview.get(name, ())):
             mark = ("↻ ", "warn") if effect.get("effect") == "restart" else ("● ", "good")
-            old, new = as_text(effect.get("old")), as_text(effect.get("new"))
-            key, change = str(effect.get("key", "")), f"{old or '(none)'} → {new or '(none)'}"
-            if old == new:
-                change = f"another one ({new})"
+            key, change = str(effect["key"]), str(effect["change"])
             if cells([(f"{key}  {change}", "")]) <= width:
                 lines.append([mark, (f"{key}  ", "strong"), (change, "")])
             else:
                 lines.append([mark, (key, "strong")])
                 lines += [[("  ", ""), (part, "")] for part in wrap(change, width)]
-            lines += [[("  ", ""), (part, "note")] for part in wrap(str(words), width)]
+            lines += [[("  ", ""), (part, "note")] for part in wrap(str(effect["words"]), width)]
         return lines
 
     def action_apply(self) -> None:

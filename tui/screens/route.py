@@ -23,7 +23,7 @@ _PAUSE_S: Final = 0.2
 _FIELDS: Final = (
     ("number", "Number", "what is called: 1001, 0041445551234"),
     ("from", "Caller", "a user of this server; empty for a stranger"),
-    ("at", "Time", "now, or such as 2026-12-24T18:30"),
+    ("at", "Time", "now, or such as 2026-12-24T18:30, in the plans' time zone"),
 )
 
 

@@ -37,6 +37,11 @@ class View(Screen[None]):
         """The application."""
         return cast("Dashboard", self.app)
 
+    @property
+    def is_current(self) -> bool:
+        """Whether it is what keys go to: behind a question it rests, which none of its cells shows."""
+        return self.is_attached and self.app.screen is self
+
     def compose(self) -> ComposeResult:
         """Make head, body and foot."""
         yield TopLine(self.mode)
@@ -82,9 +87,9 @@ class View(Screen[None]):
         """Take a batch of events."""
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Grey out what a read-only dashboard may not do, hide what this screen cannot."""
+        """Offer nothing that changes something where nothing may be, nor what this screen cannot."""
         if action in self.changing and not self.dashboard.may_change:
-            return None
+            return False
         if action == "filter":
             return self.filtered
         if action in ("copy", "copy_all"):

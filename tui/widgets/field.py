@@ -1,9 +1,9 @@
 """A field in which one types, that obeys its keys in the order they come."""
 
-from typing import Final
+from typing import ClassVar, Final
 
 from textual import events
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
 _KEYS: Final = frozenset(
@@ -21,6 +21,10 @@ class Field(Input):
     By itself a bound key first goes all the way up to the application, and letters that come with it,
     as a slow line sends them, overtake it: what is to be erased would take the new text with it.
     """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "submit", "take it", key_display="⏎"),
+    ]
 
     async def on_key(self, event: events.Key) -> None:
         """Do at once what an editing key is bound to here."""

@@ -88,6 +88,8 @@ class FieldRows(Rows):
         self.all: list[Spec | Heading] = []
         self.filter = Filter()
         self.problems: Mapping[str, str] = {}
+        self.in_force: Mapping[str, Any] = {}
+        """What runs otherwise than the file says, by key."""
         self._value_of, self._is_changed = value_of, is_changed
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -174,6 +176,8 @@ class FieldRows(Rows):
         runs: list[Run] = [mark, (fit(item.get("label") or key, LABEL) + " ", ""), (shown, style)]
         if problem:
             runs.append((f"  {problem}", "bad"))
+        elif key in self.in_force:
+            runs.append((f"  ↻ in force: {as_shown(self.in_force[key], item)}", "warn"))
         return runs
 
     def move_to(self, index: int) -> None:
@@ -195,10 +199,9 @@ class FieldRows(Rows):
 
 
 class Typed(Field):
-    """The field a value is typed in; the foot names the keys that end it."""
+    """The field a value is typed in; the foot names the key that leaves it, too."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "submit", "take it", key_display="⏎"),
         Binding("escape", "forget", "leave as it was", key_display="Esc"),
     ]
 
@@ -307,7 +310,7 @@ class Form(Container):
             )
             self.app.push_screen(question, chosen)
         else:
-            self._type(spec, "" if spec.get("secret") else as_text(value))
+            self._type(spec, "" if spec.get("secret") else as_text(value, key))
 
     def _ask_table(self, spec: Spec, value: Any) -> None:
         def entered(tables: dict[str, Any] | None) -> None:
@@ -367,6 +370,8 @@ class Form(Container):
             self.post_message(self.Objected(spec["key"], str(error)))
             return False
         self._close()
+        if spec.get("list") and self.field.value == self._began_with:
+            return True  # a list may be written in several ways; nobody wanted another
         if not (spec.get("secret") and value == MASK):
             self.post_message(self.Changed(self, spec["key"], value))
         return True

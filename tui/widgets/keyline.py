@@ -75,7 +75,7 @@ class KeyLine(Panel):
         seen = set()
         for active in self.screen.active_bindings.values():
             binding = active.binding
-            if not binding.show or binding.action in seen:
+            if not binding.show or binding.action in seen or self._is_text(binding.key):
                 continue
             seen.add(binding.action)
             glyph = binding.key_display or _GLYPHS.get(binding.key, binding.key)
@@ -86,6 +86,12 @@ class KeyLine(Panel):
                 enabled=active.enabled,
                 action=binding.action,
             )
+
+    def _is_text(self, key: str) -> bool:
+        """Return whether a key writes where something is typed; Textual itself thinks of letters only."""
+        glyph, focused = _GLYPHS.get(key, ""), self.screen.focused
+        written = glyph if len(glyph) == 1 and glyph.isascii() else " " if key == "space" else ""
+        return bool(written and focused is not None and focused.check_consume_key(key, written))
 
     def compose_line(self) -> None:
         """Write the keys of this moment."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from textual.screen import Screen
 
-from tui.widgets.lines import Line, Panel
+from tui.widgets.lines import Line, Panel, wrap
 from tui.widgets.topline import TopLine
 
 
@@ -41,12 +41,25 @@ class Waiting:
 
 
 class Reminder(Panel):
-    """Two lines below the head: what waits, how long, and the keys."""
+    """Lines below the head: what waits, how long, and the keys; or what could not be rolled back."""
 
-    DEFAULT_CSS = "Reminder { height: 2; background: $warning 20%; }"
+    DEFAULT_CSS = """
+    Reminder { height: 2; background: $warning 20%; }
+    Reminder.-amiss { height: auto; max-height: 6; background: $error 20%; }
+    """
+
+    def complain(self, why: str) -> None:
+        """Say why changes were not rolled back."""
+        self.set_class(True, "-amiss")
+        lines = wrap(why, max(20, self.app.size.width - 4))
+        shown: list[Line] = [
+            [(f" {'✗' if not at else ' '} {line}", "bad")] for at, line in enumerate(lines[:5])
+        ]
+        self.show([*shown, [("   K ", "key"), ("I have read it", "")]])
 
     def count(self, left: int, *, may_decide: bool = True) -> None:
         """Show how many seconds there are, and the keys where they may be used."""
+        self.set_class(False, "-amiss")
         words: Line = [
             (" ↻ The changes are in force. ", "warn strong"),
             ("Do phones register, do you reach the server?", ""),
@@ -67,21 +80,33 @@ class Reminder(Panel):
         self.show([words, keys])
 
 
-async def remind(screen: Screen[Any], left: int | None, *, may_decide: bool = True) -> None:
-    """Have the reminder stand on a screen, or go from it where nothing waits."""
+async def remind(
+    screen: Screen[Any], left: int | None, *, may_decide: bool = True, amiss: str = ""
+) -> None:
+    """Have the reminder stand on a screen, or go from it where nothing waits and nothing is amiss."""
     heads = screen.query(TopLine)
     there = screen.query(Reminder)
-    if left is None:
+    if left is None and not amiss:
         await there.remove()
-    elif there:
-        there.first().count(left, may_decide=may_decide)
+        return
+    if there:
+        reminder = there.first()
     elif heads:
         reminder = Reminder()
         await screen.mount(reminder, after=heads.first())
+    else:
+        return
+    if left is None:
+        reminder.complain(amiss)
+    else:
         reminder.count(left, may_decide=may_decide)
 
 
 def decided(event: Mapping[str, Any]) -> str:
-    """Return `kept` or `rolled back` where an event tells so of changes that waited."""
-    names = {"config.confirmed": "kept", "config.rolled-back": "rolled back"}
+    """Return `kept`, `rolled back` or `amiss` where an event tells so of changes that waited."""
+    names = {
+        "config.confirmed": "kept",
+        "config.rolled-back": "rolled back",
+        "config.not-rolled-back": "amiss",
+    }
     return names.get(str(event.get("name", "")), "")

@@ -16,6 +16,7 @@ from textual.strip import Strip
 from tui.widgets.lines import Line, Painted, cells, redraw_changed
 
 _SIDEWAYS = 8
+_WHEEL = 3
 
 
 class Rows(Painted, ScrollView, can_focus=True):
@@ -119,8 +120,22 @@ class Rows(Painted, ScrollView, can_focus=True):
             return self.paint((), width)
         chosen = self.has_cursor and index == self.cursor
         upon = ("cursor" if self.has_focus else "resting") if chosen else ""
-        mark = ("›" if chosen else " ", "key" if chosen else "")
-        return self.paint([mark, *self.line(index)], width, upon=upon, start=self.sideways)
+        mark = (("›" if self.has_focus else "·") if chosen else " ", "key" if chosen else "")
+        line = [mark, *self.line(index)]
+        if more := self._more(y, index, total):
+            rest = self.paint([(more, "dim")], 2, upon=upon)
+            return Strip.join(
+                [self.paint(line, max(0, width - 2), upon=upon, start=self.sideways), rest]
+            )
+        return self.paint(line, width, upon=upon, start=self.sideways)
+
+    def _more(self, y: int, index: int, total: int) -> str:
+        """Return what tells, at the end of a line, that there are others above or below."""
+        if self.seen < 2:
+            return ""
+        if y == self.heads and index > 0:
+            return " ▲"
+        return " ▼" if y == self.size.height - 1 and index < total - 1 else ""
 
     def render_line(self, y: int) -> Strip:
         """Paint one line."""
@@ -189,6 +204,16 @@ class Rows(Painted, ScrollView, can_focus=True):
         else:
             self.move_to(index)
 
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Go on, as the wheel does."""
+        event.stop()
+        self.action_move(_WHEEL)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Go back, as the wheel does."""
+        event.stop()
+        self.action_move(-_WHEEL)
+
     def on_focus(self) -> None:
         """Show where the cursor is."""
         self.changed()
@@ -198,7 +223,10 @@ class Rows(Painted, ScrollView, can_focus=True):
         self.changed()
 
     def on_resize(self) -> None:
-        """Fit the lines into the new size."""
+        """Fit the lines into the new size; the chosen one stays in sight."""
         self._drawn.clear()
-        self.changed()
+        if self.has_cursor and self.count():
+            self.move_to(self.cursor)
+        else:
+            self.changed()
         self.refresh()

@@ -7,7 +7,7 @@ from rich.cells import cell_len
 
 from tui.history import at
 from tui.widgets.lines import Line, Panel, Run, fit, wrap
-from tui.words import listeners, span
+from tui.words import listeners, many, span
 
 _NAME: Final = 10
 _LEAST: Final = 38
@@ -59,7 +59,7 @@ class SettingsArea(Panel):
     ) -> None:
         """Show the facts of this moment."""
         registrar, auth = at(status, "registrar", {}), at(status, "auth", {})
-        logins = f"realm {auth.get('realm', '')}, {auth.get('logins', 0)} logins"
+        logins = f"realm {auth.get('realm', '')}, {many(auth.get('logins', 0), 'login')}"
         wan = in_force(config, "wan.enabled")
         later = {name: in_force(config, f"{name}.enabled") for name in ("plugins", "siplog")}
         self._warnings = tuple(map(str, at(status, "warnings", ())))
@@ -70,8 +70,8 @@ class SettingsArea(Panel):
             ("WAN", self._wan(status, wanted=bool(wan)), "dim"),
             (
                 "registrar",
-                f"{registrar.get('store', '')}, {registrar.get('users', 0)} users, "
-                f"{registrar.get('bindings', 0)} phones",
+                f"{registrar.get('store', '')}, {many(registrar.get('users', 0), 'user')}, "
+                f"{many(registrar.get('bindings', 0), 'phone')}",
                 "",
             ),
             (

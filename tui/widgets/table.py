@@ -83,6 +83,8 @@ class Table(Rows):
         self.filter = Filter()
         self.may_open: Callable[[], bool] = lambda: True
         """Returns whether a row can be opened."""
+        self.ordered = False
+        """Whether the order the rows came in means something, so that there is a way back to it."""
         self._key = key
         self._all: list[Row] = []
         self._seen: list[Row] = []
@@ -124,6 +126,11 @@ class Table(Rows):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer to open a row only where that does something."""
         return self.may_open() if action == "open" else super().check_action(action, parameters)
+
+    def as_it_came(self) -> None:
+        """Show the rows in their own order again."""
+        self.sorted_by, self.descending = "", False
+        self._arrange()
 
     def set_columns(self, names: set[str]) -> None:
         """Show these columns from now on."""
@@ -239,7 +246,9 @@ class Table(Rows):
 
     def action_order(self, by: int) -> None:
         """Sort by the next column."""
-        names = [one.name for one in self.columns if one.name in self.chosen_columns]
+        names = [one.name for one in self.columns if one.name in self._widths]
+        if self.ordered:
+            names = ["", *names]
         at = names.index(self.sorted_by) if self.sorted_by in names else -1
         self._sort_by(names[(at + by) % len(names)])
 
@@ -250,7 +259,9 @@ class Table(Rows):
         self.post_message(self.Arranged())
 
     def _sort_by(self, name: str) -> None:
-        if name == self.sorted_by:
+        if self.ordered and name == self.sorted_by and self.descending:
+            self.sorted_by, self.descending = "", False
+        elif name == self.sorted_by:
             self.descending = not self.descending
         else:
             self.sorted_by, self.descending = name, False

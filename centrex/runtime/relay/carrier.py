@@ -13,6 +13,8 @@ from centrex.runtime.relay.kernel import Carried, Entry, KernelPath, Key
 from centrex.runtime.relay.ports import Port
 
 _READ_S: Final = 0.98
+_SOON_S: Final = 0.1
+"""How soon it is read where it is unsure that what it carries is not dropped."""
 _READ_PER_S: Final = 5000
 """Figures read from the kernel in a second; where there are more, they are read less often."""
 _CLAIM_S: Final = 30.0
@@ -48,6 +50,11 @@ class Carrier:
         """Whether there is anything in the kernel that could carry a stream."""
         return self._kernel is not None
 
+    @property
+    def is_unsure(self) -> bool:
+        """Whether the kernel may yet turn out to carry nothing: it is to be read at each opportunity."""
+        return self._kernel is not None and self._kernel.unsure
+
     def claim(self, port: Port, now: Instant) -> None:
         """Take up what a former process had learned, where the kernel still carries it."""
         entry = self._unclaimed.pop(port.address, None)
@@ -55,7 +62,7 @@ class Carrier:
             return
         port.latch.adopt(entry.source, now)
         port.source = port.wire(entry.source)
-        port.carried = True
+        port.carried = True  # it begins without a next packet, as after `resume`
 
     def hand_over(self, port: Port, now: Instant) -> None:
         """Have the kernel carry what comes from an end, and what goes to it, where that is certain."""
@@ -72,6 +79,9 @@ class Carrier:
                 self.failures += 1  # this direction stays ours
             else:
                 one.carried = True
+                one.quality.resume()
+                if self.is_unsure:
+                    self._read_at = min(self._read_at, now + _SOON_S)
 
     def take_back(self, ports: Iterable[Port]) -> None:
         """Have the kernel carry no longer what comes from some ends."""
@@ -100,12 +110,19 @@ class Carrier:
             self.failures += 1
             self._read_at = now + _READ_S
             return
-        self._read_at = now + max(_READ_S, len(carried) / _READ_PER_S)
+        again_s = max(_READ_S, len(carried) / _READ_PER_S)
+        self._read_at = now + (_SOON_S if self.is_unsure else again_s)
         for port in ports:
-            told = carried.get(_key(port)) if port.carried else None
-            if told is None:
+            if not port.carried:
                 continue
-            self._note(port, told, now)
+            told = carried.get(_key(port))
+            if told is None:  # it has given it up, and counted until then what it told before
+                self.failures += 1
+                port.carried = False
+                port.quality.resume()
+                self._seen.pop(port, None)
+            else:
+                self._note(port, told, now)
         if self._unclaimed and now >= self._claim_until:
             with suppress(Unavailable):  # a kernel that is gone has nothing left either
                 self._kernel.remove([entry.key for entry in self._unclaimed.values()])

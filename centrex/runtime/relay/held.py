@@ -35,16 +35,16 @@ class HeldStream:
             yield pair.rtp
             yield pair.rtcp
 
-    def expect(self, ends: tuple[End, End]) -> list[Port]:
+    def expect(self, ends: tuple[End, End], now: Instant) -> list[Port]:
         """Take in what signalling says of both ends; return the ports for which that is news."""
         changed = []
         for end, pair in zip(ends, self.pairs, strict=True):
             muxed = end.rtcp is not None and end.rtcp == end.rtp
             pair.rtp.rate = pair.rtcp.rate = end.clock_rate
-            if pair.rtp.latch.expect(end.rtp, end.source, natted=end.natted):
+            if pair.rtp.latch.expect(end.rtp, end.source, natted=end.natted, now=now):
                 changed.append(pair.rtp)
             control = None if muxed else end.rtcp
-            if pair.rtcp.latch.expect(control, end.source, natted=end.natted):
+            if pair.rtcp.latch.expect(control, end.source, natted=end.natted, now=now):
                 changed.append(pair.rtcp)
         return changed
 

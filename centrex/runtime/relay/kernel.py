@@ -53,7 +53,11 @@ class KernelPath(Protocol):
 
     @property
     def caveat(self) -> str:
-        """Why no packet from outside takes it on this host, as the host is set; empty if they do."""
+        """What it lacks as the host is set, up to all packets from outside; empty where nothing."""
+
+    @property
+    def unsure(self) -> bool:
+        """Whether it may yet turn out that the host drops what it carries: to be looked at soon."""
 
     def install(self, entries: Sequence[Entry]) -> None:
         """Carry these from now on; an entry with the same key is replaced, its counters kept.

@@ -35,8 +35,10 @@ _ROOM_EACH: Final = 512
 """Octets of netlink that one entry takes at most, with both its elements."""
 _AT_ONCE: Final = 256
 """Entries removed in one transaction, so that what it echoes finds room."""
-_DOUBT: Final = 10
+_DOUBT: Final = 5
 """Packets of one entry that cannot all have been lost by chance."""
+_LOOK_AT_ALL: Final = 2
+"""Readings after which it is seen whether packets still go on, of those too that did before."""
 _ASIDE: Final = 1024
 """Pairs of hosts that are remembered as not reaching each other; then all are forgotten."""
 _REFUSALS: Final = 256
@@ -63,10 +65,11 @@ class _Held:
         key: By which its element is found.
         base: What was counted of it before its present element was made.
         last: What its element had counted when that was last read.
-        fresh: The packets its element was made with.
+        fresh: The packets its element was made with, or had counted when it was looked at last.
+        left: The packets that had gone on then.
     """
 
-    __slots__ = ("base", "encoded", "entry", "fresh", "key", "last")
+    __slots__ = ("base", "encoded", "entry", "fresh", "key", "last", "left")
 
     def __init__(self, entry: Entry, encoded: Encoded, last: Counted = Counted()) -> None:  # noqa: B008
         self.entry = entry
@@ -74,7 +77,7 @@ class _Held:
         self.key = encoded.arriving.key
         self.base = Counted()
         self.last = last
-        self.fresh = 0
+        self.fresh = self.left = 0
 
     @property
     def figures(self) -> Carried:
@@ -98,10 +101,13 @@ class NftablesPath:
         self._limit = limit
         self._held: dict[Key, _Held] = {}
         self._leaving = Leaving()
+        self._outside: dict[Key, _Held] = {}
+        """Those that come from outside."""
         self._doubted: dict[Key, _Held] = {}
-        """Those that come from outside, and of which no packet was seen to go on yet."""
+        """Those of them of which no packet was seen to go on yet."""
         self._proven = False
         """Whether any entry's packets were."""
+        self._readings = 0
         self._swallowed: set[tuple[str, str]] = set()
         """Hosts between which packets were not."""
         self._refusals = 0
@@ -116,6 +122,11 @@ class NftablesPath:
         """What is missing where the host forwards no packets at all."""
         return "" if self._ways.forwards() else _STANDS_STILL
 
+    @property
+    def unsure(self) -> bool:
+        """Whether no packet was seen to go on yet, and some should."""
+        return bool(self._doubted) and not self._proven
+
     def adopt(self) -> None:
         """Take over what a former process has left, make the table anew with it, and prove it.
 
@@ -128,7 +139,7 @@ class NftablesPath:
                 if len(self._held) < self._limit:
                     self._recognise(layout, element)
         self._make(self._held.values())
-        self._doubted = dict(self._held)
+        self._outside, self._doubted = dict(self._held), dict(self._held)
         self._maps.prove()
 
     def install(self, entries: Sequence[Entry]) -> None:
@@ -149,7 +160,8 @@ class NftablesPath:
         if len(self._held) + len(come) - len(gone) > self._limit:
             raise Unavailable(f"the limit of {self._limit} entries is reached")
         self._exchange(gone, come)
-        self._doubted.update((entry.key, come[entry.key]) for entry in outside)
+        for entry in outside:
+            self._outside[entry.key] = self._doubted[entry.key] = come[entry.key]
 
     def remove(self, keys: Sequence[Key]) -> Mapping[Key, Carried]:
         """Stop carrying these at once; return their last figures. Unknown ones are left out.
@@ -243,6 +255,7 @@ class NftablesPath:
             held.last = counted.get(held.key, held.last)
             del self._held[held.entry.key]
             self._doubted.pop(held.entry.key, None)
+            self._outside.pop(held.entry.key, None)
             if held.entry.key in come:
                 come[held.entry.key].base = held.base.plus(held.last)
         self._held.update(come)
@@ -271,7 +284,7 @@ class NftablesPath:
         arriving = [one.encoded.arriving._replace(counted=one.last) for one in held]
         self._maps.make(arriving, leaving.values())
         for one in held:
-            one.fresh = one.last.packets
+            one.fresh, one.left = one.last.packets, 0
 
     def _read(self) -> bool:
         """Note what has been counted; return whether every entry is in the kernel.
@@ -297,21 +310,39 @@ class NftablesPath:
             OSError: The kernel refused to tell.
             Unavailable: It refused to let go of them.
         """
-        for key, held in list(self._doubted.items()):
-            if held.last.packets - held.fresh < _DOUBT:
-                continue
-            left = self._maps.left(held.encoded.layout, held.encoded.leaving.key)
+        self._readings += 1
+        if self._readings % _LOOK_AT_ALL == 0:
+            counted = self._maps.all_left()
+            watched = [
+                (held, counted.get(held.encoded.leaving.key)) for held in self._ripe(self._outside)
+            ]
+        else:
+            watched = [
+                (held, self._maps.left(held.encoded.layout, held.encoded.leaving.key))
+                for held in self._ripe(self._doubted)
+            ]
+        for held, left in watched:
             if left is None:
                 self._make(self._held.values())
                 return
-            del self._doubted[key]
-            if left.packets:
-                self._proven = True
-            elif not self._ways.local(held.entry.source.host):
-                self._give_up(held)
+            self._judge(held, left.packets)
+
+    def _ripe(self, some: Mapping[Key, _Held]) -> list[_Held]:
+        """Return those of which enough packets have come in since they were looked at."""
+        return [held for held in some.values() if held.last.packets - held.fresh >= _DOUBT]
+
+    def _judge(self, held: _Held, left: int) -> None:
+        """Give up an entry of which none has gone on since then."""
+        went, held.fresh, held.left = left != held.left, held.last.packets, left
+        self._doubted.pop(held.entry.key, None)
+        if went:
+            self._proven = True
+        elif not self._ways.local(held.entry.source.host):
+            self._give_up(held)
 
     def _give_up(self, held: _Held) -> None:
         self.remove([held.entry.key])
+        self._proven = False  # what has let others pass may be another now
         if len(self._swallowed) >= _ASIDE:
             self._swallowed.clear()
         self._swallowed.add((held.entry.source.host, held.entry.target.host))

@@ -1,4 +1,4 @@
-"""The counters in a listing of an arriving map, read fast: there are thousands, and once a second.
+"""The counters in a listing of a map, read fast: there are thousands, and once a second.
 
 Elements of one map differ in their values only. So the first is read attribute by attribute, and
 serves as the pattern of those that follow; one that differs from it is read as the first was.
@@ -17,11 +17,12 @@ _COUNTER: Final = "24sQ4sQ"
 
 
 class Counts:
-    """Reads listings of a layout's arriving map."""
+    """Reads listings of a layout's arriving map, or of its leaving one."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, *, leaving: bool = False) -> None:
         # each value follows the heads of two attributes
-        self._row = struct.Struct(f">8s{layout.length}s8s{layout.length}s{_COUNTER}")
+        data = layout.width if leaving else layout.length
+        self._row = struct.Struct(f">8s{layout.length}s8s{data}s{_COUNTER}")
         self._pattern: tuple[bytes, ...] = ()
 
     def read(self, bodies: Iterable[bytes]) -> dict[bytes, Counted]:

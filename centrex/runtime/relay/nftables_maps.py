@@ -56,7 +56,8 @@ class Maps:
         self._ports = ports
         self._limit = limit
         self._netlink = netlink
-        self._counts = [(layout, Counts(layout)) for layout in LAYOUTS]
+        self._counts = [(layout.arriving, Counts(layout)) for layout in LAYOUTS]
+        self._left = [(layout.leaving, Counts(layout, leaving=True)) for layout in LAYOUTS]
 
     def close(self) -> None:
         """Let go of the socket; the table stays."""
@@ -100,15 +101,22 @@ class Maps:
     def elements(self) -> Iterator[tuple[Layout, Element]]:
         """Read all elements of the arriving maps."""
         for layout in LAYOUTS:
-            for answer in self._listing(layout):
+            for answer in self._listing(layout.arriving):
                 for element in read(answer):
                     yield layout, element
 
     def counted(self) -> Mapping[bytes, Counted]:
         """Read what all elements of the arriving maps have counted, by their keys."""
+        return self._read(self._counts)
+
+    def all_left(self) -> Mapping[bytes, Counted]:
+        """Read what all elements of the leaving maps have counted, by their keys."""
+        return self._read(self._left)
+
+    def _read(self, maps: Iterable[tuple[str, Counts]]) -> Mapping[bytes, Counted]:
         counted: dict[bytes, Counted] = {}
-        for layout, counts in self._counts:
-            counted.update(counts.read(self._listing(layout)))
+        for name, counts in maps:
+            counted.update(counts.read(self._listing(name)))
         return counted
 
     def left(self, layout: Layout, key: bytes) -> Counted | None:
@@ -167,8 +175,8 @@ class Maps:
         for written in write(of_layout) if of_layout else ():
             batch.add(kind, flags, grouped(INET, *self._map(name), written))
 
-    def _listing(self, layout: Layout) -> Iterable[bytes]:
-        body = grouped(INET, *self._map(layout.arriving))
+    def _listing(self, name: str) -> Iterable[bytes]:
+        body = grouped(INET, *self._map(name))
         return self._netlink.listing(NFTABLES << 8 | GET_ELEMENTS, body)
 
     def _map(self, name: str) -> tuple[bytes, bytes]:

@@ -148,6 +148,8 @@ class Passing:
             if sequence != quality.next:
                 if packet.is_rtcp(buffer):
                     self._read_reports(port, peer, length, now)
+                elif port.carried:
+                    quality.beside()
                 elif length >= 12 and buffer[0] >> 6 == 2:
                     quality.out_of_order(sequence, int.from_bytes(buffer[8:12], "big"))
             else:
@@ -221,10 +223,22 @@ class Passing:
         verdict = port.latch.consider(host, source[1], stream, now)
         if verdict in (Verdict.STRANGER, Verdict.RIVAL):
             port.drop(verdict.value)
-            return
+        elif verdict is not Verdict.UNSURE:
+            self._accept(port, length, source, verdict, now)
+        elif len(port.early) < _EARLY:  # it must not push out what is certainly of the end
+            self._keep(port, length, source, now)
+        else:
+            self._forgo(port, source)
+
+    def _accept(self, port: Port, length: int, source: Any, verdict: Verdict, now: Instant) -> None:
+        """Send on a packet of an end, and do what follows from what was learned by it."""
         if verdict is Verdict.LEARNED:
             self.carrier.take_back(both(port))
             self.aim(port)
+            if port.early:
+                data = self._buffer[:length]
+                self.release(port, now)  # what it has sent while it was not believed
+                self._buffer[:length] = data
         elif verdict is Verdict.LOCKED:
             port.source = source
         port.onward(length, now)
@@ -258,7 +272,10 @@ class Passing:
         if port.owner is None:
             port.drop("no-session")
             return
-        port.drop("no-target" if source is None else Verdict.STRANGER.value)
+        if source is None:
+            port.drop("no-target")
+        else:
+            port.drop((Verdict.UNSURE if port.latch.expects else Verdict.STRANGER).value)
 
     def release(self, port: Port, now: Instant) -> None:
         """Deal with what was kept, in its order, since more is known now."""

@@ -18,7 +18,7 @@ from random import SystemRandom
 from typing import Any, Final
 
 from centrex.base import Instant, Unavailable
-from centrex.media.terms import Address, Session, Slot
+from centrex.media.terms import Address, End, Session, Slot
 from centrex.rtp import packet
 from centrex.runtime.relay.carrier import Carrier, both
 from centrex.runtime.relay.held import Held, HeldStream, figures
@@ -224,7 +224,7 @@ class Plane:
                 port
                 for stream, told in zip(fresh, session.streams, strict=True)
                 if stream is not None and told is not None
-                for port in stream.expect(told.ends)
+                for port in stream.expect(told.ends, now)
             ]
             self._reopened(changed, now)
             self._prime_from(held, now)
@@ -240,10 +240,12 @@ class Plane:
     def _joined(self, held: Held, session: Session) -> list[HeldStream | None]:
         """Return the streams of a session with their sockets, opened where they are not."""
         old = held.streams
+        known = {stream.slots: stream for stream in old if stream is not None}
+        _check_slots(session, known)
         fresh: list[HeldStream | None] = []
-        for number, told in enumerate(session.streams):
-            stream = old[number] if number < len(old) else None
-            if told is not None and (stream is None or stream.slots != told.slots):
+        for told in session.streams:
+            stream = known.get(told.slots) if told is not None else None
+            if told is not None and stream is None:
                 first, second = (self._pair(slot, held) for slot in told.slots)
                 stream = HeldStream(told.slots, (first, second), held)
             fresh.append(stream if told is not None else None)
@@ -356,6 +358,8 @@ class Plane:
     def _leave(self, pair: Pair) -> None:
         if self._pairs.pop(_name(pair), None) is None:
             return
+        if pair.spare:
+            self._spares.claim(pair)
         self._carrier.take_back((pair.rtp, pair.rtcp))
         for port in (pair.rtp, pair.rtcp):
             del self._ports[port.sock.fileno()]
@@ -412,6 +416,8 @@ class Plane:
     def _between(self, now: Instant) -> None:
         while self._primes and self._primes[0][0] <= now:
             self._prime(heappop(self._primes)[2], now)
+        if self._carrier.is_unsure:
+            self._carrier.read(self._ports.values(), now)
         self._look(now)
 
     def _prime_from(self, held: Held, now: Instant) -> None:
@@ -439,11 +445,15 @@ class Plane:
             self._prime_later(held, now)
 
     def _send_primer(self, port: Port, held: Held, targets: Iterable[Address]) -> None:
-        number = self._draw(1 << 31)
-        if port.rtcp:
+        end, number = _end(port, held), self._draw(1 << 31)
+        if not end.is_rtp:
+            if port.rtcp:
+                return
+            data = b""  # RFC 6263 §4.1
+        elif port.rtcp:
             data = packet.receiver_report(number)
         else:
-            data = packet.primer(_payload(port, held), number, number, number)
+            data = packet.primer(end.payload, number, number, number)
         for address in targets:
             if (":" in address.host) == (":" in port.address.host):
                 with suppress(OSError):
@@ -508,19 +518,31 @@ class Plane:
                     self._send_primer(pair.rtp, held, pair.rtp.latch.targets)
 
 
+def _check_slots(session: Session, known: Iterable[tuple[Slot, Slot]]) -> None:
+    """See that each port serves one line of a session, and the same one as before.
+
+    Raises:
+        Unavailable: It does not.
+    """
+    told = [stream.slots for stream in session.streams if stream is not None]
+    ports = [(slot.host, slot.port) for slots in {*told, *known} for slot in slots]
+    if len(set(told)) < len(told) or len(set(ports)) < len(ports):
+        raise Unavailable("a port serves two of its lines")
+
+
 def _name(pair: Pair) -> tuple[str, int]:
     return pair.slot.host, pair.slot.port
 
 
-def _payload(port: Port, held: Held) -> int:
-    """Return the payload type that the end at a port named first."""
+def _end(port: Port, held: Held) -> End:
+    """Return what signalling says of the end at a port."""
     for stream, told in zip(held.streams, held.session.streams, strict=True):
         if stream is None or told is None:
             continue
         for side, pair in enumerate(stream.pairs):
-            if pair.rtp is port:
-                return told.ends[side].payload
-    return 0
+            if pair is port.pair:
+                return told.ends[side]
+    return End()
 
 
 def _latest(heard: tuple[Instant, Instant], held: Held) -> tuple[Instant, Instant]:

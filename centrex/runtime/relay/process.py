@@ -89,7 +89,8 @@ class RelayProcess:
                 kernel=self._offload.kernel,
                 silence_s=config.silence_timeout,
             )
-            self._beats = Beats(self._plane.figures, self._custody.counts, self._links)
+            self._custody.capacity = self._capacity()
+            self._beats = Beats(self._figures, self._custody.counts, self._links)
             _check(self._plane, hosts)
             self._plane.start()
             try:
@@ -202,7 +203,8 @@ class RelayProcess:
             if not self._config.address and second % EVERY_S == 0:
                 keeper.look()
             self._plane.free(self._custody.overdue(time.monotonic()))
-            if len(self._custody) > _CROWDED * self._capacity():
+            capacity = self._custody.capacity = self._capacity()
+            if len(self._custody) > _CROWDED * capacity:
                 beat = self._beats.beat()
                 for side in self._sides():
                     side.beat(beat)
@@ -245,9 +247,14 @@ class RelayProcess:
         self._possible = possible
         return min(config.max_sessions, possible)
 
+    def _figures(self) -> Mapping[str, Any]:
+        """Return what was counted in all, with the calls that ring."""
+        return {**self._plane.figures(), "expected": self._custody.expected}
+
     def _told(self) -> Mapping[str, Any]:
         return {
             "capacity": self._capacity(),
+            "proxies": len(self._config.proxies),
             "path": self._offload.name,
             "path_why": self._offload.why,
             "version": _version(),

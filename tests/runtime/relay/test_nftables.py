@@ -496,6 +496,30 @@ def test_what_the_hosts_rules_swallow_comes_back_to_our_socket(
     assert path.carried() == {THERE.key: Carried(10, 1720)}
 
 
+def test_rules_that_come_later_are_noticed_too(rooms: Lab, path: NftablesPath, ends: Ends) -> None:
+    """A firewall that is loaded while calls are up."""
+    needs_nft()
+    path.install([THERE])
+    for _ in range(20):
+        ends.caller.sendto(VOICE, ARRIVES)
+        assert received(ends.callee) == (VOICE, LEAVES)
+    readings = [path.carried() for _ in range(10)]
+    assert readings[-1] == {THERE.key: Carried(20, 3440)}
+    rules = "add table inet host; add chain inet host f { type filter hook forward priority 0; policy drop; }"
+    rooms.relay.run("nft", rules)
+    try:
+        for _ in range(12):
+            ends.caller.sendto(VOICE, ARRIVES)
+        readings = [path.carried() for _ in range(2)]
+        assert readings[-1] == {}
+        ends.caller.sendto(VOICE, ARRIVES)
+        assert received(ends.facing_caller) == (VOICE, CALLER)
+        with pytest.raises(Unavailable, match="host's own rules"):
+            path.install([THERE._replace(source=Address("10.1.0.3", 4000))])
+    finally:
+        rooms.relay.run("nft", "delete", "table", "inet", "host")
+
+
 @contextmanager
 def without_the_right() -> Iterator[None]:
     """Take CAP_NET_ADMIN (12) from this thread's effective capabilities for a while."""

@@ -9,7 +9,14 @@ from centrex.runtime.relay.nftables_counts import Counts
 from centrex.runtime.relay.nftables_elements import ELEMENTS, V4, V6, Counted, Layout
 
 
-def row(layout: Layout, index: int, *, comment: str = "", packets_first: bool = False) -> bytes:
+def row(
+    layout: Layout,
+    index: int,
+    *,
+    comment: str = "",
+    packets_first: bool = False,
+    leaving: bool = False,
+) -> bytes:
     """An element as the kernel lists it: its counter comes before its comment."""
     octets = attribute(1, struct.pack(">Q", index * 200))
     packets = attribute(2, struct.pack(">Q", index))
@@ -18,7 +25,7 @@ def row(layout: Layout, index: int, *, comment: str = "", packets_first: bool = 
     return nest(
         1,
         nest(1, attribute(1, key(layout, index))),
-        nest(2, attribute(1, bytes(layout.length))),
+        nest(2, attribute(1, bytes(layout.width if leaving else layout.length))),
         nest(7, text(1, "counter"), nest(2, counter)),
         note,
     )
@@ -43,6 +50,12 @@ def test_all_counters_are_read(layout: Layout) -> None:
     counts = Counts(layout)
     for _ in range(2):
         assert counts.read([listing(*rows[:150]), listing(*rows[150:])]) == expected(layout, 300)
+
+
+@pytest.mark.parametrize("layout", [V4, V6])
+def test_those_of_the_leaving_map_too(layout: Layout) -> None:
+    rows = [row(layout, index, leaving=True) for index in range(20)]
+    assert Counts(layout, leaving=True).read([listing(*rows)]) == expected(layout, 20)
 
 
 def test_one_of_another_form_is_read_too() -> None:

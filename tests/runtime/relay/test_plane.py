@@ -13,7 +13,7 @@ from centrex.rtp.packet import is_packet, is_rtcp, receiver_report
 from centrex.runtime.relay.kernel import Carried, Entry
 from centrex.runtime.relay.plane import Plane
 from tests.support.fake_kernel import FakeKernel
-from tests.support.planes import World
+from tests.support.planes import World, settled
 from tests.support.ports import loopback
 from tests.support.rtp_ends import Call, until
 
@@ -53,6 +53,20 @@ def test_two_that_send_nothing_until_they_receive_hear_each_other(world: World) 
     assert first[12:] == b"\xff" * 160, "silence of the payload type named first"
     call.callee.receive()
     call.talk(1)
+
+
+def test_a_line_that_is_no_rtp_is_opened_by_an_empty_datagram(world: World) -> None:
+    """A fax would take a packet of RTP for one of its own, far ahead of those to come (RFC 6263 §4.1)."""
+    caller, callee = world.end(), world.end()
+    control = world.end(caller.host, port=caller.port + 1)
+    ends = (caller.end(is_rtp=False), callee.end(is_rtp=False))
+    call = Call(world.plane(), caller, callee, ends=ends)
+    assert caller.receive() == (b"", call.slots[0].rtp)
+    assert callee.receive() == (b"", call.slots[1].rtp)
+    world.passes(1.1)
+    world.passes(1.1)
+    assert not control.drained(), "there is no RTCP beside it"
+    assert not any(caller.drained())
 
 
 def test_nobody_is_sent_anything_before_both_have_described_themselves(world: World) -> None:
@@ -102,6 +116,60 @@ def test_another_port_of_the_same_host_cannot_take_over(world: World) -> None:
     until(lambda: call.figures()[0]["drops"].get("second-source", 0) == 20)
     call.talk()
     assert not neighbour.drained()
+
+
+def test_a_stranger_at_the_phone_s_own_address_who_sends_first_gets_nothing(world: World) -> None:
+    """Behind the same NAT, say: he exchanges no packet while the phone may yet be heard."""
+    call = world.call()
+    neighbour = world.end(call.caller.host, stream=666)
+    data = neighbour.send(call.slots[0], 20)
+    until(lambda: call.figures()[0]["drops"] == {"unconfirmed-source": 10})
+    assert call.figures()[0]["learned"] == ""
+    call.caller.gets(call.callee.send(call.slots[1]))
+    call.talk()
+    neighbour.send(call.slots[0], 5)
+    world.passes(1.1)
+    until(
+        lambda: call.figures()[0]["drops"] == {"unconfirmed-source": 20, "second-source": 5},
+    )
+    call.talk()
+    assert not neighbour.drained()
+    assert data not in call.callee.drained()
+
+
+def test_a_phone_takes_its_place_back_from_who_was_there_first(world: World) -> None:
+    """It began so late that a neighbour was believed; now it goes on, and the neighbour is nobody."""
+    call = world.call()
+    neighbour = world.end(call.caller.host, stream=666)
+    for _ in range(8):
+        neighbour.send(call.slots[0])
+        world.passes(1.1)
+    until(lambda: bool(call.figures()[0]["locked"]))
+    call.caller.send(call.slots[0])
+    until(lambda: call.figures()[0]["drops"].get("second-source", 0) == 1)
+    neighbour.send(call.slots[0])
+    world.clock.ahead += 1.1
+    call.talk()
+    neighbour.send(call.slots[0], 3)
+    until(lambda: call.figures()[0]["drops"].get("second-source", 0) == 4)
+    assert call.figures()[0]["relearned"] == 1
+
+
+def test_a_phone_whose_port_was_rewritten_loses_nothing(world: World) -> None:
+    """Its first packets are kept until it is certain that nothing comes from where it said."""
+    call = world.call()
+    rewritten = world.end(call.caller.host, stream=1)
+    port = call.plane._pairs[call.slots[0].host, call.slots[0].port].rtp
+    sent = []
+    for number in range(5):
+        sent.append(rewritten.send(call.slots[0]))
+        until(lambda number=number: len(port.early) + port.packets == number + 1)  # type: ignore[misc]
+        world.clock.ahead += 0.04
+    for data in sent:
+        call.callee.gets(data)
+    rewritten.gets(call.callee.send(call.slots[1]))
+    assert call.figures()[0]["packets"] == 5
+    assert not call.figures()[0]["drops"]
 
 
 def test_packets_for_a_port_that_serves_nobody(world: World) -> None:
@@ -295,6 +363,26 @@ def test_a_port_that_is_taken_meanwhile(world: World) -> None:
     assert other.figures()["ports_used"] == 0
 
 
+def test_a_port_serves_one_line_of_a_session(world: World) -> None:
+    """Whatever a proxy says that does not know what it is doing."""
+    call = world.call()
+    call.talk()
+    one, other = call.slots
+    more = call.plane.lease(one.host, 1)[0]
+    for lines in (
+        [(one, other), (one, other)], [(one, one)], [(other, one)], [(one, more)], [(more, more)],
+        [(one, other), (other, more)],
+    ):  # fmt: skip
+        told = tuple(Stream(slots, call.ends) for slots in lines)
+        with pytest.raises(Unavailable, match="two of its lines"):
+            call.plane.put(Session("s1", "call", 2, True, told))
+    call.talk()
+    call.plane.end("s1")
+    world.passes(600.0)
+    world.passes(600.0)
+    assert call.plane.fault is None
+
+
 def test_a_session_that_cannot_be_served_leaves_no_port_open(world: World) -> None:
     """The first ports of it are to be had, a later one is somebody else's; what it had stays."""
     call = world.call()
@@ -307,20 +395,13 @@ def test_a_session_that_cannot_be_served_leaves_no_port_open(world: World) -> No
         other.put(Session("s2", "call", 1, True, (bad,)))
     assert other.figures()["ports_leased"] == 2, "the other one is lent still"
     other.put(Session("s3", "call", 1, True, (good,)))
+    bad = Stream((other.lease(leased[0].host, 1)[0], call.slots[0]), ends)
     with pytest.raises(Unavailable, match="in use"):
         other.put(Session("s3", "call", 2, True, (good, bad)))
     assert other.figures()["ports_used"] == 4
 
 
 # with a kernel that carries
-
-
-def settled(world: World) -> tuple[FakeKernel, Call]:
-    kernel = FakeKernel()
-    call = world.call(world.plane(kernel=kernel))
-    call.talk()
-    until(lambda: len(kernel.table) == 2)
-    return kernel, call
 
 
 def test_the_kernel_gets_what_is_certain(world: World) -> None:
@@ -465,3 +546,48 @@ def test_a_clean_end_keeps_nothing(world: World) -> None:
     assert kernel.closed is False
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
         free.bind(tuple(call.slots[0].rtp))
+
+
+def test_one_of_two_streams_goes_and_the_other_keeps_its_ports(world: World) -> None:
+    """Two phones were called, one of each IP version, and the second one has answered."""
+    plane = world.plane()
+    caller, first, second = (world.end(stream=number) for number in (1, 2, 3))
+    slots = plane.lease(next(iter(plane.hosts)), 4)
+    ends = [(caller.end(), one.end()) for one in (first, second)]
+    both = tuple(
+        Stream((here, there), pair)
+        for here, there, pair in zip(slots[::2], slots[1::2], ends, strict=True)
+    )
+    plane.put(Session("s", "c", 1, False, both))
+    for slot in slots[::2]:
+        caller.send(slot, 6)
+    second.gets(caller.send(slots[2]))
+    plane.put(Session("s", "c", 2, True, both[1:]))
+    second.gets(caller.send(slots[2]))
+    caller.gets(second.send(slots[3]))
+    (told,) = plane.sessions()
+    assert [end["locked"] for end in told["streams"][0]] == [True, False], "nothing was forgotten"
+    assert plane.figures()["ports_used"] == 4, "the others' ports serve nobody"
+    plane.end("s")
+    assert plane.figures()["ports_used"] == 0
+
+
+def test_ports_that_rest_are_not_closed_behind_the_back_of_those_who_keep_them(
+    world: World,
+) -> None:
+    """A session comes back that had ended; one of its ports serves another call by now."""
+    plane = world.plane()
+    host = next(iter(plane.hosts))
+    slots = plane.lease(host, 4)
+    first, second = (Stream((slots[at], slots[at + 1]), (End(), End())) for at in (0, 2))
+    session = Session("s", "c", 1, True, (first, second))
+    plane.put(session)
+    plane.end("s")
+    plane.put(Session("other", "c2", 1, True, (first,)))
+    with pytest.raises(Unavailable):
+        plane.put(session)
+    world.passes(3.0)
+    stranger = world.end()
+    for slot in plane.lease(host, 8):
+        stranger.send(slot)
+    until(lambda: plane.figures()["drops"].get("no-session", 0) == 8, "all are open")

@@ -83,6 +83,9 @@ def test_what_was_learned_anew_is_counted_on_when_the_call_is_over(world: World)
     world.passes(6.0)
     moved = world.end(call.caller.host, stream=5)
     moved.send(call.slots[0], 5)
+    until(lambda: sum(len(port.early) for port in call.plane._ports.values()) == 5)
+    world.clock.ahead += 0.16
+    moved.send(call.slots[0])
     until(lambda: call.plane.figures()["relearned"] == 1)
     call.plane.end(call.name)
     assert call.plane.figures()["relearned"] == 1

@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from centrex.base import Unavailable
 from centrex.media.terms import Address
@@ -39,11 +39,23 @@ _ROOT: Final = Path("/sys/fs/bpf")
 _BPF_FS: Final = 0xCAFE4A11
 _ABANDONED_S: Final = 300.0
 """How long what a killed relay has left waits for it to come back."""
+_ENDS: Final = f"what the kernel carries ends with the relay, for {_ROOT} keeps nothing here"
 _LOOK_S: Final = 10.0
 """How often interfaces and routes are looked at again."""
+_TRIES: Final = 20
+_PAUSE_S: Final = 0.01
+"""How often, and how soon, a folder is made again that somebody else sweeps away just then."""
 _HARDWARE: Final = 0x8927
 _LINK_KINDS: Final = {1, 772}
 """Ethernet and loopback (linux/if_arp.h): whose packets begin with an Ethernet header."""
+
+
+class _Pins(NamedTuple):
+    """Where a relay's objects are kept."""
+
+    folder: Path
+    lock: int
+    """A descriptor that keeps it for this process."""
 
 
 class EbpfPath:
@@ -57,17 +69,25 @@ class EbpfPath:
     """
 
     name = "ebpf"
-    caveat = ""
+    unsure = False
+    """What it carries meets no rule of the host."""
 
     def __init__(
-        self, table: syscall.HashMap, program: int, pins: Path | None, claim: socket.socket
+        self, table: syscall.HashMap, program: int, pins: "_Pins | None", claim: socket.socket
     ) -> None:
-        self._table, self._program, self._pins, self._claim = table, program, pins, claim
+        self._table, self._program, self._claim = table, program, claim
+        self._pins = pins.folder if pins is not None else None
+        self._lock = pins.lock if pins is not None else None
         self._links: dict[int, int] = {}
         self._routes = Routes()
         self._entries: dict[Key, Entry] = {}
         self._keys: dict[bytes, Key] = {}
         self._looked = time.monotonic()
+
+    @property
+    def caveat(self) -> str:
+        """What is missing where nothing is kept."""
+        return _ENDS if self._pins is None else ""
 
     def begin(self) -> None:
         """Take up what is pinned, and be there at every interface.
@@ -169,6 +189,8 @@ class EbpfPath:
     def _look_again(self) -> None:
         """Follow interfaces and routes that have changed."""
         with suppress(OSError):  # the next look may do
+            if self._pins is not None:
+                os.utime(self._pins.parent)  # it is as old as this process, if that is killed
             self.rescan()
         for entry in tuple(self._entries.values()):
             key = _pair(entry.source, entry.arrives)
@@ -201,6 +223,8 @@ class EbpfPath:
         self._table.close()
         self._routes.close()
         self._claim.close()
+        if self._lock is not None:
+            os.close(self._lock)
 
 
 def open_ebpf(name: str, *, limit: int, root: Path = _ROOT) -> EbpfPath:
@@ -228,14 +252,14 @@ def open_ebpf(name: str, *, limit: int, root: Path = _ROOT) -> EbpfPath:
 
 
 def _opened(name: str, limit: int, root: Path, claim: socket.socket) -> EbpfPath:
-    pins = _pins(name, root)
     try:
         program = read_program(files(__package__).joinpath("relay.bpf.o").read_bytes(), "tc")
     except (OSError, BadObject) as error:
         raise Unavailable(f"eBPF: the program is missing: {error}") from error
+    pins = _pins(name, root)
     path: EbpfPath | None = None
     try:
-        table = _table(limit, pins)
+        table = _table(limit, pins.folder if pins is not None else None)
         loaded = syscall.load_program(program.with_map(table.descriptor), "centrex_relay")
         path = EbpfPath(table, loaded, pins, claim)
         _prove(table, loaded)
@@ -243,6 +267,8 @@ def _opened(name: str, limit: int, root: Path, claim: socket.socket) -> EbpfPath
     except OSError as error:
         if path is not None:
             path.close(keep=False)
+        elif pins is not None:
+            os.close(pins.lock)
         raise Unavailable(f"eBPF: {_why(error)}") from error
     return path
 
@@ -271,29 +297,62 @@ def _sweep(root: Path) -> None:
     for folder in (root / "centrex").glob("*"):
         with suppress(OSError):
             if time.time() - folder.stat().st_mtime > _ABANDONED_S:
-                claim = _claimed(folder.name)
-                if claim is not None:
-                    shutil.rmtree(folder)
-                    claim.close()
+                lock = _locked(folder)
+                if lock is not None:
+                    try:
+                        shutil.rmtree(folder)
+                    finally:
+                        os.close(lock)
 
 
-def _pins(name: str, root: Path) -> Path | None:
+def _pins(name: str, root: Path) -> _Pins | None:
     """Return the folder where a relay's objects are kept; None where the system keeps none.
 
-    What another version of the layout has left there goes.
+    Networks have folders of their own: containers may share the file system, and what is pinned for an
+    interface of one is nothing to another. What another version of the layout has left there goes.
     """
     if not _is_bpf_fs(root):
         return None
-    folder = root / "centrex" / name
-    with suppress(OSError):
+    lock = None
+    try:
+        network = os.stat("/proc/thread-self/ns/net").st_ino
+        folder = root / "centrex" / f"{name}@{network}"
+        for _ in range(_TRIES):
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = _locked(folder)
+            if lock is not None:
+                break
+            time.sleep(_PAUSE_S)
+        else:
+            return None
         for old in folder.glob("*"):
             if old.name != LAYOUT:
                 shutil.rmtree(old, ignore_errors=True)
+        (folder / LAYOUT).mkdir(exist_ok=True)
+    except OSError:
+        if lock is not None:
+            os.close(lock)
+        return None
+    return _Pins(folder / LAYOUT, lock)
+
+
+def _locked(folder: Path) -> int | None:
+    """Return a descriptor that keeps a folder for this process, whatever network others are in (flock(2)).
+
+    None where another one has it, or removes it just now.
+    """
     try:
-        (folder / LAYOUT).mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError:
         return None
-    return folder / LAYOUT
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(lock).st_ino == folder.stat().st_ino:
+            return lock
+    except OSError:
+        pass
+    os.close(lock)
+    return None
 
 
 def _is_bpf_fs(root: Path) -> bool:

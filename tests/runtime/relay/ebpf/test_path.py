@@ -2,6 +2,7 @@
 
 import ctypes
 import multiprocessing
+import os
 import shutil
 import socket
 import struct
@@ -329,6 +330,69 @@ def test_what_a_killed_relay_left_is_swept(rooms: Lab, monkeypatch: pytest.Monke
         assert living._pins.exists()
 
 
+def test_one_name_in_two_networks_is_two_relays(rooms: Lab, ends: Ends) -> None:
+    """As in two containers that share the bpf file system: neither takes up, or removes, the other's."""
+    with opened(rooms, "twin") as mine:
+        if mine._pins is None:
+            pytest.skip("no bpf file system to keep it in")
+        assert mine.caveat == ""
+        mine.install([THERE])
+        with rooms.left.inside():
+            other = open_ebpf("twin", limit=100)
+            assert other.entries() == ()
+            assert other._pins is not None
+            other.close(keep=False)
+            assert not other._pins.exists()
+        assert mine._pins.exists()
+        ends.caller.sendto(b"still here", ARRIVES)
+        assert received(ends.callee)[0] == b"still here"
+
+
+def test_what_is_left_is_as_old_as_its_relay_is_dead(
+    rooms: Lab, path: EbpfPath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if path._pins is None:
+        pytest.skip("no bpf file system to keep it in")
+    folder = path._pins.parent
+    os.utime(folder, (1.0, 1.0))
+    monkeypatch.setattr(path_module, "_LOOK_S", -1.0)
+    path.carried()
+    assert time.time() - folder.stat().st_mtime < 60.0
+
+
+def test_what_lives_in_another_network_is_not_swept(
+    rooms: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened(rooms, "far") as mine:
+        if mine._pins is None:
+            pytest.skip("no bpf file system to keep it in")
+        monkeypatch.setattr(path_module, "_ABANDONED_S", -1.0)
+        with rooms.left.inside():
+            open_ebpf("near", limit=100).close(keep=False)
+        assert mine._pins.exists()
+
+
+def test_a_folder_that_goes_as_it_is_taken_is_made_again(
+    rooms: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody sweeps it, an old one, just then."""
+    lock = path_module._locked
+    swept: list[Path] = []
+
+    def late(folder: Path) -> int | None:
+        if not swept:
+            swept.append(folder)
+            folder.rmdir()
+        return lock(folder)
+
+    monkeypatch.setattr(path_module, "_locked", late)
+    with opened(rooms, "raced") as made:
+        if not swept:
+            pytest.skip("no bpf file system to keep it in")
+        assert made._pins is not None
+        assert made._pins.parent == swept[0]
+
+
 def test_without_a_bpf_file_system_it_works_but_keeps_nothing(rooms: Lab, tmp_path: Path) -> None:
     with rooms.relay.inside():
         try:
@@ -336,6 +400,7 @@ def test_without_a_bpf_file_system_it_works_but_keeps_nothing(rooms: Lab, tmp_pa
         except Unavailable as error:
             pytest.skip(str(error))
         assert made._pins is None
+        assert "ends with the relay" in made.caveat
         made.install([THERE])
         made.close(keep=True)
     assert not list(tmp_path.iterdir())

@@ -1,0 +1,128 @@
+"""The media lines of one call on their way through the relay: what each side said of them, now and before.
+
+It knows no descriptions and decides nothing; see `exchange`.
+"""
+
+from collections.abc import Iterable
+from itertools import zip_longest
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+from centrex.media.terms import End, Slot
+
+Side: TypeAlias = Literal[0, 1]
+"""`CALLER` or `CALLEE`, also the index of a side's slot and end in a `Stream`."""
+Family: TypeAlias = Literal[4, 6]
+
+NONE: Final[frozenset[int]] = frozenset()
+CALLER: Final[Side] = 0
+CALLEE: Final[Side] = 1
+
+
+class Line:
+    """One media line: its slots, and what each side said of it last."""
+
+    __slots__ = ("ends", "muxes", "slots")
+
+    def __init__(self, slots: tuple[Slot, Slot]) -> None:
+        self.slots = slots
+        self.ends: list[End] = [End(), End()]
+        self.muxes = [False, False]
+
+    @property
+    def said(self) -> "Both":
+        """What both sides said of it."""
+        return self.ends.copy(), self.muxes.copy()
+
+    def stand(self, said: "Both | None", sides: Iterable[Side]) -> None:
+        """Put what sides said before in place of what they say now."""
+        ends, muxes = said or ([End(), End()], [False, False])
+        for side in sides:
+            self.ends[side], self.muxes[side] = ends[side], muxes[side]
+
+    def hear(self, said: "Said | None") -> None:
+        """Put what somebody else who was called has said in place of what the callee said."""
+        self.ends[CALLEE], self.muxes[CALLEE] = said or (End(), False)
+
+
+Said: TypeAlias = tuple[End, bool]
+"""What the callee said of a line: its end, and whether it has RTCP on one port."""
+
+
+class Way:
+    """The lines that serve those who are called by one IP version.
+
+    Attributes:
+        family: That version.
+        lines: The line that serves each media line; None where none does.
+        aside: The numbers of lines of its last offer that no relay can carry.
+        declined: The numbers of those that the relay had no ports for.
+        heard: The tag of whoever was called and described itself last.
+        told: Whether the relay knows of it.
+        unfit: The numbers of lines of its last answer that no relay can carry.
+    """
+
+    __slots__ = ("aside", "declined", "family", "heard", "lines", "told", "unfit")
+
+    def __init__(self, family: Family) -> None:
+        self.family = family
+        self.lines: list[Line | None] = []
+        self.aside = self.declined = self.unfit = NONE
+        self.heard = b""
+        self.told = False
+
+    @property
+    def slots(self) -> list[Slot]:
+        """The slots of its lines."""
+        return [slot for line in self.lines if line is not None for slot in line.slots]
+
+    @property
+    def stands(self) -> "Stood":
+        """How it stands now."""
+        lines = [None if line is None else line.said for line in self.lines]
+        return Stood(lines, self.heard, self.aside, self.declined)
+
+    def stand(self, stood: "Stood", side: Side | None) -> None:
+        """Have it stand as before; lines that there were none of then stay, and nothing is said of them.
+
+        Args:
+            stood: How it stood.
+            side: Whose words alone are taken back; None for all.
+        """
+        if side is None:
+            self.heard, self.aside, self.declined = stood.heard, stood.aside, stood.declined
+        for line, said in zip_longest(self.lines, stood.lines[: len(self.lines)]):
+            if line is not None:
+                line.stand(said, (CALLER, CALLEE) if side is None else (side,))
+
+    def hear(self, said: "list[Said | None]") -> None:
+        """Put what somebody else who was called has said in place of what the callee said."""
+        for number, line in enumerate(self.lines):
+            if line is not None:
+                line.hear(said[number] if number < len(said) else None)
+
+
+Early: TypeAlias = dict[bytes, tuple[Way, list[Said | None]]]
+"""The way of each that was called, and what it has said of each line, by its tag."""
+Both: TypeAlias = tuple[list[End], list[bool]]
+"""What both sides said of a line: their ends, and whether they have RTCP on one port."""
+
+
+class Stood(NamedTuple):
+    """How a way stood before an offer."""
+
+    lines: list[Both | None]
+    """What both sides said of each line."""
+    heard: bytes
+    aside: frozenset[int]
+    declined: frozenset[int]
+
+
+NOTHING: Final = Stood([], b"", NONE, NONE)
+"""How a way stood before there was one."""
+Before: TypeAlias = tuple[dict[Way, Stood], Early]
+"""How all stood before an offer."""
+
+
+def other_side(side: Side) -> Side:
+    """Return the other side."""
+    return CALLEE if side == CALLER else CALLER

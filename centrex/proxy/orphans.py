@@ -1,0 +1,57 @@
+"""Calls that go on without the relay they need: what of them must not be forgotten.
+
+A relay has ended its part, or the need was seen too late. Their next offer is relayed, whatever it shows. It knows Call-IDs, and nothing of relays.
+"""
+
+from typing import Final, NamedTuple
+
+MOST: Final = 10_000
+"""Calls remembered."""
+
+
+class Orphan(NamedTuple):
+    """A call that goes on without a relay, and needs one."""
+
+    caller_tag: bytes
+    natted: list[bool]
+    """Whether caller and callee are behind NAT, as far as messages have shown."""
+    why: str
+    """Why it is to be relayed again."""
+
+
+class Orphans:
+    """Such calls by Call-ID; the oldest goes where there are too many."""
+
+    def __init__(self) -> None:
+        self._calls: dict[bytes, Orphan] = {}
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def __contains__(self, call_id: bytes) -> bool:
+        return call_id in self._calls
+
+    def get(self, call_id: bytes) -> Orphan | None:
+        """Return what is known of a call; None where it is none of these."""
+        return self._calls.get(call_id)
+
+    def why(self, call_id: bytes) -> str:
+        """Return why a call is to be relayed again; empty where it is none of these."""
+        orphan = self._calls.get(call_id)
+        return "" if orphan is None else orphan.why
+
+    def natted(self, call_id: bytes) -> list[bool]:
+        """Return whether caller and callee are behind NAT, as far as is known."""
+        orphan = self._calls.get(call_id)
+        return [False, False] if orphan is None else orphan.natted
+
+    def add(self, call_id: bytes, orphan: Orphan) -> None:
+        """Remember a call."""
+        while len(self._calls) >= MOST:
+            del self._calls[next(iter(self._calls))]
+        self._calls[call_id] = orphan
+
+    def discard(self, call_id: bytes) -> None:
+        """Forget a call, if it is one of these."""
+        if self._calls:
+            self._calls.pop(call_id, None)

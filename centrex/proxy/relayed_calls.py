@@ -1,0 +1,136 @@
+"""The calls that relays carry, from when one takes a call on until that is over, however it ends.
+
+It knows calls, relays and what is told of the one to the other; messages, and whether a call is to be
+relayed, are for `centrex.proxy.relaying`.
+"""
+
+from typing import TYPE_CHECKING, Final
+
+from centrex.base import Instant, PeerError
+from centrex.media.exchange import Exchange, restored
+from centrex.media.terms import Session
+from centrex.proxy.carried import Carried, Farm, Relay
+from centrex.proxy.context import Branch, Context
+from centrex.proxy.orphans import Orphan, Orphans
+
+if TYPE_CHECKING:
+    from centrex.proxy.core import Core
+
+_ENDED: Final = "it was relayed before"
+
+
+class RelayedCalls:
+    """The calls that relays carry.
+
+    Args:
+        farm: The relays.
+    """
+
+    def __init__(self, farm: Farm) -> None:
+        self._farm = farm
+        self._carried: dict[bytes, Carried] = {}
+        self._orphans = Orphans()
+
+    def __len__(self) -> int:
+        return len(self._carried)
+
+    def of(self, call_id: bytes) -> Carried | None:
+        """Return how a call's media are relayed; None where they are not."""
+        return self._carried.get(call_id)
+
+    def _take_on(self, core: "Core", ctx: Context, caller_tag: bytes, relay: Relay) -> Carried:
+        self._orphans.discard(ctx.call_id)
+        exchange = Exchange(core.ids.token().decode(), ctx.call_id, caller_tag, relay.slot)
+        carried = self._carried[ctx.call_id] = Carried(relay, exchange)
+        return carried
+
+    def _drop_empty(self, branch: Branch) -> None:
+        """Where nothing could be relayed of a call, it is none of ours, until it is tried again."""
+        carried = branch.carried
+        if not isinstance(carried, Carried):
+            return
+        self._farm.give_back(carried.relay, carried.exchange.spare())
+        if carried.exchange.is_empty:
+            self._carried.pop(branch.context.call_id, None)
+            branch.carried = None
+
+    def _tell(self, carried: Carried, now: Instant) -> None:
+        exchange = carried.exchange
+        if self._carried.get(exchange.call_id) is not carried or exchange.is_empty:
+            return  # the call is over, or there is nothing to tell
+        if not exchange.carries:
+            self._farm.expect(carried.relay, exchange.name, exchange)
+            return
+        session = exchange.session()
+        if session is not None:
+            self._farm.put(carried.relay, session, now)
+
+    def _give_up(self, carried: Carried, now: Instant) -> None:
+        """A relay does not come back: its part of a call is over, which goes on."""
+        exchange = carried.exchange
+        del self._carried[exchange.call_id]
+        self._release(carried, "the relay is lost", now)
+        self._remember(carried)
+
+    def _remember(self, carried: Carried) -> None:
+        """Remember a call that goes on without a relay, until it makes another offer."""
+        exchange = carried.exchange
+        self._orphans.add(exchange.call_id, Orphan(exchange.caller_tag, carried.natted, _ENDED))
+
+    def _unsaid(self, core: "Core", carried: Carried, now: Instant) -> None:
+        """It was not relayed before that exchange, and is not after it."""
+        self.end(core, carried.exchange.call_id, "the offer was refused", now)
+        self._remember(carried)
+
+    def won(self, core: "Core", branch: Branch, now: Instant) -> None:
+        """See `MediaPath`."""
+        carried = self._carried.get(branch.context.call_id)
+        if carried is None or branch.carried is carried or carried.exchange.answered:
+            return
+        self.end(core, carried.exchange.call_id, "another phone has answered", now)
+
+    def end(self, core: "Core", call_id: bytes, reason: str, now: Instant) -> None:
+        """See `MediaPath`."""
+        carried = self._carried.pop(call_id, None)
+        if carried is not None:
+            self._release(carried, reason, now)
+        else:
+            self._orphans.discard(call_id)
+
+    def _release(self, carried: Carried, reason: str, now: Instant) -> None:
+        exchange = carried.exchange
+        if exchange.revision:
+            self._farm.end(carried.relay, exchange.name, reason, now)
+        else:
+            self._farm.forgo(carried.relay, exchange.name)
+
+    def hung_up(self, core: "Core", ctx: Context, now: Instant) -> None:
+        """See `MediaPath`."""
+        carried = self._carried.get(ctx.call_id)
+        if carried is None:
+            self._orphans.discard(ctx.call_id)
+            return
+        exchange = carried.exchange
+        if {ctx.from_tag, ctx.to_tag} == {exchange.caller_tag, exchange.callee_tag}:
+            self.end(core, ctx.call_id, "hung up", now)
+
+    def adopt(self, relay: Relay, session: Session) -> bool:
+        """Take on a session that a relay held while we were away; False if it is none of ours."""
+        try:
+            exchange = restored(session, relay.slot)
+        except PeerError:
+            return False
+        known = self._carried.get(exchange.call_id)
+        if known is not None:
+            return known.exchange.name == exchange.name
+        self._carried[exchange.call_id] = Carried(relay, exchange)
+        return True
+
+    def lost(self, call_id: bytes, name: str) -> bool:
+        """A relay has ended a session by itself; False if it was not known."""
+        carried = self._carried.get(call_id)
+        if carried is None or carried.exchange.name != name:
+            return False
+        del self._carried[call_id]
+        self._remember(carried)
+        return True

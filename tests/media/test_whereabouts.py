@@ -1,0 +1,56 @@
+"""Where one side wants its media, and what of that can be right."""
+
+import pytest
+
+from centrex.media.terms import Address
+from centrex.media.whereabouts import end_of, is_hidden, is_numeric, is_private
+from centrex.sdp import parse
+from tests.support.relays import offer
+
+
+@pytest.mark.parametrize(
+    ("host", "source", "hidden"),
+    [
+        ("192.168.1.10", "8.8.8.8", True),
+        ("100.64.0.1", "8.8.8.8", True),
+        ("fd00::1", "2606:4700::1", True),
+        ("192.168.1.10", "192.168.1.1", False),
+        ("8.8.4.4", "8.8.8.8", False),
+        ("8.8.8.8", "8.8.8.8", False),
+        ("10.0.0.1", "", False),
+        ("phone.example.com", "8.8.8.8", True),
+        ("0.0.0.0", "8.8.8.8", False),
+    ],
+)
+def test_hidden(host: str, source: str, hidden: bool) -> None:
+    assert is_hidden(host, source) is hidden
+
+
+def test_private() -> None:
+    assert is_private("10.0.0.1")
+    assert not is_private("127.0.0.1")
+    assert not is_private("8.8.8.8")
+
+
+def test_a_name_is_none() -> None:
+    assert is_numeric("2001:db8::1")
+    assert not is_numeric("phone.example.com")
+
+
+@pytest.mark.parametrize(
+    ("host", "source", "wanted"),
+    [
+        ("192.0.2.7", "192.0.2.7", "192.0.2.7"),
+        ("192.0.2.9", "", "192.0.2.9"),
+        ("127.0.0.1", "127.0.0.1", "127.0.0.1"),
+        ("127.0.0.1", "192.0.2.7", None),
+        ("0.0.0.0", "192.0.2.7", None),
+        ("255.255.255.255", "192.0.2.7", None),
+    ],
+)
+def test_where_packets_may_be_wanted(host: str, source: str, wanted: str | None) -> None:
+    (media,) = parse(offer(host, 4000).encode()).media
+    end = end_of(media, source, natted=False)
+    assert end.rtp == (None if wanted is None else Address(wanted, 4000))
+    assert end.rtcp == (None if wanted is None else Address(wanted, 4001))
+    assert end.source == source

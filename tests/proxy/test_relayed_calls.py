@@ -1,0 +1,65 @@
+"""Calls that relays carry: taken on, and over, however they end."""
+
+import pytest
+
+from centrex.media.exchange import CALLEE, CALLER, Exchange, Where
+from centrex.media.terms import Session
+from centrex.proxy.carried import Carried
+from centrex.proxy.relayed_calls import RelayedCalls
+from centrex.sdp import parse
+from tests.support.proxy import Proxy
+from tests.support.relays import FakeFarm, FakeRelay, offer
+
+A, B = Where("192.0.2.7", "192.0.2.1", False), Where("192.0.2.8", "192.0.2.1", False)
+
+
+def _carried(calls: RelayedCalls, relay: FakeRelay, name: str = "s") -> Carried:
+    """A call that was offered."""
+    exchange = Exchange(name, b"c1", b"a", relay.slot)
+    carried = calls._carried[b"c1"] = Carried(relay, exchange)
+    exchange.describe(CALLER, parse(offer("192.0.2.7", 4000).encode()), A, B)
+    calls._tell(carried, 0.0)
+    return carried
+
+
+def test_ports_of_a_call_that_was_never_told_are_free() -> None:
+    farm = FakeFarm(FakeRelay())
+    calls = RelayedCalls(farm)
+    _carried(calls, farm.relays[0])
+    assert farm.expected
+    calls.end(Proxy().core, b"c1", "the call failed", 0.0)
+    assert (len(farm.returned), farm.told, farm.ended) == (2, [], [])
+    assert calls.of(b"c1") is None
+
+
+def test_one_that_was_told_is_ended_there_once() -> None:
+    farm = FakeFarm(FakeRelay())
+    calls, core = RelayedCalls(farm), Proxy().core
+    carried = _carried(calls, farm.relays[0])
+    carried.exchange.describe(CALLEE, parse(offer("192.0.2.8", 5000).encode()), B, A, tag=b"b")
+    calls._tell(carried, 0.0)
+    assert len(farm.told) == 1
+    for _ in range(2):
+        calls.end(core, b"c1", "hung up", 0.0)
+    assert farm.ended == [("s", "hung up")]
+    calls._tell(carried, 0.0)
+    assert len(farm.told) == 1, "it is over"
+
+
+def test_a_relay_s_end_is_of_the_session_it_names() -> None:
+    farm = FakeFarm(FakeRelay())
+    calls = RelayedCalls(farm)
+    _carried(calls, farm.relays[0])
+    assert not calls.lost(b"c1", "another")
+    assert calls.lost(b"c1", "s")
+    assert len(calls) == 0
+    assert calls._orphans.why(b"c1") == "it was relayed before"
+
+
+@pytest.mark.parametrize(
+    "memo", ["", "[]", "null", '["a", "b", [1]]', '["a", 1, []]', "{", '["a", "b", [null]]']
+)
+def test_a_session_of_somebody_else_is_not_taken_on(memo: str) -> None:
+    calls = RelayedCalls(FakeFarm())
+    assert not calls.adopt(FakeRelay(), Session("x", "c", 1, True, (), memo))
+    assert not len(calls)

@@ -1,0 +1,120 @@
+"""Calls go first while somebody watches, where the system lets them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from centrex.runtime.precedence import NICE, Precedence
+from tests.support.server import COMMAND, CentrexServer
+from tests.support.wire import until
+
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="takes the right to a nice value below 0")
+_IN_A_SESSION = """
+import json, os, sys
+from pathlib import Path
+from centrex.runtime.precedence import Precedence
+group = Path(sys.argv[1])
+told = []
+def tell():
+    told.append([os.getpriority(os.PRIO_PROCESS, 0), group.read_text()])
+precedence = Precedence(group)
+tell()
+for step in sys.argv[2:]:
+    getattr(precedence, step)()
+    tell()
+print(json.dumps(told))
+"""
+
+
+def steps(group: Path, *names: str, **how: Any) -> list[list[Any]]:
+    """Return the nice values of a process and its session, at first and after each step."""
+    command = [sys.executable, "-c", _IN_A_SESSION, str(group), *names]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20, **how)
+    told: list[list[Any]] = json.loads(done.stdout)
+    return told
+
+
+@AS_ROOT
+def test_both_are_raised_and_put_back(tmp_path: Path) -> None:
+    group = tmp_path / "autogroup"
+    group.write_text("/autogroup-12 nice 3")
+    found = steps(group, "take", "take", "give_back", "give_back", start_new_session=True)
+    nice = found[0][0]
+    assert [own for own, _ in found] == [nice, NICE, NICE, nice, nice]
+    assert [of for _, of in found] == ["/autogroup-12 nice 3", "-10", "-10", "3", "3"]
+
+
+@AS_ROOT
+def test_the_session_of_a_shell_is_left_alone(tmp_path: Path) -> None:
+    group = tmp_path / "autogroup"
+    group.write_text("/autogroup-12 nice 0")
+    found = steps(group, "take", "give_back")
+    assert found[1] == [NICE, "/autogroup-12 nice 0"]
+    assert found[2][0] == found[0][0]
+
+
+@AS_ROOT
+def test_who_goes_first_already_is_not_held_back(tmp_path: Path) -> None:
+    group = tmp_path / "autogroup"
+    group.write_text("/autogroup-12 nice -15")
+    command = ["nice", "-n", "-12", sys.executable, "-c", _IN_A_SESSION, str(group), "take"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, timeout=20, start_new_session=True
+    )
+    assert {tuple(one) for one in json.loads(done.stdout)} == {(-12, "/autogroup-12 nice -15")}
+
+
+def test_a_kernel_without_sessions_of_their_own(tmp_path: Path) -> None:
+    precedence = Precedence(tmp_path / "missing")
+    nice = os.getpriority(os.PRIO_PROCESS, 0)
+    precedence.take()
+    assert precedence.is_taken
+    precedence.give_back()
+    assert not precedence.is_taken
+    assert os.getpriority(os.PRIO_PROCESS, 0) == nice
+
+
+def test_without_the_right_all_stays_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: Any) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "setpriority", refused)
+    monkeypatch.setattr(os, "getsid", lambda _: os.getpid())
+    precedence = Precedence(tmp_path / "autogroup")
+    (tmp_path / "autogroup").write_text("/autogroup-12 nice 0")
+    (tmp_path / "autogroup").chmod(0o400)
+    monkeypatch.setattr(Path, "write_text", refused)
+    precedence.take()
+    precedence.give_back()
+    assert (tmp_path / "autogroup").read_text() == "/autogroup-12 nice 0"
+
+
+@AS_ROOT
+@pytest.mark.wire
+def test_a_server_goes_first_while_somebody_follows(tmp_path: Path) -> None:
+    def nice(pid: int) -> int:
+        return os.getpriority(os.PRIO_PROCESS, pid)
+
+    with CentrexServer(tmp_path) as server:
+        before = nice(server.pid)
+        assert server.command("status")[0] == 0
+        assert nice(server.pid) == before, "to ask is not to watch"
+        command = [*COMMAND, "--config", str(server.config), "log", "--follow"]
+        follower = subprocess.Popen(
+            command,
+            stdout=subprocess.DEVNULL,
+            env={**os.environ, "CENTREX_ROOT": server._root.name},
+        )
+        try:
+            until(lambda: nice(server.pid) == NICE, timeout=10)
+        finally:
+            follower.terminate()
+            follower.wait(10)
+        until(lambda: nice(server.pid) == before)

@@ -1,0 +1,87 @@
+"""One small relay for two proxies: full is full, for calls that are up and for calls that ring."""
+
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.support.ports import free_port
+from tests.support.relay_process import SECRET, Relay
+from tests.support.relayed_talk import Talk
+from tests.support.rtp_ends import RtpEnd
+from tests.support.server import CentrexServer
+from tests.support.sipclient import SipClient
+from tests.support.sipmessage import sdp
+from tests.support.wire import control, until
+
+pytestmark = [pytest.mark.wire, pytest.mark.slow, pytest.mark.timeout(90)]
+
+
+def _rows(server: CentrexServer) -> dict[str, dict[str, object]]:
+    return {str(row["name"]): row for row in control(server, "relays")["relays"]}
+
+
+def _carries(server: CentrexServer, name: str) -> object:
+    return _rows(server)[name]["sessions"]
+
+
+def _settings(port: int) -> dict[str, object]:
+    return {
+        "media.mode": "always",
+        "media.embedded": False,
+        "media.secret": SECRET,
+        "media.control_port": port,
+        "media.heartbeat": 300,
+        "media.without_relay": "refuse",
+    }
+
+
+def test_two_proxies_fill_a_relay_of_two_calls_and_no_more(tmp_path: Path) -> None:
+    """Heartbeats are five minutes apart: what each knows of the other, it is told at once."""
+    with ExitStack() as stack:
+        servers = []
+        for name in ("office", "branch"):
+            (tmp_path / name).mkdir()
+            settings = _settings(free_port())
+            made = CentrexServer(tmp_path / name, users=["alice", "bob"], overrides=settings)
+            servers.append((stack.enter_context(made), settings["media.control_port"]))
+        (office, first), (branch, second) = servers
+        assert isinstance(first, int)
+        proxies = [
+            {"address": "127.0.0.1", "port": port, "secret": SECRET} for port in (first, second)
+        ]
+        stack.enter_context(
+            Relay(tmp_path, "small", first, more={"proxies": proxies, "max_sessions": 2})
+        )
+        phones = {
+            server: [stack.enter_context(SipClient(user, server)) for user in ("alice", "bob")]
+            for server in (office, branch)
+        }
+        for server in (office, branch):
+            assert phones[server][1].register().status == 200
+            until(lambda: "small" in _rows(server), timeout=20)  # noqa: B023 - waited for here
+            until(lambda: not _rows(server)["small"]["why"], timeout=20)  # noqa: B023
+        talk = Talk(*phones[office])
+        alice, bob = phones[office]
+        end = RtpEnd(alice.link.local[0])
+        ringing = alice.invite("bob", body=sdp(end.host, end.port))
+        incoming = bob.incoming()
+        incoming.respond(180)
+        ringing.expect(180)
+        time.sleep(0.3)  # what is told at once takes that long on a busy machine
+        refused = phones[branch][0].invite("bob", body=sdp("127.0.0.1", 4000))
+        assert refused.expect(503).status == 503
+        incoming.respond(200, body=sdp(bob.link.local[0], 40000))
+        ringing.answered()
+        incoming.expect("ACK")
+        assert _carries(office, "small") == 2
+        time.sleep(0.3)
+        refused = phones[branch][0].invite("bob", body=sdp("127.0.0.1", 4000))
+        assert refused.expect(503).status == 503
+        talk.end()
+        until(lambda: _carries(office, "small") == 1)
+        third = Talk(*phones[branch])
+        third.settle()
+        third.end()
+        end.close()
