@@ -51,7 +51,9 @@ async def test_what_is_typed_after_enter_goes_into_the_field_of_a_form() -> None
     async with dashboard(instance) as operator:
         screen = await opened(operator, "network")
         at_once(operator, "tab", "jjj", "enter", "5070", "enter", "k", "enter")
-        await operator.until(lambda: screen.form.typing and len(screen.draft) == 1)
+        await operator.until(
+            lambda: screen.form.typing and bool(instance.commands("config.preview"))
+        )
         assert wishes(instance, "config.preview") == [
             {"op": "set", "key": "network.port", "value": 5070}
         ]
