@@ -5,12 +5,10 @@ process or in another one, save for the words it has for that.
 """
 
 import asyncio
-import os
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from textual import events
@@ -26,6 +24,7 @@ from tui import commands
 from tui.activity import Activity
 from tui.draft import Draft
 from tui.feed import Connected, Disconnected, Facts, Feed, Figures, Happened, Missed, Opener
+from tui.files import usual_path, write_anew
 from tui.history import History, at
 from tui.keys import Keys
 from tui.memory import Arranged, Memory
@@ -78,8 +77,7 @@ class Dashboard(App[int]):
         Binding("K", "decide(True)", "keep", show=False),
         Binding("R", "decide(False)", "roll back", show=False),
         Binding("q", "quit", "quit"),
-        Binding("ctrl+q", "quit", "quit", show=False),
-        Binding("ctrl+c", "quit", "quit", show=False),
+        Binding("ctrl+q,ctrl+c", "quit", "quit", show=False),
         Binding("f1", "help", "help", show=False),
     ]
 
@@ -160,9 +158,7 @@ class Dashboard(App[int]):
         """Have the instance carry out a command; say in words why not, and return None then."""
         try:
             return await self.feed.ask(command, params)
-        except api.Refused as error:
-            self.say(str(error), bad=True)
-        except api.Unavailable as error:
+        except (api.Refused, api.Unavailable) as error:
             self.say(str(error), bad=True)
         return None
 
@@ -582,34 +578,22 @@ class Dashboard(App[int]):
         self.say("copied" if lines < 2 else f"copied {lines} lines")
 
     def file_name(self, what: str, ending: str = "txt") -> str:
-        """Return a path for a file about something, with the instance and the moment in its name.
-
-        It is in the folder the dashboard was started in, which is named, as nobody sees it.
-        """
+        """Return a path for a file about something, with the instance and the moment in its name."""
         moment = str(self.snapshot.get("at", ""))[:19].replace(":", "").replace("-", "")
-        path = Path.cwd() / f"{self.instance_name}-{what}-{moment or 'now'}.{ending}"
-        home = Path.home()
-        return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
+        return usual_path(f"{self.instance_name}-{what}-{moment or 'now'}.{ending}")
 
     def write_file(self, name: str, data: str | bytes) -> None:
         """Write a file that only its owner may read; never over one that is there."""
-        if not name.strip():
-            return
-        content = data.encode("utf-8") if isinstance(data, str) else data
-        begin(self, partial(self._write, Path(name.strip()).expanduser().absolute(), content))
+        if name.strip():
+            content = data.encode("utf-8") if isinstance(data, str) else data
+            begin(self, partial(self._write, name.strip(), content))
 
-    async def _write(self, path: Path, content: bytes) -> None:
-        def write() -> None:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-
-        worker = self.run_worker(write, thread=True, exit_on_error=False)
+    async def _write(self, name: str, content: bytes) -> None:
         try:
-            await worker.wait()
-        except Exception as error:  # noqa: BLE001 - Textual wraps what went wrong
-            cause = worker.error or error
-            why = "is there already" if isinstance(cause, FileExistsError) else str(cause)
-            self.say(f"{path}: {why}", bad=True)
+            path = await asyncio.to_thread(write_anew, name, content)
+        except FileExistsError:
+            self.say(f"{name} is there already", bad=True)
+        except OSError as error:
+            self.say(f"{name}: {error.strerror or error}", bad=True)
         else:
             self.say(f"wrote {path}")
