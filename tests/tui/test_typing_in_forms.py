@@ -93,5 +93,6 @@ async def test_keys_that_come_all_at_once_are_all_taken(burst: list[str]) -> Non
         await operator.press("tab", "j", "j", "j", "enter")
         for key in (*burst, "enter"):
             operator.app.post_message(events.Key(key, key if len(key) == 1 else None))
-        await operator.until(lambda: not screen.query_one(Form).typing)
+        await operator.until(lambda: bool(instance.commands("config.preview")))
+        assert not screen.query_one(Form).typing
         assert wishes(instance, "config.preview")[0]["value"] == 25
