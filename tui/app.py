@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any, ClassVar, Final
 
 from textual import events
-from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
 from textual.driver import Driver
@@ -24,7 +23,6 @@ from tui import commands
 from tui.activity import Activity
 from tui.draft import Draft
 from tui.feed import Connected, Disconnected, Facts, Feed, Figures, Happened, Missed, Opener
-from tui.files import usual_path, write_anew
 from tui.history import History, at
 from tui.keys import Keys
 from tui.memory import Arranged, Memory
@@ -42,6 +40,7 @@ from tui.widgets.reminder import Waiting, decided, remind, seconds_left
 from tui.widgets.settings_area import in_force
 from tui.widgets.topline import PLACES
 from tui.work import begin
+from tui.writing import Writing
 
 DARK: Final = "textual-dark"
 _PATIENCE_S: Final = 15
@@ -51,7 +50,7 @@ _ALIASES: Final = {
 }  # fmt: skip
 
 
-class Dashboard(App[int]):
+class Dashboard(Writing):
     """The application.
 
     Args:
@@ -565,35 +564,3 @@ class Dashboard(App[int]):
             await asyncio.to_thread(self.memory.save, table)
         except OSError as error:
             self.say(f"the columns are not remembered: {error}", bad=True)
-
-    # -- copying and writing -----------------------------------------------------------------
-
-    def copy(self, text: str) -> None:
-        """Put text onto the clipboard of the terminal (OSC 52)."""
-        if not text:
-            self.say("there is nothing to copy", bad=True)
-            return
-        self.copy_to_clipboard(text)
-        lines = text.count("\n")
-        self.say("copied" if lines < 2 else f"copied {lines} lines")
-
-    def file_name(self, what: str, ending: str = "txt") -> str:
-        """Return a path for a file about something, with the instance and the moment in its name."""
-        moment = str(self.snapshot.get("at", ""))[:19].replace(":", "").replace("-", "")
-        return usual_path(f"{self.instance_name}-{what}-{moment or 'now'}.{ending}")
-
-    def write_file(self, name: str, data: str | bytes) -> None:
-        """Write a file that only its owner may read; never over one that is there."""
-        if name.strip():
-            content = data.encode("utf-8") if isinstance(data, str) else data
-            begin(self, partial(self._write, name.strip(), content))
-
-    async def _write(self, name: str, content: bytes) -> None:
-        try:
-            path = await asyncio.to_thread(write_anew, name, content)
-        except FileExistsError:
-            self.say(f"{name} is there already", bad=True)
-        except OSError as error:
-            self.say(f"{name}: {error.strerror or error}", bad=True)
-        else:
-            self.say(f"wrote {path}")

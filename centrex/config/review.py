@@ -5,7 +5,7 @@ if it loads, and if it says exactly what was asked for. Whoever runs an instance
 """
 
 import tomllib
-from collections.abc import Collection, Iterator, Mapping, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -66,7 +66,7 @@ def opened(source: ConfigSource, running: Config | None = None) -> dict[str, Any
 def _in_force(running: Config, written: Config) -> dict[str, Any]:
     """Return what runs otherwise than the file says: by key, a list of rows with nothing."""
     told: dict[str, Any] = {}
-    for change in diff(running, written):
+    for change in diff(running, written) if running != written else ():
         rows, bracket, _ = change.key.partition("[")
         told[rows] = None if bracket else change.old
     return told
@@ -154,17 +154,16 @@ class Reviewed:
             waiting: Keys that are known to wait for its restart.
         """
         known = {(one.key, one.message) for one in self.before.warnings}
-        forced = (
-            {one.key: one for one in diff(running, self.after.config)}
-            if (running and self.after)
-            else {one.key: one for one in self.changes}
-        )
+        own = self.changes
+        forced = own
+        if running and self.after and running != self.before.config:
+            forced = diff(running, self.after.config)
         name = self.document.path.name
         return {
             "fingerprint": self.document.fingerprint,
             "diff": text_diff(self.document.original, self.document.text, name),
-            "effects": list(self._effects(forced)),
-            "also": list(self._also(forced, waiting)),
+            "effects": list(self._effects(own, {one.key: one for one in forced})),
+            "also": list(_also(own, forced, waiting)),
             "problems": [_problem(one) for one in self.problems],
             "warnings": [
                 {**_problem(one), "fresh": (one.key, one.message) not in known}
@@ -172,8 +171,10 @@ class Reviewed:
             ],
         }
 
-    def _effects(self, forced: Mapping[str, Change]) -> Iterator[dict[str, Any]]:
-        for change in self.changes:
+    def _effects(
+        self, own: Iterable[Change], forced: Mapping[str, Change]
+    ) -> Iterator[dict[str, Any]]:
+        for change in own:
             now = forced.get(change.key)
             told = _effect(change)
             if now is None:
@@ -191,15 +192,6 @@ class Reviewed:
                 "words": _OVERRULED,
             }
 
-    def _also(
-        self, forced: Mapping[str, Change], waiting: Collection[str]
-    ) -> Iterator[dict[str, Any]]:
-        """Yield what others wrote into the file before and nobody has taken over yet."""
-        own = {change.key for change in self.changes}
-        for key, change in forced.items():
-            if key not in own and key not in waiting:
-                yield _effect(change)
-
     def save(self) -> str:
         """Write the file, whole or not at all, and return its new fingerprint.
 
@@ -213,6 +205,14 @@ class Reviewed:
         if self.document.text != self.document.original:
             self.document.save()
         return self.document.fingerprint
+
+
+def _also(
+    own: Iterable[Change], forced: Iterable[Change], waiting: Collection[str]
+) -> Iterator[dict[str, Any]]:
+    """Yield what others wrote into the file before and nobody has taken over yet."""
+    known = {change.key for change in own}.union(waiting)
+    return (_effect(change) for change in forced if change.key not in known)
 
 
 def _effect(change: Change) -> dict[str, Any]:

@@ -40,8 +40,8 @@ class ConfigCommands:
         return describe()
 
     async def open(self, params: dict[str, Any]) -> dict[str, Any]:
-        """The configuration as an editor starts from it, secrets masked."""
-        return await self._editing.open()
+        """The configuration as an editor starts from it, secrets masked; less where it has it."""
+        return await self._editing.open(str(params.get("unless") or ""))
 
     async def preview(self, params: dict[str, Any]) -> dict[str, Any]:
         """What changes would do, and what is wrong with them."""

@@ -65,10 +65,20 @@ class Editing:
         """What is in force is what the file says again."""
         self._not_rolled_back = ""
 
-    async def open(self) -> dict[str, Any]:
-        """Return the configuration as an editor starts from it. Raises `ConfigError`."""
+    async def open(self, unless: str = "") -> dict[str, Any]:
+        """Return the configuration as an editor starts from it.
+
+        Args:
+            unless: What an editor was told as `seen`; where file and instance are as they were then,
+                only that is told, as `same`.
+
+        Raises:
+            ConfigError: The file cannot be used as it is.
+        """
         engine = self._engine
-        told = await anyio.to_thread.run_sync(opened, engine.source, engine.config)
+        told = await anyio.to_thread.run_sync(
+            _opened, engine.source, engine.config, engine.revision, unless
+        )
         return {**told, "waiting": list(self._engine.waiting), "confirm_by": self._confirm_by}
 
     async def preview(self, fingerprint: str, changes: object) -> dict[str, Any]:
@@ -231,6 +241,14 @@ class Editing:
         self._not_rolled_back = why
         self._engine.say("config.not-rolled-back", Severity.ERROR, why=why)
         return why
+
+
+def _opened(source: ConfigSource, running: Config, revision: int, unless: str) -> dict[str, Any]:
+    fingerprint = fingerprint_of(read_text(source.path))
+    seen = f"{fingerprint}.{revision}"
+    if unless == seen:
+        return {"file": str(source.path), "fingerprint": fingerprint, "seen": seen, "same": True}
+    return {**opened(source, running), "seen": seen}
 
 
 def _conflict(error: Changed) -> NoReturn:

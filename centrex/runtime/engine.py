@@ -123,6 +123,7 @@ class Engine:
         self.origins: Mapping[str, str] = source.provenance()
         self.warnings: tuple[str, ...] = source.notes
         self.waiting: tuple[str, ...] = ()
+        self.revision = 0
         network, registrar = config.network, config.registrar
         self.tickets = Tickets(config)
         self.policy = make_policy(config, self.tickets.nonces, self.tickets.window)
@@ -446,6 +447,7 @@ class Engine:
         network, registrar = config.network, config.registrar
         self.guard.reconfigure(**policy.guard)
         self.config, self.policy, self.tickets = config, policy, fresh.tickets
+        self.revision += 1
         self.origins, self.waiting = fresh.origins, waiting(fresh.changes)
         core.access, core.patience = policy.access, policy.patience
         core.take_routes(policy.routes, time.monotonic())

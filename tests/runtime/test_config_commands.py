@@ -29,9 +29,17 @@ async def test_a_preview_writes_nothing_and_shows_no_secret(made: Instance) -> N
     before = made.file.read_text()
     async with made.running() as engine:
         opened = await made.ask("config.open")
+        again = await made.ask("config.open", unless=opened["seen"])
+        assert again["same"] is True
+        assert "values" not in again
+        assert "values" in await made.ask("config.open", unless="another")
         changes = [{"op": "password", "login": "a", "password": "clear"}]
         told = await made.ask("config.preview", fingerprint=opened["fingerprint"], changes=changes)
         assert engine.policy.logins == 1
+        await made.ask("reload")
+        assert "values" in await made.ask("config.open", unless=opened["seen"]), (
+            "in force may differ"
+        )
     assert {one["key"] for one in told["effects"]} == {
         "auth.credentials[a].ha1_md5",
         "auth.credentials[a].ha1_sha256",

@@ -57,7 +57,7 @@ def test_a_call_without_a_relay_is_counted_and_told_of_once(
     relayed(proxy, FakeRelay(slots=0))
     sent = call(alice)
     assert names(sent).count("INVITE") == 2
-    assert proxy.statistics.drops["media-unrelayed"] == 1
+    assert proxy.statistics.amiss["media-unrelayed"] == 1
     told = [one for one in proxy.core.events if one.name == "media.unrelayed"]
     assert len(told) == 1
     assert rules(proxy).count(Rule.MEDIA_UNRELAYED) == 1

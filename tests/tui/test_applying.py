@@ -145,6 +145,26 @@ async def test_nothing_is_applied_that_was_not_reviewed() -> None:
         assert len(wishes(instance)) == 2
 
 
+async def test_the_file_is_read_again_only_where_it_is_another_one() -> None:
+    instance = Pretend()
+    async with dashboard(instance) as operator:
+        screen = await opened(operator, "basic")
+        told = instance.opened
+        told["seen"] = "f1.1"
+        instance.answers["config.open"] = lambda params: (
+            {"same": True, "seen": told["seen"]} if params.get("unless") == told["seen"] else told
+        )
+        before = len(instance.commands("config.open"))
+        operator.app.feed.look()
+        await operator.until(lambda: len(instance.commands("config.open")) > before)
+        await operator.sees("Description")
+        assert screen.draft.value("network.domain") == "example.com"
+        told["values"]["network"]["domain"], told["fingerprint"] = "example.org", "f2"
+        told["seen"] = "f2.1"
+        operator.app.feed.look()
+        await operator.until(lambda: screen.draft.value("network.domain") == "example.org")
+
+
 @pytest.mark.parametrize("asked", ["x", "e", "c"])
 async def test_the_file_is_not_read_anew_behind_a_question(asked: str) -> None:
     instance = Pretend()

@@ -448,7 +448,7 @@ async def test_settings_are_filtered_by_label_and_key_on_every_tab() -> None:
     async with dashboard(Pretend()) as operator:
         screen = await opened(operator, "network")
         await operator.press("tab", "slash", *"label:port")
-        shown = await operator.sees("Server port", "settings pass /label:port")
+        shown = await operator.sees("Server port", "settings and rows pass /label:port")
         assert "Domain name" not in shown
         await operator.press("enter")
         assert {one["key"] for one in screen.form.rows.items if isinstance(one, dict)} == {

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from tests.support.pretend import Pretend
-from tests.support.screens import Operator, dashboard
+from tests.support.screens import Operator, dashboard, lines
 from tests.tui.test_configuration import opened, wishes
 from tui.draft import CREDENTIALS, Draft
 from tui.screens.item import ItemScreen
@@ -169,3 +169,40 @@ async def test_the_chosen_row_stays_in_sight_when_the_reminder_comes() -> None:
         await operator.sees("Rolled back by itself", "›1003")
         await operator.press("g")
         await operator.sees("›1001")
+
+
+async def test_a_row_that_is_wrong_is_marked_in_the_list() -> None:
+    instance = Pretend()
+    instance.preview["problems"] = [
+        {"key": "routing.plans[1].times", "message": "cannot be understood", "nearest": ""}
+    ]
+    async with dashboard(instance) as operator:
+        screen = await opened(operator, "routing")
+        screen.table.focus()
+        await operator.press("g", "space")
+        await operator.sees("✗ wrong")
+        marks = [row.get("_mark") for row in screen.table.shown]
+        assert marks == ["changed", "wrong", None]
+        await operator.press("v")
+        shown = await operator.sees("Nothing can be applied", "Esc back")
+        assert "c apply and confirm" not in shown
+
+
+async def test_the_filter_counts_rows_and_marks_their_tabs() -> None:
+    async with dashboard(Pretend()) as operator:
+        await opened(operator, "directory")
+        await operator.press("slash", "Outside", "enter")
+        await operator.sees("0 of 2 settings and rows pass /Outside", "Call Routing             /")
+
+
+async def test_the_foot_of_a_row_names_keys_that_work_while_it_is_typed() -> None:
+    async with dashboard(Pretend()) as operator:
+        await opened(operator, "routing")
+        await operator.press("tab", "tab", "g", "enter")
+        await operator.until(lambda: "s take it" in lines(operator.app)[-1])
+        assert "^s" not in lines(operator.app)[-1]
+        await operator.press("enter")
+        await operator.until(lambda: "^s take the row" in lines(operator.app)[-1])
+        assert " s take it" not in lines(operator.app)[-1]
+        await operator.press("ctrl+s")
+        await operator.until(lambda: not isinstance(operator.app.screen, ItemScreen))

@@ -355,6 +355,16 @@ def test_paragraphs_of_a_help_page_are_unfolded() -> None:
     )
 
 
+@pytest.mark.parametrize("mode", ["registrations", "calls", "relays", "bans"])
+def test_a_live_screens_page_tells_of_its_keys_what_they_do(mode: str) -> None:
+    screen: Any = SCREENS[mode]
+    page = PAGES[mode].text
+    for binding in type(screen()).__dict__["BINDINGS"]:
+        assert f" {binding.key} " in page, binding.key
+    if mode == "registrations":
+        assert "d forgets that phone, D all phones of its user" in page
+
+
 def test_the_page_of_a_tab_tells_each_setting_once() -> None:
     pages = pages_of_settings({one["table"]: one for one in describe()["tables"]})
     told = pages["auth"].text.split("\n")
@@ -364,13 +374,3 @@ def test_the_page_of_a_tab_tells_each_setting_once() -> None:
     for key in describe()["tables"][0]["keys"]:
         assert f"{key['label']}:" in pages["basic"].text, key
     assert "Credentials file:" in every
-
-
-@pytest.mark.parametrize("mode", ["registrations", "calls", "relays", "bans"])
-def test_a_live_screens_page_tells_of_its_keys_what_they_do(mode: str) -> None:
-    screen: Any = SCREENS[mode]
-    page = PAGES[mode].text
-    for binding in type(screen()).__dict__["BINDINGS"]:
-        assert f" {binding.key} " in page, binding.key
-    if mode == "registrations":
-        assert "d forgets that phone, D all phones of its user" in page

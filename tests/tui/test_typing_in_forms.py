@@ -94,5 +94,5 @@ async def test_keys_that_come_all_at_once_are_all_taken(burst: list[str]) -> Non
         for key in (*burst, "enter"):
             operator.app.post_message(events.Key(key, key if len(key) == 1 else None))
         await operator.until(lambda: bool(instance.commands("config.preview")))
-        assert not screen.query_one(Form).typing
         assert wishes(instance, "config.preview")[0]["value"] == 25
+        assert not screen.query_one(Form).typing

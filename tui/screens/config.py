@@ -82,6 +82,7 @@ class ConfigScreen(Applying, ListEditing, View):
         self.preview: dict[str, Any] = {}
         self._why = ""
         self._loaded = False
+        self._seen = ""
         self._reading: Worker[None] | None = None
 
     def body(self) -> ComposeResult:
@@ -143,7 +144,9 @@ class ConfigScreen(Applying, ListEditing, View):
                 told = await ask("config.describe")
                 self.described = {one["table"]: one for one in told["tables"]}
                 self.dashboard.described = self.described
-            opened = await ask("config.open")
+            # to read thousands of rows is work: not while the file is what it was
+            known = {"unless": self._seen} if self._seen and not self._why else {}
+            opened = await ask("config.open", known)
         except (api.Unavailable, api.Refused) as error:
             self._why = str(error)
             self._banner()
@@ -152,8 +155,11 @@ class ConfigScreen(Applying, ListEditing, View):
             return
         self._why = ""
         self._loaded = True
+        if opened.get("same"):
+            return
         if self._is_untouched:
             self.draft, self.preview = Draft(opened), {}
+            self._seen = str(opened.get("seen", ""))
         self.show_dialog(self.dialog)
 
     def happened(self, batch: object) -> None:
@@ -247,16 +253,18 @@ class ConfigScreen(Applying, ListEditing, View):
         self.query_one("#banner", Panel).show(lines)
 
     def _found(self) -> str:
-        """Return how many settings pass the filter, here and in all; nothing without one."""
+        """Return how many settings and rows pass the filter, here and in all; nothing without one."""
         keeps = self.form.rows.filter
         if not keeps:
             return ""
         here, everywhere = self._passing(self.dialog), sum(map(self._passing, DIALOGS))
-        return f"{here} of {everywhere} settings pass /{keeps.text}"
+        return f"{here} of {everywhere} settings and rows pass /{keeps.text}"
 
     def _passing(self, dialog: Dialog) -> int:
         found = passing(self.specs(dialog), self.form.rows.filter)
-        return sum(not isinstance(one, Heading) for one in found)
+        settings = sum(not isinstance(one, Heading) for one in found)
+        keeps = self.form.rows.filter
+        return settings + sum(self.rows_passing(one, keeps) for one in self.lists_of(dialog))
 
     def _mark(self) -> None:
         """Put the marks at the tabs: wrong, edited, found, not in force, later; the first counts."""

@@ -9,6 +9,7 @@ from textual.containers import Container
 from textual.widget import Widget
 
 from tui.draft import Draft
+from tui.filter import Filter
 from tui.screens.item import ItemScreen
 from tui.screens.questions import Choose, Confirm, Enter
 from tui.values import Spec, as_text
@@ -22,6 +23,7 @@ _HASHES: Final = ("ha1_md5", "ha1_sha256")
 _MARKS: Final[Mapping[str, tuple[str, str]]] = {
     "new": ("+ new", "good"), "changed": ("● changed", "warn"), "moved": ("↕ moved", "warn"),
     "password": ("● password", "warn"), "new password": ("+ new", "good"),
+    "wrong": ("✗ wrong", "bad"),
 }  # fmt: skip
 
 
@@ -43,7 +45,10 @@ def _called(row: Row, index: int) -> str:
 
 def columns_of(specs: list[Spec]) -> list[Column]:
     """Return a table's columns for the keys of a list: what names a row first."""
-    order = {"login": 0, "name": 0, "enabled": 0, "pattern": 1, "destinations": 1, "users": 2}
+    order = {
+        "login": 0, "name": 0, "enabled": 0, "pattern": 1, "destinations": 1, "display": 2, "users": 2,
+        "company": 4, "note": 5,
+    }  # fmt: skip
     ranked = sorted(specs, key=lambda spec: order.get(spec["key"], 3))
     columns = [
         Column(
@@ -85,6 +90,7 @@ class ListEditing(Widget):
     draft: Draft
     list_spec: Mapping[str, Any] | None = None
     _lists: Sequence[Mapping[str, Any]] = ()
+    _row_problems: Mapping[str, str] = {}
 
     if TYPE_CHECKING:
 
@@ -178,22 +184,34 @@ class ListEditing(Widget):
         if not self.list_spec:
             return
         rows = self.draft.rows(self.list_name)
-        self.table.fill([{**row, "_index": index} for index, row in enumerate(rows)])
+        for index, row in enumerate(rows):
+            row["_index"] = index
+            if any(key.startswith(f"{self.list_name}[{index}]") for key in self._row_problems):
+                row["_mark"] = "wrong"
+        self.table.fill(rows)
         words = str(self.list_spec.get("label") or self.list_name)
         frame = self.query_one("#list-frame", Container)
         found = f" · {self.table.count()} pass /{self.table.filter.text}" * bool(self.table.filter)
         others = [str(one.get("label") or one["key"]) for one in self._lists]
         others = [label for label in others if label != words]
         more = f" · L: {', '.join(others)}" if others else ""
-        order = " · sorted: not the file's order" if self.table.sorted_by else ""
-        stale = " · ↻ not in force yet" if self.list_name in self.draft.in_force else ""
         if self.in_credentials and (file := self.draft.value("auth.credentials_file")):
             more = f" · and those of {file}{more}"
+        order = " · sorted: not the file's order" if self.table.sorted_by else ""
+        stale = " · ↻ not in force yet" if self.list_name in self.draft.in_force else ""
         entitle(frame, f"{words} – {len(rows)}{found}{order}{stale}{more}")
 
+    def rows_passing(self, spec: Mapping[str, Any], keeps: Filter) -> int:
+        """Return how many rows of a list pass a filter."""
+        columns = columns_of(list(spec["columns"]))
+        rows = self.draft.rows(str(spec["key"]))
+        return sum(keeps.keeps({one.name: one.text(row) for one in columns}) for row in rows)
+
     def show_list_problems(self, problems: Mapping[str, str]) -> None:
-        """Keep what is wrong with rows, to be said when they are chosen."""
-        self._row_problems = dict(problems)
+        """Mark rows that are wrong; what is wrong is said when they are chosen."""
+        before, self._row_problems = self._row_problems, dict(problems)
+        if before != self._row_problems:
+            self.fill_list()
 
     def list_words(self, width: int) -> list[Line]:
         """Return what is to be said of the chosen row."""
@@ -204,7 +222,7 @@ class ListEditing(Widget):
         at = f"{self.list_name}[{row['_index']}]" if row else self.list_name
         problems = [
             f"{key.removeprefix(at).lstrip('.')}: {why}"
-            for key, why in getattr(self, "_row_problems", {}).items()
+            for key, why in self._row_problems.items()
             if key.startswith(at)
         ]
         lines += [[(f"✗ {line}", "bad")] for words in problems for line in wrap(words, width - 2)]

@@ -32,8 +32,8 @@ class ItemScreen(Question[dict[str, Any]]):
     ItemScreen #item-words { height: 5; border-top: solid $primary 60%; background: $surface; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("s", "save", "take it"),
-        Binding("ctrl+s", "save", "take it", key_display="^s"),
+        Binding("s,ctrl+s", "save", "take it", key_display="s"),
+        Binding("ctrl+s", "save_typed", "take the row", key_display="^s"),
         Binding("escape", "leave", "cancel", key_display="Esc"),
     ]
     page = "config"
@@ -120,6 +120,16 @@ class ItemScreen(Question[dict[str, Any]]):
         if rows.chosen is not None:
             self._now[rows.chosen["key"]] = values.get(rows.chosen["key"])
             rows.changed()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer the keys that take the row: a letter where none is typed, else one that is no text."""
+        if action in ("save", "save_typed") and self.is_mounted:
+            return self.query_one(Form).typing is (action == "save_typed")
+        return True
+
+    def action_save_typed(self) -> None:
+        """Take what is being typed, and the row with it."""
+        self.action_save()
 
     def action_save(self) -> None:
         """Answer with the row, if what must be there is."""

@@ -64,9 +64,7 @@ class Review(Question[Literal["apply", "confirm"]]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Nothing is applied that has problems."""
-        if action in ("apply", "confirm") and (self.problems or not self._may_apply):
-            return None
-        return True
+        return action not in ("apply", "confirm") or (self._may_apply and not self.problems)
 
     def _lines(self, width: int) -> list[Line]:
         lines: list[Line] = []

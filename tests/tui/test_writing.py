@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tui.files import usual_path, write_anew
+from tui.writing import usual_path, write_anew
 
 
 @pytest.fixture
