@@ -76,8 +76,7 @@ class Dashboard(Writing):
         Binding("K", "decide(True)", "keep", show=False),
         Binding("R", "decide(False)", "roll back", show=False),
         Binding("q", "quit", "quit"),
-        Binding("ctrl+q", "quit", "quit", show=False),
-        Binding("ctrl+c", "quit", "quit", show=False),
+        Binding("ctrl+q,ctrl+c", "quit", "quit", show=False),
         Binding("f1", "help", "help", show=False),
     ]
 
@@ -158,9 +157,7 @@ class Dashboard(Writing):
         """Have the instance carry out a command; say in words why not, and return None then."""
         try:
             return await self.feed.ask(command, params)
-        except api.Refused as error:
-            self.say(str(error), bad=True)
-        except api.Unavailable as error:
+        except (api.Refused, api.Unavailable) as error:
             self.say(str(error), bad=True)
         return None
 

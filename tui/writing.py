@@ -3,6 +3,7 @@
 It knows no screen; what is copied or written is theirs.
 """
 
+import asyncio
 import os
 from functools import partial
 from pathlib import Path
@@ -43,29 +44,53 @@ class Writing(App[int]):
         It is in the folder the dashboard was started in, which is named, as nobody sees it.
         """
         moment = str(self.snapshot.get("at", ""))[:19].replace(":", "").replace("-", "")
-        path = Path.cwd() / f"{self.instance_name}-{what}-{moment or 'now'}.{ending}"
-        home = Path.home()
-        return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
+        return usual_path(f"{self.instance_name}-{what}-{moment or 'now'}.{ending}")
 
     def write_file(self, name: str, data: str | bytes) -> None:
         """Write a file that only its owner may read; never over one that is there."""
-        if not name.strip():
-            return
-        content = data.encode("utf-8") if isinstance(data, str) else data
-        begin(self, partial(self._write, Path(name.strip()).expanduser().absolute(), content))
+        if name.strip():
+            content = data.encode("utf-8") if isinstance(data, str) else data
+            begin(self, partial(self._write, name.strip(), content))
 
-    async def _write(self, path: Path, content: bytes) -> None:
-        def write() -> None:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-
-        worker = self.run_worker(write, thread=True, exit_on_error=False)
+    async def _write(self, name: str, content: bytes) -> None:
         try:
-            await worker.wait()
-        except Exception as error:  # noqa: BLE001 - Textual wraps what went wrong
-            cause = worker.error or error
-            why = "is there already" if isinstance(cause, FileExistsError) else str(cause)
-            self.say(f"{path}: {why}", bad=True)
+            path = await asyncio.to_thread(write_anew, name, content)
+        except FileExistsError:
+            self.say(f"{name} is there already", bad=True)
+        except OSError as error:
+            self.say(f"{name}: {error.strerror or error}", bad=True)
         else:
             self.say(f"wrote {path}")
+
+
+def usual_path(name: str) -> str:
+    """Return a path for a file of that name in the folder the dashboard was started in, `~` for home.
+
+    The name alone where that folder is gone, as only a path that says where else is of use then.
+    """
+    try:
+        path = Path.cwd() / name
+        home = Path.home()
+    except (OSError, RuntimeError):
+        return name
+    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
+
+
+def write_anew(typed: str, content: bytes) -> Path:
+    """Write a file that only its owner may read; return where it is.
+
+    Args:
+        typed: Its path as somebody typed it; `~` is his home, `~NAME` another's.
+        content: What it will hold.
+
+    Raises:
+        OSError: It cannot be written, or is there already; says why.
+    """
+    try:
+        path = Path(typed).expanduser().absolute()
+    except RuntimeError:  # pathlib's own, where there is no such user
+        raise OSError("there is no such home folder") from None
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+    return path

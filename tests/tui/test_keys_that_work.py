@@ -66,7 +66,7 @@ async def test_keys_that_would_be_typed_are_not_offered() -> None:
         await operator.press("tab", "tab", "enter")
         await operator.sees("Row 1", "s take it")
         await operator.press("enter")
-        await operator.sees("⏎ take it", "Esc leave as it was", "^s take it")
+        await operator.sees("⏎ take it", "Esc leave as it was", "^s take the row")
         assert " s take it" not in lines(operator.app)[-1]
 
 
