@@ -323,6 +323,7 @@ def _row(relay: Relay, now: float) -> dict[str, Any]:
         "why": relay.why or relay.shortage or told.get("path_why", ""),
         "source": told.get("source", ""),
         "sessions": relay.count,
+        "others": relay.foreign,
         "capacity": relay.capacity if "capacity" in told else None,
         "path": told.get("path", ""),
         "path_why": told.get("path_why", ""),
