@@ -2,13 +2,16 @@
 
 import time
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
 from centrex import api
 from cli import output
 from cli.target import ConfigOption, InstanceOption, JsonOption, SetOption, Target, target
+
+_CHANGES: Final = 100
+"""Changes told after a reload; who changes more at once has seen them in the file."""
 
 
 def run(aim: Target, overrides: list[str] | None, ready_fd: int | None) -> int:
@@ -121,7 +124,9 @@ def reload(
         output.emit_json({**result, "waiting": waiting})
         return
     if result["changed"]:
-        changes_lines(result["changed"])
+        changes_lines(result["changed"][:_CHANGES])
+        if (more := len(result["changed"]) - _CHANGES) > 0:
+            output.say(f"… and {more} more")
     else:
         output.say("nothing has changed")
     if waiting:

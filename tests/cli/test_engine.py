@@ -118,6 +118,19 @@ def test_reload_tells_what_changed(line: CommandLine) -> None:
 
 
 @pytest.mark.wire
+def test_a_reload_that_changes_very_much_tells_how_much(line: CommandLine) -> None:
+    changes = [
+        {"key": f"directory.entries[n{number}].name", "old": None, "new": "x", "effect": "live"}
+        for number in range(3000)
+    ]
+    with FakeInstance(line.paths.control, {"reload": {"changed": changes}}):
+        told = line.run("reload").stdout.splitlines()
+        assert len(line.json("reload")["changed"]) == 3000
+    assert len(told) == 201
+    assert told[-1] == "… and 2900 more"
+
+
+@pytest.mark.wire
 def test_reload_tells_what_waits_for_a_restart(line: CommandLine) -> None:
     change = {"key": "network.port", "old": 5060, "new": 5070, "effect": "restart"}
     answer = {"changed": [change], "waiting": ["network.port", "basic.state_dir"]}
