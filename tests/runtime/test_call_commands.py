@@ -145,5 +145,5 @@ async def test_who_looks_at_calls_has_all_messages_kept(made: Instance) -> None:
 async def test_a_call_nobody_knows_is_not_found(made: Instance, command: str) -> None:
     async with made.running():
         with pytest.raises(Refused) as caught:
-            await made.ask(command, id="nobody\ud800's")
+            await made.ask(command, id="nobody's \u2603")
     assert caught.value.code == "not-found"
