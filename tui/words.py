@@ -16,15 +16,6 @@ def span(seconds: float) -> str:
     return (f"{days} d " if days else "") + f"{hour:02}:{minute:02}:{second:02}"
 
 
-def short_span(seconds: float) -> str:
-    """Return seconds in at most five cells: `59s`, `59m`, `23h`, `99d`."""
-    left = int(max(0, seconds))
-    for unit, size, limit in (("s", 1, 100), ("m", 60, 6000), ("h", 3600, 172_800)):
-        if left < limit:
-            return f"{left // size}{unit}"
-    return f"{left // 86_400}d"
-
-
 def figure(number: float) -> str:
     """Return a count in at most six cells: `999`, `12.3k`, `4.5M`."""
     if number != int(number) and abs(number) < 1000:

@@ -57,10 +57,9 @@ class Unsaid(Protocol):
 
 
 class RelayState(enum.Enum):
-    """How a relay is."""
+    """How a relay is, draining aside."""
 
     AVAILABLE = "available"
-    DRAINING = "draining"
     SILENT = "silent"
     """It missed heartbeats, though its connection stands."""
     GONE = "gone"

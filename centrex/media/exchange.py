@@ -183,12 +183,6 @@ class Exchange:
         """
         return self.answered and tag != self.callee_tag and bool(tag and self.callee_tag)
 
-    def side_of(self, from_tag: bytes, to_tag: bytes) -> Side | None:
-        """Return which side sent a request with these tags; None where it is of another dialog."""
-        if from_tag == self.caller_tag:
-            return CALLER
-        return CALLEE if to_tag == self.caller_tag else None
-
     def describe(
         self,
         side: Side,

@@ -26,11 +26,6 @@ class Precedence:
         self._group = group
         self._before: tuple[int, int | None] | None = None
 
-    @property
-    def is_taken(self) -> bool:
-        """Whether this thread goes first now."""
-        return self._before is not None
-
     def take(self) -> None:
         """Go first, as far as the system lets us."""
         if self._before is None:

@@ -53,12 +53,6 @@ def test_told_once(exchange: Exchange) -> None:
         assert exchange.session() is None
 
 
-def test_which_side_sent_it(exchange: Exchange) -> None:
-    assert exchange.side_of(b"a", b"b") == CALLER
-    assert exchange.side_of(b"b", b"a") == CALLEE
-    assert exchange.side_of(b"x", b"y") is None
-
-
 def test_a_line_that_goes_and_comes_back_keeps_its_ports(exchange: Exchange) -> None:
     film = "m=video 4002 RTP/AVP 99"
     first = parse(offer("192.0.2.7", 4000, film).encode())
