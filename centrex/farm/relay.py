@@ -57,9 +57,11 @@ class Unsaid(Protocol):
 
 
 class RelayState(enum.Enum):
-    """How a relay is, draining aside."""
+    """How a relay is."""
 
     AVAILABLE = "available"
+    DRAINING = "draining"
+    """Told of one that is available and to get no new calls."""
     SILENT = "silent"
     """It missed heartbeats, though its connection stands."""
     GONE = "gone"
