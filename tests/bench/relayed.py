@@ -25,6 +25,7 @@ def _with_media(proxy: Proxy, plane: object) -> Joined:
     """Give a proxy one relay, with a link in memory."""
     farm = Farm(Watcher(), heartbeat_s=5.0, boot="b")
     joined = Joined(farm, plane, Custody(), capacity=100_000)  # type: ignore[arg-type]
+    joined.to_relay.source = f"{HOST}:40000"  # or its loopback address would be nobody's
     joined.run()
     proxy.core.relaying = Relaying(farm, mode="always", refuse=False)  # type: ignore[arg-type]
     return joined
@@ -61,6 +62,7 @@ def main() -> None:
     told["core, relayed"] = spent(work, _CALLS)
     assert players[2].core.statistics.calls_total == _CALLS
     assert not len(players[2].core.calls)
+    assert len(lines) == 2 * _CALLS, len(lines)  # all were relayed
     plane = Plane(hosts=[(HOST, HOST)], ports=(20000, 59999), kernel=None, silence_s=60)
     plane.start()
     joined = _with_media(players[4], plane)
