@@ -198,7 +198,7 @@ class RelaySide:
         held = self._custody.of(self.proxy)
         batches = [held[at : at + _HELD_ROWS] for at in range(0, len(held), _HELD_ROWS)] or [[]]
         for number, batch in enumerate(batches, 1):
-            rows = [[wire.from_session(session), boot] for session, boot in batch]
+            rows = [[session, boot] for session, boot in batch]
             self._link.send(wire.encode("held", rows=rows, last=number == len(batches)))
 
     def _handle(self, message: wire.Message, now: Instant) -> None:

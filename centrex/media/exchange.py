@@ -10,7 +10,6 @@ this.
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Final, NamedTuple
 
 from centrex.base import PeerError
@@ -221,7 +220,10 @@ class Exchange:
         self._changed, self._latest = True, way
         if answers:
             self._open.discard(other_side(side))
-        odd = frozenset(n for n, media in enumerate(sdp.media) if media.port and media.why_not)
+        odd = NONE
+        for number, media in enumerate(sdp.media):
+            if media.why_not and media.port:
+                odd |= {number}
         aside = way.aside if answers else odd
         fresh, lacking = self._serve_all(way, aside, sdp, side, here, there, answers=answers)
         if lacking:
@@ -405,18 +407,22 @@ class Exchange:
     @property
     def is_empty(self) -> bool:
         """Whether no media line is relayed yet."""
-        return not any(any(way.lines) for way in self._ways.values())
+        for way in self._ways.values():
+            for line in way.lines:
+                if line is not None:
+                    return False
+        return True
 
     @property
     def carries(self) -> bool:
         """Whether there is anything for a relay to do: both ends of a line are known, or it was told."""
-        return (
-            self.revision > 0
-            or self.answered
-            or any(
-                line is not None and all(end.rtp for end in line.ends) for line in self._all_lines()
-            )
-        )
+        if self.revision or self.answered:
+            return True
+        for way in self._ways.values():
+            for line in way.lines:
+                if line is not None and line.ends[CALLER].rtp and line.ends[CALLEE].rtp:
+                    return True
+        return False
 
     @property
     def slots(self) -> list[Slot]:
@@ -508,7 +514,7 @@ def _stream(slots: tuple[Slot, Slot], said: Both) -> Stream:
     """Return a line in the relay's words."""
     ends, muxes = said
     if all(muxes):  # RFC 5761 §5.1.1: only where both sides say so
-        ends = [replace(end, rtcp=end.rtp) for end in ends]
+        ends = [end._replace(rtcp=end.rtp) for end in ends]
     return Stream(slots, (ends[0], ends[1]))
 
 

@@ -14,6 +14,8 @@ Side: TypeAlias = Literal[0, 1]
 Family: TypeAlias = Literal[4, 6]
 
 NONE: Final[frozenset[int]] = frozenset()
+UNSAID: Final = End()
+"""What is known of an end before it has said anything."""
 CALLER: Final[Side] = 0
 CALLEE: Final[Side] = 1
 
@@ -25,7 +27,7 @@ class Line:
 
     def __init__(self, slots: tuple[Slot, Slot]) -> None:
         self.slots = slots
-        self.ends: list[End] = [End(), End()]
+        self.ends = [UNSAID, UNSAID]
         self.muxes = [False, False]
 
     @property
@@ -35,13 +37,13 @@ class Line:
 
     def stand(self, said: "Both | None", sides: Iterable[Side]) -> None:
         """Put what sides said before in place of what they say now."""
-        ends, muxes = said or ([End(), End()], [False, False])
+        ends, muxes = said or ([UNSAID, UNSAID], [False, False])
         for side in sides:
             self.ends[side], self.muxes[side] = ends[side], muxes[side]
 
     def hear(self, said: "Said | None") -> None:
         """Put what somebody else who was called has said in place of what the callee said."""
-        self.ends[CALLEE], self.muxes[CALLEE] = said or (End(), False)
+        self.ends[CALLEE], self.muxes[CALLEE] = said or (UNSAID, False)
 
 
 Said: TypeAlias = tuple[End, bool]

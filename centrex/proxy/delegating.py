@@ -82,6 +82,9 @@ class Delegating:
         """Return the Call-IDs that an instance serves."""
         return [call_id for call_id, carried in self._carried.items() if carried.by == name]
 
+    def tell(self, now: Instant) -> None:
+        """See `MediaPath`; messages have waited for what rtpengine was told."""
+
     # what goes downstream
 
     def outward(

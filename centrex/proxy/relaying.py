@@ -375,7 +375,7 @@ class Relaying(RelayedCalls):
         if vain and ctx.to_tag:
             self._unsaid(core, carried, now)
         else:
-            self._tell(carried, now)
+            self._note(carried)
 
     def _inward_undecided(
         self, core: "Core", branch: Branch, status: int, to_tag: bytes, data: bytes, now: Instant
@@ -435,7 +435,7 @@ class Relaying(RelayedCalls):
         if exchange.is_silent:
             self._unsaid(core, carried, now)
         else:
-            self._tell(carried, now)
+            self._note(carried)
 
     def consulted(self, core: "Core", number: int, reply: Reply | str, now: Instant) -> None:
         """See `MediaPath`; our own relays are never asked anything."""
@@ -471,7 +471,7 @@ class Relaying(RelayedCalls):
                     side, found.description, here, there, tag=tag, answers=answers, whole=whole
                 )
             except NoSlot:
-                self._farm.give_back(carried.relay, exchange.spare())
+                self._return_spare(carried)
                 if not exchange.is_empty:
                     raise
                 tried.append(carried.by)
@@ -480,6 +480,8 @@ class Relaying(RelayedCalls):
                 if other is None:
                     raise
                 carried.move(other)
-        self._farm.give_back(carried.relay, exchange.spare())
-        self._tell(carried, now)
+        self._return_spare(carried)
+        self._note(carried)
+        if found.text is found.body:
+            return changed
         return sdp.replace(found.content_type, found.body, changed)

@@ -5,6 +5,7 @@ media passes; sockets, threads and data path of the relay are real, the link bet
 """
 
 import cProfile
+import gc
 import pstats
 import sys
 
@@ -54,6 +55,7 @@ def main() -> None:
     lines: list[bytes] = []
     work = talks(players[2], relayed, lambda: lines.extend(_supply(joined)))
     if "-p" in sys.argv:
+        gc.disable()
         profile = cProfile.Profile()
         profile.runcall(work)
         pstats.Stats(profile).sort_stats("tottime").print_stats(50)

@@ -36,7 +36,7 @@ def test_an_older_proxy_says_nothing_of_what_is_no_rtp() -> None:
 
 @given(SESSIONS)
 def test_a_session_comes_through(session: Session) -> None:
-    line = wire.encode("put", session=wire.from_session(session))
+    line = wire.encode("put", session=session)
     assert line.count(b"\n") == 1
     assert wire.to_session(wire.decode(line)["session"]) == session
 
