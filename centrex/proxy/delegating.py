@@ -6,7 +6,6 @@ which instance serves a call, and who asks again, is `centrex.farm.rtpengines`.
 """
 
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from centrex import sdp
@@ -38,8 +37,10 @@ from centrex.proxy.ends import (
 from centrex.proxy.media_body import with_body
 from centrex.proxy.media_path import METHODS, OFFERS, Mode
 from centrex.proxy.ng_question import Fields, common, key, stand_in
-from centrex.proxy.ng_waiting import Probe, Request, Response, Restore, Search, Waiting
+from centrex.proxy.ng_waiting import Failure, Probe, Request, Response, Restore, Search, Waiting
 from centrex.proxy.orphans import Orphan, Orphans
+from centrex.proxy.unanswered import declined, heard, without_answer
+from centrex.sip.message import parse
 from centrex.trace import Rule
 
 if TYPE_CHECKING:
@@ -198,7 +199,7 @@ class Delegating:
         side = CALLER if ctx.from_tag == carried.caller_tag else CALLEE
         found = offered(core, ctx, data, now)
         if found is None and is_opaque(ctx, data):
-            return data
+            return without_answer(ctx, data)
         branch.carried, branch.side = carried, side
         if found is None:
             return data
@@ -272,7 +273,8 @@ class Delegating:
         settled = response.status >= 200 and ctx.method == b"INVITE"
         if settled:
             self._settle(core, carried, branch, response.to_tag)
-        found = described(core, ctx, data, now)
+        data, found = heard(core, branch, response.status, data, now)
+        response.data = data
         if found is None or branch.flow is None:
             if settled:
                 self._hear(core, carried)
@@ -343,13 +345,8 @@ class Delegating:
         won = branch.client.key[0] if branch.client is not None else b""
         for token in carried.offers:
             if token != won and not branch.context.to_tag:
-                fields: Fields = {
-                    "command": "delete",
-                    "call-id": carried.call_id,
-                    "from-tag": carried.caller_tag,
-                    "via-branch": token,
-                }
-                self._tell(core, carried, fields)
+                told = {"call-id": carried.call_id, "from-tag": carried.caller_tag}
+                self._tell(core, carried, {"command": "delete", **told, "via-branch": token})
         carried.offers.clear()
 
     def _next(self, core: "Core", branch: Branch, now: Instant) -> None:
@@ -440,6 +437,7 @@ class Delegating:
             unrelayed(core, branch, new.words, now, refuse=self.refuse)
             if branch.context.answered:
                 return
+            data = without_answer(branch.context, data)
         forward.send_on(core, branch, waiting.token, data, now)
 
     def _given_up(self, branch: Branch, carried: Delegated) -> None:
@@ -458,11 +456,7 @@ class Delegating:
             if isinstance(new, bytes):
                 data = with_body(data, sdp.replace(found.content_type, found.body, new))
             else:
-                if not branch.described:  # an offer: its answer is to pass as it did
-                    self._given_up(branch, carried)
-                passes = response_unrelayed(
-                    core, branch, waiting.status, data, found, new.words, now, self.refuse
-                )
+                passes = self._passes(core, waiting, found, new.words, now)
                 if passes is None:
                     del self._queues[branch]
                     return
@@ -471,20 +465,31 @@ class Delegating:
         upstream.pass_on(core, branch, waiting.status, waiting.to_tag, data, now)
         self._next(core, branch, now)
 
+    def _passes(
+        self, core: "Core", waiting: Response, found: Described, why: str, now: Instant
+    ) -> bytes | None:
+        """Return a response as it is to pass that rtpengine did not translate; None if it is not to."""
+        branch, status, data = waiting.branch, waiting.status, waiting.data
+        if branch.described:
+            return declined(core, branch, status, parse(data), why, now)[0]
+        assert isinstance(branch.carried, Delegated)
+        self._given_up(branch, branch.carried)  # the answer to it is to pass as it did
+        return response_unrelayed(core, branch, status, data, found, why, now, self.refuse)
+
     def _taken(
         self, carried: Delegated, waiting: Request | Response, reply: Reply | str
-    ) -> "bytes | _Failure":
+    ) -> bytes | Failure:
         """Return the description that rtpengine gave, noted; or why it gave none."""
         fields, asker = waiting.fields, waiting.branch.context.from_tag
         assert fields is not None
         if isinstance(reply, str):
-            return _Failure(reply)
+            return Failure(reply)
         why = failure(reply.fields)
         if why:
-            return _Failure(f"rtpengine at {reply.name} says: {why}")
+            return Failure(f"rtpengine at {reply.name} says: {why}")
         new = reply.fields.get(b"sdp")
         if not isinstance(new, bytes) or not new.startswith(b"v="):
-            return _Failure(f"rtpengine at {reply.name} gave no description")
+            return Failure(f"rtpengine at {reply.name} gave no description")
         if carried.by != reply.name or (fields["command"] == "offer" and "to-tag" in fields):
             carried.by = reply.name
             carried.known.clear()  # to a new offer an answer in the old words is another answer
@@ -579,13 +584,6 @@ class Delegating:
         elif self.mode != "never":
             fields: Fields = {"command": "delete", "call-id": ctx.call_id}
             core.asks.append(Consult(core.next_ask(), ctx.call_id, fields, elsewhere=False))
-
-
-@dataclass(frozen=True, slots=True)
-class _Failure:
-    """Why there is no description."""
-
-    words: str
 
 
 def _back(branch: Branch, carried: Delegated) -> tuple[Where, Where]:
