@@ -91,3 +91,8 @@ class Session:
     answered: bool = False
     streams: tuple[Stream | None, ...] = field(default=())
     memo: str = ""
+
+    @property
+    def count(self) -> int:
+        """How many streams it has."""
+        return sum(stream is not None for stream in self.streams)
