@@ -149,6 +149,7 @@ class Delegated:
     Attributes:
         call_id: Its Call-ID.
         by: Which rtpengine; empty until one has answered.
+        is_held: Whether that one has it, as far as is known.
         caller_tag: The caller's tag.
         callee_tag: That of whoever answered; empty until somebody has.
         natted: Whether caller and callee are behind NAT, as far as messages have shown.
@@ -170,6 +171,7 @@ class Delegated:
         "callee_tag",
         "caller_tag",
         "declined",
+        "is_held",
         "known",
         "natted",
         "offered_by",
@@ -182,6 +184,7 @@ class Delegated:
     def __init__(self, call_id: bytes, caller_tag: bytes) -> None:
         self.call_id, self.caller_tag = call_id, caller_tag
         self.by = ""
+        self.is_held = False
         self.callee_tag = self.told = self.declined = b""
         self.answers: dict[bytes, tuple[Mapping[str, Encodable], bytes]] = {}
         self.natted = [False, False]

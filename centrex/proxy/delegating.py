@@ -17,6 +17,7 @@ from centrex.proxy import forward, upstream
 from centrex.proxy.ask import Consult
 from centrex.proxy.carried import DIRECT, UNDECIDED, Delegated
 from centrex.proxy.context import Branch, Context
+from centrex.proxy.delegated_calls import DelegatedCalls
 from centrex.proxy.ends import (
     Described,
     callee_of,
@@ -38,10 +39,9 @@ from centrex.proxy.media_body import with_body
 from centrex.proxy.media_path import METHODS, OFFERS, Mode
 from centrex.proxy.ng_question import Fields, common, key, stand_in
 from centrex.proxy.ng_waiting import Failure, Probe, Request, Response, Restore, Search, Waiting
-from centrex.proxy.orphans import Orphan, Orphans
+from centrex.proxy.orphans import Orphan
 from centrex.proxy.unanswered import declined, heard, without_answer
 from centrex.sip.message import parse
-from centrex.trace import Rule
 
 if TYPE_CHECKING:
     from centrex.proxy.core import Core
@@ -50,13 +50,10 @@ _MOST_WAITING: Final = 8
 """Responses of one branch that wait; further ones come again, if they matter."""
 _MOST_KNOWN: Final = 8
 """Translations kept for each call: repeated messages need no question."""
-
-_MOST_UNKNOWN: Final = 10_000
-"""Calls relayed of which we know nothing: they began before we were started."""
 _PING: Final[Fields] = {"command": "ping"}
 
 
-class Delegating:
+class Delegating(DelegatedCalls):
     """Has media relayed by rtpengine.
 
     Args:
@@ -65,23 +62,10 @@ class Delegating:
     """
 
     def __init__(self, *, mode: Mode, refuse: bool) -> None:
+        super().__init__()
         self.mode, self.refuse = mode, refuse
-        self._carried: dict[bytes, Delegated] = {}
         self._asked: dict[int, Waiting] = {}
         self._queues: dict[Branch, deque[Response]] = {}
-        self._orphans = Orphans()
-        self._unknown: dict[bytes, None] = {}
-
-    def __len__(self) -> int:
-        return len(self._carried)
-
-    def of(self, call_id: bytes) -> Delegated | None:
-        """See `MediaPath`."""
-        return self._carried.get(call_id)
-
-    def calls_of(self, name: str) -> list[bytes]:
-        """Return the Call-IDs that an instance serves."""
-        return [call_id for call_id, carried in self._carried.items() if carried.by == name]
 
     # what goes downstream
 
@@ -118,30 +102,6 @@ class Delegating:
         fields = self._offer(carried, ctx.from_tag, b"", found, caller, callee)
         fields["via-branch"] = token
         return self._translate_request(core, branch, token, data, found, fields)
-
-    def _take_on(
-        self, core: "Core", ctx: Context, caller_tag: bytes, why: str, now: Instant
-    ) -> Delegated:
-        core.decide(ctx, (now, Rule.MEDIA_RELAYED, "rtpengine", why))
-        self._orphans.discard(ctx.call_id)
-        return self._keep_track(core, Delegated(ctx.call_id, caller_tag))
-
-    def _keep_track(self, core: "Core", carried: Delegated) -> Delegated:
-        """Remember a call; of those we know nothing of, nobody may ever say that one has ended."""
-        call_id = carried.call_id
-        self._carried[call_id] = carried
-        if core.calls.get(call_id) is None:
-            while len(self._unknown) >= _MOST_UNKNOWN:
-                oldest = next(iter(self._unknown))
-                del self._unknown[oldest], self._carried[oldest]
-                core.statistics.media_amiss("media-forgotten")
-            self._unknown[call_id] = None
-        return carried
-
-    def _lose_track(self, call_id: bytes) -> Delegated | None:
-        self._unknown.pop(call_id, None)
-        self._orphans.discard(call_id)
-        return self._carried.pop(call_id, None)
 
     def _in_dialog(
         self, core: "Core", branch: Branch, token: bytes, data: bytes, now: Instant
@@ -427,7 +387,7 @@ class Delegating:
         branch, data, found = waiting.branch, waiting.data, waiting.found
         carried = branch.carried
         assert isinstance(carried, Delegated)
-        new = self._taken(carried, waiting, reply)
+        new = self._taken(core, carried, waiting, reply, now)
         if branch.over:
             return
         if isinstance(new, bytes):
@@ -452,7 +412,7 @@ class Delegating:
         branch, data, found = waiting.branch, waiting.data, waiting.found
         carried = branch.carried
         if isinstance(carried, Delegated) and found is not None and waiting.fields is not None:
-            new = self._taken(carried, waiting, reply)
+            new = self._taken(core, carried, waiting, reply, now)
             if isinstance(new, bytes):
                 data = with_body(data, sdp.replace(found.content_type, found.body, new))
             else:
@@ -477,7 +437,12 @@ class Delegating:
         return response_unrelayed(core, branch, status, data, found, why, now, self.refuse)
 
     def _taken(
-        self, carried: Delegated, waiting: Request | Response, reply: Reply | str
+        self,
+        core: "Core",
+        carried: Delegated,
+        waiting: Request | Response,
+        reply: Reply | str,
+        now: Instant,
     ) -> bytes | Failure:
         """Return the description that rtpengine gave, noted; or why it gave none."""
         fields, asker = waiting.fields, waiting.branch.context.from_tag
@@ -491,8 +456,8 @@ class Delegating:
         if not isinstance(new, bytes) or not new.startswith(b"v="):
             return Failure(f"rtpengine at {reply.name} gave no description")
         if carried.by != reply.name or (fields["command"] == "offer" and "to-tag" in fields):
-            carried.by = reply.name
             carried.known.clear()  # to a new offer an answer in the old words is another answer
+        self._served(core, waiting.branch.context, carried, reply.name, now)
         while len(carried.known) >= _MOST_KNOWN:
             del carried.known[next(iter(carried.known))]
         carried.known[key(fields)] = new
@@ -535,7 +500,7 @@ class Delegating:
             carried = self._carried.get(ctx.call_id)
             if carried is None:
                 carried = self._keep_track(core, Delegated(ctx.call_id, ctx.from_tag))
-            carried.by = reply.name
+            self._served(core, ctx, carried, reply.name, now)
             data = self._within(core, carried, branch, waiting.token, waiting.data, now)
         if data is not None:
             forward.send_on(core, branch, waiting.token, data, now)
