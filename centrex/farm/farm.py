@@ -121,6 +121,8 @@ class Farm:
         if rang is not None:
             relay.tell_expected()
         if known is not None and known.streams != session.streams:
+            if session.size < known.size:
+                relay.top_up()  # its ports are free
             relay.hurry()
 
     def end(self, relay: Relay, name: str, reason: str, now: Instant) -> None:

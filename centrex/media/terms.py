@@ -87,3 +87,8 @@ class Session(NamedTuple):
     answered: bool = False
     streams: tuple[Stream | None, ...] = ()
     memo: str = ""
+
+    @property
+    def size(self) -> int:
+        """How many streams it has."""
+        return sum(stream is not None for stream in self.streams)

@@ -80,6 +80,7 @@ class RelayedCalls:
                 session = exchange.session()
                 if session is not None:
                     self._farm.put(carried.relay, session, now)
+                    self._return_spare(carried)
 
     def _give_up(self, carried: Carried, now: Instant) -> None:
         """A relay does not come back: its part of a call is over, which goes on."""

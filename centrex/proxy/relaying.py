@@ -51,6 +51,7 @@ from centrex.proxy.media_path import METHODS, OFFERS, Mode
 from centrex.proxy.orphans import Orphan
 from centrex.proxy.relayed_calls import RelayedCalls
 from centrex.proxy.rush import PATIENCE_S, Rush, Waiting
+from centrex.proxy.unanswered import unread, without_answer
 from centrex.trace import Rule
 
 if TYPE_CHECKING:
@@ -225,7 +226,7 @@ class Relaying(RelayedCalls):
             return data
         found = offered(core, ctx, data, now)
         if found is None and (is_opaque(ctx, data) or ctx.method == b"UPDATE"):
-            return data
+            return data if carried is None else without_answer(ctx, data)
         branch.side = CALLER if ctx.from_tag == caller_tag else CALLEE
         if carried is not None and offers and carried.relay.is_lost(now):
             self._give_up(carried, now)
@@ -334,6 +335,8 @@ class Relaying(RelayedCalls):
             if not exchange.answered and is_up(core, ctx):
                 self._answered(branch, carried, tag)
         found = described(core, ctx, data, now)
+        if found is None and branch.described:
+            data, found = unread(core, branch, status, data, now)
         if found is not None:
             here, there = self._back(branch, carried)
             side: Side = CALLEE if branch.side == CALLER else CALLER

@@ -320,6 +320,21 @@ def test_ports_are_leased_again_when_a_call_ends() -> None:
     assert [line.split(b'"')[3] for line in link.to_relay.lines] == [b"end", b"lease"]
 
 
+def test_and_when_a_line_of_one_goes() -> None:
+    farm, _, (link,) = make(100)
+    relay = link.relay
+    one = session("s", relay)
+    farm.put(relay, one, 0.0)
+    link.run()
+    while relay.slot(4) is not None:
+        pass
+    for stock in relay._stocks.values():
+        stock.asked = 0
+    link.to_relay.lines.clear()
+    farm.put(relay, one._replace(revision=2, streams=(None,)), 1.0)
+    assert [line.split(b'"')[3] for line in link.to_relay.lines] == [b"put", b"lease"]
+
+
 def test_a_lease_that_was_too_early_is_asked_for_once_more() -> None:
     """The relay was asked before it heard that a call has ended."""
     farm, _, (link,) = make(100)
