@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from centrex.proxy.core import Core
 
 _SDP: Final = b"application/sdp"
+_HEAD_ENDS: Final = b"\r\n\r\n"
 _UNREAD: Final = "what answers it cannot be read"
 _ORIGIN: Final = re.compile(rb"^o=[!-~]+(?: [!-~]+){5}(?=\r?$)", re.MULTILINE)
 _TIMES: Final = re.compile(rb"^t=[ -~]*(?=\r?$)", re.MULTILINE)
@@ -43,6 +44,8 @@ def unread(
         The response, and what it describes by then: one that holds a description which cannot be read
         declines what was offered. All others are as they were.
     """
+    if data.find(_HEAD_ENDS) == len(data) - len(_HEAD_ENDS):
+        return data, None  # as most do
     response = parse(data)
     if not _may_describe(response):
         return data, None
