@@ -25,7 +25,7 @@ from centrex.nat import RouteTokens
 from centrex.proxy.core import Core
 from centrex.registrar.registry import Registry
 from centrex.routing.ours import Ours
-from centrex.runtime import control, phonebook
+from centrex.runtime import control, large_pages, phonebook
 from centrex.runtime.bans import BanFile
 from centrex.runtime.bus import Bus, LogHandler
 from centrex.runtime.capture import Capture
@@ -252,6 +252,7 @@ class Engine:
         self._tasks = tasks
         collector = Collector(step=self.stay.garbage_step)
         tasks.start_soon(collector.run, self.statistics)
+        tasks.start_soon(large_pages.keep)
         self.say("server.started", Severity.NOTICE, listens=", ".join(self.edges.names()))
         for warning in self.warnings + self.policy.warnings:
             self.say("server.warning", Severity.WARNING, what=warning)

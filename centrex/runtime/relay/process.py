@@ -21,6 +21,7 @@ from centrex.base import LocalError, Unavailable
 from centrex.config.relay import fingerprint, load_relay, relay_warnings
 from centrex.farm.custody import Custody
 from centrex.farm.relay_side import RelaySide
+from centrex.runtime import large_pages
 from centrex.runtime.garbage import Collector
 from centrex.runtime.lock import InstanceLock
 from centrex.runtime.monitor import interface_addresses
@@ -134,6 +135,7 @@ class RelayProcess:
             tasks.start_soon(self._tell_notices)
             tasks.start_soon(self._each_second, tasks)
             tasks.start_soon(notifier.watchdog)
+            tasks.start_soon(large_pages.keep)
             tasks.start_soon(self._settle)
             tasks.start_soon(self._end_with, tasks)
             try:
