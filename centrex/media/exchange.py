@@ -183,6 +183,16 @@ class Exchange:
         """
         return self.answered and tag != self.callee_tag and bool(tag and self.callee_tag)
 
+    def has_passed(self, sdp: Description) -> bool:
+        """Whether a description names ports of ours: its call has come back to us, by another proxy."""
+        return any(
+            slot.port == media.port and (slot.shown == media.host or media.is_held)
+            for line in self._all_lines()
+            if line is not None
+            for slot in line.slots
+            for media in sdp.media
+        )
+
     def describe(
         self,
         side: Side,

@@ -199,6 +199,8 @@ class Delegating:
         found = offered(core, ctx, data, now)
         if found is None and is_opaque(ctx, data):
             return data
+        if found is not None and carried.has_passed(found.text):
+            return data
         branch.carried, branch.side = carried, side
         if found is None:
             return data
@@ -273,7 +275,7 @@ class Delegating:
         if settled:
             self._settle(core, carried, branch, response.to_tag)
         found = described(core, ctx, data, now)
-        if found is None or branch.flow is None:
+        if found is None or branch.flow is None or carried.has_passed(found.text):
             if settled:
                 self._hear(core, carried)
             return data

@@ -226,6 +226,8 @@ class Relaying(RelayedCalls):
         found = offered(core, ctx, data, now)
         if found is None and (is_opaque(ctx, data) or ctx.method == b"UPDATE"):
             return data
+        if found and carried and carried.exchange.has_passed(found.description):
+            return data
         branch.side = CALLER if ctx.from_tag == caller_tag else CALLEE
         if carried is not None and offers and carried.relay.is_lost(now):
             self._give_up(carried, now)
@@ -334,7 +336,7 @@ class Relaying(RelayedCalls):
             if not exchange.answered and is_up(core, ctx):
                 self._answered(branch, carried, tag)
         found = described(core, ctx, data, now)
-        if found is not None:
+        if found is not None and not exchange.has_passed(found.description):
             here, there = self._back(branch, carried)
             side: Side = CALLEE if branch.side == CALLER else CALLER
             answers, relay = branch.described, carried.relay
