@@ -74,7 +74,7 @@ class Plane:
         self._spares = Spares(draw)
         self._silence_s, self._draw, self._clock = silence_s, draw, clock
         self._epoll = select.epoll()
-        self._passing = Passing(self._epoll)
+        self._passing = Passing(self._epoll, lambda: self._opener.shown)
         self._carrier = self._passing.carrier = Carrier(kernel, self._passing.drain, clock())
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._epoll.register(self._bell, select.EPOLLIN)
@@ -499,6 +499,8 @@ class Plane:
             self._tell(name, "displaced", words)
         self._keep_open(held, now)
         for port in held.ports():
+            if port.target is None and port.send is not None:
+                self._passing.aim(port)  # what went in a circle may not any more
             self._passing.expire(port, now)
             if not port.rtcp:
                 self._passing.settle(port, now)
