@@ -499,8 +499,6 @@ class Plane:
             self._tell(name, "displaced", words)
         self._keep_open(held, now)
         for port in held.ports():
-            if port.target is None and port.send is not None:
-                self._passing.aim(port)  # what went in a circle may not any more
             self._passing.expire(port, now)
             if not port.rtcp:
                 self._passing.settle(port, now)

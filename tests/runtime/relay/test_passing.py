@@ -196,7 +196,8 @@ def test_what_led_in_a_circle_may_not_any_more(world: World) -> None:
     put(plane, "s2", slots[2:], leads(two, one))
     put(plane, "s1", slots[:2], (alice.end(), *leads(three)), 2)
     put(plane, "s2", slots[2:], (*leads(two), bob.end()), 2)
-    world.passes(1.1)
+    three_s = plane._pairs[three.host, three.port].rtp
+    until(lambda: three_s.target is not None, "the port before it has opened it by a packet")
     for _ in range(8):
         bob.gets(alice.send(one))
         alice.gets(bob.send(four))
