@@ -86,7 +86,7 @@ class Plane:
         self._pairs: dict[tuple[str, int], Pair] = {}
         self._held: dict[str, Held] = {}
         self._primes: list[tuple[Instant, int, Held]] = []
-        self.notices: deque[tuple[str, str, str, dict[str, Any] | None]] = deque(maxlen=_NOTICES)
+        self.notices: deque[tuple[str, str, str, dict[str, Any] | None]] = deque()
         """Session, kind, words, figures where it has ended: for whoever tells the proxies."""
         self._look_at = self._round_began = 0.0
         self._round: list[str] = []
@@ -504,6 +504,8 @@ class Plane:
                 self._passing.settle(port, now)
 
     def _tell(self, name: str, kind: str, words: str, told: dict[str, Any] | None = None) -> None:
+        if len(self.notices) >= _NOTICES and kind != "ended":
+            return  # but who does not learn of an end counts that call for ever
         self.notices.append((name, kind, words, told))
         os.eventfd_write(self.news, 1)
 
