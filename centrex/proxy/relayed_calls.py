@@ -123,7 +123,9 @@ class RelayedCalls:
         known = self._carried.get(exchange.call_id)
         if known is not None:
             return known.exchange.name == exchange.name
-        self._carried[exchange.call_id] = Carried(relay, exchange)
+        carried = self._carried[exchange.call_id] = Carried(relay, exchange)
+        streams = [stream for stream in session.streams if stream is not None]
+        carried.natted = [any(one.ends[side].natted for one in streams) for side in (0, 1)]
         return True
 
     def lost(self, call_id: bytes, name: str) -> bool:
