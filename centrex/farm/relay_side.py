@@ -198,7 +198,7 @@ class RelaySide:
         self.state = LinkState.UP
         self._custody.came(self.proxy, self._tell_room)
         held = self._custody.of(self.proxy)
-        rows = ([wire.from_session(session), boot] for session, boot in held)
+        rows = ([session, boot] for session, boot in held)
         parts = list(wire.in_parts(rows, _HELD_ROWS)) or [[]]
         for number, part in enumerate(parts, 1):
             self._link.send(wire.encode("held", rows=part, last=number == len(parts)))

@@ -8,6 +8,7 @@ from itertools import zip_longest
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from centrex.media.terms import End, Slot
+from centrex.sdp import Media
 
 Side: TypeAlias = Literal[0, 1]
 """`CALLER` or `CALLEE`, also the index of a side's slot and end in a `Stream`."""
@@ -16,6 +17,10 @@ Family: TypeAlias = Literal[4, 6]
 NONE: Final[frozenset[int]] = frozenset()
 CALLER: Final[Side] = 0
 CALLEE: Final[Side] = 1
+UNSAID: Final = End()
+"""What a side says of a line before it has described it."""
+GONE: Final = End(sends=False, receives=False)
+"""What it says of one that it declines (RFC 3264 §6), or takes out of the call (§8.2)."""
 
 
 class Line:
@@ -25,7 +30,7 @@ class Line:
 
     def __init__(self, slots: tuple[Slot, Slot]) -> None:
         self.slots = slots
-        self.ends: list[End] = [End(), End()]
+        self.ends: list[End] = [UNSAID, UNSAID]
         self.muxes = [False, False]
 
     @property
@@ -33,15 +38,21 @@ class Line:
         """What both sides said of it."""
         return self.ends.copy(), self.muxes.copy()
 
+    @property
+    def is_vacant(self) -> bool:
+        """Whether a side has declined it, or neither says anything of it."""
+        first, second = self.ends
+        return first is GONE or second is GONE or (first is UNSAID and second is UNSAID)
+
     def stand(self, said: "Both | None", sides: Iterable[Side]) -> None:
         """Put what sides said before in place of what they say now."""
-        ends, muxes = said or ([End(), End()], [False, False])
+        ends, muxes = said or ([UNSAID, UNSAID], [False, False])
         for side in sides:
             self.ends[side], self.muxes[side] = ends[side], muxes[side]
 
     def hear(self, said: "Said | None") -> None:
         """Put what somebody else who was called has said in place of what the callee said."""
-        self.ends[CALLEE], self.muxes[CALLEE] = said or (End(), False)
+        self.ends[CALLEE], self.muxes[CALLEE] = said or (UNSAID, False)
 
 
 Said: TypeAlias = tuple[End, bool]
@@ -74,6 +85,31 @@ class Way:
     def slots(self) -> list[Slot]:
         """The slots of its lines."""
         return [slot for line in self.lines if line is not None for slot in line.slots]
+
+    def offered(self, side: Side, medias: Iterable[Media]) -> None:
+        """A side offers lines anew: the other one may take what it has declined before."""
+        other = other_side(side)
+        for line, media in zip(self.lines, medias, strict=False):
+            if line is not None and media.port and line.ends[other] is GONE:
+                line.ends[other] = UNSAID
+
+    def vacate(self) -> list[Slot]:
+        """Let go of the lines that serve nothing; one is kept if all are like that: the call goes on.
+
+        Returns:
+            Their slots.
+        """
+        lines = self.lines
+        vacant = [number for number, line in enumerate(lines) if line and line.is_vacant]
+        if not vacant:
+            return []
+        if len(vacant) == sum(line is not None for line in lines):
+            del vacant[0]
+        slots: list[Slot] = []
+        for number in vacant:
+            line, lines[number] = lines[number], None
+            slots += line.slots if line is not None else ()
+        return slots
 
     @property
     def stands(self) -> "Stood":

@@ -24,12 +24,10 @@ def end_of(media: Media, source: str, *, natted: bool) -> End:
     rtp = rtcp = None
     if may_name(media.host, source):
         rtp = Address(media.host, media.port)
-        control = media.rtcp_host or media.host
-        if not may_name(control, source) or is_hidden(control, source):
+        control = media.rtcp_host
+        if control is None or not may_name(control, source) or is_hidden(control, source):
             control = media.host
-        rtcp = Address(control, media.rtcp_port or 0)
-        if not rtcp.port:
-            rtcp = Address(rtcp.host, min(media.port + 1, 65535))
+        rtcp = Address(control, media.rtcp_port or min(media.port + 1, 65535))
     return End(
         rtp=rtp,
         rtcp=rtcp,

@@ -72,5 +72,8 @@ class MediaPath(Protocol):
     def hung_up(self, core: "Core", ctx: Context, now: Instant) -> None:
         """A BYE passes whose call we do not know: it began before we were started again."""
 
+    def tell(self, now: Instant) -> None:
+        """What messages brought about has been sent: tell relays of it."""
+
     def consulted(self, core: "Core", number: int, reply: Reply | str, now: Instant) -> None:
         """What a `Consult` asked is answered, or words tell why it is not."""

@@ -51,6 +51,7 @@ from centrex.proxy.media_path import METHODS, OFFERS, Mode
 from centrex.proxy.orphans import Orphan
 from centrex.proxy.relayed_calls import RelayedCalls
 from centrex.proxy.rush import PATIENCE_S, Rush, Waiting
+from centrex.proxy.unanswered import unread, without_answer
 from centrex.trace import Rule
 
 if TYPE_CHECKING:
@@ -225,7 +226,7 @@ class Relaying(RelayedCalls):
             return data
         found = offered(core, ctx, data, now)
         if found is None and (is_opaque(ctx, data) or ctx.method == b"UPDATE"):
-            return data
+            return data if carried is None else without_answer(ctx, data)
         if found and carried and carried.exchange.has_passed(found.description):
             return data
         branch.side = CALLER if ctx.from_tag == caller_tag else CALLEE
@@ -336,6 +337,8 @@ class Relaying(RelayedCalls):
             if not exchange.answered and is_up(core, ctx):
                 self._answered(branch, carried, tag)
         found = described(core, ctx, data, now)
+        if found is None and branch.described:
+            data, found = unread(core, branch, status, data, now)
         if found is not None and not exchange.has_passed(found.description):
             here, there = self._back(branch, carried)
             side: Side = CALLEE if branch.side == CALLER else CALLER
@@ -377,7 +380,7 @@ class Relaying(RelayedCalls):
         if vain and ctx.to_tag:
             self._unsaid(core, carried, now)
         else:
-            self._tell(carried, now)
+            self._note(carried)
 
     def _inward_undecided(
         self, core: "Core", branch: Branch, status: int, to_tag: bytes, data: bytes, now: Instant
@@ -437,7 +440,7 @@ class Relaying(RelayedCalls):
         if exchange.is_silent:
             self._unsaid(core, carried, now)
         else:
-            self._tell(carried, now)
+            self._note(carried)
 
     def consulted(self, core: "Core", number: int, reply: Reply | str, now: Instant) -> None:
         """See `MediaPath`; our own relays are never asked anything."""
@@ -473,7 +476,7 @@ class Relaying(RelayedCalls):
                     side, found.description, here, there, tag=tag, answers=answers, whole=whole
                 )
             except NoSlot:
-                self._farm.give_back(carried.relay, exchange.spare())
+                self._return_spare(carried)
                 if not exchange.is_empty:
                     raise
                 tried.append(carried.by)
@@ -482,6 +485,8 @@ class Relaying(RelayedCalls):
                 if other is None:
                     raise
                 carried.move(other)
-        self._farm.give_back(carried.relay, exchange.spare())
-        self._tell(carried, now)
+        self._return_spare(carried)
+        self._note(carried)
+        if found.text is found.body:
+            return changed
         return sdp.replace(found.content_type, found.body, changed)

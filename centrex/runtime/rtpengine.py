@@ -181,7 +181,15 @@ class RtpengineMedia:
 
     def left(self, name: str) -> None:
         """See `centrex.farm.rtpengines.Observer`."""
+        self.relaying.left(name)
         self._tell("relay.left", Severity.WARNING, {"relay": name, "why": "it does not answer"})
+
+    def began_anew(self, name: str) -> None:
+        """See `centrex.farm.rtpengines.Observer`."""
+        calls = len(self.relaying.calls_of(name))
+        self.relaying.began_anew(name)
+        if calls:
+            self._tell("relay.began-anew", Severity.WARNING, {"relay": name, "calls": calls})
 
     def _tell(self, name: str, severity: Severity, fields: dict[str, Field]) -> None:
         self._engine.bus.publish(Event(Kind.MEDIA, severity, name, fields))
@@ -191,7 +199,7 @@ class RtpengineMedia:
     def relay_of(self, call_id: bytes) -> str:
         """Return which instance relays a call; empty where none does."""
         carried = self.relaying.of(call_id)
-        return carried.by if carried is not None else ""
+        return carried.by if carried is not None and carried.is_held else ""
 
     def names(self) -> list[str]:
         """Return the names of all instances."""

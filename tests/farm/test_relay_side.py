@@ -1,7 +1,5 @@
 """The relay's end of the link: it does what its proxy says, and only what concerns that one."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -212,7 +210,7 @@ def test_one_that_stands_and_cannot_be_changed_is_over_at_once() -> None:
     assert slots[0] is not None
     assert slots[1] is not None
     more = (*one.streams, Stream((slots[0], slots[1]), (End(), End())))
-    link.farm.put(link.relay, replace(one, revision=2, streams=more), 0.0)
+    link.farm.put(link.relay, one._replace(revision=2, streams=more), 0.0)
     link.run()
     assert not link.plane.held
     assert not link.custody.of("office")
@@ -240,7 +238,7 @@ def test_another_proxy_s_session_is_none_of_its_business() -> None:
     branch.relay.send("sessions", ids=["s"], ask=1)
     branch.run()
     assert branch.answers == [(1, [], [])]
-    stolen = wire.from_session(session("s", branch.relay))
+    stolen = session("s", branch.relay)
     branch.relay.send("put", session=stolen)
     with pytest.raises(PeerError):
         branch.run()
@@ -275,7 +273,7 @@ def test_many_sessions_are_told_in_parts() -> None:
 def test_sessions_with_long_names_are_told_line_by_line() -> None:
     link = up()
     for number in range(60):
-        told = replace(session(f"s{number}", link.relay), call_id="x" * 60_000)
+        told = session(f"s{number}", link.relay)._replace(call_id="x" * 60_000)
         link.farm.put(link.relay, told, 0.0)
         link.run()
     again = told_again(link)

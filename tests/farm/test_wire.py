@@ -41,7 +41,7 @@ def test_a_call_with_the_longest_names_comes_through() -> None:
     """They share a message of SIP at most, and what is escaped is escaped twice in what is kept."""
     tags = "\\" * 30_000
     told = Session("s", "\\" * 65_000, 1, True, (), json.dumps([tags, tags, []]))
-    line = wire.encode("put", session=wire.from_session(told))
+    line = wire.encode("put", session=told)
     assert wire.to_session(wire.decode(line)["session"]) == told
 
 
@@ -55,7 +55,7 @@ def test_an_older_proxy_says_nothing_of_what_is_no_rtp() -> None:
 
 @given(SESSIONS)
 def test_a_session_comes_through(session: Session) -> None:
-    line = wire.encode("put", session=wire.from_session(session))
+    line = wire.encode("put", session=session)
     assert line.count(b"\n") == 1
     assert wire.to_session(wire.decode(line)["session"]) == session
 

@@ -19,7 +19,8 @@ def _carried(calls: RelayedCalls, relay: FakeRelay, name: str = "s") -> Carried:
     exchange = Exchange(name, b"c1", b"a", relay.slot)
     carried = calls._carried[b"c1"] = Carried(relay, exchange)
     exchange.describe(CALLER, parse(offer("192.0.2.7", 4000).encode()), A, B)
-    calls._tell(carried, 0.0)
+    calls._note(carried)
+    calls.tell(0.0)
     return carried
 
 
@@ -38,12 +39,14 @@ def test_one_that_was_told_is_ended_there_once() -> None:
     calls, core = RelayedCalls(farm), Proxy().core
     carried = _carried(calls, farm.relays[0])
     carried.exchange.describe(CALLEE, parse(offer("192.0.2.8", 5000).encode()), B, A, tag=b"b")
-    calls._tell(carried, 0.0)
+    calls._note(carried)
+    calls.tell(0.0)
     assert len(farm.told) == 1
     for _ in range(2):
         calls.end(core, b"c1", "hung up", 0.0)
     assert farm.ended == [("s", "hung up")]
-    calls._tell(carried, 0.0)
+    calls._note(carried)
+    calls.tell(0.0)
     assert len(farm.told) == 1, "it is over"
 
 

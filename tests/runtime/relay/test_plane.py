@@ -2,7 +2,6 @@
 
 import socket
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -81,8 +80,8 @@ def test_nobody_is_sent_anything_before_both_have_described_themselves(world: Wo
 
 def test_an_end_behind_nat_is_sent_to_where_its_signalling_came_from(world: World) -> None:
     caller, callee = world.end(), world.end()
-    hidden = replace(
-        caller.end(), rtp=Address("10.255.255.9", caller.port), natted=True, source=caller.host
+    hidden = caller.end()._replace(
+        rtp=Address("10.255.255.9", caller.port), natted=True, source=caller.host
     )
     call = Call(world.plane(), caller, callee, ends=(hidden, callee.end()))
     assert caller.receive()[1] == call.slots[0].rtp
@@ -201,7 +200,7 @@ def test_hold_and_resume(world: World) -> None:
     call = world.call()
     call.talk()
     talks = call.ends
-    call.put(replace(talks[0], receives=False), replace(talks[1], sends=False))
+    call.put(talks[0]._replace(receives=False), talks[1]._replace(sends=False))
     call.callee.gets(call.caller.send(call.slots[0]))
     world.passes(30.0)
     call.callee.gets(call.caller.send(call.slots[0]))
@@ -228,7 +227,7 @@ def test_an_older_revision_changes_nothing(world: World) -> None:
     call = world.call()
     first = call.put()
     call.put(caller=world.end().end())
-    call.plane.put(replace(first, revision=1))
+    call.plane.put(first._replace(revision=1))
     (held,) = call.plane.held()
     assert held.revision == call.revision
 
@@ -413,7 +412,7 @@ def test_the_kernel_gets_what_is_certain(world: World) -> None:
 def test_the_kernel_gets_nothing_that_may_still_change(world: World) -> None:
     kernel = FakeKernel()
     caller, callee = world.end(stream=1), world.end(stream=2)
-    ends = (caller.end(), replace(callee.end(), natted=True))
+    ends = (caller.end(), callee.end()._replace(natted=True))
     call = Call(world.plane(kernel=kernel), caller, callee, ends=ends)
     for _ in range(8):
         callee.gets(caller.send(call.slots[0]))
