@@ -14,10 +14,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from heapq import heappop, heappush
-from random import SystemRandom
 from typing import Any, Final
 
-from centrex.base import Instant, Unavailable
+from centrex.base import Ids, Instant, Unavailable
 from centrex.media.terms import Address, End, Session, Slot
 from centrex.rtp import packet
 from centrex.runtime.relay.carrier import Carrier, both
@@ -45,7 +44,6 @@ _PRIME_FIRST_S: Final = 0.15
 _PRIME_LONGEST_S: Final = 5.0
 _KEEPALIVE_S: Final = 15.0
 _NOTICES: Final = 4096
-_RANDOM: Final = SystemRandom()
 
 
 class Plane:
@@ -67,9 +65,10 @@ class Plane:
         ports: tuple[int, int],
         kernel: KernelPath | None,
         silence_s: float,
-        draw: Callable[[int], int] = _RANDOM.randrange,
+        draw: Callable[[int], int] | None = None,
         clock: Callable[[], Instant] = time.monotonic,
     ) -> None:
+        draw = Ids(os.urandom).below if draw is None else draw
         self._opener = Opener(hosts, ports, draw)
         self._spares = Spares(draw)
         self._silence_s, self._draw, self._clock = silence_s, draw, clock
