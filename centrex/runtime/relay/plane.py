@@ -68,10 +68,11 @@ class Plane:
         draw: Callable[[int], int] | None = None,
         clock: Callable[[], Instant] = time.monotonic,
     ) -> None:
-        draw = Ids(os.urandom).below if draw is None else draw
+        # two pools: ports are drawn by whoever leases them, primers by the thread of the packets
+        draw, primer = (draw or Ids(os.urandom).below for _ in range(2))
         self._opener = Opener(hosts, ports, draw)
         self._spares = Spares(draw)
-        self._silence_s, self._draw, self._clock = silence_s, draw, clock
+        self._silence_s, self._draw, self._clock = silence_s, primer, clock
         self._epoll = select.epoll()
         self._passing = Passing(self._epoll, lambda: self._opener.shown)
         self._carrier = self._passing.carrier = Carrier(kernel, self._passing.drain, clock())

@@ -279,6 +279,14 @@ def test_each_end_is_told_however_much_there_is_to_tell(
     assert len(plane.notices) <= 5 + 2
 
 
+def test_two_threads_draw_from_no_pool_at_once() -> None:
+    plane = Plane(hosts=[(loopback(), "")], ports=(31000, 48999), kernel=None, silence_s=60.0)
+    pools = [getattr(draw, "__self__", None) for draw in (plane._draw, plane._opener._draw)]
+    assert None not in pools
+    assert pools[0] is not pools[1]
+    plane.close()
+
+
 def test_the_end_gives_figures_and_ports_back(world: World) -> None:
     call = world.call()
     call.talk()
