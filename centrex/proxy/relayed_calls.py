@@ -121,6 +121,12 @@ class RelayedCalls:
         else:
             self._farm.forgo(carried.relay, exchange.name)
 
+    def forgotten(self, core: "Core", call_id: bytes, now: Instant) -> None:
+        """See `MediaPath`: its relay tells when it is silent."""
+        carried = self._carried.get(call_id)
+        if carried is None or not carried.exchange.revision:
+            self.end(core, call_id, "the call was forgotten", now)
+
     def hung_up(self, core: "Core", ctx: Context, now: Instant) -> None:
         """See `MediaPath`."""
         carried = self._carried.get(ctx.call_id)
