@@ -7,9 +7,9 @@ import pytest
 
 from centrex.media.terms import Address
 from centrex.sip.names import ROUTE
-from tests.support.calling import Phone, Sent, routes, values
+from tests.support.calling import Phone, Sent, names, routes, values
 from tests.support.proxy import DOMAIN, Proxy
-from tests.support.relays import FakeFarm, line, offer, relayed
+from tests.support.relays import FakeFarm, FakeRelay, line, offer, relayed
 from tests.support.rtpengine_asked import HOST, FakeRtpengine
 
 SDP = "Content-Type: application/sdp\n"
@@ -20,11 +20,11 @@ RELAY = "198.51.100.1"
 class Spiral:
     """A call from Alice to Bob, whom a proxy outside leads back to us, for Carol; it stays between."""
 
-    def __init__(self, proxy: Proxy, asked: Callable[[], Sent] = list) -> None:
+    def __init__(self, proxy: Proxy, asked: Callable[[], Sent] = list, *, behind: str = "") -> None:
         self.proxy, self._asked = proxy, asked
         self.alice = Phone(proxy, "alice", ALICE)
         self.other = Phone(proxy, "bob", OTHER)
-        self.carol = Phone(proxy, "carol", CAROL)
+        self.carol = Phone(proxy, "carol", CAROL, behind=behind)
         self._count = 0
 
     def begins(self, body: str = "") -> bytes:
@@ -40,6 +40,12 @@ class Spiral:
         ok = re.sub(rb"Via: SIP/2.0/UDP 192.0.2.77[^\r]*\r\n", b"", ok, count=1)
         sent = self.proxy.receive(ok, self.other.flow)
         return self.alice.gets(sent + self._asked(), "200")
+
+    def fails(self, data: bytes, status: int) -> Sent:
+        """Have Carol answer that she does not take it; return what leaves."""
+        answer = self.other.gets(self.carol.says(data, status), str(status))
+        answer = re.sub(rb"Via: SIP/2.0/UDP 192.0.2.77[^\r]*\r\n", b"", answer, count=1)
+        return self.proxy.receive(answer, self.other.flow)
 
     def goes_on(self, method: str, ok: bytes, cseq: int, body: str) -> bytes:
         """Have Alice send a request of the call; return what Carol gets."""
@@ -92,6 +98,39 @@ def test_offers_within_it(proxy: Proxy) -> None:
         answer = spiral.answers(again, offer(CAROL, 6000 + number * 2))
         assert [(line(data).host, line(data).port) for data in (again, answer)] == shown
         assert ends(farm) == [4000 + number * 2, 6000 + number * 2]
+
+
+HIDDEN = "10.0.0.5"
+
+
+def test_one_whose_second_way_alone_needs_a_relay(proxy: Proxy) -> None:
+    """Carol is behind a NAT, which is seen only when the call has come back."""
+    farm = relayed(proxy, mode="auto")
+    spiral = Spiral(proxy, behind=f"{HIDDEN}:5060")
+    ok = spiral.answers(spiral.begins(offer(ALICE, 4000)), offer(HIDDEN, 6000))
+    assert line(ok).host == RELAY
+    session = farm.only
+    assert session.answered
+    assert "carol" in session.memo, "it is known whose answer it was"
+    again = spiral.goes_on("INVITE", ok, 2, offer(ALICE, 4002))
+    assert line(again).host == RELAY
+    assert line(spiral.answers(again, offer(HIDDEN, 6002))).host == RELAY
+    (stream,) = farm.only.streams
+    assert stream is not None
+    assert [end.rtp for end in stream.ends] == [Address(ALICE, 4002), Address(HIDDEN, 6002)]
+    assert stream.ends[1].natted
+    spiral.goes_on("BYE", ok, 3, "")
+    assert not farm.sessions
+
+
+def test_one_that_comes_to_nothing_leaves_no_ports_behind(proxy: Proxy) -> None:
+    farm = relayed(proxy, relay := FakeRelay(), mode="auto")
+    spiral = Spiral(proxy, behind=f"{HIDDEN}:5060")
+    invite = spiral.begins(offer(ALICE, 4000))
+    assert line(invite).host == RELAY
+    assert "486" in names(spiral.fails(invite, 486))
+    assert set(farm.returned) == relay.given
+    assert not farm.expected
 
 
 def test_a_hold_as_rfc_2543_had_it(proxy: Proxy) -> None:
