@@ -214,15 +214,21 @@ class Farm:
             self.observer.relay_left(relay, why)
 
     def refused(self, name: str, source: str, why: str, now: Instant) -> None:
-        """Somebody could not log in; is listed unless a relay of that name is there."""
+        """Somebody could not log in; is listed unless a relay of that name is there.
+
+        One that was there before, and has left, is gone since then, and what is known of it stays: it
+        may have been anybody who used its name.
+        """
         relay = self._relays.get(name)
         if relay is None:
-            refused = [one for one in self if one.state is RelayState.REFUSED]
-            if len(refused) >= _MAX_REFUSED:
-                del self._relays[min(refused, key=lambda one: one.since).name]
+            never = [one for one in self if "boot" not in one.told]
+            if len(never) >= _MAX_REFUSED:
+                del self._relays[min(never, key=lambda one: one.since).name]
             relay = self._relays[name] = Relay(name, now)
         if relay.link is None:
-            relay.state, relay.why, relay.since = RelayState.REFUSED, why, now
+            relay.state, relay.why = RelayState.REFUSED, why
+            if "boot" not in relay.told:
+                relay.since = now
             relay.told = {**relay.told, "source": source}
         self.observer.relay_refused(name, source, why)
 

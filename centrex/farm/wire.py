@@ -6,6 +6,7 @@ Fields that are not known are left out, so that a newer peer may send more.
 
 import ipaddress
 import json
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
@@ -14,12 +15,17 @@ from centrex.media.terms import Address, End, Session, Slot, Stream
 
 VERSION: Final = 1
 """The protocol's version; peers of different ones do not talk."""
-LINE_LIMIT: Final = 262_144
+LINE_LIMIT: Final = 1_048_576
 """Octets of the longest line."""
+LOGIN_LIMIT: Final = 32_768
+"""The same of whoever has not logged in."""
+_PART: Final = 131_072
+"""Octets of rows that go into one line, unless one row alone is longer."""
 _RULE: Final = "media relay link"
 _MAX_STREAMS: Final = 64
 """Those of 32 media lines, for phones of IPv4 and of IPv6."""
-_MAX_TEXT: Final = 16_384
+_MAX_TEXT: Final = 262_144
+"""A Call-ID may be as long as a message, and so may both tags be, which a proxy has kept here."""
 
 _WRONG_TYPE: Final = "a field is of the wrong type"
 _SESSION: Final[list[type]] = [str, str, int, bool, list, str]
@@ -35,6 +41,26 @@ Message: TypeAlias = dict[str, Any]
 def encode(kind: str, /, **fields: Any) -> bytes:
     """Return a message as a line."""
     return _WRITTEN({"t": kind, **fields}).encode() + b"\n"
+
+
+def in_parts(told: Iterable[Any], most: int) -> Iterator[list[Any]]:
+    """Yield rows, as many at a time as go into one line.
+
+    Args:
+        told: The rows.
+        most: How many go there at most.
+    """
+    part: list[Any] = []
+    octets = 0
+    for row in told:
+        size = len(_WRITTEN(row))
+        if part and (len(part) == most or octets + size > _PART):
+            yield part
+            part, octets = [], 0
+        part.append(row)
+        octets += size
+    if part:
+        yield part
 
 
 def decode(line: bytes) -> Message:

@@ -184,6 +184,16 @@ class Exchange:
         """
         return self.answered and tag != self.callee_tag and bool(tag and self.callee_tag)
 
+    def has_passed(self, sdp: Description) -> bool:
+        """Whether a description names ports of ours: its call has come back to us, by another proxy."""
+        return any(
+            slot.port == media.port and (slot.shown == media.host or media.is_held)
+            for line in self._all_lines()
+            if line is not None
+            for slot in line.slots
+            for media in sdp.media
+        )
+
     def describe(
         self,
         side: Side,
@@ -222,6 +232,8 @@ class Exchange:
         self._changed, self._latest = True, way
         if answers:
             self._open.discard(other_side(side))
+            if other_side(side) not in self._saved:
+                way.let_go(other_side(side))
         odd = _odd(sdp)
         aside = way.aside if answers else odd
         fresh, lacking = self._serve_all(way, aside, sdp, side, here, there, answers=answers)
@@ -232,7 +244,7 @@ class Exchange:
         way.declined = way.declined | lacking if answers else lacking
         way.aside = aside
         way.unfit = odd - aside - way.declined
-        way.lines[: len(fresh)] = fresh
+        way.serve(fresh, side)
         places = [
             None if line is None else self._note(line, media, side, here, alone=number in aside)
             for number, (line, media) in enumerate(zip(fresh, sdp.media, strict=True))
@@ -283,10 +295,13 @@ class Exchange:
                 fresh.append(None)
                 continue
             line = known[number] if number < len(known) else None
-            if line is None and media.port and not media.why_not and number not in aside:
-                line = self._serve(way, media, side, here, there)
+            if media.port and not media.why_not and number not in aside:
                 if line is None:
-                    lacking |= {number}
+                    line = self._serve(way, media, side, here, there)
+                    if line is None:
+                        lacking |= {number}
+                elif way.told and not answers and _has_moved(line, media, side, here):
+                    line = self._serve(way, media, side, here, there) or line
             fresh.append(line)
         return fresh, lacking
 
@@ -363,6 +378,8 @@ class Exchange:
         if side not in self._saved:
             return
         is_later = self._is_later(side)
+        for way in self._all_ways():
+            way.let_go(side)
         del self._saved[side]
         self._open.discard(side)
         self._changed = True
@@ -384,6 +401,7 @@ class Exchange:
         else:
             self._early = before[1]
         for way in self._all_ways():
+            way.let_go(side, back=True)
             way.stand(before[0].get(way, NOTHING), only)
 
     def _is_later(self, side: Side) -> bool:
@@ -444,11 +462,14 @@ class Exchange:
         for way in self._all_ways():
             lines = [None if line is None else (line.slots, line.said) for line in way.lines]
             for side, stood in before:
-                for line, said in zip(lines, stood.get(way, NOTHING).lines, strict=False):
-                    if line is not None and said is not None:
+                for number, (line, said) in enumerate(
+                    zip(lines, stood.get(way, NOTHING).lines, strict=False)
+                ):
+                    if line is not None and said is not None and number not in way.former:
                         (ends, muxes), (was, had) = line[1], said
                         ends[side], muxes[side] = was[side], had[side]
             standing += lines
+            standing += [(line.slots, line.said) for _, line in way.former.values()]
         return standing
 
     def session(self) -> Session | None:
@@ -536,6 +557,12 @@ def _line(stream: Stream, muxes: object) -> Line:
         raise TypeError(muxes)
     line.ends, line.muxes = [GONE if end == GONE else end for end in stream.ends], muxes
     return line
+
+
+def _has_moved(line: Line, media: Media, side: Side, here: Where) -> bool:
+    """Whether a side wants its media at an address that the port facing it cannot send to."""
+    family = family_of(line.slots[side].host)
+    return not media.is_held and family_of_media(media.host, here) != family
 
 
 def _odd(sdp: Description) -> frozenset[int]:

@@ -7,7 +7,7 @@ import re
 from typing import Final
 
 _TYPE: Final = re.compile(
-    rb"\r\n(?:content-type|c)[ \t]*:([^\r\n]*+(?:\r\n[ \t][^\r\n]*+)*+)", re.IGNORECASE
+    rb"\r\n(?:content-type|c)[ \t]*:([^\r\n]*+(?:\r\n[ \t][^\r\n]*+)*)", re.IGNORECASE
 )
 _LENGTH: Final = re.compile(
     rb"\r\n(?:content-length|l)[ \t]*:(?:\r\n)?[ \t]*([0-9]+)", re.IGNORECASE

@@ -121,6 +121,12 @@ class RelayedCalls:
         else:
             self._farm.forgo(carried.relay, exchange.name)
 
+    def forgotten(self, core: "Core", call_id: bytes, now: Instant) -> None:
+        """See `MediaPath`: its relay tells when it is silent."""
+        carried = self._carried.get(call_id)
+        if carried is None or not carried.exchange.revision:
+            self.end(core, call_id, "the call was forgotten", now)
+
     def hung_up(self, core: "Core", ctx: Context, now: Instant) -> None:
         """See `MediaPath`."""
         carried = self._carried.get(ctx.call_id)
@@ -140,7 +146,9 @@ class RelayedCalls:
         known = self._carried.get(exchange.call_id)
         if known is not None:
             return known.exchange.name == exchange.name
-        self._carried[exchange.call_id] = Carried(relay, exchange)
+        carried = self._carried[exchange.call_id] = Carried(relay, exchange)
+        streams = [stream for stream in session.streams if stream is not None]
+        carried.natted = [any(one.ends[side].natted for one in streams) for side in (0, 1)]
         return True
 
     def lost(self, call_id: bytes, name: str) -> bool:

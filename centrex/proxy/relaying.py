@@ -86,9 +86,21 @@ class Relaying(RelayedCalls):
             return data
         if ctx.to_tag:
             return self._within(core, branch, data, now)
-        if ctx.method != b"INVITE" or ctx.call is None or branch.flow is None:
+        if ctx.method != b"INVITE" or branch.flow is None or not self._may_begin(core, ctx):
             return data
         return self._first(core, Waiting(branch, token, data, now + PATIENCE_S), now)
+
+    def _may_begin(self, core: "Core", ctx: Context) -> bool:
+        """Whether an INVITE may be what has its call relayed: of a call that is listed.
+
+        One that another proxy has led back to us may be, too, while nothing of its call is relayed.
+        """
+        if ctx.call is not None:
+            return True
+        call, carried = core.calls.get(ctx.call_id), self._carried.get(ctx.call_id)
+        if call is None or call.caller_tag != ctx.from_tag or call.callee_tag:
+            return False
+        return carried is None or any(one.carried is carried for one in ctx.branches)
 
     def _first(
         self, core: "Core", waiting: Waiting, now: Instant, *, shares: bool = False
@@ -227,6 +239,8 @@ class Relaying(RelayedCalls):
         found = offered(core, ctx, data, now)
         if found is None and (is_opaque(ctx, data) or ctx.method == b"UPDATE"):
             return data if carried is None else without_answer(ctx, data)
+        if found and carried and carried.exchange.has_passed(found.description):
+            return data
         branch.side = CALLER if ctx.from_tag == caller_tag else CALLEE
         if carried is not None and offers and carried.relay.is_lost(now):
             self._give_up(carried, now)
@@ -337,7 +351,7 @@ class Relaying(RelayedCalls):
         found = described(core, ctx, data, now)
         if found is None and branch.described:
             data, found = unread(core, branch, status, data, now)
-        if found is not None:
+        if found is not None and not exchange.has_passed(found.description):
             here, there = self._back(branch, carried)
             side: Side = CALLEE if branch.side == CALLER else CALLER
             answers, relay = branch.described, carried.relay

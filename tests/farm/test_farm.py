@@ -381,6 +381,29 @@ def test_anybody_may_be_refused_and_keeps_nobody_out() -> None:
     assert link.relay.state is RelayState.AVAILABLE
 
 
+def test_who_uses_a_relay_s_name_does_not_change_what_becomes_of_its_calls() -> None:
+    farm, watcher, (link,) = make(100)
+    farm.put(link.relay, session("s", link.relay), 0.0)
+    link.run()
+    relay = link.relay
+    link.now = 10.0
+    link.cut()
+    for second in range(10, 50, 2):
+        farm.refused("r0", "192.0.2.66:1", "it does not know the secret", float(second))
+        farm.refused(
+            f"false-{second}", "192.0.2.66:1", "it does not know the secret", float(second)
+        )
+    assert farm.get("r0") is relay
+    assert relay.state is RelayState.REFUSED
+    assert relay.is_lost(41.0), "its calls go elsewhere by their next offer"
+    again = Joined(farm, link.plane, link.custody, name="r0", now=50.0)
+    again.run()
+    assert again.relay is relay
+    assert again.relay.state is RelayState.AVAILABLE
+    assert "s" in link.plane.held
+    assert not any(event[0] == "ended" for event in watcher.seen)
+
+
 def test_others_calls_count_where_a_relay_serves_several_proxies() -> None:
     plane, custody = FakePlane(), Custody(proxies=2)
     farms = []

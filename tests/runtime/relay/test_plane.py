@@ -9,6 +9,7 @@ import pytest
 from centrex.base import Unavailable
 from centrex.media.terms import Address, End, Session, Stream
 from centrex.rtp.packet import is_packet, is_rtcp, receiver_report
+from centrex.runtime.relay import plane as plane_module
 from centrex.runtime.relay.kernel import Carried, Entry
 from centrex.runtime.relay.plane import Plane
 from tests.support.fake_kernel import FakeKernel
@@ -263,6 +264,27 @@ def test_silence_ends_a_session_and_frees_its_ports(world: World) -> None:
     assert ended[3] is not None
     assert ended[3]["streams"][0][0]["packets"] == 8
     assert call.plane.figures()["ports_used"] == 0
+
+
+def test_each_end_is_told_however_much_there_is_to_tell(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plane_module, "_NOTICES", 2)
+    plane = world.plane(silence_s=60.0)
+    for number in range(5):
+        world.call(plane, name=f"s{number}")
+    world.passes(61.0)
+    until(lambda: plane.figures()["sessions"] == 0)
+    assert sorted(name for name, _ in notices(plane, "ended")) == [f"s{n}" for n in range(5)]
+    assert len(plane.notices) <= 5 + 2
+
+
+def test_two_threads_draw_from_no_pool_at_once() -> None:
+    plane = Plane(hosts=[(loopback(), "")], ports=(31000, 48999), kernel=None, silence_s=60.0)
+    pools = [getattr(draw, "__self__", None) for draw in (plane._draw, plane._opener._draw)]
+    assert None not in pools
+    assert pools[0] is not pools[1]
+    plane.close()
 
 
 def test_the_end_gives_figures_and_ports_back(world: World) -> None:
