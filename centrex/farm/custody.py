@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from centrex.base import Instant
+from centrex.farm.ledger import Entered, Ledger
 from centrex.media.terms import Session, Slot
 
 _LEAST: Final = 2
@@ -28,11 +29,13 @@ class Custody:
     Attributes:
         proxies: How many proxies there are.
         capacity: How many sessions the relay takes; 0 while that is not known.
+        ledger: Where they are written down; None where they are not.
     """
 
     def __init__(self, *, proxies: int = 1, settled_at: Instant = 0.0) -> None:
         self.proxies, self._settled_at = proxies, settled_at
         self.capacity = 0
+        self.ledger: Ledger | None = None
         self._by_name: dict[str, tuple[str, str, Session]] = {}
         self._lent: dict[str, dict[tuple[str, int], Slot]] = {}
         self._lender: dict[tuple[str, int], str] = {}
@@ -56,11 +59,18 @@ class Custody:
             self._crowd()
         return True
 
+    def restore(self, one: Entered) -> None:
+        """Note a session that a former run of the relay has written down."""
+        if self.take(one.proxy, one.boot, one.session) and self.ledger is not None:
+            self.ledger.put(one.session.id, one.record)
+
     def forget(self, name: str) -> str:
         """Forget a session; return whose it was, empty for nobody's."""
         known = self._by_name.pop(name, None)
         if known is None:
             return ""
+        if self.ledger is not None:
+            self.ledger.end(name)
         self._crowd()
         return known[0]
 

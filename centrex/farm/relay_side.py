@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 from centrex.base import Instant, PeerError, Unavailable
 from centrex.farm import wire
 from centrex.farm.custody import Custody
+from centrex.farm.ledger import heading, record_of
 from centrex.farm.login import check_name, check_nonce, is_proof, proof
 from centrex.farm.relay import Link
 from centrex.media.terms import Session, Slot
@@ -103,6 +104,7 @@ class RelaySide:
         self._name, self._secret, self._nonce, self._told = name, secret, nonce, told
         self._again = again
         self._boot = ""
+        self._head = b""
         self.state, self.why, self.proxy = LinkState.GREETING, "", ""
         self.heartbeat_s = 5.0
         self.heard = now
@@ -125,7 +127,7 @@ class RelaySide:
         elif self.state is LinkState.PROVING:
             self._welcome(message)
         elif self.state is LinkState.UP:
-            self._handle(message, now)
+            self._handle(message, line, now)
 
     @property
     def draining(self) -> bool:
@@ -193,6 +195,7 @@ class RelaySide:
             raise PeerError("a proxy welcomes who has logged in", rule="media relay link")
         self.heartbeat_s = float(wire.number(message, "heartbeat", most=300)) or 5.0
         self._boot = wire.text(message, "boot")
+        self._head = heading(self.proxy, self._boot)
         self.state = LinkState.UP
         self._custody.came(self.proxy, self._tell_room)
         held = self._custody.of(self.proxy)
@@ -201,10 +204,10 @@ class RelaySide:
             rows = [[wire.from_session(session), boot] for session, boot in batch]
             self._link.send(wire.encode("held", rows=rows, last=number == len(batches)))
 
-    def _handle(self, message: wire.Message, now: Instant) -> None:
+    def _handle(self, message: wire.Message, line: bytes, now: Instant) -> None:
         kind = message["t"]
         if kind == "put":
-            self._put(wire.to_session(message.get("session")))
+            self._put(wire.to_session(message.get("session")), line)
         elif kind == "end":
             self._end(wire.text(message, "id"))
         elif kind == "lease":
@@ -227,7 +230,7 @@ class RelaySide:
             rows = self._plane.sessions(mine)
             self._link.send(wire.encode("sessions", ask=wire.number(message, "ask"), rows=rows))
 
-    def _put(self, session: Session) -> None:
+    def _put(self, session: Session, line: bytes) -> None:
         if not self._custody.take(self.proxy, self._boot, session):
             raise PeerError("that session is another proxy's", rule="media relay link")
         slots = [slot for stream in session.streams if stream is not None for slot in stream.slots]
@@ -243,6 +246,9 @@ class RelaySide:
             self._custody.forget(session.id)
             told = self._plane.end(session.id) or {}  # as it stood before, if it did
             self._link.send(wire.encode("ended", id=session.id, why=str(error), figures=told))
+            return
+        if self._custody.ledger is not None:
+            self._custody.ledger.put(session.id, record_of(self._head, line))
 
     def _end(self, name: str) -> None:
         if self._custody.owner(name) == self.proxy:
