@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _SDP: Final = b"application/sdp"
 _UNREAD: Final = "what answers it cannot be read"
+_ALL: Final = "everything"
 _ORIGIN: Final = re.compile(rb"^o=[!-~]+(?: [!-~]+){5}(?=\r?$)", re.MULTILINE)
 _TIMES: Final = re.compile(rb"^t=[ -~]*(?=\r?$)", re.MULTILINE)
 
@@ -88,13 +89,18 @@ def declined(
     return with_content(response, _SDP, text), found
 
 
-def without_answer(ctx: Context, data: bytes) -> bytes:
+def without_answer(core: "Core", ctx: Context, data: bytes, now: Instant) -> bytes:
     """Return a request within a relayed call whose description cannot be relayed, as it may pass.
 
     An ACK answers what was offered through the relay (RFC 3261 §13.2.1): it loses its body. What else
     may be described there is an offer, and goes as it came.
     """
-    return with_content(parse(data), b"", b"") if ctx.method == b"ACK" else data
+    if ctx.method != b"ACK":
+        return data
+    # an ACK has no story of its own
+    core.journal.open(ctx.call_id).append((now, Rule.MEDIA_UNFIT, _ALL, _UNREAD))
+    core.statistics.media_amiss(Rule.MEDIA_UNFIT.value)
+    return with_content(parse(data), b"", b"")
 
 
 def with_content(message: Message, kind: bytes, body: bytes) -> bytes:
