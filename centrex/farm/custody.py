@@ -14,6 +14,9 @@ from centrex.media.terms import Session, Slot
 _LEAST: Final = 2
 """Slots lent at an address at least: those of one call."""
 _STEPS: Final = 100
+_OVER: Final = 10
+_OVER_LEAST: Final = 8
+"""So many sessions more than it takes does a relay carry before it refuses one: per cent, and at least."""
 _ABSENT_S: Final = 60.0
 """How long what is lent to a proxy stays lent while it is not connected."""
 
@@ -111,6 +114,16 @@ class Custody:
     def is_full(self) -> bool:
         """Whether there are as many as the relay takes."""
         return 0 < self.capacity <= self.total
+
+    @property
+    def is_overfull(self) -> bool:
+        """Whether it holds more sessions than it takes, and more than proxies give it by crossing.
+
+        Each of them may begin calls until it hears of those of the others; these have been answered,
+        and would lose their media.
+        """
+        most = self.capacity + max(self.capacity * _OVER // 100, _OVER_LEAST)
+        return self.capacity > 0 and most <= len(self._by_name)
 
     def _crowd(self) -> None:
         """Tell all proxies how full it is, where they should know: they share what is left."""

@@ -20,6 +20,7 @@ _HELD_ROWS: Final = 100
 _LEASE_MOST: Final = 4096
 _FIGURES_MOST: Final = 200
 _MISSED: Final = 3
+_FULL: Final = "it carries as many calls as it may ({})"
 
 
 class Plane(Protocol):
@@ -46,7 +47,7 @@ class Plane(Protocol):
         """Take in a session; raises `Unavailable` where a port of it cannot be had."""
 
     def refuse(self) -> None:
-        """Count a session that cannot be served, for another proxy has its ports."""
+        """Count a session that cannot be served."""
 
     def end(self, name: str) -> dict[str, Any] | None:
         """End a session; returns its figures."""
@@ -231,14 +232,23 @@ class RelaySide:
             self._link.send(wire.encode("sessions", ask=wire.number(message, "ask"), rows=rows))
 
     def _put(self, session: Session, line: bytes) -> None:
-        if not self._custody.take(self.proxy, self._boot, session):
-            raise PeerError("that session is another proxy's", rule="media relay link")
+        custody = self._custody
         slots = [slot for stream in session.streams if stream is not None for slot in stream.slots]
+        # one whose ports are not lent is told again, to a relay that was started anew
+        begins = not custody.owner(session.id) and any(
+            custody.lender(slot.host, slot.port) == self.proxy for slot in slots
+        )
+        too_many = begins and custody.is_overfull
+        if not custody.take(self.proxy, self._boot, session):
+            raise PeerError("that session is another proxy's", rule="media relay link")
         try:
             for slot in slots:
-                if not self._custody.use(self.proxy, slot):
+                if not custody.use(self.proxy, slot):
                     self._plane.refuse()
                     raise Unavailable(f"port {slot.port} of {slot.host} is lent to another proxy")
+            if too_many:
+                self._plane.refuse()
+                raise Unavailable(_FULL.format(custody.capacity))
             self._plane.put(session)
         except Unavailable as error:
             mine = [slot for slot in slots if not self._custody.lender(slot.host, slot.port)]
@@ -263,7 +273,7 @@ class RelaySide:
         why = ""
         try:
             if self._custody.is_full:
-                why = f"it carries as many calls as it may ({self._custody.capacity})"
+                why = _FULL.format(self._custody.capacity)
             elif count and lent < most:
                 slots = self._plane.lease(host, min(count, most - lent))
                 why = "" if slots else f"the relay has no port left at {host}"

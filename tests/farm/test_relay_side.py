@@ -254,6 +254,7 @@ def test_a_silent_proxy_is_noticed() -> None:
 
 def test_many_sessions_are_told_in_parts() -> None:
     link = up()
+    link.custody.capacity = 1000
     for number in range(250):
         link.farm.put(link.relay, session(f"s{number}", link.relay), 0.0)
         link.run()
