@@ -64,7 +64,9 @@ class RelayedCalls:
         session = exchange.session()
         if session is not None:
             self._farm.put(carried.relay, session, now)
-            self._farm.give_back(carried.relay, exchange.spare())
+            spare = exchange.spare()
+            if spare:
+                self._farm.give_back(carried.relay, spare)
 
     def _give_up(self, carried: Carried, now: Instant) -> None:
         """A relay does not come back: its part of a call is over, which goes on."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from centrex.proxy.core import Core
 
 _SDP: Final = b"application/sdp"
+_END: Final = b"\r\n\r\n"
 _UNREAD: Final = "what answers it cannot be read"
 _ALL: Final = "everything"
 _ORIGIN: Final = re.compile(rb"^o=[!-~]+(?: [!-~]+){5}(?=\r?$)", re.MULTILINE)
@@ -44,6 +45,8 @@ def unread(
         The response, and what it describes by then: one that holds a description which cannot be read
         declines what was offered. All others are as they were.
     """
+    if data.find(_END) + len(_END) == len(data):
+        return data, None
     response = parse(data)
     if not _may_describe(response):
         return data, None
@@ -115,13 +118,11 @@ def with_content(message: Message, kind: bytes, body: bytes) -> bytes:
         gone.update(message.indices(number))
         fresh += [new] if new else []
     kept = [line for index, line in enumerate(lines) if index not in gone]
-    return b"\r\n".join([*kept, *fresh]) + b"\r\n\r\n" + body
+    return b"\r\n".join([*kept, *fresh]) + _END + body
 
 
 def _may_describe(response: Message) -> bool:
     """Whether a response may hold a description that others can read."""
-    if not response.body:
-        return False
     kind = response.value(CONTENT_TYPE).lower()
     if kind.startswith(b"multipart/"):
         coded = bool(response.value(CONTENT_ENCODING))
