@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 from centrex.base import Instant, PeerError, Unavailable
 from centrex.farm import wire
 from centrex.farm.custody import Custody
+from centrex.farm.ledger import heading, record_of
 from centrex.farm.login import check_name, check_nonce, is_proof, proof
 from centrex.farm.relay import Link
 from centrex.media.terms import Session, Slot
@@ -21,6 +22,7 @@ _KEPT_MOST: Final = 32_768
 """Pairs of ports of an address that a proxy may hold: all there are."""
 _FIGURES_MOST: Final = 200
 _MISSED: Final = 3
+_FULL: Final = "it carries as many calls as it may ({})"
 
 
 class Plane(Protocol):
@@ -47,7 +49,7 @@ class Plane(Protocol):
         """Take in a session; raises `Unavailable` where a port of it cannot be had."""
 
     def refuse(self) -> None:
-        """Count a session that cannot be served, for another proxy has its ports."""
+        """Count a session that cannot be served."""
 
     def end(self, name: str) -> dict[str, Any] | None:
         """End a session; returns its figures."""
@@ -105,6 +107,7 @@ class RelaySide:
         self._name, self._secret, self._nonce, self._told = name, secret, nonce, told
         self._again = again
         self._boot = ""
+        self._head = b""
         self.state, self.why, self.proxy = LinkState.GREETING, "", ""
         self.heartbeat_s = 5.0
         self.heard = now
@@ -127,7 +130,7 @@ class RelaySide:
         elif self.state is LinkState.PROVING:
             self._welcome(message)
         elif self.state is LinkState.UP:
-            self._handle(message, now)
+            self._handle(message, line, now)
 
     @property
     def draining(self) -> bool:
@@ -195,6 +198,7 @@ class RelaySide:
             raise PeerError("a proxy welcomes who has logged in", rule="media relay link")
         self.heartbeat_s = float(wire.number(message, "heartbeat", most=300)) or 5.0
         self._boot = wire.text(message, "boot")
+        self._head = heading(self.proxy, self._boot)
         self.state = LinkState.UP
         self._custody.came(self.proxy, self._tell_room)
         held = self._custody.of(self.proxy)
@@ -203,10 +207,10 @@ class RelaySide:
         for number, part in enumerate(parts, 1):
             self._link.send(wire.encode("held", rows=part, last=number == len(parts)))
 
-    def _handle(self, message: wire.Message, now: Instant) -> None:
+    def _handle(self, message: wire.Message, line: bytes, now: Instant) -> None:
         kind = message["t"]
         if kind == "put":
-            self._put(wire.to_session(message.get("session")))
+            self._put(wire.to_session(message.get("session")), line)
         elif kind == "end":
             self._end(wire.text(message, "id"))
         elif kind == "lease":
@@ -232,15 +236,24 @@ class RelaySide:
             ask = wire.number(message, "ask")
             self._link.send(wire.encode("sessions", ask=ask, rows=part, left=left))
 
-    def _put(self, session: Session) -> None:
-        if not self._custody.take(self.proxy, self._boot, session):
-            raise PeerError("that session is another proxy's", rule="media relay link")
+    def _put(self, session: Session, line: bytes) -> None:
+        custody = self._custody
         slots = [slot for stream in session.streams if stream is not None for slot in stream.slots]
+        # one whose ports are not lent is told again, to a relay that was started anew
+        begins = not custody.owner(session.id) and any(
+            custody.lender(slot.host, slot.port) == self.proxy for slot in slots
+        )
+        too_many = begins and custody.is_overfull
+        if not custody.take(self.proxy, self._boot, session):
+            raise PeerError("that session is another proxy's", rule="media relay link")
         try:
             for slot in slots:
-                if not self._custody.use(self.proxy, slot):
+                if not custody.use(self.proxy, slot):
                     self._plane.refuse()
                     raise Unavailable(f"port {slot.port} of {slot.host} is lent to another proxy")
+            if too_many:
+                self._plane.refuse()
+                raise Unavailable(_FULL.format(custody.capacity))
             self._plane.put(session)
         except Unavailable as error:
             mine = [slot for slot in slots if not self._custody.lender(slot.host, slot.port)]
@@ -248,6 +261,9 @@ class RelaySide:
             self._custody.forget(session.id)
             told = self._plane.end(session.id) or {}  # as it stood before, if it did
             self._link.send(wire.encode("ended", id=session.id, why=str(error), figures=told))
+            return
+        if self._custody.ledger is not None:
+            self._custody.ledger.put(session.id, record_of(self._head, line))
 
     def _end(self, name: str) -> None:
         if self._custody.owner(name) == self.proxy:
@@ -262,7 +278,7 @@ class RelaySide:
         why = ""
         try:
             if self._custody.is_full:
-                why = f"it carries as many calls as it may ({self._custody.capacity})"
+                why = _FULL.format(self._custody.capacity)
             elif count and lent < most:
                 slots = self._plane.lease(host, min(count, most - lent))
                 why = "" if slots else f"the relay has no port left at {host}"

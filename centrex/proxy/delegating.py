@@ -31,6 +31,7 @@ from centrex.proxy.ends import (
     may_carry,
     offered,
     overheard,
+    overheard_late,
     response_unrelayed,
     unrelayed,
     why_relayed,
@@ -120,6 +121,8 @@ class Delegating(DelegatedCalls):
             self._ask(core, ctx.call_id, query, Search(branch, token, data))
             return None
         if self.mode == "never" or ctx.method not in OFFERS:
+            if self.mode == "auto" and ctx.has_body:
+                self._orphans.hear(ctx.call_id, lambda: overheard_late(core, branch, data, now))
             return data
         caller_tag = caller_tag_of(core, ctx)
         found = offered(core, ctx, data, now)
@@ -162,7 +165,7 @@ class Delegating(DelegatedCalls):
         side = CALLER if ctx.from_tag == carried.caller_tag else CALLEE
         found = offered(core, ctx, data, now)
         if found is None and is_opaque(ctx, data):
-            return without_answer(ctx, data)
+            return without_answer(core, ctx, data, now)
         if found is not None and carried.has_passed(found.text):
             return data
         branch.carried, branch.side = carried, side
@@ -402,7 +405,7 @@ class Delegating(DelegatedCalls):
             unrelayed(core, branch, new.words, now, refuse=self.refuse)
             if branch.context.answered:
                 return
-            data = without_answer(branch.context, data)
+            data = without_answer(core, branch.context, data, now)
         forward.send_on(core, branch, waiting.token, data, now)
 
     def _given_up(self, branch: Branch, carried: Delegated) -> None:

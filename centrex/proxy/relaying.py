@@ -40,6 +40,7 @@ from centrex.proxy.ends import (
     may_carry,
     offered,
     overheard,
+    overheard_late,
     response_unrelayed,
     unrelayed,
     why_nobody,
@@ -232,13 +233,15 @@ class Relaying(RelayedCalls):
         carried = self._carried.get(ctx.call_id)
         offers = ctx.method in OFFERS
         if branch.flow is None or (carried is None and (self.mode == "never" or not offers)):
+            if carried is None and self.mode == "auto" and ctx.has_body:
+                self._orphans.hear(ctx.call_id, lambda: overheard_late(core, branch, data, now))
             return data
         caller_tag = self._caller_tag(core, ctx, carried)
         if caller_tag not in (ctx.from_tag, ctx.to_tag):
             return data
         found = offered(core, ctx, data, now)
         if found is None and (is_opaque(ctx, data) or ctx.method == b"UPDATE"):
-            return data if carried is None else without_answer(ctx, data)
+            return data if carried is None else without_answer(core, ctx, data, now)
         if found and carried and carried.exchange.has_passed(found.description):
             return data
         branch.side = CALLER if ctx.from_tag == caller_tag else CALLEE

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from centrex.proxy.core import Core
 
 _SDP: Final = b"application/sdp"
-_HEAD_ENDS: Final = b"\r\n\r\n"
+_END: Final = b"\r\n\r\n"
 _UNREAD: Final = "what answers it cannot be read"
+_ALL: Final = "everything"
 _ORIGIN: Final = re.compile(rb"^o=[!-~]+(?: [!-~]+){5}(?=\r?$)", re.MULTILINE)
 _TIMES: Final = re.compile(rb"^t=[ -~]*(?=\r?$)", re.MULTILINE)
 
@@ -44,8 +45,8 @@ def unread(
         The response, and what it describes by then: one that holds a description which cannot be read
         declines what was offered. All others are as they were.
     """
-    if data.find(_HEAD_ENDS) == len(data) - len(_HEAD_ENDS):
-        return data, None  # as most do
+    if data.find(_END) + len(_END) == len(data):
+        return data, None
     response = parse(data)
     if not _may_describe(response):
         return data, None
@@ -91,13 +92,18 @@ def declined(
     return with_content(response, _SDP, text), found
 
 
-def without_answer(ctx: Context, data: bytes) -> bytes:
+def without_answer(core: "Core", ctx: Context, data: bytes, now: Instant) -> bytes:
     """Return a request within a relayed call whose description cannot be relayed, as it may pass.
 
     An ACK answers what was offered through the relay (RFC 3261 §13.2.1): it loses its body. What else
     may be described there is an offer, and goes as it came.
     """
-    return with_content(parse(data), b"", b"") if ctx.method == b"ACK" else data
+    if ctx.method != b"ACK":
+        return data
+    # an ACK has no story of its own
+    core.journal.open(ctx.call_id).append((now, Rule.MEDIA_UNFIT, _ALL, _UNREAD))
+    core.statistics.media_amiss(Rule.MEDIA_UNFIT.value)
+    return with_content(parse(data), b"", b"")
 
 
 def with_content(message: Message, kind: bytes, body: bytes) -> bytes:
@@ -112,13 +118,11 @@ def with_content(message: Message, kind: bytes, body: bytes) -> bytes:
         gone.update(message.indices(number))
         fresh += [new] if new else []
     kept = [line for index, line in enumerate(lines) if index not in gone]
-    return b"\r\n".join([*kept, *fresh]) + b"\r\n\r\n" + body
+    return b"\r\n".join([*kept, *fresh]) + _END + body
 
 
 def _may_describe(response: Message) -> bool:
     """Whether a response may hold a description that others can read."""
-    if not response.body:
-        return False
     kind = response.value(CONTENT_TYPE).lower()
     if kind.startswith(b"multipart/"):
         coded = bool(response.value(CONTENT_ENCODING))

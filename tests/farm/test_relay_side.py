@@ -262,6 +262,7 @@ def told_again(link: Joined) -> Joined:
 
 def test_many_sessions_are_told_in_parts() -> None:
     link = up()
+    link.custody.capacity = 1000
     for number in range(250):
         link.farm.put(link.relay, session(f"s{number}", link.relay), 0.0)
         link.run()

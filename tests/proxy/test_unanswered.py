@@ -170,6 +170,7 @@ def test_the_answer_in_an_ack_is_left_out(proxy: Proxy, alice: Phone, bob: Phone
     ack = bob.gets(talk.from_caller("ACK", body=BROKEN, extra=SDP), "ACK")
     assert not parse(ack).body
     assert b"Content-Type" not in ack
+    assert Rule.MEDIA_UNFIT in rules(proxy)
 
 
 # rtpengine

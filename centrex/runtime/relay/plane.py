@@ -233,7 +233,7 @@ class Plane:
             self._wake()
 
     def refuse(self) -> None:
-        """Count a session that cannot be served, for another proxy has its ports."""
+        """Count a session that cannot be served, as another proxy has its ports, or all have too many."""
         with self._lock:
             self._totals.refused += 1
 
