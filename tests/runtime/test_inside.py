@@ -31,7 +31,7 @@ def start(made: Instance) -> Inside:
 
 
 async def ended(inside: Inside) -> None:
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         while inside.runs:  # noqa: ASYNC110 - it is looked at from outside
             await anyio.sleep(0.01)
 

@@ -46,7 +46,7 @@ async def test_no_way_to_it_is_no_end_of_the_server(
         async with instance(tmp_path, settings) as made, made.running() as engine:
             assert isinstance(engine.media, RtpengineMedia)
             (one,) = engine.media.rtpengines
-            with anyio.fail_after(5):
+            with anyio.fail_after(20):
                 while one.state is not State.GONE:  # noqa: ASYNC110 - nothing tells of it
                     await anyio.sleep(0.01)
             assert (await made.ask("status"))["state"] == "running"
@@ -70,7 +70,7 @@ async def test_what_cannot_be_started_late_is_told(tmp_path: Path, backend: str)
         async with instance(tmp_path, settings) as made, made.running():
             made.write(**{"media.mode": "always"})
             await made.ask("reload")
-            with anyio.fail_after(10):
+            with anyio.fail_after(20):
                 while "media.unavailable" not in made.log:  # noqa: ASYNC110 - a file
                     await anyio.sleep(0.05)
             assert (await made.ask("status"))["state"] == "running"

@@ -503,7 +503,7 @@ async def test_stopping_waits_for_nobody_who_does_not_read(door: RecordingDoor) 
     _, port = edge.listen(TCP, HOST, 0)
     with socket.socket() as deaf:
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             async with anyio.create_task_group() as tasks:
                 await tasks.start(edge.run)
                 deaf.connect((HOST, port))
