@@ -165,6 +165,7 @@ class SipClient:
         known = password_of(user) if password is None else password
         self.credentials = Credentials(user, known, algorithms)
         self.inbox: list[Message] = []
+        self._came: set[str] = set()
         self.aor = server.uri(user)
         self.registration = token()
         self._registered = 0
@@ -369,8 +370,12 @@ class SipClient:
         return call
 
     def incoming(self, *, timeout: float = TIMEOUT_S) -> "Incoming":
-        """Return the next call that comes in."""
-        return Incoming(self, self.expect("INVITE", timeout=timeout))
+        """Return the next call that comes in; an INVITE that is repeated makes no other one."""
+        while True:
+            invite = self.expect("INVITE", timeout=timeout)
+            if invite.branch not in self._came:
+                self._came.add(invite.branch)
+                return Incoming(self, invite)
 
 
 class Call:
@@ -508,8 +513,11 @@ class Incoming:
         return self.respond(200, body=sdp(self.client.link.local[0], 40002))
 
     def expect(self, method: str, *, timeout: float = TIMEOUT_S) -> Message:
-        """Return the next request of this call."""
-        return self.client.expect(method, call_id=self.call_id, timeout=timeout)
+        """Return the next request of this call, past its own INVITE where that is repeated."""
+        while True:
+            found = self.client.expect(method, call_id=self.call_id, timeout=timeout)
+            if method != "INVITE" or found.branch != self.invite.branch:
+                return found
 
     def cancelled(self) -> Message:
         """Await the CANCEL, answer it, end the INVITE with 487 and take its ACK."""

@@ -160,6 +160,16 @@ def until(what: Callable[[], _T], *, timeout: float = 20.0) -> _T:
     return answer
 
 
+def stocked(server: CentrexServer, *names: str) -> None:
+    """Wait until relays have told, by a heartbeat, that ports of theirs are leased ahead."""
+
+    def leased() -> bool:
+        told = {row["name"]: row["figures"] for row in control(server, "relays")["relays"]}
+        return all(told.get(name, {}).get("ports_leased", 0) for name in names)
+
+    until(leased)
+
+
 def lines_since(server: CentrexServer, mark: int) -> list[str]:
     """Return the lines logged since a length of the log, once all of them are there."""
     control(server, "reload")
