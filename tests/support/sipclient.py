@@ -266,6 +266,12 @@ class SipClient:
         assert found is not None, f"{self.user}: no {what} in {timeout} s; inbox: {self.inbox}"
         return found
 
+    def forget(self) -> None:
+        """Forget all that has come: what was repeated, as the answer was late, is no news."""
+        while self.receive(0.0):
+            pass
+        self.inbox.clear()
+
     def expect_none(self, what: str | int, *, within: float) -> None:
         """Assert that no such message comes within a time."""
         found = self.find(lambda message: (message.status or message.method) == what, within)
