@@ -109,7 +109,7 @@ async def test_one_phone_of_a_user_is_removed_by_its_contact(made: Instance) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(180)
 async def test_100_000_registrations_are_listed_while_the_server_serves(made: Instance) -> None:
     async with made.running() as engine:
         fill(engine, 100_000)

@@ -10,7 +10,7 @@ from tests.support.server import CentrexServer
 from tests.support.sipclient import SipClient
 from tests.support.wire import control, drops, flood, ping, until
 
-pytestmark = [pytest.mark.wire, pytest.mark.slow]
+pytestmark = [pytest.mark.wire, pytest.mark.slow, pytest.mark.timeout(60)]
 
 BURST, RATE, FAILURES = 30, 5, 5
 EXEMPT = loopback()

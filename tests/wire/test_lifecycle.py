@@ -13,7 +13,7 @@ from tests.support.server import CentrexServer, cpu_s
 from tests.support.sipclient import SipClient
 from tests.support.wire import control, until
 
-pytestmark = [pytest.mark.wire, pytest.mark.slow, pytest.mark.timeout(30)]
+pytestmark = [pytest.mark.wire, pytest.mark.slow, pytest.mark.timeout(60)]
 
 LINES = 100_000
 

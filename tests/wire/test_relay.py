@@ -20,7 +20,7 @@ from tests.support.sipclient import SipClient
 from tests.support.sipmessage import sdp
 from tests.support.wire import change, control, stocked, until
 
-pytestmark = [pytest.mark.wire, pytest.mark.slow, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.wire, pytest.mark.slow, pytest.mark.timeout(120)]
 UNPRIVILEGED = ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs")
 """Starts a program that may do nothing that not everybody may."""
 

@@ -25,7 +25,7 @@ from tests.support.wire import (
     until,
 )
 
-pytestmark = [pytest.mark.wire, pytest.mark.timeout(20)]
+pytestmark = [pytest.mark.wire, pytest.mark.timeout(60)]
 
 USERS = ("alice", "bob", "carol", "caller", "callee")
 

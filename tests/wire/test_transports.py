@@ -27,7 +27,7 @@ from tests.support.wire import (
 )
 from tests.support.wireshark import dissected, first_lines
 
-pytestmark = pytest.mark.wire
+pytestmark = [pytest.mark.wire, pytest.mark.timeout(60)]
 
 KINDS = ("udp4", "tcp4", "tls4", "udp6", "tcp6", "tls6")
 PAIRS = [
