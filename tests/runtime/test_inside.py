@@ -31,7 +31,7 @@ def start(made: Instance) -> Inside:
 
 
 async def ended(inside: Inside) -> None:
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         while inside.runs:  # noqa: ASYNC110 - it is looked at from outside
             await anyio.sleep(0.01)
 
@@ -129,7 +129,7 @@ async def test_nothing_is_left_of_a_process_that_ends_without_a_word(
         lambda: subprocess.run(
             [sys.executable, "-c", SCRIPT, str(made.file)],
             capture_output=True,
-            timeout=9,
+            timeout=25,
             check=True,
             env=environment,
         )

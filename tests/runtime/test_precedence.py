@@ -98,6 +98,7 @@ def test_without_the_right_all_stays_as_it_was(
 
 @AS_ROOT
 @pytest.mark.wire
+@pytest.mark.timeout(90)
 def test_a_server_goes_first_while_somebody_follows(tmp_path: Path) -> None:
     def nice(pid: int) -> int:
         return os.getpriority(os.PRIO_PROCESS, pid)
@@ -113,7 +114,7 @@ def test_a_server_goes_first_while_somebody_follows(tmp_path: Path) -> None:
             env={**os.environ, "CENTREX_ROOT": server._root.name},
         )
         try:
-            until(lambda: nice(server.pid) == NICE, timeout=10)
+            until(lambda: nice(server.pid) == NICE, timeout=20)
         finally:
             follower.terminate()
             follower.wait(10)
