@@ -68,16 +68,9 @@ def lint(settings: RoutingSettings, known: Known) -> Iterator[Finding]:
     yield from _circles(plans, known.canonical)
 
 
-def lint_directory(
-    settings: DirectorySettings, registrar: str, canonical: Callable[[str], str]
-) -> Iterator[Finding]:
-    """Yield what is odd about standing names.
-
-    Args:
-        settings: The names.
-        registrar: The registrar's own name.
-        canonical: Gives a name the spelling in which names are compared.
-    """
+def lint_directory(settings: DirectorySettings, known: Known) -> Iterator[Finding]:
+    """Yield what is odd about standing names."""
+    canonical = known.canonical
     seen: dict[str, int] = {}
     for number, entry in enumerate(settings.entries):
         if not entry.enabled:
@@ -86,12 +79,25 @@ def lint_directory(
         if seen.setdefault(name, number) != number:
             first = settings.entries[seen[name]].name
             yield where, f"{entry.name} is there already, as {first}"
-        if name == canonical(registrar):
+        if name == canonical(known.registrar):
             yield where, f"{entry.name} is the registrar's own name, where phones ask who is there"
         if re.search(r"\s", entry.name):
             yield where, f"{entry.name!r} has a space in it: phones can hardly call it"
-        if entry.contact and next_hop(entry.contact.encode()) is None:
-            yield f"directory.entries[{number}].contact", _ASTRAY
+        if words := _odd_contact(name, entry.contact, known):
+            yield f"directory.entries[{number}].contact", words
+
+
+def _odd_contact(name: str, contact: str, known: Known) -> str:
+    """Return what is odd about a fixed contact; empty for nothing."""
+    if not contact:
+        return ""
+    if next_hop(contact.encode()) is None:
+        return _ASTRAY
+    uri = parse_uri(contact.encode())
+    if not isinstance(uri, SipUri) or uri.host.decode("latin-1") not in known.hosts:
+        return ""
+    itself = known.canonical(uri.user.decode("utf-8", "replace")) == name
+    return "is the name itself: it leads nowhere" if itself else _odd_user(uri, known)
 
 
 def _gateways(settings: RoutingSettings) -> Iterator[Finding]:

@@ -136,6 +136,14 @@ def person(uri: str) -> str:
     return (user.partition(":")[0] if at else uri.partition(";")[0]) or uri
 
 
+def host(uri: str) -> str:
+    """Return the host of a SIP URI that names one by name; of what is no URI all of it."""
+    rest = uri.rpartition("@")[2]
+    for scheme in _SCHEMES:
+        rest = rest[len(scheme) :] if rest.lower().startswith(scheme) else rest
+    return re.split("[:;?]", rest, maxsplit=1)[0]
+
+
 def typable(name: str) -> str:
     """Return a name that can be typed into a shell as it is; `NAME` for one that cannot."""
     return name if _TYPABLE(name) else "NAME"
