@@ -213,7 +213,7 @@ def _verify(core: "Core", ctx: Context, value: bytes, now: Instant, *, plain: bo
     dialog = core.route_tokens.verify(value, uri, ctx.call_id, ctx.from_tag, ctx.to_tag)
     if dialog is None:
         return False
-    ctx.dialog = True
+    ctx.dialog, ctx.before = True, dialog.before
     if dialog.flow:
         ctx.dialog_flow = core.flow_of_token(dialog.flow)
     if dialog.gateway:

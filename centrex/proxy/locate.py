@@ -34,7 +34,7 @@ def locate(core: "Core", ctx: Context, now: Instant) -> Outcome:
     Only users of ours are reached by strangers; outside goes who proved to be a user or is trusted.
     A Route that is not ours is followed inside a dialog, and for trusted senders (no open relay).
     """
-    if ctx.dialog:
+    if ctx.dialog and not (ctx.astray and _is_stranger(ctx)):
         return _in_dialog(core, ctx, now)
     if ctx.routed and not ctx.trusted:
         route = ctx.message.value(ROUTE)
@@ -43,7 +43,7 @@ def locate(core: "Core", ctx: Context, now: Instant) -> Outcome:
         )
     if not ctx.routed and ctx.ours:
         return _local(core, ctx, now)
-    if not (ctx.trusted or ctx.login is not None):
+    if _is_stranger(ctx):
         core.notify(
             Kind.ROUTING,
             Severity.WARNING,
@@ -59,6 +59,10 @@ def locate(core: "Core", ctx: Context, now: Instant) -> Outcome:
     core.decide(ctx, (now, Rule.OUTSIDE_TARGET, ctx.request_uri))
     ctx.groups = [[Target(ctx.request_uri)]]
     return None
+
+
+def _is_stranger(ctx: Context) -> bool:
+    return not ctx.trusted and ctx.login is None
 
 
 def _in_dialog(core: "Core", ctx: Context, now: Instant) -> Outcome:
