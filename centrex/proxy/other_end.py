@@ -34,7 +34,7 @@ def is_missed(core: "Core", ctx: Context, now: Instant) -> bool:
     """
     if ctx.method not in BEGINNING or not ctx.to_tag:
         return False
-    if not ctx.routed and (ctx.ours or ctx.dialog_flow is not None):
+    if not ctx.routed and (ctx.for_us or ctx.dialog_flow is not None):
         return False
     call = core.calls.get(ctx.call_id)
     if call is None:

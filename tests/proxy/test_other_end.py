@@ -61,6 +61,19 @@ def test_a_stranger_is_led_to_the_other_end_alone(settings: dict[str, Any], meth
         assert not proxy.core.asks
 
 
+def test_nor_to_others_here_where_they_are_not_called_without_a_login() -> None:
+    """Whom one of our users calls elsewhere has the cookie, too."""
+    proxy = Proxy(users=["alice", "bob"], trusted=["8.8.8.8"], auth=True)
+    alice, far = Phone(proxy, "alice", BOB), Phone(proxy, "far", MALLORY, register=False)
+    proxy.register("bob", alice.flow)
+    talk = Talk(alice, far, ELSEWHERE.replace(GATEWAY, MALLORY))
+    assert went(talk.from_callee("INVITE")) == [BOB]
+    talk.invite = re.sub(rb"Contact: <[^>]*>", b"Contact: <sip:bob@example.com>", talk.invite)
+    assert went(talk.from_callee("INVITE", cseq=2)) == ["407"]
+    far.flow = alice.flow
+    assert went(talk.from_callee("INVITE", cseq=3)) == [BOB], "who is trusted may"
+
+
 def test_nor_does_another_route_lead_him_there() -> None:
     proxy, talk = called()
     ours = re.search(rb"Record-Route: (.*)\r", talk.ok)
