@@ -18,7 +18,7 @@ from centrex.routing.patterns import PatternSet, compile_pattern
 from centrex.routing.plans import Match, Plans, Rule
 from centrex.routing.rfc3263 import Destination
 from centrex.routing.settings import GROUP, DirectorySettings, Gateway, Plan, RoutingSettings, Step
-from centrex.routing.times import Times, parse_times
+from centrex.routing.times import Times, are_within, parse_times
 from centrex.sip.uri import SipUri, parse_uri
 
 Finding = tuple[str, str]
@@ -169,6 +169,9 @@ def _unreachable(active: Sequence[tuple[int, Plan]], known: Known) -> Iterator[F
         if (first := _hidden(plan, before.get(key, ()))) is not None:
             yield where, f"{never} plan {first + 1} before it is for the same"
             continue
+        if _is_outshone(plan, before.get(key, ())):
+            yield where, f"{never} plans before it are for the same, at all its times"
+            continue
         if not plan.name and (hides := wide.hides(plan.pattern, patterns)):
             yield (
                 where,
@@ -200,6 +203,12 @@ def _hidden(plan: Plan, before: Iterable[tuple[int, frozenset[Times]]]) -> int |
     """Return which of the plans for the same applies whenever one does; None for none."""
     when = _when(plan)
     return next((number for number, other in before if Times() in other or when <= other), None)
+
+
+def _is_outshone(plan: Plan, before: Sequence[tuple[int, frozenset[Times]]]) -> bool:
+    """Whether plans for the same together apply whenever one does."""
+    others = [times for _, when in before for times in when]
+    return len(before) > 1 and are_within(_when(plan), others)
 
 
 def _never(active: Sequence[tuple[int, Plan]]) -> Iterator[Finding]:

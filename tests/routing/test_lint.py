@@ -42,6 +42,8 @@ def test_all_is_well() -> None:
         ([{"name": "a", "destinations": ["b"], "times": ["sat", "mon"]}, {"name": "A", "destinations": ["b"], "times": ["mon"]}], "plans[1]: plan 2 never decides: plan 1"),
         ([{"pattern": "1", "destinations": ["b"], "times": ["sat"]}, {"pattern": "1", "destinations": ["b"], "times": ["sat"]}], "plans[1]: plan 2 never decides"),
         ([{"name": "a", "destinations": ["b"], "times": ["mon-sun"]}, {"name": "a", "destinations": ["b"]}], "plans[1]: plan 2 never decides"),
+        ([{"name": "a", "destinations": ["b"], "times": [times]} for times in ("mon-fri", "sat,sun", "08:00-18:00")], "plans[2]: plan 3 never decides: plans before it are for the same, at all its times"),
+        ([{"pattern": "1", "destinations": ["b"], "times": [times]} for times in ("08:00-18:00", "18:00-08:00", "mon-sun")], "plans[2]: plan 3 never decides: plans before it are for the same"),
         ([{"name": "7", "destinations": ["b"]}, {"pattern": "7", "destinations": ["a"]}], "plans[1]: plan 2 never decides: the only number it matches has plan 1 by name"),
         ([{"pattern": "[7]", "destinations": ["a"]}, {"name": "7", "destinations": ["b"]}], "plans[0]: plan 1 never decides: the only number it matches has plan 2 by name"),
         ([{"name": "a", "destinations": ["b"], "times": ["sat 2026-12-24", "sun"]}], "plans[0].times[0]: sat 2026-12-24 never holds: none of these dates is one of these days"),

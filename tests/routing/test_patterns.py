@@ -54,11 +54,10 @@ def test_one_look_for_many() -> None:
 
 
 def test_what_is_too_much_for_one_set_stands_in_several() -> None:
-    some = [rf"\pL{{1,60}}\d{{{n}}}" for n in range(1, 5)]
-    huge = r"\pL{1,200}"  # fits into no set with others
-    texts = [*some, huge, r"\d+", *some]
+    huge = r"\pL{1,200}"  # fits into no set, not even alone
+    texts = [r"\d+", huge, "[a-z]*", r"\pL\d\d", ".*"]
     patterns = PatternSet(texts)
-    for number in ("ab12", "é" * 50 + "1" * 4, "e" * 200, "77"):
+    for number in ("b12", "é" * 50, "e" * 200, "77"):
         alone = [n for n, text in enumerate(texts) if compile_pattern(text).fullmatch(number)]
         assert alone
         assert patterns.matching(number) == alone
