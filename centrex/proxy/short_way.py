@@ -163,7 +163,10 @@ def _other_end(
         if dialog is None or dialog.gateway:
             return None  # what is said to gateways that ask who calls may have to be renumbered
         token = dialog.flow
-    return (core.flow_of_token(token) if token else None,)
+    if not token:
+        return (None,)
+    found = core.flow_of_token(token)
+    return None if found is None else (found,)  # one that is gone may have come back another way
 
 
 def _ping(core: "Core", found: Found, flow: Flow) -> bool:
