@@ -24,6 +24,10 @@ _UP: Final = CallState.UP
 _ENDED: Final = Rule.ENDED
 _TIMEOUT: Final = "timeout"
 """Who has ended a call of which nobody has spoken for long."""
+_MOVING: Final = frozenset({b"INVITE", b"UPDATE"})
+"""Methods by which an end says where it is from now on (RFC 3261 §12.2)."""
+_HOSTS: Final = 4
+"""Hosts of one end that are remembered."""
 
 
 def began(core: "Core", ctx: Context, now: Instant) -> None:
@@ -110,10 +114,15 @@ def spoke(core: "Core", ctx: Context, now: Instant) -> None:
     number = (
         ctx.usual[usual.NUMBER] if ctx.usual is not None else ctx.message.value(CSEQ).split()[0]
     )
+    host = ctx.flow.host
     if ctx.from_tag == call.caller_tag:
         call.caller_cseq = max(call.caller_cseq, int(number))
+        if ctx.method in _MOVING and host != call.caller_flow.host:
+            call.caller_hosts = (*call.caller_hosts, host)[-_HOSTS:]
     elif ctx.to_tag == call.caller_tag:
         call.callee_cseq = max(call.callee_cseq, int(number))
+        if ctx.method in _MOVING:
+            call.callee_hosts = (*call.callee_hosts, host)[-_HOSTS:]
 
 
 def ended(core: "Core", call: Call, who: str, now: Instant) -> None:

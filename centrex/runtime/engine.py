@@ -345,7 +345,7 @@ class Engine:
             access=policy.access,
             knows_user=self.knows_user,
             guard=self.guard,
-            route_tokens=RouteTokens(secret),
+            route_tokens=RouteTokens(secret, os.urandom(4).hex().encode()),
             ids=Ids(os.urandom),
             journal=self.journal,
             statistics=self.statistics,
