@@ -41,8 +41,8 @@ def described(key: Key) -> dict[str, Any]:
 
 def _dialog(table: str, title: str) -> dict[str, Any]:
     below = [key for name, key in catalogue().items() if name.startswith(f"{table}.")]
-    keys = [key for key in below if key.kind != "rows" and "[]" not in key.name]
-    rows = [key for key in below if key.kind == "rows" and "[]" not in key.name]
+    keys = [key for key in below if not key.has_rows and "[]" not in key.name]
+    rows = [key for key in below if key.has_rows and "[]" not in key.name]
     told: dict[str, Any] = {
         "table": table,
         "title": title,

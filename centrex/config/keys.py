@@ -62,6 +62,13 @@ class Key:
     """What a change does to calls in progress, in words."""
     available: bool
     """False where it takes effect with a later version only."""
+    short: str = ""
+    """Of a `list` whose items may be tables: the key whose text alone stands for one of them."""
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether its items are edited one by one."""
+        return self.kind == "rows" or bool(self.short)
 
 
 _LIVE: Final = "applies at once; calls in progress go on"
@@ -160,7 +167,18 @@ def _key(name: str, field: FieldInfo) -> Key:
         effect=effect,
         calls=calls,
         available=available,
+        short=str(told.get("short", "")),
     )
+
+
+def _long_form(annotation: Any) -> type[BaseModel] | None:
+    """Return the model that may stand for a text in a list, or nothing for anything else."""
+    for part in get_args(annotation):
+        if isinstance(part, type) and issubclass(part, BaseModel):
+            return part
+        if found := _long_form(part):
+            return found
+    return None
 
 
 def _walk(model: type[BaseModel], prefix: str) -> Iterator[Key]:
@@ -169,8 +187,10 @@ def _walk(model: type[BaseModel], prefix: str) -> Iterator[Key]:
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from _walk(field.annotation, f"{dotted}.")
             continue
-        yield _key(dotted, field)
-        if row := _row_model(field.annotation):
+        key = _key(dotted, field)
+        yield key
+        row = _long_form(field.annotation) if key.short else _row_model(field.annotation)
+        if row is not None:
             yield from _walk(row, f"{dotted}[].")
 
 

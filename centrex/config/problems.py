@@ -13,7 +13,8 @@ from centrex.base import Problem
 from centrex.config.keys import Path, find, join, nearest_choice, nearest_key, tables
 from centrex.config.lines import Lines
 
-_UNION: Final = frozenset({"str", "Step"})
+_UNION: Final = frozenset({"str", "Step", "Rtpengine"})
+"""What an item of a list may be: text, or one of these tables; pydantic names it in a place."""
 _WORDS: Final[Mapping[str, str]] = {
     "missing": "is required",
     "int_type": "must be a whole number, without quotes",
@@ -101,7 +102,7 @@ def _is_echo(error: ErrorDetails, locations: frozenset[Path]) -> bool:
         return any(other[:-1] == location for other in locations if other)
     if location[-1:] == ("str",):
         return isinstance(error["input"], dict)
-    return location[-1:] == ("Step",) and error["type"] == "model_type"
+    return location[-1] in _UNION and error["type"] == "model_type"
 
 
 def _describe(error: ErrorDetails, dotted: str) -> tuple[str, str]:

@@ -40,13 +40,14 @@ def _cell(spec: Spec) -> Any:
 
 
 def _called(row: Row, index: int) -> str:
-    return str(row.get("login") or row.get("name") or row.get("pattern") or index + 1)
+    names = (row.get(key) for key in ("login", "name", "pattern", "address"))
+    return str(next(filter(None, names), index + 1))
 
 
 def columns_of(specs: list[Spec]) -> list[Column]:
     """Return a table's columns for the keys of a list: what names a row first."""
     order = {
-        "login": 0, "name": 0, "enabled": 0, "pattern": 1, "destinations": 1, "display": 2, "users": 2,
+        "login": 0, "name": 0, "address": 0, "enabled": 0, "pattern": 1, "destinations": 1, "display": 2, "users": 2,
         "company": 4, "note": 5,
     }  # fmt: skip
     ranked = sorted(specs, key=lambda spec: order.get(spec["key"], 3))
@@ -221,7 +222,7 @@ class ListEditing(Widget):
         ]
         at = f"{self.list_name}[{row['_index']}]" if row else self.list_name
         problems = [
-            f"{key.removeprefix(at).lstrip('.')}: {why}"
+            f"{key.removeprefix(at).lstrip('.')}: {why}".removeprefix(": ")
             for key, why in self._row_problems.items()
             if key.startswith(at)
         ]
