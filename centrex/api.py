@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from centrex.config.pending import Waiting
     from centrex.config.review import apply as apply_changes
     from centrex.config.review import opened as open_config
+    from centrex.config.rows import objections
     from centrex.config.schema import json_schema
     from centrex.config.users import User, UserError, Users, credential, generate_password
     from centrex.config.values import effective, flatten
@@ -81,6 +82,7 @@ __all__ = [
     "json_schema",
     "load_text",
     "nearest_key",
+    "objections",
     "open_config",
     "own_address",
     "parse_value",
@@ -132,6 +134,7 @@ _LATER: Final[Mapping[str, tuple[str, str]]] = {
     "json_schema": ("schema", "json_schema"),
     "load_text": ("load", "load_text"),
     "nearest_key": ("keys", "nearest_key"),
+    "objections": ("rows", "objections"),
     "open_config": ("review", "opened"),
     "parse_value": ("load", "parse_value"),
     "split": ("keys", "split"),

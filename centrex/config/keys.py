@@ -194,6 +194,21 @@ def _walk(model: type[BaseModel], prefix: str) -> Iterator[Key]:
             yield from _walk(row, f"{dotted}[].")
 
 
+def row_model(rows: str) -> type[BaseModel]:
+    """Return the model of a list's rows. Raises `KeyError` where it has none."""
+    model: type[BaseModel] = Config
+    *tables_above, last = rows.split(".")
+    for name in tables_above:
+        inner = model.model_fields[name].annotation
+        assert isinstance(inner, type)
+        model = inner
+    annotation = model.model_fields[last].annotation
+    found = _row_model(annotation) or _long_form(annotation)
+    if found is None:
+        raise KeyError(rows)
+    return found
+
+
 @functools.cache
 def catalogue() -> Mapping[str, Key]:
     """Return every key by its dotted name, in the order of the models."""

@@ -8,9 +8,10 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.widget import Widget
 
+from centrex import api
 from tui.draft import Draft
 from tui.filter import Filter
-from tui.screens.item import ItemScreen
+from tui.screens.item import ItemScreen, Judge
 from tui.screens.questions import Choose, Confirm, Enter
 from tui.values import Spec, as_text
 from tui.widgets.lines import Line, entitle, wrap
@@ -254,6 +255,10 @@ class ListEditing(Widget):
         specs = list(self.list_spec["columns"]) if self.list_spec else []
         return [spec for spec in specs if spec["key"] not in _HASHES]
 
+    def _judge(self) -> Judge:
+        """Return who says what is wrong with a row of this list by itself."""
+        return partial(api.objections, self.list_name)
+
     def _chosen_index(self) -> int | None:
         row = self.table.chosen
         return None if row is None else int(row["_index"])
@@ -280,7 +285,9 @@ class ListEditing(Widget):
             self._done(len(self.draft.rows(name)) - 1)
 
         heading = f"A new row of {(self.list_spec or {}).get('label') or name}"
-        screen = ItemScreen(heading, self._specs(), {}, fresh=True, check=self._taken_login)
+        screen = ItemScreen(
+            heading, self._specs(), {}, fresh=True, judge=self._judge(), check=self._taken_login
+        )
         self.app.push_screen(screen, entered)
 
     def _taken_login(self, row: Mapping[str, Any], index: int = -1) -> dict[str, str]:
@@ -366,7 +373,8 @@ class ListEditing(Widget):
 
         check = partial(self._taken_login, index=index)
         self.app.push_screen(
-            ItemScreen(f"Row {index + 1}", self._specs(), row, check=check), entered
+            ItemScreen(f"Row {index + 1}", self._specs(), row, judge=self._judge(), check=check),
+            entered,
         )
 
     def action_delete(self) -> None:
@@ -404,7 +412,12 @@ class ListEditing(Widget):
             self._done(index + 1)
 
         screen = ItemScreen(
-            "A row like that one", self._specs(), same, fresh=True, check=self._taken_login
+            "A row like that one",
+            self._specs(),
+            same,
+            fresh=True,
+            judge=self._judge(),
+            check=self._taken_login,
         )
         self.app.push_screen(screen, entered)
 
