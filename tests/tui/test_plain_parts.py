@@ -309,6 +309,15 @@ def test_a_ladder_points_each_arrow_from_its_sender_to_its_receiver() -> None:
     assert len(Ladder(CALL["parties"], CALL["entries"], 100, decisions=False).entries) == 11
 
 
+def test_the_head_of_a_ladder_tells_users_and_where_they_are() -> None:
+    parties = ["udp 192.0.2.7:5060", "centrex", "tls [2001:db8::7]:5061"]
+    users = dict(zip(parties[::2], ("1001", "1002"), strict=True))
+    names, _ = Ladder(parties, (), 100, users=users).head()
+    told = " ".join(text.strip() for text, _ in names).split()
+    assert told == ["1001", "192.0.2.7:5060", "centrex", "1002", "[2001:db8::7]:5061"]
+    assert "udp 192.0.2.7:5060" in Ladder(parties, (), 100).as_text()
+
+
 def test_an_acknowledgement_of_a_refusal_names_it_and_nobody_else() -> None:
     a, here, b = CALL["parties"]
     told = [
