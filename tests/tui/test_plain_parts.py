@@ -21,6 +21,7 @@ from tui.places import SCREENS
 from tui.screens.help import pages_of_settings, unfolded
 from tui.values import Objection, as_shown, as_text, bounds, explained, parse
 from tui.widgets.lines import clean, fit, wrap
+from tui.widgets.settings_area import relay_fact
 from tui.words import bars, clock, day_and_time, figure, listeners, many, person, span, tall_bars
 
 
@@ -383,3 +384,14 @@ def test_the_page_of_a_tab_tells_each_setting_once() -> None:
     for key in describe()["tables"][0]["keys"]:
         assert f"{key['label']}:" in pages["basic"].text, key
     assert "Credentials file:" in every
+
+
+def test_relays_that_drain_are_online_and_said_to_drain() -> None:
+    on, drains, gone = ({"state": one} for one in ("available", "draining", "gone"))
+    assert relay_fact([{**on, "path": "ebpf"}, drains, gone]) == (
+        "2 of 3 online, 1 draining, ebpf",
+        "good",
+    )
+    assert relay_fact([drains]) == ("1 of 1 online, 1 draining", "warn")
+    assert relay_fact([gone]) == ("0 of 1 online", "bad")
+    assert relay_fact([]) == ("none", "dim")
