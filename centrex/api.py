@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from centrex.config.describe import describe
     from centrex.config.diff import Change, diff, diff_values
     from centrex.config.edit import Changed, Document, write_atomically
+    from centrex.config.htdigest import doubled as doubled_logins
     from centrex.config.htdigest import logins as credentials_file_logins
     from centrex.config.keys import Key, catalogue, find, nearest_key, split, tables
     from centrex.config.load import ConfigSource, Loaded, load_text, parse_value
@@ -69,6 +70,7 @@ __all__ = [
     "describe",
     "diff",
     "diff_values",
+    "doubled_logins",
     "effective",
     "find",
     "flatten",
@@ -126,6 +128,7 @@ _LATER: Final[Mapping[str, tuple[str, str]]] = {
     "describe": ("describe", "describe"),
     "diff": ("diff", "diff"),
     "diff_values": ("diff", "diff_values"),
+    "doubled_logins": ("htdigest", "doubled"),
     "effective": ("values", "effective"),
     "find": ("keys", "find"),
     "flatten": ("values", "flatten"),

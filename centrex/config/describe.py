@@ -25,6 +25,7 @@ def described(key: Key) -> dict[str, Any]:
         "type": key.items or key.kind,
         "form": key.form,
         "unit": key.unit,
+        "zero": key.zero,
         "minimum": key.minimum,
         "maximum": key.maximum,
         "choices": list(key.choices),

@@ -62,6 +62,8 @@ class Key:
     """What a change does to calls in progress, in words."""
     available: bool
     """False where it takes effect with a later version only."""
+    zero: str = ""
+    """What 0 means, in a word, where it is no number like the others."""
     short: str = ""
     """Of a `list` whose items may be tables: the key whose text alone stands for one of them."""
 
@@ -167,6 +169,7 @@ def _key(name: str, field: FieldInfo) -> Key:
         effect=effect,
         calls=calls,
         available=available,
+        zero=str(told.get("zero", "")),
         short=str(told.get("short", "")),
     )
 

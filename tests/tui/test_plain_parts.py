@@ -147,6 +147,14 @@ def test_values_are_typed_as_they_are_shown() -> None:
     assert "geheim" not in as_shown("geheim", {"secret": True})
     assert as_shown(True, {}) == "✓ yes"
     assert as_shown(30, {"unit": "s"}) == "30 s"
+    assert as_shown(0, {"unit": "s"}) == "0 s"
+    assert as_shown(0, {"unit": "s", "zero": "none"}) == "none"
+    assert as_shown(False, {"zero": "none"}) == "✗ no"
+    assert parse("None", {"type": "integer", "zero": "none", "minimum": 0}) == 0
+    assert parse("0", {"type": "integer", "zero": "none", "minimum": 0}) == 0
+    with pytest.raises(Objection):
+        parse("none", {"type": "integer", "minimum": 0})
+    assert "default none" in explained({**PORT, "default": 0, "zero": "none"})[1]
 
 
 @pytest.mark.parametrize(
