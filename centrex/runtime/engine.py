@@ -50,7 +50,7 @@ from centrex.runtime.media import Media
 from centrex.runtime.monitor import Read, interface_addresses
 from centrex.runtime.notify import Notifier, tell_ready
 from centrex.runtime.policy import Policy, make_policy
-from centrex.runtime.precedence import Precedence
+from centrex.runtime.precedence import LACKING, Precedence
 from centrex.runtime.reading import READING
 from centrex.runtime.recent import Recent
 from centrex.runtime.recovery import Recovery
@@ -161,7 +161,7 @@ class Engine:
         self.roaming = Roaming(self, paths.state / "addresses.json", read_addresses)
         self.lock = InstanceLock(paths.lock)
         self.notifier = Notifier(os.environ)
-        self._precedence = Precedence()
+        self.precedence = Precedence()
         self.recovery = Recovery(
             paths.state / "registrations",
             self.registry,
@@ -284,7 +284,10 @@ class Engine:
         )
 
     def _watched(self, begins: bool) -> None:
-        (self._precedence.take if begins else self._precedence.give_back)()
+        known = self.precedence.state
+        (self.precedence.take if begins else self.precedence.give_back)()
+        if self.precedence.state == "refused" != known:
+            self.say("server.no-precedence", Severity.NOTICE, why=LACKING)
 
     async def _open_pages(self, tasks: TaskGroup) -> None:
         """Serve figures and the phone book, where that is wanted; who serves none pays nothing."""

@@ -46,7 +46,7 @@ class RtpengineMedia:
         settings = engine.config.media
         self.relaying = Delegating(mode=settings.mode, refuse=settings.without_relay == "refuse")
         self.rtpengines = Rtpengines(
-            settings.rtpengine,
+            settings.rtpengines,
             self,
             salt=os.urandom(6).hex().encode(),
             heartbeat_s=settings.heartbeat,
