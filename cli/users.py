@@ -53,8 +53,9 @@ def _password(login: str, *, from_stdin: bool, generate: bool) -> tuple[str, boo
 def _sign_off(aim: Target, user: str) -> int:
     """Have a running instance forget a user's phones; return how many there were."""
     domain = aim.source().load().network.domain
+    host = f"[{domain}]" if ":" in domain else domain
     try:
-        result = aim.call("registrations.remove", aor=f"sip:{quote(user)}@{domain}")
+        result = aim.call("registrations.remove", aor=f"sip:{quote(user)}@{host}")
     except api.Refused as error:
         if error.code != "not-found":
             raise

@@ -136,6 +136,11 @@ def test_the_phones_of_who_is_removed_are_signed_off(line: CommandLine) -> None:
         assert (told.exit_code, "removed 1001" in told.stdout) == (1, True)
     line.json("user", "add", "1001")
     assert line.json("user", "remove", "1001")["signed_off"] == 0, "none runs"
+    line.write(TEXT.replace("example.com", "fd00::1"))
+    line.json("user", "add", "1001")
+    with FakeInstance(line.paths.control, answers) as instance:
+        line.json("user", "remove", "1001")
+    assert instance.asked[-1][1] == {"aor": "sip:1001@[fd00::1]"}
 
 
 def test_an_invalid_configuration_is_not_edited(line: CommandLine) -> None:

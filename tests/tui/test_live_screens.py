@@ -62,6 +62,24 @@ async def test_all_phones_of_a_user_are_removed_by_another_key() -> None:
         assert instance.commands("registrations.remove")[0][1] == {"aor": "sip:1002@example.com"}
 
 
+async def test_only_a_whole_address_is_asked_for_at_the_server() -> None:
+    instance = Pretend()
+    async with dashboard(instance) as operator:
+        await operator.press("3")
+        await operator.sees("reception")
+        await operator.press("slash", "sip:1002@")
+        before = len(instance.commands("registrations"))
+        await operator.until(lambda: len(instance.commands("registrations")) > before)
+        await operator.sees("1 pass the filter sip:1002@", "Phones – 3")
+        await operator.press("example.com")
+        await operator.until(lambda: "aor" in instance.commands("registrations")[-1][1])
+        assert {one[1].get("aor") for one in instance.commands("registrations")} <= {
+            None, "sip:1002@e", "sip:1002@ex", "sip:1002@exa", "sip:1002@exam", "sip:1002@examp",
+            "sip:1002@exampl", "sip:1002@example", "sip:1002@example.", "sip:1002@example.c",
+            "sip:1002@example.co", "sip:1002@example.com",
+        }  # fmt: skip
+
+
 async def test_a_call_is_ended_after_a_yes() -> None:
     instance = Pretend()
     async with dashboard(instance) as operator:
