@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.pretend import Pretend, call_row, registration
+from tests.support.pretend import RELAYS, Pretend, call_row, registration
 from tests.support.screens import LARGE, SMALL, dashboard, text
 from tui.app import Dashboard
 from tui.screens.view import View
@@ -299,6 +299,17 @@ async def test_the_ladder_is_filtered_by_words_and_by_parts() -> None:
         await operator.sees("2 of 13 pass", "1002 has one phone")
         await operator.press("escape", "escape")
         await operator.sees("Statistics")
+
+
+async def test_what_is_told_of_a_relay_is_wrapped_not_cut() -> None:
+    instance = Pretend()
+    row = {**RELAYS[0], "why": "word " * 30 + "last-of-all"}
+    instance.answers["relays"] = lambda _: {"relays": [row]}
+    async with dashboard(instance) as operator:
+        await operator.press("5")
+        await operator.sees("embedded")
+        await operator.press("enter")
+        await operator.sees("Figures and streams of embedded", "last-of-all")
 
 
 async def test_the_footer_names_the_filter_where_it_works_only() -> None:
