@@ -312,6 +312,32 @@ async def test_what_is_told_of_a_relay_is_wrapped_not_cut() -> None:
         await operator.sees("Figures and streams of embedded", "last-of-all")
 
 
+async def test_the_chosen_call_stays_in_sight_as_others_begin() -> None:
+    instance = Pretend()
+    instance.calls = [call_row(number) for number in range(50)]
+
+    def begin_more(count: int) -> None:
+        first = len(instance.calls)
+        rows = (
+            call_row(one, id=f"new-{one}", duration_s=1.0) for one in range(first, first + count)
+        )
+        instance.calls = [*rows, *instance.calls]
+
+    async with dashboard(instance) as operator:
+        await operator.press("4")
+        await operator.sees("Calls – 50")
+        await operator.press("j", "j")
+        await operator.sees("›1002")
+        for count in (10, 40, 15):
+            begin_more(count)
+            await operator.sees(f"Calls – {len(instance.calls)}", "›1002", "▼")
+        instance.calls = instance.calls[-50:]
+        await operator.sees("Calls – 50", "›1002")
+        await operator.press("g")
+        begin_more(40)
+        await operator.sees("Calls – 90", "›1050")
+
+
 async def test_the_footer_names_the_filter_where_it_works_only() -> None:
     async with dashboard(Pretend(), size=LARGE) as operator:
         for key, title in enumerate(("Phones", "Calls", "Media", "Bans", "Watchers"), 3):
