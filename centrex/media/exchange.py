@@ -186,13 +186,15 @@ class Exchange:
 
     def has_passed(self, sdp: Description) -> bool:
         """Whether a description names ports of ours: its call has come back to us, by another proxy."""
-        return any(
-            slot.port == media.port and (slot.shown == media.host or media.is_held)
-            for line in self._all_lines()
-            if line is not None
-            for slot in line.slots
-            for media in sdp.media
-        )
+        ports = [media.port for media in sdp.media]
+        for way in self._ways.values():
+            for line in way.lines:
+                if line is None:
+                    continue
+                for slot in line.slots:
+                    if slot.port in ports and _names(sdp, slot):
+                        return True
+        return False
 
     def describe(
         self,
@@ -563,6 +565,14 @@ def _has_moved(line: Line, media: Media, side: Side, here: Where) -> bool:
     """Whether a side wants its media at an address that the port facing it cannot send to."""
     family = family_of(line.slots[side].host)
     return not media.is_held and family_of_media(media.host, here) != family
+
+
+def _names(sdp: Description, slot: Slot) -> bool:
+    """Whether a description names a slot of ours."""
+    return any(
+        slot.port == media.port and (slot.shown == media.host or media.is_held)
+        for media in sdp.media
+    )
 
 
 def _odd(sdp: Description) -> frozenset[int]:
