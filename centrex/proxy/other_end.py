@@ -5,6 +5,7 @@ it does not tell. A stranger who may call somebody here could have us call anybo
 begins something must lead where the call is known to have its other end, or show who sent it.
 """
 
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from centrex.base import Instant, PeerError
@@ -65,9 +66,14 @@ def _is_at(core: "Core", ctx: Context, call: Call) -> bool:
         return False
     access = core.access
     closed = access.enabled and access.covers(b"REGISTER")
-    if not closed and not (host and is_private(host) and (not to or is_private(to))):
+    if not closed and not (_is_inside(host) and (not to or _is_inside(to))):
         return False
     return hop in _told(said if from_caller else call.invite)
+
+
+def _is_inside(host: str) -> bool:
+    """Whether a numeric address is of a private network, or this machine's own; empty is none."""
+    return bool(host) and (is_private(host) or ip_address(host).is_loopback)
 
 
 def _first_hop(ctx: Context) -> Hop | Destination | None:

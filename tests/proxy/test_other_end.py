@@ -147,9 +147,10 @@ def test_an_end_that_says_it_is_elsewhere(settings: dict[str, Any], where: str) 
     assert len(proxy.core.asks) == bool(settings)
 
 
-def test_private_networks_are_their_own_affair() -> None:
+@pytest.mark.parametrize("net", ["10.0.0", "127.0.0"])
+def test_private_networks_are_their_own_affair(net: str) -> None:
     proxy = Proxy(users=["alice", "bob"])
-    alice, bob = Phone(proxy, "alice", "10.0.0.7"), Phone(proxy, "bob", "10.0.0.8")
+    alice, bob = Phone(proxy, "alice", f"{net}.7"), Phone(proxy, "bob", f"{net}.8")
     bob.contact = "sip:bob@10.9.9.9"
     assert went(Talk(alice, bob).from_caller("INVITE")) == ["10.9.9.9"]
     bob.contact = ELSEWHERE
