@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from centrex.proxy.core import Core
 
 ALLOW: Final = b"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, SUBSCRIBE, NOTIFY, MESSAGE, REFER, INFO, UPDATE, PRACK, PUBLISH"
+_ALLOW_HERE: Final = b"Allow: REGISTER, SUBSCRIBE, OPTIONS"
+"""What the server itself takes (§21.4.6); all else it only passes on."""
 ABILITIES: Final = (ALLOW, b"Accept: */*", b"Supported: path", ALLOW_EVENTS)
 _CHANGES: Final = {
     ChangeKind.ADDED: (Rule.REGISTERED, "registration.added"),
@@ -61,7 +63,7 @@ def serve(core: "Core", ctx: Context, now: Instant) -> Outcome:
     if ctx.method in (b"BYE", b"CANCEL", b"NOTIFY"):
         return Answer(481, Rule.UNKNOWN_DIALOG, ctx.method, words="there is no such dialog here")
     words = "the server itself takes REGISTER, SUBSCRIBE and OPTIONS only; name a user"
-    return Answer(405, Rule.BAD_EXTENSION, ctx.method, words=words, extra=(ALLOW,))
+    return Answer(405, Rule.BAD_EXTENSION, ctx.method, words=words, extra=(_ALLOW_HERE,))
 
 
 def _register(core: "Core", ctx: Context, now: Instant) -> Outcome:
