@@ -184,13 +184,27 @@ def _refused(
     )
 
 
+def _follow(change: Change) -> None:
+    """Note that a phone has gone on from another port of its NAT: calls that are up have to follow it."""
+    before, now = change.previous, change.binding
+    if now.flow is None:
+        return
+    now.flow.successor = None
+    if before is None or before.flow is None or before.flow is now.flow:
+        return
+    if now.natted and not now.path and before.call_id == now.call_id:
+        before.flow.successor = now.flow
+
+
 def _note(core: "Core", ctx: Context, aor: bytes, change: Change, now: Instant) -> None:
     rule, name = _CHANGES[change.kind]
     binding = change.binding
     expires = round(binding.expires_at - now)
     core.decide(ctx, (now, rule, aor, binding.contact, expires))
-    if change.kind is not ChangeKind.REMOVED and ctx.login is not None:
-        core.guard.protect(ctx.flow.host, binding.expires_at)
+    if change.kind is not ChangeKind.REMOVED:
+        _follow(change)
+        if ctx.login is not None:
+            core.guard.protect(ctx.flow.host, binding.expires_at)
     refreshed = change.kind is ChangeKind.REFRESHED
     if core.details_registrations if refreshed else core.tells_registrations:
         core.tell(
