@@ -22,6 +22,8 @@ _CALLING: Final = CallState.CALLING
 _RINGING: Final = CallState.RINGING
 _UP: Final = CallState.UP
 _ENDED: Final = Rule.ENDED
+_TIMEOUT: Final = "timeout"
+"""Who has ended a call of which nobody has spoken for long."""
 _MOVING: Final = frozenset({b"INVITE", b"UPDATE"})
 """Methods by which an end says where it is from now on (RFC 3261 §12.2)."""
 _HOSTS: Final = 4
@@ -129,9 +131,9 @@ def ended(core: "Core", call: Call, who: str, now: Instant) -> None:
 
 
 def forgotten(core: "Core", call: Call, now: Instant) -> None:
-    """Nobody has spoken of a call for very long: it counts as over."""
+    """Nobody has spoken of a call for very long: it counts as over, but whoever talks still is heard."""
     if call.state is _UP:
-        _end(core, call, "timeout", core.journal.open(call.call_id), now)
+        _end(core, call, _TIMEOUT, core.journal.open(call.call_id), now)
     elif core.calls.end(call):
         if core.relaying is not None:
             core.relaying.end(core, call.call_id, "the call was forgotten", now)
@@ -149,7 +151,10 @@ def _end(core: "Core", call: Call, who: str, tale: list[Decision], now: Instant)
     if not core.calls.end(call):
         return
     if core.relaying is not None:
-        core.relaying.end(core, call.call_id, "hung up", now)
+        if who == _TIMEOUT:
+            core.relaying.forgotten(core, call.call_id, now)
+        else:
+            core.relaying.end(core, call.call_id, "hung up", now)
     core.statistics.call_ended()
     if core.watchers.lamps.on:
         lamp_life.ended(core, call, who, now)

@@ -69,7 +69,8 @@ def on_response(core: "Core", branch: Branch, response: Message, now: Instant) -
     if status >= 300:
         _on_failure(core, branch, response, now)
         return
-    to_tag = parse_name_addr(response.value(TO)).tag if branch.context.call is not None else b""
+    listed = branch.context.call is not None or branch.carried is not None
+    to_tag = parse_name_addr(response.value(TO)).tag if listed else b""
     pass_up(core, branch, status, to_tag, _for_upstream(branch.context, response), now)
 
 

@@ -68,6 +68,11 @@ class Inside(Client):
         """Whether the engine has not ended."""
         return self._thread.is_alive()
 
+    @property
+    def was_stopped(self) -> bool:
+        """Whether it has ended because it was told to, and not by a failure."""
+        return self._begun.done() and not self.runs and self._failure is None
+
     async def close(self) -> None:
         """Stop the engine, within its grace time, and wait until it has ended.
 

@@ -86,6 +86,7 @@ WORDS: Final[Mapping[Rule, str]] = {
     Rule.SUBSCRIPTIONS_FULL: "there are too many watchers already; {0} was refused",
     Rule.TOO_MANY_SUBSCRIPTIONS: "{0} watches too much already",
     Rule.MEDIA_RELAYED: "voice goes through the relay {0}: {1}",
+    Rule.MEDIA_TAKEN_ON: "the rtpengine at {0} has it now",
     Rule.MEDIA_DIRECT: "voice goes directly from phone to phone: {0}",
     Rule.MEDIA_UNRELAYED: "voice should be relayed, but {0}; it is left to find its own way",
     Rule.MEDIA_REFUSED: "refused, because {0}",

@@ -106,9 +106,9 @@ def test_plans_within_plans_are_bounded_though_they_lead_nowhere() -> None:
         inner = {"to": f"e{level + 1}", "expand": True}
         return {"name": f"e{level}", "destinations": (inner,) * 8}
 
-    begins = time.monotonic()
+    begins = time.process_time()
     found = stops("e0", *map(row, range(7)), {"name": "e7"})
-    assert time.monotonic() - begins < 1
+    assert time.process_time() - begins < 1
     assert (len(found), found[-1].why) == (1, "there are too many plans within plans")
 
 

@@ -161,6 +161,8 @@ class Proxy:
         """Return what has been sent since, and forget it."""
         out = list(self.core.sends)
         self.core.sends.clear()
+        if self.core.relaying is not None:
+            self.core.relaying.tell(self.now)
         return out
 
     def advance(self, seconds: float) -> list[tuple[Flow, bytes]]:

@@ -90,6 +90,7 @@ SAMPLES: dict[Rule, tuple[Any, ...]] = {
     Rule.SUBSCRIPTIONS_FULL: (b"alice",),
     Rule.TOO_MANY_SUBSCRIPTIONS: (b"alice",),
     Rule.MEDIA_RELAYED: ("frankfurt", "the caller is behind NAT"),
+    Rule.MEDIA_TAKEN_ON: ("192.0.2.100:2223",),
     Rule.MEDIA_DIRECT: ("nothing stands between the phones",),
     Rule.MEDIA_UNRELAYED: ("no media relay is available",),
     Rule.MEDIA_REFUSED: ("no media relay is available", 503),
