@@ -46,7 +46,7 @@ class Operator:
             await self.pilot.press(*([key] if known else list(key)))
         await self.pilot.pause()
 
-    async def sees(self, *words: str, patience_s: float = 8.0) -> str:
+    async def sees(self, *words: str, patience_s: float = 20.0) -> str:
         """Wait until all words are on the screen; return what it shows."""
 
         def all_there() -> bool:
@@ -56,12 +56,12 @@ class Operator:
         await self.until(all_there, f"{words} on\n{text(self.app)}", patience_s)
         return text(self.app)
 
-    async def sees_no_more(self, word: str, patience_s: float = 8.0) -> None:
+    async def sees_no_more(self, word: str, patience_s: float = 20.0) -> None:
         """Wait until a word has left the screen."""
         await self.until(lambda: word not in text(self.app), f"no {word}", patience_s)
 
     async def until(
-        self, true: Callable[[], bool], what: str = "it", patience_s: float = 8.0
+        self, true: Callable[[], bool], what: str = "it", patience_s: float = 20.0
     ) -> None:
         """Wait until something is so."""
         turns = int(patience_s / 0.05)

@@ -27,7 +27,7 @@ from tests.support.sipmessage import (
 )
 
 T1, T2 = 0.5, 4.0
-TIMEOUT_S = 5.0
+TIMEOUT_S = 15.0
 Headers: TypeAlias = Sequence[tuple[str, str]]
 _REASONS = {
     100: "Trying",

@@ -151,7 +151,7 @@ def reloaded(server: CentrexServer, **values: object) -> Iterator[dict[str, Any]
         control(server, "reload")
 
 
-def until(what: Callable[[], _T], *, timeout: float = 5.0) -> _T:
+def until(what: Callable[[], _T], *, timeout: float = 20.0) -> _T:
     """Ask until the answer is true; return it."""
     end = time.monotonic() + timeout
     while not (answer := what()):
