@@ -1,5 +1,6 @@
 """Drives the dashboard in tests, and reads what it shows as lines of text."""
 
+import contextlib
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -71,14 +72,17 @@ class Operator:
                 return
         raise AssertionError(f"waited {patience_s} s for {what}; the screen:\n{text(self.app)}")
 
-    def matches(self, name: str) -> None:
-        """Compare the screen with a file in tests/tui/snapshots; UPDATE_SNAPSHOTS=1 writes it."""
+    async def matches(self, name: str) -> None:
+        """Wait until the screen is as a file in tests/tui/snapshots has it; UPDATE_SNAPSHOTS=1 writes it."""
         file = SNAPSHOTS / f"{name}.txt"
-        shown = text(self.app)
         if UPDATE or not file.exists():
-            file.write_text(shown, encoding="utf-8")
+            await self.pilot.pause(1.0)
+            file.write_text(text(self.app), encoding="utf-8")
             assert UPDATE, f"wrote {file.name}; look at it"
-        assert shown == file.read_text(encoding="utf-8")
+        wanted = file.read_text(encoding="utf-8")
+        with contextlib.suppress(AssertionError):  # what differs says more
+            await self.until(lambda: text(self.app) == wanted)
+        assert text(self.app) == wanted
 
 
 _NAMED = {

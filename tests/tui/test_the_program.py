@@ -113,7 +113,7 @@ def test_without_colours_there_are_none(server: CentrexServer) -> None:
     with opened(server, NO_COLOR="1", COLORTERM="truecolor") as terminal:
         terminal.sees("server.started")
         terminal.press("3", "2")
-        terminal.read(1.0)
+        terminal.rests()
         terminal.press("q")
         terminal.ends()
     styles = {
