@@ -199,7 +199,6 @@ def _routing_warnings(config: Config) -> Iterator[Finding]:
     def canonical(name: str) -> str:
         return name if config.registrar.case_sensitive else name.lower()
 
-    yield from lint_directory(config.directory, config.registrar.name, canonical)
     users: set[str] | None = None
     if not config.auth.credentials_file:
         users = {canonical(row.name) for row in config.directory.entries if row.enabled}
@@ -214,6 +213,7 @@ def _routing_warnings(config: Config) -> Iterator[Finding]:
     known = Known(
         users=users, canonical=canonical, hosts=hosts, today=today, registrar=config.registrar.name
     )
+    yield from lint_directory(config.directory, known)
     yield from lint(config.routing, known)
     if not config.auth.enabled:
         yield from _ways_out(config)

@@ -25,7 +25,7 @@ from centrex.nat import RouteTokens
 from centrex.proxy.core import Core
 from centrex.registrar.registry import Registry
 from centrex.routing.ours import Ours
-from centrex.runtime import control, phonebook
+from centrex.runtime import control, large_pages, phonebook
 from centrex.runtime.bans import BanFile
 from centrex.runtime.bus import Bus, LogHandler
 from centrex.runtime.capture import Capture
@@ -215,6 +215,7 @@ class Engine:
                 writing.cancel_scope.cancel()
 
     async def _serve(self, tasks: TaskGroup, ready_fd: int | None) -> None:
+        self._tasks = tasks  # what is reloaded meanwhile may begin things
         self.hands = Hands(
             self.core,
             self.bus,
@@ -249,9 +250,9 @@ class Engine:
         await self._open_control(tasks)
         await self.media.start(tasks)
         await self._open_pages(tasks)
-        self._tasks = tasks
         collector = Collector(step=self.stay.garbage_step)
         tasks.start_soon(collector.run, self.statistics)
+        tasks.start_soon(large_pages.keep)
         self.say("server.started", Severity.NOTICE, listens=", ".join(self.edges.names()))
         for warning in self.warnings + self.policy.warnings:
             self.say("server.warning", Severity.WARNING, what=warning)
@@ -347,7 +348,7 @@ class Engine:
             access=policy.access,
             knows_user=self.knows_user,
             guard=self.guard,
-            route_tokens=RouteTokens(secret),
+            route_tokens=RouteTokens(secret, os.urandom(4).hex().encode()),
             ids=Ids(os.urandom),
             journal=self.journal,
             statistics=self.statistics,

@@ -119,6 +119,7 @@ async def test_that_the_right_is_lacking_is_told_once(
 
 @AS_ROOT
 @pytest.mark.wire
+@pytest.mark.timeout(90)
 def test_a_server_goes_first_while_somebody_follows(tmp_path: Path) -> None:
     def nice(pid: int) -> int:
         return os.getpriority(os.PRIO_PROCESS, pid)
@@ -134,7 +135,7 @@ def test_a_server_goes_first_while_somebody_follows(tmp_path: Path) -> None:
             env={**os.environ, "CENTREX_ROOT": server._root.name},
         )
         try:
-            until(lambda: nice(server.pid) == NICE, timeout=10)
+            until(lambda: nice(server.pid) == NICE, timeout=20)
         finally:
             follower.terminate()
             follower.wait(10)
