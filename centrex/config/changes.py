@@ -357,7 +357,7 @@ def steps(edit: Edit, data: Mapping[str, Any]) -> Iterator[Step]:
         Wrong: It speaks of a row that is not there.
     """
     match edit:
-        case SetKey() | UnsetKey() if _is_in_text(edit.path, data):
+        case SetKey() | UnsetKey() if _is_of_short_row(edit.path, data):
             *above, index, name = edit.path
             value = {str(name): edit.value if isinstance(edit, SetKey) else None}
             yield from _update(UpdateRow(rows=join(above), index=int(index), value=value), data)
@@ -487,12 +487,13 @@ def _fresh(rows: str, value: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _is_in_text(path: Path, data: Mapping[str, Any]) -> bool:
-    """Whether a key is one of a row for which a text stands."""
+def _is_of_short_row(path: Path, data: Mapping[str, Any]) -> bool:
+    """Whether a key is one of a row for which a text may stand, and which is there."""
     if len(path) < 3 or not isinstance(path[-2], int):
         return False
-    found = held(data, join(path[:-2]))
-    return path[-2] < len(found) and isinstance(found[path[-2]], str)
+    rows = join(path[:-2])
+    known = catalogue().get(rows)
+    return known is not None and bool(known.short) and path[-2] < len(held(data, rows))
 
 
 def _update(edit: UpdateRow, data: Mapping[str, Any]) -> Iterator[Step]:

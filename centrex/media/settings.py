@@ -53,7 +53,10 @@ class Rtpengine(BaseModel, frozen=True, extra="forbid"):
 
 
 def _instance(value: str | Rtpengine) -> str | Rtpengine:
-    return _control(value) if isinstance(value, str) else value
+    """Return one that takes part as its address, however it is written."""
+    if isinstance(value, str):
+        return _control(value)
+    return value.address if value.enabled else value
 
 
 class Settings(BaseModel, frozen=True, extra="forbid"):
@@ -128,8 +131,4 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     @property
     def rtpengines(self) -> tuple[str, ...]:
         """The control addresses of those that take part."""
-        return tuple(
-            one if isinstance(one, str) else one.address
-            for one in self.rtpengine
-            if isinstance(one, str) or one.enabled
-        )
+        return tuple(one for one in self.rtpengine if isinstance(one, str))

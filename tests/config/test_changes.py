@@ -155,6 +155,14 @@ rtpengine = [
             ['{ address = "udp:b:2", enabled = false },  # theirs', "# ours", '"udp:a:1",'],
         ),
         ({"op": "delete", "index": 1}, ["# ours", '"udp:a:1",']),
+        (
+            {"op": "set", "key": "media.rtpengine[1].enabled", "value": True},
+            ["# ours", '"udp:a:1",', '"udp:b:2",  # theirs'],
+        ),
+        (
+            {"op": "unset", "key": "media.rtpengine[1].enabled"},
+            ["# ours", '"udp:a:1",', '"udp:b:2",  # theirs'],
+        ),
     ],
 )  # fmt: skip
 def test_a_row_may_be_one_text_of_a_list(change: dict[str, Any], lines: list[str]) -> None:

@@ -160,3 +160,27 @@ def test_relays_that_nobody_can_bring_and_secrets_that_are_guessed(
     found = {one.key: one.message for one in load_text(text, file=tmp_path / "x.toml").warnings}
     assert words in found.get("media.secret", "")
     assert ("media.secret" in found) == bool(words)
+
+
+@pytest.mark.parametrize(
+    ("rtpengine", "key", "words"),
+    [
+        ("[]", "media.rtpengine", "one control address"),
+        ('[{address = "udp:a:1", enabled = false}]', "media.rtpengine", "one that is enabled"),
+        (
+            '["udp:a:1", {address = "udp:a:1", enabled = false}]',
+            "media.rtpengine[1]",
+            "named twice",
+        ),
+    ],
+)
+def test_rtpengines_are_there_and_each_is_named_once(
+    rtpengine: str, key: str, words: str, tmp_path: Path
+) -> None:
+    text = f'{NETWORK}[media]\nbackend = "rtpengine"\nrtpengine = {rtpengine}\n'
+    with pytest.raises(ConfigError) as caught:
+        load_text(text, file=tmp_path / "x.toml")
+    (problem,) = caught.value.problems
+    assert problem.key == key
+    assert words in problem.message
+    assert problem.line == text.count("\n")

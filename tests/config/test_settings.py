@@ -107,6 +107,8 @@ def test_an_rtpengine_may_be_switched_off() -> None:
     settings = MediaSettings.model_validate({"rtpengine": (one, off)})
     assert settings.rtpengines == (one,)
     assert len(settings.rtpengine) == 2
+    written_long = MediaSettings.model_validate({"rtpengine": ({"address": one},)})
+    assert written_long == MediaSettings(rtpengine=(one,))
 
 
 def test_settings_never_change() -> None:

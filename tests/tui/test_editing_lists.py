@@ -206,3 +206,32 @@ async def test_the_foot_of_a_row_names_keys_that_work_while_it_is_typed() -> Non
         assert " s take it" not in lines(operator.app)[-1]
         await operator.press("ctrl+s")
         await operator.until(lambda: not isinstance(operator.app.screen, ItemScreen))
+
+
+async def test_a_row_is_judged_at_the_field_while_it_is_typed() -> None:
+    instance = Pretend()
+    async with dashboard(instance) as operator:
+        await opened(operator, "directory")
+        await operator.press("tab", "tab", "a", "ada", "enter")
+        await field(operator, "contact")
+        await operator.press("enter", "ada@example.com")
+        await operator.sees("✗ has not the right form")
+        await operator.press("enter")
+        await operator.sees("✗ has not the right form")
+        await operator.press("home", "sip:", "enter")
+        await operator.sees_no_more("✗")
+        await operator.press("s")
+        await operator.until(lambda: bool(instance.commands("config.preview")))
+
+
+async def test_what_is_wrong_with_a_row_as_a_whole_is_told_in_its_form() -> None:
+    instance = Pretend()
+    async with dashboard(instance) as operator:
+        await opened(operator, "routing")
+        await operator.press("tab", "tab", "a", "300", "enter")
+        await field(operator, "pattern")
+        await operator.press("enter", "(", "enter")
+        await operator.sees("✗ is no pattern of RE2")
+        await operator.press("end", "backspace", "9.", "enter", "s")
+        await operator.sees("✗ needs either a name or a pattern, and not both")
+        assert not instance.commands("config.preview")

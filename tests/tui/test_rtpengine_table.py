@@ -1,8 +1,9 @@
 """rtpengine's instances as a table on the tab of the media, by keys; what is applied is obeyed."""
 
+import contextlib
 import socket
 import tomllib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,6 @@ async def test_the_table_looks_as_it_did(size: tuple[int, int]) -> None:
         await at_the_table(operator)
         await operator.press("j", "J")
         await operator.sees("rtpengine addresses – 3", "moved", "✗ off")
-        await operator.pilot.pause(0.2)
         await operator.matches(f"rtpengine-table-{size[0]}x{size[1]}")
 
 
@@ -140,6 +140,25 @@ async def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
         server._root.cleanup()
 
 
+def opener_of(server: CentrexServer) -> Opener:
+    """What starts the engine in a dashboard."""
+    paths = api.instance_paths("", server.config)
+    return Opener(paths, lambda: api.ConfigSource(path=server.config))
+
+
+@pytest.fixture
+def socks() -> Iterator[list[socket.socket]]:
+    """Where three instances might be."""
+    with contextlib.ExitStack() as rest:
+        made = [
+            rest.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(3)
+        ]
+        for sock in made:
+            sock.bind(("127.0.0.1", 0))
+            sock.setblocking(False)
+        yield made
+
+
 def asked(sock: socket.socket) -> bool:
     """Return whether somebody asked something here."""
     try:
@@ -156,12 +175,8 @@ async def are_asked(operator: Operator, *socks: socket.socket) -> None:
 
 @pytest.mark.wire
 async def test_what_is_applied_stands_in_the_file_and_the_engine_obeys(
-    inside: CentrexServer,
+    inside: CentrexServer, socks: list[socket.socket]
 ) -> None:
-    socks = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(3)]
-    for sock in socks:
-        sock.bind(("127.0.0.1", 0))
-        sock.setblocking(False)
     first, second, third = (f"udp:127.0.0.1:{sock.getsockname()[1]}" for sock in socks)
     media = (
         f'\n[media]\nmode = "always"\nbackend = "rtpengine"\nrtpengine = [\n  # the old one\n'
@@ -170,10 +185,7 @@ async def test_what_is_applied_stands_in_the_file_and_the_engine_obeys(
     told, is_there, rest = inside.config.read_text().partition('\n[media]\nmode = "never"\n')
     assert is_there
     inside.config.write_text(told + media + rest)
-    opener = Opener(
-        api.instance_paths("", inside.config), lambda: api.ConfigSource(path=inside.config)
-    )
-    async with dashboard(opener=opener, size=LARGE) as operator:
+    async with dashboard(opener=opener_of(inside), size=LARGE) as operator:
         await operator.sees("server.started")
         await are_asked(operator, socks[0], socks[1])
         await at_the_table(operator)
@@ -197,12 +209,10 @@ async def test_what_is_applied_stands_in_the_file_and_the_engine_obeys(
     for sock in socks:
         while asked(sock):
             continue
-    async with dashboard(opener=opener, size=LARGE) as operator:
+    async with dashboard(opener=opener_of(inside), size=LARGE) as operator:
         await are_asked(operator, socks[0], socks[2])
         operator.app.go("relays")
         await operator.sees(first, third)
         assert not asked(socks[1])
         assert second not in text(operator.app)
         await operator.app.feed.close()
-    for sock in socks:
-        sock.close()
