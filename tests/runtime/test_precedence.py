@@ -63,7 +63,17 @@ def test_the_session_of_a_shell_is_left_alone(tmp_path: Path) -> None:
 def test_who_goes_first_already_is_not_held_back(tmp_path: Path) -> None:
     group = tmp_path / "autogroup"
     group.write_text("/autogroup-12 nice -15")
-    command = ["nice", "-n", "-12", sys.executable, "-c", _IN_A_SESSION, str(group), "take"]
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    command = [
+        "nice",
+        "-n",
+        str(-12 - before),
+        sys.executable,
+        "-c",
+        _IN_A_SESSION,
+        str(group),
+        "take",
+    ]
     done = subprocess.run(
         command, capture_output=True, text=True, check=True, timeout=20, start_new_session=True
     )
