@@ -152,3 +152,17 @@ def test_rtpengine_that_goes_within_a_call(proxy: Proxy, alice: Phone, bob: Phon
     ok = alice.gets(engine.answers(), "200")
     assert line(ok).port == 0
     assert Rule.MEDIA_DECLINED in rules(proxy)
+
+
+@pytest.mark.parametrize("mode", ["always", "auto"])
+def test_who_rings_after_the_call_has_failed_begins_nothing(
+    proxy: Proxy, alice: Phone, bob: Phone, mode: Mode
+) -> None:
+    farm = relayed(proxy, relay := FakeRelay(), mode=mode)
+    invite = bob.gets(alice.calls("bob"), "INVITE")
+    assert "408" in names(proxy.advance(6))
+    assert names(bob.says(invite, 183, body=offer(HIDDEN, 5000))) == ["CANCEL"]
+    media = proxy.core.relaying
+    assert media is not None
+    assert (media.of(b"call-1"), farm.expected) == (None, {})
+    assert set(farm.returned) == relay.given
