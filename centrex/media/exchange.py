@@ -143,7 +143,7 @@ class Exchange:
         """
         self.answered, self.callee_tag, self._changed = True, callee_tag, True
         ways = self._ways
-        if not ways:
+        if self.ended or not ways:
             return []
         first = next(iter(ways.values()))
         way, said = self._early.get(callee_tag) or (ways.get(family, first), [])
