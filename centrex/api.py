@@ -175,6 +175,10 @@ class Instance(Protocol):
     def runs(self) -> bool:
         """Whether it has not ended, as far as that is known."""
 
+    @property
+    def was_stopped(self) -> bool:
+        """Whether it ran in this process, and has ended because it was told to."""
+
     async def ask(self, command: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Have a command carried out and return its result.
 

@@ -215,6 +215,7 @@ class Engine:
                 writing.cancel_scope.cancel()
 
     async def _serve(self, tasks: TaskGroup, ready_fd: int | None) -> None:
+        self._tasks = tasks  # what is reloaded meanwhile may begin things
         self.hands = Hands(
             self.core,
             self.bus,
@@ -249,7 +250,6 @@ class Engine:
         await self._open_control(tasks)
         await self.media.start(tasks)
         await self._open_pages(tasks)
-        self._tasks = tasks
         collector = Collector(step=self.stay.garbage_step)
         tasks.start_soon(collector.run, self.statistics)
         tasks.start_soon(large_pages.keep)

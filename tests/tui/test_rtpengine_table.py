@@ -51,7 +51,7 @@ async def test_the_table_looks_as_it_did(size: tuple[int, int]) -> None:
         await operator.press("j", "J")
         await operator.sees("rtpengine addresses – 3", "moved", "✗ off")
         await operator.pilot.pause(0.2)
-        operator.matches(f"rtpengine-table-{size[0]}x{size[1]}")
+        await operator.matches(f"rtpengine-table-{size[0]}x{size[1]}")
 
 
 @SIZES

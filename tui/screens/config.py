@@ -83,7 +83,6 @@ class ConfigScreen(Applying, ListEditing, View):
         self.preview: dict[str, Any] = {}
         self._why = ""
         self._loaded = False
-        self._seen = ""
         self._reading: Worker[None] | None = None
 
     def body(self) -> ComposeResult:
@@ -146,7 +145,7 @@ class ConfigScreen(Applying, ListEditing, View):
                 self.described = {one["table"]: one for one in told["tables"]}
                 self.dashboard.described = self.described
             # to read thousands of rows is work: not while the file is what it was
-            known = {"unless": self._seen} if self._seen and not self._why else {}
+            known = {"unless": self.seen} if self.seen and not self._why else {}
             opened = await ask("config.open", known)
         except (api.Unavailable, api.Refused) as error:
             self._why = str(error)
@@ -160,7 +159,7 @@ class ConfigScreen(Applying, ListEditing, View):
             return
         if self._is_untouched:
             self.draft, self.preview = Draft(opened), {}
-            self._seen = str(opened.get("seen", ""))
+            self.seen = str(opened.get("seen", ""))
         self.show_dialog(self.dialog)
 
     def happened(self, batch: object) -> None:

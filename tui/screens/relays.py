@@ -10,7 +10,7 @@ from centrex import api
 from tui.relayed import call_lines
 from tui.screens.live import LiveScreen
 from tui.screens.questions import Tell
-from tui.widgets.lines import Line
+from tui.widgets.lines import Line, wrap
 from tui.widgets.table import Column, Row
 from tui.words import figure, span
 from tui.work import begin
@@ -106,7 +106,9 @@ class RelaysScreen(LiveScreen):
         if answer is None:
             return
         lines: list[Line] = [
-            [(f"{about}: ", "dim"), (words, "")] for about, words in api.relay_in_words(row)
+            [(" " * (len(about) + 2) if at else f"{about}: ", "dim"), (part, "")]
+            for about, words in api.relay_in_words(row)
+            for at, part in enumerate(wrap(words, max(16, _WIDTH - len(about) - 2)))
         ]
         calls = answer.get("relays.calls", answer.get("calls", ()))
         if not calls:
