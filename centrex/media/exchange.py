@@ -99,6 +99,7 @@ class Exchange:
         "call_id",
         "callee_tag",
         "caller_tag",
+        "ended",
         "name",
         "revision",
     )
@@ -112,7 +113,7 @@ class Exchange:
     ) -> None:
         self.name, self.call_id, self.caller_tag = name, call_id, caller_tag
         self.callee_tag = b""
-        self.answered = False
+        self.answered = self.ended = False
         self.revision = 0
         self._slot = slot
         self._spare: list[Slot] = []
@@ -142,7 +143,7 @@ class Exchange:
         """
         self.answered, self.callee_tag, self._changed = True, callee_tag, True
         ways = self._ways
-        if not ways:
+        if self.ended or not ways:
             return []
         first = next(iter(ways.values()))
         way, said = self._early.get(callee_tag) or (ways.get(family, first), [])
@@ -211,7 +212,7 @@ class Exchange:
 
         A line that the relay has no ports for is declined, once others are relayed: the far side
         sees port 0, and its answer gets port 0 too (RFC 3264 §6, §8.2). What somebody says who was
-        called, but did not get the call, is rewritten and not noted.
+        called, but did not get the call, is rewritten and not noted; nor is what comes after its end.
 
         An offered line that no relay can carry is left alone, and so is its answer; an answer that none
         can carry is declined, for the other side was shown the relay.
@@ -229,7 +230,7 @@ class Exchange:
             NoSlot: The relay cannot serve it; nothing was noted.
         """
         way = self._way_of(there if side == CALLER else here)
-        if self.answered and self.is_foreign(tag):
+        if self.ended or self.is_foreign(tag):
             return rewrite(sdp, [_stand_in(way, *one, side) for one in enumerate(sdp.media)])
         self._changed, self._latest = True, way
         if answers:

@@ -116,6 +116,7 @@ class RelayedCalls:
 
     def _release(self, carried: Carried, reason: str, now: Instant) -> None:
         exchange = carried.exchange
+        exchange.ended = True
         if exchange.revision:
             self._farm.end(carried.relay, exchange.name, reason, now)
         else:
@@ -157,5 +158,6 @@ class RelayedCalls:
         if carried is None or carried.exchange.name != name:
             return False
         del self._carried[call_id]
+        carried.exchange.ended = True
         self._remember(carried)
         return True

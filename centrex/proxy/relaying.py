@@ -198,7 +198,8 @@ class Relaying(RelayedCalls):
         for one in self._rush.take():
             if one.branch.over:
                 continue
-            data = self._first(core, one, now)
+            begins = self._may_begin(core, one.branch.context)  # its call may be over by now
+            data = self._first(core, one, now) if begins else one.data
             if data is not None:
                 forward.send_on(core, one.branch, one.token, data, now)
 

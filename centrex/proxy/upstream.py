@@ -78,9 +78,11 @@ def pass_up(
     core: "Core", branch: Branch, status: int, to_tag: bytes, data: bytes, now: Instant
 ) -> None:
     """A provisional response or a 2xx; `data` is what goes upstream, but for relayed media."""
-    if branch.carried is not None and core.relaying is not None:
+    ctx = branch.context
+    # what comes too late to go upstream begins nothing, for nobody would end it
+    passes = status >= 200 or not (branch.over or ctx.answered)
+    if passes and branch.carried is not None and core.relaying is not None:
         if status >= 200 and branch.carried is not DIRECT:
-            ctx = branch.context
             if (ctx.answered or ctx.winner is not None) and _is_surplus(branch, to_tag):
                 branch.over = True
                 leg.end(core, branch, parse(data), now)

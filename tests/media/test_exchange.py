@@ -251,6 +251,20 @@ def test_two_versions_have_ports_of_their_own_until_one_answers(exchange: Exchan
     assert len(session.streams) == 1
 
 
+def test_one_that_has_ended_gives_no_ports_back_once_more(exchange: Exchange) -> None:
+    """They were given back with its end, and may be other calls' by now."""
+    sdp = parse(offer("192.0.2.7", 4000).encode())
+    for there in (B, SIX):
+        exchange.describe(CALLER, sdp, A, there)
+    exchange.ended = True
+    assert exchange.answer(b"x", 6) == []
+    assert exchange.spare() == []
+    more = parse(offer("192.0.2.7", 4000, "m=video 4002 RTP/AVP 99").encode())
+    before = exchange.slots
+    assert [port for _, port in _shown(exchange.describe(CALLER, more, A, B))][1] == 0
+    assert exchange.slots == before
+
+
 def test_or_they_share_what_there_is(exchange: Exchange) -> None:
     sdp = parse(offer("192.0.2.7", 4000).encode())
     four = exchange.describe(CALLER, sdp, A, B)

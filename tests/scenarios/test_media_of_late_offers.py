@@ -3,6 +3,7 @@
 import pytest
 
 from centrex.proxy.media_path import Mode
+from centrex.proxy.relaying import Relaying
 from centrex.trace import Rule
 from tests.support.calling import Phone, Talk, find, names, quiet, rules
 from tests.support.proxy import Proxy
@@ -152,3 +153,39 @@ def test_rtpengine_that_goes_within_a_call(proxy: Proxy, alice: Phone, bob: Phon
     ok = alice.gets(engine.answers(), "200")
     assert line(ok).port == 0
     assert Rule.MEDIA_DECLINED in rules(proxy)
+
+
+@pytest.mark.parametrize("mode", ["always", "auto"])
+def test_who_rings_after_the_call_has_failed_begins_nothing(
+    proxy: Proxy, alice: Phone, bob: Phone, mode: Mode
+) -> None:
+    farm = relayed(proxy, relay := FakeRelay(), mode=mode)
+    invite = bob.gets(alice.calls("bob"), "INVITE")
+    assert "408" in names(proxy.advance(6))
+    assert names(bob.says(invite, 183, body=offer(HIDDEN, 5000))) == ["CANCEL"]
+    media = proxy.core.relaying
+    assert media is not None
+    assert (media.of(b"call-1"), farm.expected) == (None, {})
+    assert set(farm.returned) == relay.given
+
+
+@pytest.mark.parametrize("end", ["BYE", "lost"])
+def test_what_is_offered_after_the_end_takes_no_ports(
+    proxy: Proxy, alice: Phone, bob: Phone, end: str
+) -> None:
+    """A re-INVITE is answered when its call is over; nobody would give back what that took."""
+    farm = relayed(proxy, relay := FakeRelay())
+    invite = bob.gets(alice.calls("bob", body=offer(ALICE, 4000), extra=SDP), "INVITE")
+    ok = alice.gets(bob.says(invite, 200, body=offer(BOB, 5000)), "200")
+    talk = Talk.standing(alice, bob, invite, ok)
+    session, taken = farm.only, set(relay.given)
+    again = bob.gets(talk.from_caller("INVITE"), "INVITE")
+    if end == "BYE":
+        talk.from_caller("BYE")
+    else:
+        assert isinstance(proxy.core.relaying, Relaying)
+        assert proxy.core.relaying.lost(b"call-1", session.id)
+    body = offer(BOB, 5000, "m=video 5002 RTP/AVP 99", "m=video 5004 RTP/AVP 99")
+    ok = alice.gets(bob.says(again, 200, body=body), "200")
+    assert [line(ok, number).port > 0 for number in range(3)] == [True, False, False]
+    assert relay.given == taken

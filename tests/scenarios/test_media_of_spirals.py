@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from centrex.media.terms import Address
+from centrex.proxy.relaying import Relaying
 from centrex.sip.names import ROUTE
 from tests.support.calling import Phone, Sent, names, routes, values
 from tests.support.proxy import DOMAIN, Proxy
@@ -73,7 +74,7 @@ class Spiral:
 
 @pytest.fixture
 def proxy() -> Proxy:
-    return Proxy(users=["alice", "bob", "carol"])
+    return Proxy(users=["alice", "bob", "carol"], trusted=[OTHER])
 
 
 def ends(farm: FakeFarm) -> list[int]:
@@ -131,6 +132,23 @@ def test_one_that_comes_to_nothing_leaves_no_ports_behind(proxy: Proxy) -> None:
     assert "486" in names(spiral.fails(invite, 486))
     assert set(farm.returned) == relay.given
     assert not farm.expected
+
+
+def test_one_that_waits_for_ports_while_its_call_ends_begins_nothing(proxy: Proxy) -> None:
+    farm = relayed(proxy, relay := FakeRelay(slots=0), mode="auto")
+    farm.expects_ports = True
+    spiral = Spiral(proxy, behind=f"{HIDDEN}:5060")
+    sent = spiral.alice.calls("bob", body=offer(ALICE, 4000), extra=SDP)
+    invite = spiral.other.gets(sent, "INVITE")
+    back = spiral._leads_back(sent, "INVITE", f"sip:carol@{DOMAIN}")
+    assert names(back) == ["100"], "it waits"
+    assert "486" in names(spiral.other.says(invite, 486))
+    relay.left = 1000
+    media = proxy.core.relaying
+    assert isinstance(media, Relaying)
+    media.go_on(proxy.core, proxy.now)
+    assert line(spiral.carol.gets(proxy.taken(), "INVITE")).host == ALICE
+    assert (len(media), farm.expected, relay.given) == (0, {}, set())
 
 
 def test_a_hold_as_rfc_2543_had_it(proxy: Proxy) -> None:

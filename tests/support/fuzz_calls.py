@@ -141,7 +141,9 @@ class CallFuzz(CoreFuzz):
             mode: Literal["auto", "always"] = "always" if refuse else "auto"
             made = Delegating(mode=mode, refuse=self.random.random() < 0.5)
         else:
-            self._farm = FakeFarm(FakeRelay(slots=10**9), FakeRelay("other", slots=50))
+            hosts = ("198.51.100.2", "2001:db8:5::2")
+            other = FakeRelay("other", hosts=hosts, slots=50)
+            self._farm = FakeFarm(FakeRelay(slots=10**9), other)
             made = Relaying(self._farm, mode=media, refuse=refuse)
         self.proxy.core.relaying = made
         return made
@@ -537,6 +539,7 @@ class CallFuzz(CoreFuzz):
         if self._farm is not None:
             assert self._farm.sessions == {}
             assert self._farm.expected == {}
+            self._check_ports(self._farm)
         if self._media is not None:
             media: Any = self._media
             assert len(media) == 0
@@ -544,6 +547,19 @@ class CallFuzz(CoreFuzz):
                 assert (media._asked, media._queues) == ({}, {})
             else:
                 assert len(media._rush) == 0
+
+    def _check_ports(self, farm: FakeFarm) -> None:
+        """See that each port that was taken was told to a relay, or given back: once, and not both."""
+        told = {
+            slot
+            for session in farm.told
+            for stream in session.streams
+            if stream is not None
+            for slot in stream.slots
+        }
+        assert len(farm.returned) == len(set(farm.returned))
+        assert not told & set(farm.returned)
+        assert told | set(farm.returned) == set().union(*(relay.given for relay in farm.relays))
 
 
 def _host(flow: Flow) -> bytes:
