@@ -63,6 +63,28 @@ def test_its_answer_s_offer_is_relayed(proxy: Proxy, alice: Phone, bob: Phone) -
     assert farm.only.answered
 
 
+@pytest.mark.parametrize("backend", ["relay", "rtpengine"])
+def test_what_is_offered_once_another_has_answered_leaves_nothing(
+    proxy: Proxy, alice: Phone, bob: Phone, backend: str
+) -> None:
+    """By a second phone, whose provisional response nobody gets any more."""
+    engine = FakeRtpengine(proxy) if backend == "rtpengine" else None
+    farm = relayed(proxy) if backend == "relay" else None
+    mobile = Phone(proxy, "bob", "192.0.2.9")
+    sent = again(alice)
+    invites = bob.gets(sent, "INVITE"), mobile.gets(sent, "INVITE")
+    alice.gets(bob.says(invites[0], 200), "200")
+    mobile.says(invites[1], 183, body=offer("192.0.2.9", 5000))
+    media = proxy.core.relaying
+    assert media is not None
+    assert media.of(b"call-1") is None
+    assert engine is None or not engine.waiting
+    assert farm is None or not farm.expected
+    mobile.says(invites[1], 487)
+    proxy.advance(200)
+    assert media.of(b"call-1") is None
+
+
 def test_one_that_declines_all_leaves_nothing(proxy: Proxy, alice: Phone, bob: Phone) -> None:
     farm = relayed(proxy)
     media = proxy.core.relaying
