@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from centrex.proxy import delegated_calls, relaying
+from centrex.proxy import call_life, delegated_calls, relaying
 from tests.support.calling import Phone, Sent
 from tests.support.proxy import Proxy
 from tests.support.relays import line, offer, relayed
@@ -83,6 +83,21 @@ def test_what_is_offered_once_another_has_answered_leaves_nothing(
     mobile.says(invites[1], 487)
     proxy.advance(200)
     assert media.of(b"call-1") is None
+
+
+def test_a_call_that_is_forgotten_while_it_rings_leaves_nothing(proxy: Proxy, alice: Phone) -> None:
+    """It goes on to its next target, and fails there."""
+    farm = relayed(proxy)
+    first = Phone(proxy, "bob", BOB, params=";q=1.0")
+    second = Phone(proxy, "bob", "192.0.2.9", params=";q=0.5")
+    invite = first.gets(alice.calls("bob", body=offer(ALICE, 4000), extra=SDP), "INVITE")
+    (call,) = proxy.core.calls
+    call_life.forgotten(proxy.core, call, proxy.now)
+    assert not farm.expected
+    invite = second.gets(first.says(invite, 486), "INVITE")
+    assert line(invite).host == RELAY
+    alice.gets(second.says(invite, 486), "486")
+    assert not farm.expected
 
 
 def test_one_that_declines_all_leaves_nothing(proxy: Proxy, alice: Phone, bob: Phone) -> None:
