@@ -18,6 +18,8 @@ from centrex.media.terms import Session, Slot
 
 _HELD_ROWS: Final = 100
 _LEASE_MOST: Final = 4096
+_KEPT_MOST: Final = 32_768
+"""Pairs of ports of an address that a proxy may hold: all there are."""
 _FIGURES_MOST: Final = 200
 _MISSED: Final = 3
 _FULL: Final = "it carries as many calls as it may ({})"
@@ -200,10 +202,10 @@ class RelaySide:
         self.state = LinkState.UP
         self._custody.came(self.proxy, self._tell_room)
         held = self._custody.of(self.proxy)
-        batches = [held[at : at + _HELD_ROWS] for at in range(0, len(held), _HELD_ROWS)] or [[]]
-        for number, batch in enumerate(batches, 1):
-            rows = [[wire.from_session(session), boot] for session, boot in batch]
-            self._link.send(wire.encode("held", rows=rows, last=number == len(batches)))
+        rows = ([session, boot] for session, boot in held)
+        parts = list(wire.in_parts(rows, _HELD_ROWS)) or [[]]
+        for number, part in enumerate(parts, 1):
+            self._link.send(wire.encode("held", rows=part, last=number == len(parts)))
 
     def _handle(self, message: wire.Message, line: bytes, now: Instant) -> None:
         kind = message["t"]
@@ -229,7 +231,10 @@ class RelaySide:
             names = [name for name in wire.rows(message, "ids", most=_FIGURES_MOST)]
             mine = [name for name in names if self._custody.owner(str(name)) == self.proxy]
             rows = self._plane.sessions(mine)
-            self._link.send(wire.encode("sessions", ask=wire.number(message, "ask"), rows=rows))
+            part = next(wire.in_parts(rows, _FIGURES_MOST), [])
+            left = [row["id"] for row in rows[len(part) :]]  # is asked for again
+            ask = wire.number(message, "ask")
+            self._link.send(wire.encode("sessions", ask=ask, rows=part, left=left))
 
     def _put(self, session: Session, line: bytes) -> None:
         custody = self._custody
@@ -292,7 +297,7 @@ class RelaySide:
         wanted = {
             (slot.host, slot.port)
             for host in ports
-            for port in wire.rows(ports, host, most=_LEASE_MOST)
+            for port in wire.rows(ports, host, most=_KEPT_MOST)
             for slot in (wire.to_slot([host, host, port]),)
         }
         lent = self._custody.lent(self.proxy)

@@ -91,10 +91,13 @@ class Rtpengine:
 class _Open:
     """A question and how far it has come; number 0 is our own."""
 
-    __slots__ = ("body", "due", "left", "number", "tries")
+    __slots__ = ("body", "due", "left", "number", "seeks", "tries")
 
-    def __init__(self, number: int, body: bytes, left: list[Rtpengine]) -> None:
+    def __init__(
+        self, number: int, body: bytes, left: list[Rtpengine], *, seeks: bool = False
+    ) -> None:
         self.number, self.body, self.left = number, body, left
+        self.seeks = seeks
         self.tries, self.due = 0, math.inf
 
 
@@ -136,15 +139,25 @@ class Rtpengines:
         """Return an instance by its name."""
         return self._all.get(name)
 
-    def ranked(self, call_id: bytes, at: str = "") -> list[Rtpengine]:
+    @property
+    def is_settled(self) -> bool:
+        """Whether of each it is known if it is there."""
+        return all(one.state is not State.UNKNOWN for one in self._all.values())
+
+    def ranked(self, call_id: bytes, at: str = "", *, sought: bool = False) -> list[Rtpengine]:
         """Return the instances that may serve a call, the one to ask first before the others.
 
         Args:
             call_id: The Call-ID.
             at: The one that serves it already, if any; it is asked first, drained or not.
+            sought: Whether one has the call already, and it is not known which.
         """
         ranked = sorted(
-            (one for one in self._all.values() if one.takes_calls and one.name != at),
+            (
+                one
+                for one in self._all.values()
+                if (one.state is not State.GONE if sought else one.takes_calls) and one.name != at
+            ),
             key=lambda one: hashlib.blake2b(call_id + b" " + one.name.encode()).digest(),
         )
         serving = self._all.get(at)
@@ -164,6 +177,8 @@ class Rtpengines:
     ) -> None:
         """Ask something; the answer comes in `results`, now or later.
 
+        A `query` seeks a call: who does not know it is no more than one who does not answer.
+
         Args:
             number: Under which the answer comes.
             call_id: The call it is about, which decides who is asked.
@@ -172,11 +187,12 @@ class Rtpengines:
             at: Who serves the call already.
             elsewhere: Whether others may be asked when the first does not answer.
         """
-        ranked = self.ranked(call_id, at)[: _MOST_ASKED if elsewhere else 1]
+        seeks = fields["command"] == "query"
+        ranked = self.ranked(call_id, at, sought=seeks)[: _MOST_ASKED if elsewhere else 1]
         if not ranked or len(self._open) >= _MOST_OPEN:
             self.results.append((number, _BUSY if ranked else _NONE))
             return
-        self._send_first(_Open(number, encode(fields), ranked), now)
+        self._send_first(_Open(number, encode(fields), ranked, seeks=seeks), now)
 
     def _send_first(self, question: _Open, now: Instant) -> None:
         """Ask the next instance, with a cookie of its own: a late reply of another is none of its."""
@@ -210,7 +226,9 @@ class Rtpengines:
         if question.number == 0:
             instance.figures = _figures(fields) or instance.figures
             self._age(instance, fields, now)
-        elif _is_full(fields) and len(question.left) > 1:
+        elif len(question.left) > 1 and (
+            bool(failure(fields)) if question.seeks else _is_full(fields)
+        ):
             question.left.pop(0)
             self._send_first(question, now)
         else:

@@ -10,7 +10,6 @@ this.
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Final, NamedTuple
 
 from centrex.base import PeerError
@@ -185,6 +184,16 @@ class Exchange:
         """
         return self.answered and tag != self.callee_tag and bool(tag and self.callee_tag)
 
+    def has_passed(self, sdp: Description) -> bool:
+        """Whether a description names ports of ours: its call has come back to us, by another proxy."""
+        return any(
+            slot.port == media.port and (slot.shown == media.host or media.is_held)
+            for line in self._all_lines()
+            if line is not None
+            for slot in line.slots
+            for media in sdp.media
+        )
+
     def describe(
         self,
         side: Side,
@@ -223,7 +232,9 @@ class Exchange:
         self._changed, self._latest = True, way
         if answers:
             self._open.discard(other_side(side))
-        odd = frozenset(n for n, media in enumerate(sdp.media) if media.port and media.why_not)
+            if other_side(side) not in self._saved:
+                way.let_go(other_side(side))
+        odd = _odd(sdp)
         aside = way.aside if answers else odd
         fresh, lacking = self._serve_all(way, aside, sdp, side, here, there, answers=answers)
         if lacking:
@@ -233,7 +244,7 @@ class Exchange:
         way.declined = way.declined | lacking if answers else lacking
         way.aside = aside
         way.unfit = odd - aside - way.declined
-        way.lines[: len(fresh)] = fresh
+        way.serve(fresh, side)
         places = [
             None if line is None else self._note(line, media, side, here, alone=number in aside)
             for number, (line, media) in enumerate(zip(fresh, sdp.media, strict=True))
@@ -284,10 +295,13 @@ class Exchange:
                 fresh.append(None)
                 continue
             line = known[number] if number < len(known) else None
-            if line is None and media.port and not media.why_not and number not in aside:
-                line = self._serve(way, media, side, here, there)
+            if media.port and not media.why_not and number not in aside:
                 if line is None:
-                    lacking |= {number}
+                    line = self._serve(way, media, side, here, there)
+                    if line is None:
+                        lacking |= {number}
+                elif way.told and not answers and _has_moved(line, media, side, here):
+                    line = self._serve(way, media, side, here, there) or line
             fresh.append(line)
         return fresh, lacking
 
@@ -364,6 +378,8 @@ class Exchange:
         if side not in self._saved:
             return
         is_later = self._is_later(side)
+        for way in self._all_ways():
+            way.let_go(side)
         del self._saved[side]
         self._open.discard(side)
         self._changed = True
@@ -385,6 +401,7 @@ class Exchange:
         else:
             self._early = before[1]
         for way in self._all_ways():
+            way.let_go(side, back=True)
             way.stand(before[0].get(way, NOTHING), only)
 
     def _is_later(self, side: Side) -> bool:
@@ -407,18 +424,22 @@ class Exchange:
     @property
     def is_empty(self) -> bool:
         """Whether no media line is relayed yet."""
-        return not any(any(way.lines) for way in self._ways.values())
+        for way in self._ways.values():
+            for line in way.lines:
+                if line is not None:
+                    return False
+        return True
 
     @property
     def carries(self) -> bool:
         """Whether there is anything for a relay to do: both ends of a line are known, or it was told."""
-        return (
-            self.revision > 0
-            or self.answered
-            or any(
-                line is not None and all(end.rtp for end in line.ends) for line in self._all_lines()
-            )
-        )
+        if self.revision or self.answered:
+            return True
+        for way in self._ways.values():
+            for line in way.lines:
+                if line is not None and line.ends[CALLER].rtp and line.ends[CALLEE].rtp:
+                    return True
+        return False
 
     @property
     def slots(self) -> list[Slot]:
@@ -441,11 +462,14 @@ class Exchange:
         for way in self._all_ways():
             lines = [None if line is None else (line.slots, line.said) for line in way.lines]
             for side, stood in before:
-                for line, said in zip(lines, stood.get(way, NOTHING).lines, strict=False):
-                    if line is not None and said is not None:
+                for number, (line, said) in enumerate(
+                    zip(lines, stood.get(way, NOTHING).lines, strict=False)
+                ):
+                    if line is not None and said is not None and number not in way.former:
                         (ends, muxes), (was, had) = line[1], said
                         ends[side], muxes[side] = was[side], had[side]
             standing += lines
+            standing += [(line.slots, line.said) for _, line in way.former.values()]
         return standing
 
     def session(self) -> Session | None:
@@ -523,7 +547,7 @@ def _stream(slots: tuple[Slot, Slot], said: Both) -> Stream:
     """Return a line in the relay's words."""
     ends, muxes = said
     if all(muxes):  # RFC 5761 §5.1.1: only where both sides say so
-        ends = [replace(end, rtcp=end.rtp) for end in ends]
+        ends = [end._replace(rtcp=end.rtp) for end in ends]
     return Stream(slots, (ends[0], ends[1]))
 
 
@@ -533,6 +557,21 @@ def _line(stream: Stream, muxes: object) -> Line:
         raise TypeError(muxes)
     line.ends, line.muxes = [GONE if end == GONE else end for end in stream.ends], muxes
     return line
+
+
+def _has_moved(line: Line, media: Media, side: Side, here: Where) -> bool:
+    """Whether a side wants its media at an address that the port facing it cannot send to."""
+    family = family_of(line.slots[side].host)
+    return not media.is_held and family_of_media(media.host, here) != family
+
+
+def _odd(sdp: Description) -> frozenset[int]:
+    """Return the numbers of lines that no relay can carry."""
+    odd = NONE
+    for number, media in enumerate(sdp.media):
+        if media.why_not and media.port:
+            odd |= {number}
+    return odd
 
 
 def _stand_in(way: Way, number: int, media: Media, side: Side) -> Place | None:

@@ -70,9 +70,11 @@ class Way:
         heard: The tag of whoever was called and described itself last.
         told: Whether the relay knows of it.
         unfit: The numbers of lines of its last answer that no relay can carry.
+        former: What served lines, by their numbers, until a side offered an address of another IP
+            version: whose offer that is, and the line. It serves on until that offer is settled.
     """
 
-    __slots__ = ("aside", "declined", "family", "heard", "lines", "told", "unfit")
+    __slots__ = ("aside", "declined", "family", "former", "heard", "lines", "told", "unfit")
 
     def __init__(self, family: Family) -> None:
         self.family = family
@@ -80,6 +82,24 @@ class Way:
         self.aside = self.declined = self.unfit = NONE
         self.heard = b""
         self.told = False
+        self.former: dict[int, tuple[Side, Line]] = {}
+
+    def serve(self, fresh: "list[Line | None]", side: Side) -> None:
+        """Have lines serve what a side describes; one in another's place knows what the other side said."""
+        other = other_side(side)
+        for number, (old, new) in enumerate(zip(self.lines, fresh, strict=False)):
+            if old is not None and new is not None and old is not new:
+                new.ends[other], new.muxes[other] = old.ends[other], old.muxes[other]
+                self.former.setdefault(number, (side, old))
+        self.lines[: len(fresh)] = fresh
+
+    def let_go(self, side: Side, *, back: bool = False) -> None:
+        """A side's offer is settled: what served before it does so no longer; or again, if it was refused."""
+        for number, (whose, line) in tuple(self.former.items()):
+            if whose == side:
+                del self.former[number]
+                if back:
+                    self.lines[number] = line
 
     @property
     def slots(self) -> list[Slot]:

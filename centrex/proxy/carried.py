@@ -194,6 +194,10 @@ class Delegated:
         self.pending: dict[bytes, Mapping[str, Encodable]] = {}
         self.stable: list[Mapping[str, Encodable]] = []
 
+    def has_passed(self, text: bytes) -> bool:
+        """Whether rtpengine gave a description: its call has come back to us, by another proxy."""
+        return text in self.known.values()
+
     def is_foreign(self, tag: bytes) -> bool:
         """Whether a dialog is of somebody who was called too, but did not get the call.
 

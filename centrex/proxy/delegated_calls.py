@@ -84,6 +84,14 @@ class DelegatedCalls:
             self._unknown[call_id] = None
         return carried
 
+    def forgotten(self, core: "Core", call_id: bytes, now: Instant) -> None:
+        """See `MediaPath`: rtpengine ends what is silent by itself, and does not tell."""
+        carried = self._carried.get(call_id)
+        if carried is not None:
+            self._keep_track(core, carried)
+        else:
+            self._orphans.discard(call_id)
+
     def _lose_track(self, call_id: bytes) -> Delegated | None:
         self._unknown.pop(call_id, None)
         self._orphans.discard(call_id)

@@ -68,6 +68,9 @@ class Delegating(DelegatedCalls):
         self._asked: dict[int, Waiting] = {}
         self._queues: dict[Branch, deque[Response]] = {}
 
+    def tell(self, now: Instant) -> None:
+        """See `MediaPath`; messages have waited for what rtpengine was told."""
+
     # what goes downstream
 
     def outward(
@@ -163,6 +166,8 @@ class Delegating(DelegatedCalls):
         found = offered(core, ctx, data, now)
         if found is None and is_opaque(ctx, data):
             return without_answer(core, ctx, data, now)
+        if found is not None and carried.has_passed(found.text):
+            return data
         branch.carried, branch.side = carried, side
         if found is None:
             return data
@@ -238,7 +243,7 @@ class Delegating(DelegatedCalls):
             self._settle(core, carried, branch, response.to_tag)
         data, found = heard(core, branch, response.status, data, now)
         response.data = data
-        if found is None or branch.flow is None:
+        if found is None or branch.flow is None or carried.has_passed(found.text):
             if settled:
                 self._hear(core, carried)
             return data

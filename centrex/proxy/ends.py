@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 _IPV4: Final[tuple[Family, ...]] = (4,)
 _NONE_LEFT: Final = "no media relay is available"
+_SDP: Final = b"application/sdp"
 _UNRELAYED: Final = b'Reason: SIP;cause=488;text="No media relay"'
 
 
@@ -61,6 +62,8 @@ def described(core: "Core", ctx: Context, data: bytes, now: Instant) -> Describe
         return None
     content_type, body = parts
     try:
+        if content_type == _SDP:
+            return Described(content_type, body, body, sdp.parse(body))
         span = sdp.find(content_type, body)
         if span is None:
             return None
@@ -190,8 +193,10 @@ def _without_media(
 
 def may_carry(found: Described | None) -> bool:
     """Whether a relay can carry any line of a description, as far as one is wanted in it."""
-    wanted = [one for one in found.description.media if one.port] if found is not None else []
-    return not wanted or any(not one.why_not for one in wanted)
+    if found is None:
+        return True
+    wanted = [one.why_not for one in found.description.media if one.port]
+    return not wanted or "" in wanted
 
 
 def why_nobody(branch: Branch, lacking: Family | None) -> str:
@@ -397,10 +402,10 @@ def _too_late(core: "Core", ctx: Context, why: str, now: Instant) -> None:
 
 def _hides(found: Described, source: str) -> bool:
     """Whether a description names an address that only its sender can use."""
-    return any(
-        media.port and not media.why_not and is_hidden(media.host, source)
-        for media in found.description.media
-    )
+    for media in found.description.media:
+        if media.port and not media.why_not and is_hidden(media.host, source):
+            return True
+    return False
 
 
 def families(found: Described | None, here: Where, there: Where) -> Sequence[Family]:

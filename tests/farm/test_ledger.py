@@ -1,6 +1,5 @@
 """What a relay writes down of its sessions, and what the next one reads of it."""
 
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -9,13 +8,13 @@ from hypothesis import strategies as st
 from centrex.farm.custody import Custody
 from centrex.farm.farm import Farm
 from centrex.farm.ledger import Ledger, entered, heading, record_of
-from centrex.farm.wire import encode, from_session
+from centrex.farm.wire import encode
 from centrex.media.terms import Session
 from tests.support.farmlink import FakePlane, Joined, Watcher, session
 
 
 def record(one: Session, proxy: str = "office", boot: str = "b1") -> bytes:
-    return record_of(heading(proxy, boot), encode("put", session=from_session(one)))
+    return record_of(heading(proxy, boot), encode("put", session=one))
 
 
 def test_what_is_read_is_what_holds() -> None:
@@ -24,13 +23,13 @@ def test_what_is_read_is_what_holds() -> None:
     ledger.put("s1", record(first))
     written = ledger.fresh()
     ledger.put("s2", record(second, "branch", "b9"))
-    ledger.put("s1", record(replace(first, revision=2)))
+    ledger.put("s1", record(first._replace(revision=2)))
     ledger.end("s2")
     ledger.end("unknown")
     written += ledger.fresh()
     assert ledger.fresh() == b""
     (one,) = entered(written)
-    assert (one.proxy, one.boot, one.session) == ("office", "b1", replace(first, revision=2))
+    assert (one.proxy, one.boot, one.session) == ("office", "b1", first._replace(revision=2))
     assert one.record == ledger.whole()
 
 
@@ -77,7 +76,7 @@ def test_what_cannot_be_read_is_left_out(spoiled: bytes) -> None:
     good = record(Session("s", "c", 1))
     assert [one.session.id for one in entered(good + spoiled)] == ["s"]
     assert not list(entered(spoiled))
-    assert not list(entered(encode("put", session=from_session(Session("s", "c", 1))))), "whose?"
+    assert not list(entered(encode("put", session=Session("s", "c", 1)))), "whose?"
 
 
 def test_the_proxy_finds_its_calls_at_the_next_relay() -> None:

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from centrex.base import PeerError
-from centrex.farm.bencode import Value, decode, encode
+from centrex.farm.bencode import Encodable, Value, decode, encode
 from centrex.farm.rtpengines import Reply, Rtpengines, State, failure
 
 NAMES = ("udp:192.0.2.1:2223", "udp:192.0.2.2:2223", "udp:192.0.2.3:2223")
@@ -170,6 +170,52 @@ def test_the_one_that_serves_a_call_is_asked_first(world: World) -> None:
     reply = world.ask(at=last)
     assert isinstance(reply, Reply)
     assert reply.name == last
+
+
+def seek(world: World, *replies: dict[str, Encodable]) -> list[str]:
+    """Ask who has a call; return who was asked. Each answers in its turn what is given."""
+    asked, left = [], list(replies)
+    world.all.ask(7, b"call", {"command": "query"}, world.now)
+    while world.all.sends:
+        ((name, data),) = world.all.sends
+        world.all.sends.clear()
+        asked.append(name)
+        cookie = data.partition(b" ")[0]
+        assert world.all.receive(name, cookie + b" " + encode(left.pop(0)), world.now)
+    return asked
+
+
+UNKNOWN: dict[str, Encodable] = {"result": "error", "error-reason": "Unknown call-id"}
+
+
+def test_a_call_is_sought_until_somebody_has_it(world: World) -> None:
+    first, second, third = (one.name for one in world.all.ranked(b"call"))
+    world.all.drain(second, on=True)
+    assert seek(world, UNKNOWN, {"result": "ok"}) == [first, second]
+    ((number, reply),) = world.all.results
+    assert isinstance(reply, Reply)
+    assert (number, reply.name, failure(reply.fields)) == (7, second, "")
+    world.all.results.clear()
+    assert seek(world, UNKNOWN, UNKNOWN, UNKNOWN) == [first, second, third]
+    ((_, reply),) = world.all.results
+    assert isinstance(reply, Reply)
+    assert failure(reply.fields) == "Unknown call-id"
+
+
+def test_a_call_is_sought_where_nobody_has_spoken_yet() -> None:
+    world = World()
+    assert not world.all.is_settled
+    assert len(seek(world, UNKNOWN, UNKNOWN, {"result": "ok"})) == 3
+    assert world.all.is_settled, "each has answered by now"
+
+
+def test_whether_each_is_there_is_known_once_the_last_is_given_up() -> None:
+    world = World()
+    world.dead.add(NAMES[2])
+    world.later(0.5)
+    assert not world.all.is_settled
+    world.later(0.5)
+    assert world.all.is_settled
 
 
 @pytest.mark.parametrize(

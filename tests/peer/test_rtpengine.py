@@ -20,7 +20,7 @@ from tests.support.wire import control, until
 pytestmark = [
     pytest.mark.peer("rtpengine"),
     pytest.mark.slow,
-    pytest.mark.timeout(60),
+    pytest.mark.timeout(120),
 ]
 
 
@@ -88,7 +88,7 @@ def test_a_call_through_rtpengine(tmp_path: Path, stack: ExitStack) -> None:
         talk.hear()
         return list(row["streams"][0])
 
-    until(lambda: all(end["locked"] for end in streams()), timeout=10)  # it takes its time
+    until(lambda: all(end["locked"] for end in streams()))  # it takes its time
     for told, end in zip(streams(), talk.ends, strict=True):
         assert told["signalled"] == told["learned"] == f"{end.host}:{end.port}"
         assert told["packets"] >= 8
@@ -109,10 +109,12 @@ def test_a_call_through_rtpengine(tmp_path: Path, stack: ExitStack) -> None:
 def test_several_share_the_calls_and_one_is_drained(tmp_path: Path, stack: ExitStack) -> None:
     site = Site(tmp_path, stack, count=3)
     talks = [site.talk() for _ in range(18)]
+    while not all(site.sessions()) and len(talks) < 80:  # chance makes the Call-IDs
+        talks.append(site.talk())
     for talk in talks:
         talk.settle()
     before = site.sessions()
-    assert sum(before) == 18
+    assert sum(before) == len(talks)
     assert all(count > 0 for count in before), before
     code, out, _ = site.server.command("relays", "drain", site.rtpengines[1].control)
     assert (code, f"{before[1]} go on" in out) == (0, True)

@@ -502,7 +502,7 @@ def test_a_call_from_before_a_restart_is_found_again(
     engine: FakeRtpengine, alice: Phone, bob: Phone
 ) -> None:
     talk = answered(engine, alice, bob)
-    later = Proxy(users=["alice", "bob"])
+    later = Proxy(users=["alice", "bob"], run=b"00000001")
     again = FakeRtpengine(later)
     again.knows = {b"call-1"}
     for phone in (alice, bob):
@@ -519,7 +519,7 @@ def test_a_call_from_before_that_is_not_relayed_stays_so(
     engine: FakeRtpengine, alice: Phone, bob: Phone
 ) -> None:
     talk = answered(engine, alice, bob)
-    later = Proxy(users=["alice", "bob"])
+    later = Proxy(users=["alice", "bob"], run=b"00000001")
     again = FakeRtpengine(later)
     for phone in (alice, bob):
         phone.proxy, phone.flow = later, later.flows.get(phone.flow.host, 5060)

@@ -483,7 +483,7 @@ def test_a_session_that_a_relay_held_is_taken_up_again(proxy: Proxy) -> None:
     alice, bob = Phone(proxy, "alice", ALICE), Phone(proxy, "bob", BOB)
     talk = _talk(alice, bob)
     session = farm.only
-    later = Proxy(users=["alice", "bob"])
+    later = Proxy(users=["alice", "bob"], run=b"00000001")
     again = relayed(later)
     assert isinstance(later.core.relaying, Relaying)
     assert later.core.relaying.adopt(again.relays[0], session)

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from centrex.farm.ledger import Ledger, heading, record_of
-from centrex.farm.wire import encode, from_session
+from centrex.farm.wire import encode
 from centrex.media.terms import Session
 from centrex.runtime.relay.ledger_file import LedgerFile
 
 
 def record(name: str, *, long: int = 0) -> bytes:
-    told = encode("put", session=from_session(Session(name, "c" * (long or 1), 1)))
+    told = encode("put", session=Session(name, "c" * (long or 1), 1))
     return record_of(heading("office", "b1"), told)
 
 
