@@ -76,10 +76,12 @@ def answered(
 
 def failed(core: "Core", call: Call, status: int, now: Instant) -> None:
     """No target picked up."""
-    if not core.calls.end(call):
-        return
-    if core.relaying is not None:
+    known = core.calls.end(call)
+    # one that was forgotten while it rang may have been relayed once more, towards its next target
+    if core.relaying is not None and (known or core.calls.get(call.call_id) is None):
         core.relaying.end(core, call.call_id, "the call failed", now)
+    if not known:
+        return
     core.statistics.call_ended(failed=True)
     if core.watchers.lamps.on:
         lamp_life.failed(core, call, status, now)

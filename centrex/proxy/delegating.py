@@ -216,7 +216,7 @@ class Delegating(DelegatedCalls):
                 tag = caller_tag_of(core, branch.context)
                 self._orphans.add(branch.context.call_id, Orphan(tag, [False, False], why))
             return data
-        if branch.carried is UNDECIDED:
+        if branch.carried is UNDECIDED and (status >= 200 or not branch.context.answered):
             self._decide(core, branch, data, now)
         if not isinstance(branch.carried, Delegated):
             return data

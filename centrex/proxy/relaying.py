@@ -409,6 +409,8 @@ class Relaying(RelayedCalls):
                 tag = self._caller_tag(core, ctx, None)
                 self._orphans.add(ctx.call_id, Orphan(tag, [False, False], why))
             return data
+        if status < 200 and ctx.answered:
+            return data  # nobody gets it any more
         found = described(core, ctx, data, now)
         if found is None:
             return data

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from centrex.proxy import delegated_calls, relaying
+from centrex.proxy import call_life, delegated_calls, relaying
 from tests.support.calling import Phone, Sent
 from tests.support.proxy import Proxy
 from tests.support.relays import line, offer, relayed
@@ -61,6 +61,43 @@ def test_its_answer_s_offer_is_relayed(proxy: Proxy, alice: Phone, bob: Phone) -
     ok = alice.gets(bob.says(invite, 200, body=offer(BOB, 5000)), "200")
     assert line(ok).host == RELAY
     assert farm.only.answered
+
+
+@pytest.mark.parametrize("backend", ["relay", "rtpengine"])
+def test_what_is_offered_once_another_has_answered_leaves_nothing(
+    proxy: Proxy, alice: Phone, bob: Phone, backend: str
+) -> None:
+    """By a second phone, whose provisional response nobody gets any more."""
+    engine = FakeRtpengine(proxy) if backend == "rtpengine" else None
+    farm = relayed(proxy) if backend == "relay" else None
+    mobile = Phone(proxy, "bob", "192.0.2.9")
+    sent = again(alice)
+    invites = bob.gets(sent, "INVITE"), mobile.gets(sent, "INVITE")
+    alice.gets(bob.says(invites[0], 200), "200")
+    mobile.says(invites[1], 183, body=offer("192.0.2.9", 5000))
+    media = proxy.core.relaying
+    assert media is not None
+    assert media.of(b"call-1") is None
+    assert engine is None or not engine.waiting
+    assert farm is None or not farm.expected
+    mobile.says(invites[1], 487)
+    proxy.advance(200)
+    assert media.of(b"call-1") is None
+
+
+def test_a_call_that_is_forgotten_while_it_rings_leaves_nothing(proxy: Proxy, alice: Phone) -> None:
+    """It goes on to its next target, and fails there."""
+    farm = relayed(proxy)
+    first = Phone(proxy, "bob", BOB, params=";q=1.0")
+    second = Phone(proxy, "bob", "192.0.2.9", params=";q=0.5")
+    invite = first.gets(alice.calls("bob", body=offer(ALICE, 4000), extra=SDP), "INVITE")
+    (call,) = proxy.core.calls
+    call_life.forgotten(proxy.core, call, proxy.now)
+    assert not farm.expected
+    invite = second.gets(first.says(invite, 486), "INVITE")
+    assert line(invite).host == RELAY
+    alice.gets(second.says(invite, 486), "486")
+    assert not farm.expected
 
 
 def test_one_that_declines_all_leaves_nothing(proxy: Proxy, alice: Phone, bob: Phone) -> None:
