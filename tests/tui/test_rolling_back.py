@@ -42,6 +42,21 @@ async def test_changes_that_could_not_be_rolled_back_are_told_until_it_is_read(h
         assert "✗ NOT rolled back" not in await operator.sees("Calls – ")
 
 
+async def test_what_is_so_no_more_is_told_no_more() -> None:
+    instance = Pretend()
+    instance.status.update(not_rolled_back=NOT)
+    async with dashboard(instance) as operator:
+        await operator.sees("✗ NOT rolled back")
+        operator.app.feed.look()
+        await operator.press("4")
+        await operator.sees("Calls – ", "✗ NOT rolled back")
+        instance.status.update(not_rolled_back="")  # somebody has reloaded
+        operator.app.feed.look()
+        await operator.sees_no_more("✗ NOT rolled back")
+        await operator.press("1")
+        assert "✗ NOT rolled back" not in await operator.sees("Settings")
+
+
 async def test_what_was_rolled_back_is_told_in_the_instances_own_words() -> None:
     instance = Pretend()
     why = "a change was rolled back on request; it is kept in office.toml.rolled-back"
