@@ -8,7 +8,7 @@ from pathlib import Path
 
 from centrex.auth.logins import parse_htdigest
 from centrex.base import Problem
-from centrex.config.edit import write_atomically
+from centrex.config.edit import locked, write_atomically
 
 
 def logins(path: Path, realm: str) -> tuple[dict[str, tuple[str, ...]], tuple[Problem, ...]]:
@@ -29,7 +29,7 @@ def logins(path: Path, realm: str) -> tuple[dict[str, tuple[str, ...]], tuple[Pr
 
 
 def replace(path: Path, login: str, realm: str, hashes: tuple[str, ...]) -> None:
-    """Give a login these hashes instead of those it has; none removes it.
+    """Give a login these hashes instead of those it has; none removes it. Who else does so waits.
 
     Args:
         path: The file; its mode becomes 0600.
@@ -40,16 +40,17 @@ def replace(path: Path, login: str, realm: str, hashes: tuple[str, ...]) -> None
     Raises:
         OSError: The file cannot be read or written.
     """
-    new = [f"{login}:{realm}:{ha1}\n" for ha1 in hashes]
-    kept: list[str] = []
-    placed = False
-    text = path.read_text(encoding="utf-8", errors="surrogateescape")
-    for line in text.splitlines():
-        if line.strip().rpartition(":")[0] != f"{login}:{realm}":
-            kept.append(f"{line}\n")
-        elif not placed:
+    new = [f"{login}:{realm}:{ha1}" for ha1 in hashes]
+    with locked(path):
+        text = path.read_text(encoding="utf-8", errors="surrogateescape")
+        kept: list[str] = []
+        placed = False
+        for line in text.removesuffix("\n").split("\n") if text else ():
+            if line.strip().rpartition(":")[0] != f"{login}:{realm}":
+                kept.append(line)
+            elif not placed:
+                kept.extend(new)
+                placed = True
+        if not placed:
             kept.extend(new)
-            placed = True
-    if not placed:
-        kept.extend(new)
-    write_atomically(path, "".join(kept))
+        write_atomically(path, "".join(f"{line}\n" for line in kept))
