@@ -186,6 +186,7 @@ async def test_changes_that_must_be_confirmed_are_counted_down_and_kept() -> Non
 
 async def test_changes_that_are_not_kept_are_rolled_back() -> None:
     instance = Pretend()
+    instance.applied["confirm_by"] = "2026-11-26T09:16:02Z"
     async with dashboard(instance) as operator:
         await opened(operator, "basic")
         await operator.press("tab", "j", "enter", "v")
