@@ -23,6 +23,8 @@ _MOST_ASKED: Final = 3
 """Instances asked, one after the other, before a question is given up."""
 _MOST_OPEN: Final = 10_000
 """Questions open at once; further ones fail."""
+_UNSURE_S: Final = 2.0
+"""It tells whole seconds for how long it runs, and its answer may be late."""
 _LONGEST_REASON: Final = 200
 _NONE: Final = "no rtpengine answers"
 _BUSY: Final = "too many questions to rtpengine are open"
@@ -55,6 +57,9 @@ class Observer(Protocol):
     def left(self, name: str) -> None:
         """One answers no more."""
 
+    def began_anew(self, name: str) -> None:
+        """One was started anew: it has forgotten its calls."""
+
 
 class Rtpengine:
     """One instance.
@@ -64,6 +69,7 @@ class Rtpengine:
         state: How it is.
         draining: Whether it is to get no new calls.
         figures: What it last said of itself.
+        began: When it was started, by its own account; None until it has told.
         heard: When it was heard last.
         since: Since when its state is what it is.
     """
@@ -74,6 +80,7 @@ class Rtpengine:
         self.figures: Mapping[bytes, Value] = {}
         self.heard = self.since = now
         self.pinged = -math.inf
+        self.began: Instant | None = None
 
     @property
     def takes_calls(self) -> bool:
@@ -84,10 +91,13 @@ class Rtpengine:
 class _Open:
     """A question and how far it has come; number 0 is our own."""
 
-    __slots__ = ("body", "due", "left", "number", "tries")
+    __slots__ = ("body", "due", "left", "number", "seeks", "tries")
 
-    def __init__(self, number: int, body: bytes, left: list[Rtpengine]) -> None:
+    def __init__(
+        self, number: int, body: bytes, left: list[Rtpengine], *, seeks: bool = False
+    ) -> None:
         self.number, self.body, self.left = number, body, left
+        self.seeks = seeks
         self.tries, self.due = 0, math.inf
 
 
@@ -129,15 +139,25 @@ class Rtpengines:
         """Return an instance by its name."""
         return self._all.get(name)
 
-    def ranked(self, call_id: bytes, at: str = "") -> list[Rtpengine]:
+    @property
+    def is_settled(self) -> bool:
+        """Whether of each it is known if it is there."""
+        return all(one.state is not State.UNKNOWN for one in self._all.values())
+
+    def ranked(self, call_id: bytes, at: str = "", *, sought: bool = False) -> list[Rtpengine]:
         """Return the instances that may serve a call, the one to ask first before the others.
 
         Args:
             call_id: The Call-ID.
             at: The one that serves it already, if any; it is asked first, drained or not.
+            sought: Whether one has the call already, and it is not known which.
         """
         ranked = sorted(
-            (one for one in self._all.values() if one.takes_calls and one.name != at),
+            (
+                one
+                for one in self._all.values()
+                if (one.state is not State.GONE if sought else one.takes_calls) and one.name != at
+            ),
             key=lambda one: hashlib.blake2b(call_id + b" " + one.name.encode()).digest(),
         )
         serving = self._all.get(at)
@@ -157,6 +177,8 @@ class Rtpengines:
     ) -> None:
         """Ask something; the answer comes in `results`, now or later.
 
+        A `query` seeks a call: who does not know it is no more than one who does not answer.
+
         Args:
             number: Under which the answer comes.
             call_id: The call it is about, which decides who is asked.
@@ -165,11 +187,12 @@ class Rtpengines:
             at: Who serves the call already.
             elsewhere: Whether others may be asked when the first does not answer.
         """
-        ranked = self.ranked(call_id, at)[: _MOST_ASKED if elsewhere else 1]
+        seeks = fields["command"] == "query"
+        ranked = self.ranked(call_id, at, sought=seeks)[: _MOST_ASKED if elsewhere else 1]
         if not ranked or len(self._open) >= _MOST_OPEN:
             self.results.append((number, _BUSY if ranked else _NONE))
             return
-        self._send_first(_Open(number, encode(fields), ranked), now)
+        self._send_first(_Open(number, encode(fields), ranked, seeks=seeks), now)
 
     def _send_first(self, question: _Open, now: Instant) -> None:
         """Ask the next instance, with a cookie of its own: a late reply of another is none of its."""
@@ -202,7 +225,10 @@ class Rtpengines:
         self._heard(instance, now)
         if question.number == 0:
             instance.figures = _figures(fields) or instance.figures
-        elif _is_full(fields) and len(question.left) > 1:
+            self._age(instance, fields, now)
+        elif len(question.left) > 1 and (
+            bool(failure(fields)) if question.seeks else _is_full(fields)
+        ):
             question.left.pop(0)
             self._send_first(question, now)
         else:
@@ -214,6 +240,15 @@ class Rtpengines:
         if instance.state is not State.AVAILABLE:
             instance.state, instance.since = State.AVAILABLE, now
             self._observer.came(instance.name)
+
+    def _age(self, instance: Rtpengine, fields: Mapping[bytes, Value], now: Instant) -> None:
+        """See by how long it runs whether it was started anew."""
+        up_s = _up_s(fields)
+        if up_s is None:
+            return
+        before, instance.began = instance.began, now - up_s
+        if before is not None and instance.began - before > _UNSURE_S:
+            self._observer.began_anew(instance.name)
 
     def failed(self, name: str, now: Instant) -> None:
         """The host says that nobody is there (ICMP): those asked there are asked elsewhere at once."""
@@ -279,6 +314,16 @@ def _figures(fields: Mapping[bytes, Value]) -> Mapping[bytes, Value]:
     told = fields.get(b"statistics")
     current = told.get(b"currentstatistics") if isinstance(told, dict) else None
     return current if isinstance(current, dict) else {}
+
+
+def _up_s(fields: Mapping[bytes, Value]) -> int | None:
+    """Return for how many seconds an instance runs; None where it does not tell."""
+    told = fields.get(b"statistics")
+    total = told.get(b"totalstatistics") if isinstance(told, dict) else None
+    value = total.get(b"uptime") if isinstance(total, dict) else None
+    if isinstance(value, bytes) and value.isdigit() and len(value) < 16:
+        return int(value)
+    return value if isinstance(value, int) else None
 
 
 def failure(fields: Mapping[bytes, Value]) -> str:

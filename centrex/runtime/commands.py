@@ -85,6 +85,7 @@ class Commands:
             "state": "stopping" if engine.stopping.is_set() else "running",
             "started_at": _iso(engine.started_at),
             "uptime_s": round(time.monotonic() - engine.started, 3),
+            "precedence": engine.precedence.state,
             "config_file": str(engine.source.path),
             "listeners": [
                 {"transport": transport.value.lower(), "host": host, "port": port}

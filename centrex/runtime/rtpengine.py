@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from centrex.runtime.engine import Engine
 
 _ARRIVAL_S: Final = 1.0
-"""How long the start waits for one of them to answer."""
+"""How long the start waits for all of them to answer, as one of them has a call that goes on."""
 _BATCH: Final = 64
 _ROOM: Final = 65_536
 _ASKED_AT_ONCE: Final = 50
@@ -46,7 +46,7 @@ class RtpengineMedia:
         settings = engine.config.media
         self.relaying = Delegating(mode=settings.mode, refuse=settings.without_relay == "refuse")
         self.rtpengines = Rtpengines(
-            settings.rtpengine,
+            settings.rtpengines,
             self,
             salt=os.urandom(6).hex().encode(),
             heartbeat_s=settings.heartbeat,
@@ -54,7 +54,7 @@ class RtpengineMedia:
         )
         self._sockets: dict[str, socket.socket] = {}
         self._sooner = anyio.Event()
-        self._arrived = anyio.Event()
+        self._settled = anyio.Event()
         self._answers: dict[int, _Answer] = {}
         self._asked = 0
         self._began = False
@@ -62,7 +62,7 @@ class RtpengineMedia:
     # from start to end
 
     async def start(self, tasks: TaskGroup) -> None:
-        """Connect to the instances; returns once one of them answers, or not for a while.
+        """Connect to the instances; returns once each of them answers or is gone, or not for a while.
 
         Raises:
             Unavailable: The name of one cannot be resolved.
@@ -78,7 +78,7 @@ class RtpengineMedia:
             tasks.start_soon(self._read, name, sock)
         tasks.start_soon(self._keep_time)
         with anyio.move_on_after(_ARRIVAL_S):
-            await self._arrived.wait()
+            await self._settled.wait()
 
     async def end(self) -> None:
         """Leave: calls go on talking through rtpengine."""
@@ -176,12 +176,25 @@ class RtpengineMedia:
 
     def came(self, name: str) -> None:
         """See `centrex.farm.rtpengines.Observer`."""
-        self._arrived.set()
+        self._see_whether_settled()
         self._tell("relay.came", Severity.NOTICE, {"relay": name, "src": name, "path": _PATH})
 
     def left(self, name: str) -> None:
         """See `centrex.farm.rtpengines.Observer`."""
+        self._see_whether_settled()
+        self.relaying.left(name)
         self._tell("relay.left", Severity.WARNING, {"relay": name, "why": "it does not answer"})
+
+    def began_anew(self, name: str) -> None:
+        """See `centrex.farm.rtpengines.Observer`."""
+        calls = len(self.relaying.calls_of(name))
+        self.relaying.began_anew(name)
+        if calls:
+            self._tell("relay.began-anew", Severity.WARNING, {"relay": name, "calls": calls})
+
+    def _see_whether_settled(self) -> None:
+        if self.rtpengines.is_settled:
+            self._settled.set()
 
     def _tell(self, name: str, severity: Severity, fields: dict[str, Field]) -> None:
         self._engine.bus.publish(Event(Kind.MEDIA, severity, name, fields))
@@ -191,7 +204,7 @@ class RtpengineMedia:
     def relay_of(self, call_id: bytes) -> str:
         """Return which instance relays a call; empty where none does."""
         carried = self.relaying.of(call_id)
-        return carried.by if carried is not None else ""
+        return carried.by if carried is not None and carried.is_held else ""
 
     def names(self) -> list[str]:
         """Return the names of all instances."""

@@ -9,18 +9,15 @@ Run it as `python -m tests.bench.power_cut [PHONES [WATCH [OF_THE_DOMAIN]]]`; WA
 
 import hashlib
 import json
-import os
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from tests.support.server import CentrexServer, password_of
-
-_TICKS: Final = os.sysconf("SC_CLK_TCK")
+from tests.support.server import CentrexServer, cpu_s, password_of
 
 
 def passwords(file: Path, domain: str, phones: int) -> None:
@@ -32,12 +29,6 @@ def passwords(file: Path, domain: str, phones: int) -> None:
         lines.append(f"{user}:{domain}:{hashlib.md5(secret, usedforsecurity=False).hexdigest()}\n")
     file.write_text("".join(lines), encoding="utf-8")
     file.chmod(0o600)
-
-
-def cpu_s(pid: int) -> float:
-    """Return what a process has spent."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
 def resident_mb(pid: int) -> float:

@@ -163,7 +163,7 @@ def test_what_is_refused_is_freed_without_the_collector() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(400)
 def test_cores_under_fire() -> None:
     counts = fuzz_cores(HALF, seed=1)
     assert counts["fed"] == HALF
@@ -171,7 +171,7 @@ def test_cores_under_fire() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_a_server_under_fire(tmp_path: Path) -> None:
     figures = fuzz_server(tmp_path, ALL - HALF, seed=1)
     assert figures.sent == ALL - HALF

@@ -84,6 +84,11 @@ def test_each_kind_of_destination() -> None:
     assert found[7].targets[0].uri == b"sip:b@192.0.2.1"
 
 
+def test_no_number_is_left_for_a_gateway() -> None:
+    (found,) = stops("9", {"pattern": r"9(\d*)", "destinations": (r"\1@gw",)})
+    assert (found.targets, found.why) == ([], "no number is left to call there")
+
+
 def test_one_pattern_may_lead_to_another_number_of_it() -> None:
     """One takes a 0 off, again and again; only the same number once more is a circle."""
     row = {"pattern": r"0(\d+)", "destinations": ({"to": r"\1", "expand": True}, "a")}
@@ -101,9 +106,9 @@ def test_plans_within_plans_are_bounded_though_they_lead_nowhere() -> None:
         inner = {"to": f"e{level + 1}", "expand": True}
         return {"name": f"e{level}", "destinations": (inner,) * 8}
 
-    begins = time.monotonic()
+    begins = time.process_time()
     found = stops("e0", *map(row, range(7)), {"name": "e7"})
-    assert time.monotonic() - begins < 1
+    assert time.process_time() - begins < 1
     assert (len(found), found[-1].why) == (1, "there are too many plans within plans")
 
 

@@ -29,7 +29,7 @@ class Talk:
         self.sock.send(line)
 
     async def hear(self) -> dict[str, Any]:
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             while b"\n" not in self._buffer:
                 await anyio.wait_readable(self.sock)
                 chunk = self.sock.recv(65536)
@@ -105,7 +105,7 @@ async def test_a_stream_is_told_to_begin_and_pours_until_its_reader_leaves() -> 
         await talk.say(request_line("change"))  # is not heard, and does no harm
         assert (await talk.hear())["result"]["rows"] == [3]
         talk.sock.close()
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             await numbers.ended.wait()
     assert failures == []
 
@@ -116,7 +116,7 @@ async def test_a_reader_that_reads_nothing_is_let_go_of_when_it_leaves() -> None
     async with talking(desk) as talk:
         await talk.say(request_line("numbers", {"count": 5}, follow=True))
         await talk.hear()
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         await numbers.ended.wait()
 
 

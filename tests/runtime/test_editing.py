@@ -101,14 +101,14 @@ async def test_a_file_edited_by_hand_meanwhile_is_a_conflict(made: Instance) -> 
 
 async def test_a_change_is_confirmed(made: Instance) -> None:
     async with made.running() as engine:
-        answer = await apply(made, NONCE, confirm_s=1)
+        answer = await apply(made, NONCE, confirm_s=60)
         assert answer["confirm_by"].endswith("Z")
         assert (await made.ask("config.open"))["confirm_by"] == answer["confirm_by"]
         status = await made.ask("status")
         assert status["confirm_by"] == answer["confirm_by"]
-        assert 0 < status["confirm_left_s"] <= 1
+        assert 0 < status["confirm_left_s"] <= 60
         assert await made.ask("config.confirm") == {"confirmed": True}
-        await engine.editing.look(time.monotonic() + 5)
+        await engine.editing.look(time.monotonic() + 65)
         assert engine.config.auth.nonce_life == 60
         status = await made.ask("status")
         assert (status["confirm_by"], status["confirm_left_s"]) == ("", 0.0)
@@ -124,7 +124,7 @@ async def test_a_change_that_nobody_confirms_is_rolled_back_by_itself(made: Inst
     async with made.running() as engine:
         await apply(made, NONCE, confirm_s=0.2)
         assert engine.config.auth.nonce_life == 60
-        with anyio.fail_after(8):
+        with anyio.fail_after(20):
             while engine.config.auth.nonce_life != 300:  # noqa: ASYNC110 - the engine's own clock
                 await anyio.sleep(0.02)
             while "config.rolled-back" not in made.log:  # noqa: ASYNC110 - written by another task
@@ -242,7 +242,9 @@ async def test_what_an_engine_before_left_is_rolled_back_soon(made: Instance) ->
     async with made.running() as engine:
         assert engine.config.auth.nonce_life == 60
         await engine.editing.look(time.monotonic())
-        assert engine.config.auth.nonce_life == 300
+        with anyio.fail_after(20):  # the engine's own look may be under way, and do it
+            while engine.config.auth.nonce_life != 300:  # noqa: ASYNC110 - a thread's work
+                await anyio.sleep(0.02)
         await apply(made, NONCE, confirm_s=60)
         await engine.editing.look(time.monotonic())
         assert engine.config.auth.nonce_life == 60

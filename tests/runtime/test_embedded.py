@@ -39,7 +39,7 @@ def anyio_backend() -> str:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    with anyio.fail_after(8):
+    with anyio.fail_after(20):
         while not condition():  # noqa: ASYNC110 - another process has no event
             await anyio.sleep(0.01)
 

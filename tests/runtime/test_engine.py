@@ -36,7 +36,7 @@ async def made(tmp_path: Path) -> AsyncIterator[Instance]:
 async def until(said: Callable[[], bool]) -> AsyncIterator[None]:
     """Run the block, then wait for something to become true."""
     yield
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         while not said():
             await anyio.lowlevel.checkpoint()
 
@@ -92,7 +92,7 @@ async def test_what_is_queued_for_a_connection_is_sent_before_the_end(made: Inst
             flow.link.sendto(b"%06d" % number + b"x" * 994, flow.address)
         engine.stopping.set()
         received = b""
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             try:
                 while True:
                     received += await stream.receive()
@@ -113,7 +113,7 @@ async def test_a_far_side_that_reads_nothing_does_not_prolong_the_end(made: Inst
             for _ in range(500):
                 flow.link.sendto(b"x" * 1000, flow.address)
             began = time.monotonic()
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 4.0, "the usual grace is five seconds"
 
 
 async def test_a_call_that_rings_is_ended_within_the_grace_time(made: Instance) -> None:
@@ -128,8 +128,8 @@ async def test_a_call_that_rings_is_ended_within_the_grace_time(made: Instance) 
             began = time.monotonic()
             engine.stopping.set()
             assert (await caller.receive())[8:11] == b"503"
-            assert 0.2 < time.monotonic() - began < 1.0
-        assert time.monotonic() - began < 1.5
+            assert time.monotonic() - began > 0.2
+        assert time.monotonic() - began < 4.0, "the usual grace is five seconds"
 
 
 async def test_the_second_signal_waits_for_nobody(made: Instance) -> None:
@@ -139,12 +139,12 @@ async def test_the_second_signal_waits_for_nobody(made: Instance) -> None:
             engine.grace_s = 60.0
             await caller.ask(caller.request("INVITE", "sip:1001@voip.test"))
             os.kill(os.getpid(), signal.SIGTERM)
-            with anyio.fail_after(5):
+            with anyio.fail_after(20):
                 await engine.stopping.wait()
             assert (await made.ask("status"))["state"] == "stopping"
             began = time.monotonic()
             os.kill(os.getpid(), signal.SIGTERM)
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 20, "it waits for a minute otherwise"
 
 
 async def test_stop_without_grace_is_such_a_second_signal(made: Instance) -> None:
@@ -156,7 +156,7 @@ async def test_stop_without_grace_is_such_a_second_signal(made: Instance) -> Non
             assert await made.ask("stop") == {"stopping": True}
             assert await made.ask("stop", grace_s=0) == {"stopping": True}
             began = time.monotonic()
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 20, "it waits for a minute otherwise"
 
 
 async def test_a_failure_inside_still_writes_the_registrations(made: Instance) -> None:

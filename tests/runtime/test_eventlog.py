@@ -51,7 +51,7 @@ async def running(one: EventLog) -> AsyncIterator[None]:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Let worker threads and tasks go on until something is so."""
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         while not condition():
             await anyio.to_thread.run_sync(int)
 

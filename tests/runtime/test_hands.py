@@ -28,6 +28,7 @@ class ScriptedCore:
         self.sends: list[tuple[Flow, bytes]] = []
         self.asks: list[Resolve] = []
         self.events: list[Event] = []
+        self.relaying: Any = None
         self.statistics = Statistics(0.0)
         self._deadline = math.inf
         self.told: list[tuple[Any, ...]] = []
@@ -138,6 +139,24 @@ async def test_what_the_core_wants_sent_is_sent_and_counted() -> None:
         assert bench.changed >= 1
 
 
+async def test_relays_are_told_once_all_is_sent_and_a_fault_goes_no_further() -> None:
+    async with at_work() as bench:
+        told: list[list[bytes]] = []
+
+        def tell(now: float) -> None:
+            told.append(bench.wire.sent.copy())
+            raise ValueError(now)
+
+        bench.core.relaying = SimpleNamespace(tell=tell)
+        bench.hands.take(b"1", bench.flow)
+        assert told == []
+        with bench.bus.subscribe() as news:
+            bench.hands.finish()
+            (event,) = (item[1] for item in news.drain() if isinstance(item, tuple))
+        assert told == [[b"answer to 1"]]
+        assert (event.name, event.severity) == ("internal-error", Severity.ERROR)
+
+
 @pytest.mark.parametrize(
     ("error", "reason"),
     [(BlockingIOError(), "send-buffer-full"), (OSError(101, "no route"), "send-failed")],
@@ -222,7 +241,7 @@ async def test_questions_come_back_with_their_answer(host: str, places: Any) -> 
         bench.core.asks.append(Resolve(7, Destination(host=host)))
         bench.hands.finish()
         assert bench.core.asks == []
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             await bench.core.heard.wait()
         assert bench.core.told == [("answer", 7, places)]
 
@@ -233,7 +252,7 @@ async def test_the_core_hears_of_its_deadlines() -> None:
         bench.hands.now = lambda: 50.0
         bench.core.deadline = 49.0
         tasks.start_soon(bench.hands.keep_time)
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             await bench.core.heard.wait()
         assert bench.core.told == [("expire", 50.0)]
         tasks.cancel_scope.cancel()

@@ -31,7 +31,7 @@ def start(made: Instance) -> Inside:
 
 
 async def ended(inside: Inside) -> None:
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         while inside.runs:  # noqa: ASYNC110 - it is looked at from outside
             await anyio.sleep(0.01)
 
@@ -75,6 +75,13 @@ async def test_what_is_wrong_at_the_start_is_told_to_who_started_it(made: Instan
     made.write(events__level="loud")
     with pytest.raises(ConfigError, match="level"):
         api.run_inside(ConfigSource(path=made.file))
+
+
+async def test_one_that_we_closed_may_be_started_again(made: Instance) -> None:
+    inside = await anyio.to_thread.run_sync(start, made)
+    for _ in range(2):
+        await inside.close()
+        assert not inside.was_stopped
 
 
 async def test_an_engine_stopped_from_outside_is_gone(made: Instance) -> None:
@@ -132,7 +139,7 @@ async def test_nothing_is_left_of_a_process_that_ends_without_a_word(
         lambda: subprocess.run(
             [sys.executable, "-c", SCRIPT, str(made.file)],
             capture_output=True,
-            timeout=9,
+            timeout=25,
             check=True,
             env=environment,
         )

@@ -56,9 +56,9 @@ async def test_a_snapshot_is_cheap(made: Instance) -> None:
 
 
 def _seconds(commands: LiveCommands) -> float:
-    began = time.perf_counter()
+    began = time.thread_time()
     commands.snapshot({})
-    return time.perf_counter() - began
+    return time.thread_time() - began
 
 
 async def test_subscriptions_can_be_had(made: Instance) -> None:

@@ -50,7 +50,7 @@ if code:
 print([tuple(one) for one in interface_addresses() if one.version == 4])
 """
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=9
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=25
     )
     if done.returncode == 77:
         pytest.skip("no network namespace can be made here")

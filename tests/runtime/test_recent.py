@@ -1,4 +1,5 @@
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
@@ -138,12 +139,14 @@ async def test_there_are_at_most_four_batches_in_a_second(world: World) -> None:
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(read, world.recent.stream({"recent": 1}))
+        began = time.monotonic()
         with anyio.move_on_after(0.6):
             while True:
                 world.happen("e")
                 await anyio.sleep(0.005)
+        took_s = time.monotonic() - began
         tasks.cancel_scope.cancel()
-    assert 1 <= batches <= 4
+    assert 1 <= batches <= 2 + 4 * took_s, "the first comes at once"
 
 
 async def test_a_slow_reader_loses_the_oldest_and_is_told(

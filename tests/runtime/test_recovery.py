@@ -142,7 +142,7 @@ async def test_it_is_written_when_enough_changes_wait(path: Path) -> None:
         assert not path.exists()
         add(site.registry, b"c")
         site.recovery.notice()
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             while not path.exists():
                 await anyio.lowlevel.checkpoint()
         add(site.registry, b"d")
@@ -177,7 +177,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
 
 
 async def until(done: Callable[[], object]) -> None:
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         while not done():  # noqa: ASYNC110 - it waits for another thread
             await anyio.sleep(0.001)
 
@@ -419,7 +419,7 @@ async def test_it_is_written_at_intervals(path: Path) -> None:
     add(site.registry, b"a")
     async with anyio.create_task_group() as group:
         group.start_soon(site.recovery.run)
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             while not path.exists():
                 await anyio.lowlevel.checkpoint()
         group.cancel_scope.cancel()

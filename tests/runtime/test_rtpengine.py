@@ -1,5 +1,6 @@
 """rtpengine's sockets: what the network says of them ends no server. The rest is in `peer/test_rtpengine`."""
 
+import contextlib
 import errno
 import socket
 from pathlib import Path
@@ -7,11 +8,13 @@ from pathlib import Path
 import anyio
 import pytest
 
+from centrex.farm import rtpengines
+from centrex.farm.bencode import encode
 from centrex.farm.rtpengines import State
 from centrex.runtime import rtpengine
 from centrex.runtime.rtpengine import RtpengineMedia
 from tests.support.engine import instance
-from tests.support.ports import free_port
+from tests.support.ports import free_port, loopback
 
 pytestmark = pytest.mark.wire
 
@@ -46,7 +49,7 @@ async def test_no_way_to_it_is_no_end_of_the_server(
         async with instance(tmp_path, settings) as made, made.running() as engine:
             assert isinstance(engine.media, RtpengineMedia)
             (one,) = engine.media.rtpengines
-            with anyio.fail_after(5):
+            with anyio.fail_after(20):
                 while one.state is not State.GONE:  # noqa: ASYNC110 - nothing tells of it
                     await anyio.sleep(0.01)
             assert (await made.ask("status"))["state"] == "running"
@@ -70,7 +73,47 @@ async def test_what_cannot_be_started_late_is_told(tmp_path: Path, backend: str)
         async with instance(tmp_path, settings) as made, made.running():
             made.write(**{"media.mode": "always"})
             await made.ask("reload")
-            with anyio.fail_after(10):
+            with anyio.fail_after(20):
                 while "media.unavailable" not in made.log:  # noqa: ASYNC110 - a file
                     await anyio.sleep(0.05)
             assert (await made.ask("status"))["state"] == "running"
+
+
+@pytest.mark.parametrize("last", ["answers late", "is silent"])
+async def test_the_start_waits_until_of_each_it_is_known_whether_it_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: str
+) -> None:
+    """A call that goes on is at one of them: it is not to be taken for none of theirs."""
+    monkeypatch.setattr(rtpengine, "_ARRIVAL_S", 20.0)
+    if last == "answers late":
+        monkeypatch.setattr(rtpengines, "_WAITS_S", (20.0,))
+
+    async def serve(sock: socket.socket, after_s: float) -> None:
+        while True:
+            await anyio.wait_readable(sock)
+            data, source = sock.recvfrom(4096)
+            await anyio.sleep(after_s)
+            sock.sendto(data.partition(b" ")[0] + b" " + encode({"result": "ok"}), source)
+
+    with contextlib.ExitStack() as stack:
+        socks = [
+            stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(2)
+        ]
+        for sock in socks:
+            sock.setblocking(False)
+            sock.bind((loopback(), 0))
+        settings = {
+            "media.mode": "always",
+            "media.backend": "rtpengine",
+            "media.rtpengine": ["udp:{}:{}".format(*sock.getsockname()) for sock in socks],
+        }
+        async with anyio.create_task_group() as tasks, instance(tmp_path, settings) as made:
+            tasks.start_soon(serve, socks[0], 0.0)
+            if last == "answers late":
+                tasks.start_soon(serve, socks[1], 0.3)
+            async with made.running() as engine:
+                assert isinstance(engine.media, RtpengineMedia)
+                states = [one.state for one in engine.media.rtpengines]
+                assert State.UNKNOWN not in states
+                assert states[1] is (State.AVAILABLE if last == "answers late" else State.GONE)
+            tasks.cancel_scope.cancel()

@@ -118,6 +118,7 @@ class Crowd:
         self.told: dict[tuple[int, int], float] = {}
         self.began: dict[int, float] = {}
         self.notified = self.octets = self.resent = 0
+        self.last: dict[int, int] = {}
         self.heard = 0.0
         self.storming = False
 
@@ -175,7 +176,11 @@ class Crowd:
                 self._send(phone, answer_to(data))
 
     def notified_by(self, watcher: int, data: bytes, now: float) -> None:
-        """A NOTIFY has come."""
+        """A NOTIFY has come; one that is repeated, as nobody answered in time, does not count."""
+        known = hash(data)
+        if self.last.get(watcher) == known:
+            return
+        self.last[watcher] = known
         self.notified += 1
         self.octets += len(data)
         self.heard = now

@@ -177,7 +177,7 @@ class Phone:
 
     async def receive(self) -> bytes:
         """Return the next datagram."""
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             await anyio.wait_readable(self.sock)
         return self.sock.recv(65535)
 

@@ -60,7 +60,7 @@ class ControlFuzz:
         said = 0
         while said < lines:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-                sock.settimeout(10)
+                sock.settimeout(25)
                 sock.connect(str(self._path))
                 with sock.makefile("rb") as answers:
                     for _ in range(self.random.randrange(1, 40)):

@@ -8,7 +8,7 @@ GET = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
 async def talk(address: tuple[str, int], *pieces: bytes) -> bytes:
     """Send pieces and return everything that comes back until the end."""
     answer = b""
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         async with await anyio.connect_tcp(*address) as stream:
             try:
                 for piece in pieces:

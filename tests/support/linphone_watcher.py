@@ -71,6 +71,7 @@ class LinphoneWatcher:
         self._process = subprocess.Popen(
             self._command,
             cwd=Path(__file__).parents[2],
+            bufsize=0,  # or a line could wait in a buffer that no selector sees
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -98,7 +99,7 @@ class LinphoneWatcher:
         process.stdout.close()
         self._errors.close()
 
-    def await_(self, what: str, containing: str = "", timeout: float = 15.0) -> dict[str, Any]:
+    def await_(self, what: str, containing: str = "", timeout: float = 30.0) -> dict[str, Any]:
         """Wait until it tells something, counted from what was awaited last."""
         assert self._process.stdout is not None
         end = time.monotonic() + timeout

@@ -80,7 +80,7 @@ class World:
                     room=self.lab.other,
                 )
             )
-            until(lambda: [row["state"] for row in self._relays()] == ["available"], timeout=10)
+            until(lambda: [row["state"] for row in self._relays()] == ["available"])
         self.alice, self.bob = self.phones = tuple(
             stack.enter_context(TonePhone(user, self.server, folder, room, hz))
             for user, room, hz in zip(("alice", "bob"), self.lab.phones, TONES, strict=True)
@@ -103,7 +103,7 @@ class World:
         self.bob.await_(CLOSED)
         assert until(lambda: not control(self.server, "calls")["calls"])
 
-    def both_hear(self, *, within: float = 5.0) -> None:
+    def both_hear(self, *, within: float = 15.0) -> None:
         """Assert that each phone records the other's tone, and nothing else."""
         for phone, other in self.pairs:
             assert phone.hears(other.hz, within=within), f"{phone.user} does not hear {other.user}"

@@ -22,7 +22,7 @@ from typing import Any, Final, Self
 from tests.support.ports import free_port, loopback
 from tests.support.server import CentrexServer, password_of
 
-TIMEOUT_S = 10.0
+TIMEOUT_S = 20.0
 MODULES = (
     "/usr/lib/baresip/modules",
     "/usr/local/lib/baresip/modules",

@@ -29,11 +29,15 @@ class World:
         self.clock = Clock()
 
     def plane(
-        self, *hosts: str, kernel: FakeKernel | None = None, silence_s: float = 60.0
+        self,
+        *hosts: str,
+        kernel: FakeKernel | None = None,
+        silence_s: float = 60.0,
+        ports: tuple[int, int] = (31000, 48999),
     ) -> Plane:
         made = Plane(
             hosts=[(host, host) for host in hosts or (loopback(),)],
-            ports=(31000, 48999),
+            ports=ports,
             kernel=kernel,
             silence_s=silence_s,
             draw=random.Random(5).randrange,

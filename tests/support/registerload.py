@@ -54,7 +54,7 @@ class RegisterLoad:
             if message is not None and message.status:
                 self._take(message)
 
-    def answers_a_call(self, user: str, timeout: float = 5.0) -> bool:
+    def answers_a_call(self, user: str, timeout: float = 20.0) -> bool:
         """Wait for an INVITE to a user and answer that it is busy; say whether it came."""
         end = time.monotonic() + timeout
         while (left := end - time.monotonic()) > 0:

@@ -68,7 +68,7 @@ class Namespace:
     def run(self, *command: str, given: str = "") -> str:
         with self.inside():
             done = subprocess.run(
-                command, input=given, capture_output=True, text=True, timeout=10, check=False
+                command, input=given, capture_output=True, text=True, timeout=25, check=False
             )
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -82,11 +82,11 @@ class Namespace:
             return (Path("/proc/sys/net") / sysctl).read_text(encoding="ascii").strip()
 
     def udp(self, host: str, port: int) -> socket.socket:
-        """A socket in there, which waits two seconds at most."""
+        """A socket in there, which waits ten seconds at most."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         with self.inside():
             end = socket.socket(family, socket.SOCK_DGRAM)
-        end.settimeout(2)
+        end.settimeout(10)
         end.bind((host, port))
         return end
 
@@ -179,7 +179,7 @@ def nothing_comes(end: socket.socket) -> bool:
     else:
         return False
     finally:
-        end.settimeout(2)
+        end.settimeout(10)
 
 
 def in_v6(entry: Entry) -> Entry:

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from centrex.media.terms import Address
 from centrex.sdp import parse
-from tests.support.rtp_ends import RtpEnd
+from tests.support.rtp_ends import WAIT_S, RtpEnd
 from tests.support.sipclient import Call, Incoming, SipClient
 from tests.support.sipmessage import sdp
 from tests.support.wire import hang_up
@@ -42,13 +42,13 @@ class Talk:
         for one, other in ((0, 1), (1, 0)):
             while True:
                 data = self.ends[one].send(self.places[one])
-                if _came(self.ends[other], data, 0.1 if within else 3.0):
+                if _came(self.ends[other], data, 0.1 if within else 15.0):
                     break
                 assert time.monotonic() < deadline, "nothing is heard"
 
     def settle(self) -> None:
         """Talk for as long as it takes until both sources hold."""
-        self.hear(within=2.0)  # what comes before the relay knows both ends goes nowhere
+        self.hear(within=15.0)  # what comes before the relay knows both ends goes nowhere
         for _ in range(8):
             self.hear()
 
@@ -87,7 +87,7 @@ class Load:
         self._talks = talks
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._send)
-        self.sent = 0
+        self.sent = self._came = 0
 
     def __enter__(self) -> "Load":
         for talk in self._talks:
@@ -106,11 +106,18 @@ class Load:
                 for end, place in zip(talk.ends, talk.places, strict=True):
                     end.send(place)
                     self.sent += 1
+            self._receive()  # or what comes in some seconds would be more than the system keeps
+
+    def _receive(self) -> None:
+        self._came += sum(len(end.drained()) for talk in self._talks for end in talk.ends)
 
     def lost(self) -> int:
-        """Return how many of the packets have not come; to be asked once it is over."""
-        time.sleep(0.1)
-        return self.sent - sum(len(end.drained()) for talk in self._talks for end in talk.ends)
+        """Return how many of the packets do not come; to be asked once it is over."""
+        deadline = time.monotonic() + WAIT_S
+        while self._came < self.sent and time.monotonic() < deadline:
+            time.sleep(0.02)
+            self._receive()
+        return self.sent - self._came
 
 
 def place_of(body: str) -> Address:

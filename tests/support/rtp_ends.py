@@ -10,7 +10,7 @@ from centrex.media.terms import Address, End, Session, Slot, Stream
 from centrex.rtp.packet import primer
 from centrex.runtime.relay.plane import Plane
 
-WAIT_S = 3.0
+WAIT_S = 10.0
 
 
 class RtpEnd:

@@ -12,7 +12,7 @@ from typing import Self
 from centrex.farm.bencode import decode, encode
 from tests.support.ports import free_port
 
-READY_S = 10.0
+READY_S = 20.0
 
 
 class RtpengineProcess:
@@ -69,7 +69,7 @@ class RtpengineProcess:
     def ask(self, fields: dict[str, str | bytes]) -> dict[bytes, object]:
         """Ask it something, as any proxy may."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            sock.settimeout(0.5)
+            sock.settimeout(5)
             sock.connect((self.host, self.port))
             sock.send(b"%b %b" % (os.urandom(4).hex().encode(), encode(fields)))
             reply = decode(sock.recv(65535).partition(b" ")[2])

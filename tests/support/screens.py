@@ -1,5 +1,6 @@
 """Drives the dashboard in tests, and reads what it shows as lines of text."""
 
+import contextlib
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -46,7 +47,7 @@ class Operator:
             await self.pilot.press(*([key] if known else list(key)))
         await self.pilot.pause()
 
-    async def sees(self, *words: str, patience_s: float = 8.0) -> str:
+    async def sees(self, *words: str, patience_s: float = 20.0) -> str:
         """Wait until all words are on the screen; return what it shows."""
 
         def all_there() -> bool:
@@ -56,12 +57,12 @@ class Operator:
         await self.until(all_there, f"{words} on\n{text(self.app)}", patience_s)
         return text(self.app)
 
-    async def sees_no_more(self, word: str, patience_s: float = 8.0) -> None:
+    async def sees_no_more(self, word: str, patience_s: float = 20.0) -> None:
         """Wait until a word has left the screen."""
         await self.until(lambda: word not in text(self.app), f"no {word}", patience_s)
 
     async def until(
-        self, true: Callable[[], bool], what: str = "it", patience_s: float = 8.0
+        self, true: Callable[[], bool], what: str = "it", patience_s: float = 20.0
     ) -> None:
         """Wait until something is so."""
         turns = int(patience_s / 0.05)
@@ -71,14 +72,17 @@ class Operator:
                 return
         raise AssertionError(f"waited {patience_s} s for {what}; the screen:\n{text(self.app)}")
 
-    def matches(self, name: str) -> None:
-        """Compare the screen with a file in tests/tui/snapshots; UPDATE_SNAPSHOTS=1 writes it."""
+    async def matches(self, name: str) -> None:
+        """Wait until the screen is as a file in tests/tui/snapshots has it; UPDATE_SNAPSHOTS=1 writes it."""
         file = SNAPSHOTS / f"{name}.txt"
-        shown = text(self.app)
         if UPDATE or not file.exists():
-            file.write_text(shown, encoding="utf-8")
+            await self.pilot.pause(1.0)
+            file.write_text(text(self.app), encoding="utf-8")
             assert UPDATE, f"wrote {file.name}; look at it"
-        assert shown == file.read_text(encoding="utf-8")
+        wanted = file.read_text(encoding="utf-8")
+        with contextlib.suppress(AssertionError):  # what differs says more
+            await self.until(lambda: text(self.app) == wanted)
+        assert text(self.app) == wanted
 
 
 _NAMED = {

@@ -35,6 +35,12 @@ def password_of(user: str) -> str:
     return f"secret-{user}"
 
 
+def cpu_s(pid: int) -> float:
+    """Processor time a process has had."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class CentrexServer:
     """`centrex start` with a configuration of its own, ready when the context is entered.
 

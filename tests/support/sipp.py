@@ -46,7 +46,7 @@ class Sipp:
         hold_ms: int = 100,
         files: Mapping[str, Sequence[Sequence[str]]] | None = None,
         at_once: int = 3000,
-        limit_s: int = 60,
+        limit_s: int = 90,
     ) -> None:
         self.folder = folder / f"sipp-{scenario}"
         self.folder.mkdir(parents=True)

@@ -86,7 +86,7 @@ class Clock:
 @asynccontextmanager
 async def running(edge: StreamEdge) -> AsyncIterator[StreamEdge]:
     """Run an edge while inside; stop it in good order after."""
-    with anyio.fail_after(8):
+    with anyio.fail_after(20):
         async with anyio.create_task_group() as tasks:
             await tasks.start(edge.run)
             yield edge

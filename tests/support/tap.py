@@ -8,6 +8,7 @@ import array
 import socket
 import struct
 import time
+from itertools import pairwise
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
@@ -100,6 +101,12 @@ class Tap:
                 return True
             time.sleep(PACKET_S)
         return False
+
+    def lost(self) -> int:
+        """Return how many packets are missing between the first that came and the last."""
+        numbers = [one.number for one in self.heard()]
+        steps = [(later - one) & 0xFFFF for one, later in pairwise(numbers)]
+        return sum(step - 1 for step in steps if 0 < step < 0x8000)
 
     def pause(self, hz: int) -> float:
         """Return for how many seconds at most a tone stayed away, from its first packet to now."""

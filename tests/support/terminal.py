@@ -1,5 +1,6 @@
 """A terminal of its own for a program: what it is sent, octet for octet, and keys for it."""
 
+import contextlib
 import os
 import pty
 import select
@@ -10,6 +11,7 @@ import termios
 import time
 from collections.abc import Mapping, Sequence
 from fcntl import ioctl
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -112,11 +114,33 @@ class Terminal:
         missing = [word for word in words if word.encode() not in self.output[since:]]
         raise AssertionError(f"never sent: {missing}; the last of it: {self.output[-2000:]!r}")
 
+    def rests(self, quiet_s: float = 0.3, patience_s: float = 20.0) -> None:
+        """Wait until the program has sent nothing, and has had nothing to do, for some time."""
+        end = time.monotonic() + patience_s
+        since = time.monotonic()
+        while (now := time.monotonic()) < end:
+            if self.read(0.02) or self._is_at_work():
+                since = time.monotonic()
+            elif now - since >= quiet_s:
+                return
+        raise AssertionError(f"it is busy for {patience_s} s")
+
+    def _is_at_work(self) -> bool:
+        """Whether a thread of it uses a processor, or waits for one."""
+        for stat in Path(f"/proc/{self.pid}/task").glob("*/stat"):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended
+                if stat.read_text().rpartition(") ")[2][0] in "RD":
+                    return True
+        return False
+
     def press(self, *keys: str) -> None:
         """Press keys; text is typed."""
         for key in keys:
             os.write(self._master, KEYS.get(key, key).encode())
-            self.read(0.05)
+            if key == "escape":
+                self.rests()  # or it would be one key with the next
+            else:
+                self.read(0.05)
 
     def ends(self, patience_s: float = 15.0) -> int:
         """Wait until the program has ended; return its exit code."""

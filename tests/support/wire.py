@@ -139,6 +139,27 @@ def ping(client: SipClient, uri: str = "") -> Message:
     return client.transact(client.request("OPTIONS", uri or f"sip:{client.server.domain}"))
 
 
+def flood(client: SipClient, messages: int) -> tuple[int, float]:
+    """Send pings as fast as can be, until each is answered or dropped by the guard.
+
+    Returns:
+        How many are answered, and the seconds it took at most.
+    """
+    client.inbox.clear()
+    before, began = drops(client.server, "guard-limited"), time.monotonic()
+    for _ in range(messages):
+        client.send(client.request("OPTIONS", f"sip:{client.server.domain}"))
+        client.receive(0.0001)
+
+    def answered() -> int:
+        while client.receive(0.0001):
+            pass
+        return sum(message.status == 200 for message in client.inbox)
+
+    until(lambda: answered() + drops(client.server, "guard-limited") - before >= messages)
+    return answered(), time.monotonic() - began
+
+
 @contextlib.contextmanager
 def reloaded(server: CentrexServer, **values: object) -> Iterator[dict[str, Any]]:
     """Have a server take over other settings for a while; gives what it says of them."""
@@ -151,13 +172,23 @@ def reloaded(server: CentrexServer, **values: object) -> Iterator[dict[str, Any]
         control(server, "reload")
 
 
-def until(what: Callable[[], _T], *, timeout: float = 5.0) -> _T:
+def until(what: Callable[[], _T], *, timeout: float = 20.0) -> _T:
     """Ask until the answer is true; return it."""
     end = time.monotonic() + timeout
     while not (answer := what()):
         assert time.monotonic() < end, f"not within {timeout} s"
         select.select([], [], [], 0.02)
     return answer
+
+
+def stocked(server: CentrexServer, *names: str) -> None:
+    """Wait until relays have told, by a heartbeat, that ports of theirs are leased ahead."""
+
+    def leased() -> bool:
+        told = {row["name"]: row["figures"] for row in control(server, "relays")["relays"]}
+        return all(told.get(name, {}).get("ports_leased", 0) for name in names)
+
+    until(leased)
 
 
 def lines_since(server: CentrexServer, mark: int) -> list[str]:

@@ -23,7 +23,7 @@ class Dissected(NamedTuple):
 def _rows(file: Path) -> list[dict[str, str]]:
     command = ["tshark", "-r", str(file), "-T", "fields"]
     command += [word for field in _FIELDS for word in ("-e", field)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     lines = [line.split("\t") for line in done.stdout.splitlines()]
     return [dict(zip(_FIELDS, line, strict=True)) for line in lines]
 

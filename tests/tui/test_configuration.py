@@ -48,8 +48,7 @@ async def test_each_tab_looks_as_it_did(dialog: Any, size: tuple[int, int]) -> N
         for _ in range(DIALOGS.index(dialog)):
             await operator.press("j")
         await operator.until(lambda: screen.dialog is dialog)
-        await operator.pilot.pause(0.2)
-        operator.matches(f"config-{dialog.name}-{size[0]}x{size[1]}")
+        await operator.matches(f"config-{dialog.name}-{size[0]}x{size[1]}")
 
 
 async def test_the_tabs_stand_in_the_order_of_the_original() -> None:
@@ -85,7 +84,7 @@ async def test_a_value_is_typed_reviewed_and_applied() -> None:
         ]
         await operator.press("v")
         await operator.sees("+port = 5070", "all sockets are opened anew", "↻ network.port")
-        operator.matches("review-80x24")
+        await operator.matches("review-80x24")
         assert not instance.commands("config.apply")
         await operator.press("a")
         await operator.sees("applied")

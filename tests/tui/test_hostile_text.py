@@ -65,13 +65,13 @@ def test_no_control_or_deceptive_character_of_a_stranger_leaves(size: tuple[int,
         }.items():
             before = len(terminal.output)
             terminal.press(*keys)
-            terminal.read(0.4)
+            terminal.rests()
             if name in SPELLED_OUT:
                 terminal.sees(SEEN.decode(), since=before)
             seen.append(name)
         terminal.press("q")
         for _ in ("the edits", "the calls"):
-            terminal.read(0.3)
+            terminal.rests()
             terminal.press("y")
         assert terminal.ends() == 0
     assert set(SPELLED_OUT) <= set(seen)

@@ -31,7 +31,7 @@ async def test_each_looks_as_it_did(key: str, name: str, title: str, size: tuple
     async with dashboard(Pretend(), size=size) as operator:
         await operator.press(key)
         await operator.sees(title)
-        operator.matches(f"{name}-{size[0]}x{size[1]}")
+        await operator.matches(f"{name}-{size[0]}x{size[1]}")
 
 
 async def test_a_phone_is_removed_after_a_yes() -> None:
@@ -179,12 +179,11 @@ async def test_a_table_is_written_but_never_over_a_file(tmp_path: Path) -> None:
     async with dashboard(Pretend()) as operator:
         await operator.press("3")
         await operator.sees("reception")
-        for target in (file, tmp_path / "other.txt"):
+        for target, told in ((file, "is there already"), (tmp_path / "other.txt", "wrote")):
             await operator.press("w")
             operator.app.screen.query_one("Prompt Input").value = str(target)  # type: ignore[attr-defined]
             await operator.press("enter")
-            await operator.pilot.pause(0.3)
-        await operator.sees("is there already")
+            await operator.sees(told)
     assert file.read_text() == "mine"
     assert (tmp_path / "other.txt").read_text().count("\n") == 4
     assert (tmp_path / "other.txt").stat().st_mode & 0o777 == 0o600
@@ -209,7 +208,7 @@ async def test_a_call_is_seen_as_a_ladder_with_its_messages() -> None:
         await operator.sees(
             "who answered after 5 seconds", "INVITE 1002", "407 Proxy", "◆ 1002 has"
         )
-        operator.matches("call-200x60")
+        await operator.matches("call-200x60")
         await operator.sees("m=audio 4000", "CSeq: 1 INVITE")
         await operator.press("j")
         await operator.sees("decided by the server", "challenged")
@@ -221,7 +220,7 @@ async def test_on_a_small_screen_the_message_takes_the_ladders_place() -> None:
     async with dashboard(Pretend()) as operator:
         operator.app.open_call("call-1@192.0.2.7")
         await operator.sees("INVITE 1002")
-        operator.matches("call-80x24")
+        await operator.matches("call-80x24")
         await operator.press("enter")
         await operator.sees("CSeq: 1 INVITE")
         await operator.press("escape")

@@ -69,7 +69,7 @@ async def test_it_looks_as_it_did(size: tuple[int, int]) -> None:
         await operator.sees("Nobody is called")
         await operator.press(*"9044", "enter")
         await operator.sees("Who rings when", "0–15 s")
-        operator.matches(f"route-{size[0]}x{size[1]}")
+        await operator.matches(f"route-{size[0]}x{size[1]}")
 
 
 @pytest.mark.slow

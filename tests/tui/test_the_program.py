@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.server import COMMAND, CentrexServer
+from tests.support.server import COMMAND, CentrexServer, cpu_s
 from tests.support.terminal import Terminal
 
 pytestmark = [pytest.mark.slow, pytest.mark.wire, pytest.mark.timeout(120)]
@@ -34,12 +34,6 @@ def opened(server: CentrexServer, *words: str, **env: str) -> Terminal:
         [*COMMAND, *words, "--config", str(server.config)],
         env={"CENTREX_ROOT": server._root.name, **env},
     )
-
-
-def cpu_s(pid: int) -> float:
-    """Processor time a process has had."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_it_starts_with_the_engine_inside_shows_it_and_ends_with_it(server: CentrexServer) -> None:
@@ -113,7 +107,7 @@ def test_without_colours_there_are_none(server: CentrexServer) -> None:
     with opened(server, NO_COLOR="1", COLORTERM="truecolor") as terminal:
         terminal.sees("server.started")
         terminal.press("3", "2")
-        terminal.read(1.0)
+        terminal.rests()
         terminal.press("q")
         terminal.ends()
     styles = {

@@ -67,12 +67,12 @@ class Lamp:
         self.told += 1
 
 
-async def row(operator: Operator) -> dict[str, object]:
-    """Return the only row, once the screen has asked anew."""
+async def row(operator: Operator, *, notified: int) -> dict[str, object]:
+    """Return the only row, once the screen shows that its watcher was told so often."""
     screen = operator.app.view
     assert isinstance(screen, SubscriptionsScreen)
     screen.look()
-    await operator.pilot.pause(0.3)
+    await operator.until(lambda: [one["notified"] for one in screen.table.all] == [notified])
     (only,) = screen.table.all
     return dict(only)
 
@@ -87,11 +87,11 @@ async def test_a_phone_that_watches_is_seen_is_told_and_leaves(server: CentrexSe
             await asyncio.to_thread(lamp.hear)
             shown = await operator.sees("Watchers – 1", "wanda", "1002@", "reg", "active")
             assert wanda.sent_by in shown
-            assert (await row(operator))["notified"] == 1
+            await row(operator, notified=1)
             await asyncio.to_thread(watched.register)
             await asyncio.to_thread(lamp.hear)
-            assert (await row(operator))["notified"] == 2
-            assert 500 < int(str((await row(operator))["expires_s"])) <= 600
+            told = await row(operator, notified=2)
+            assert 500 < int(str(told["expires_s"])) <= 600
             assert await asyncio.to_thread(lamp.subscribe, 0) == 200
             await asyncio.to_thread(lamp.hear)
             await operator.sees("Watchers – 0", "nobody watches")

@@ -10,7 +10,7 @@ from tests.support.sipclient import SipClient
 from tests.support.sipmessage import sdp
 from tests.support.wire import control
 
-pytestmark = pytest.mark.wire
+pytestmark = [pytest.mark.wire, pytest.mark.timeout(60)]
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from tests.support.server import CentrexServer
 from tests.support.sipclient import SipClient
 from tests.support.wire import connect, hang_up
 
-pytestmark = [pytest.mark.wire, pytest.mark.slow]
+pytestmark = [pytest.mark.wire, pytest.mark.slow, pytest.mark.timeout(60)]
 
 
 @pytest.fixture(scope="module")

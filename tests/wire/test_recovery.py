@@ -10,7 +10,7 @@ from tests.support.server import CentrexServer
 from tests.support.sipclient import SipClient
 from tests.support.wire import connect, control, hang_up, until
 
-pytestmark = [pytest.mark.wire, pytest.mark.slow, pytest.mark.timeout(30)]
+pytestmark = [pytest.mark.wire, pytest.mark.slow, pytest.mark.timeout(60)]
 
 PHONES = 20
 USERS = ["caller", *(f"phone{number}" for number in range(PHONES))]

@@ -12,7 +12,7 @@ from tests.support.server import CentrexServer
 from tests.support.sipclient import SipClient
 from tests.support.wire import change, control
 
-pytestmark = [pytest.mark.wire, pytest.mark.slow, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.wire, pytest.mark.slow, pytest.mark.timeout(120)]
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ def test_they_go_on_after_a_crash(tmp_path: Path) -> None:
         assert answer.status == 200
         first = told(wanda)
         file = tmp_path / "state" / "subscriptions.json"
-        until(file.exists, timeout=10)
+        until(file.exists)
         server.kill9()
         server.start()
         again = told(wanda)

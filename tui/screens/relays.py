@@ -17,13 +17,18 @@ from tui.work import begin
 
 _WIDTH: Final = 66
 """Cells of a line of what is told of a relay."""
-_MARKS: Final[Mapping[str, tuple[str, str]]] = {
+_STATES: Final[Mapping[str, tuple[str, str]]] = {
     "available": ("● available", "good"),
     "draining": ("↓ draining", "warn"),
     "silent": ("✗ silent", "bad"),
     "gone": ("✗ gone", "bad"),
     "refused": ("✗ refused", "bad"),
 }
+
+
+def state_of(row: Row) -> tuple[str, str]:
+    """Return the state of a relay as it is shown, and in which style."""
+    return _STATES.get(str(row["state"]), (f"? {row['state']}", "warn"))
 
 
 def _load(row: Row) -> float:
@@ -49,8 +54,7 @@ class RelaysScreen(LiveScreen):
         Column(name="name", title="Relay", text=lambda row: row["name"], least=8, weight=0),
         Column(
             name="state", title="State", least=11, weight=0,
-            text=lambda row: _MARKS.get(str(row["state"]), (f"? {row['state']}", ""))[0],
-            style=lambda row: _MARKS.get(str(row["state"]), ("", "warn"))[1],
+            text=lambda row: state_of(row)[0], style=lambda row: state_of(row)[1],
         ),
         Column(
             name="sessions", title="Calls", text=lambda row: figure(row["sessions"]),

@@ -223,6 +223,7 @@ class Form(Container):
         value_of: Returns the present value of a key.
         is_changed: Returns whether a key is edited.
         may_change: Returns whether anything may be edited.
+        judge: Returns what is wrong with a value of a key, beyond its form.
     """
 
     DEFAULT_CSS = """
@@ -261,9 +262,11 @@ class Form(Container):
         is_changed: Callable[[str], bool],
         may_change: Callable[[], bool],
         *,
+        judge: Callable[[str, Any], str] = lambda key, value: "",
         id: str | None = None,
     ) -> None:
         super().__init__(id=id)
+        self._judge = judge
         self.rows = FieldRows(value_of, is_changed, may_change)
         self.rows.held = lambda: self.typing
         self._value_of, self._may_change = value_of, may_change
@@ -363,11 +366,18 @@ class Form(Container):
         if self._spec is None:
             return
         try:
-            parse(event.value, self._spec)
+            self._parsed(event.value, self._spec)
         except Objection as error:
             self.post_message(self.Objected(self._spec["key"], str(error)))
         else:
             self.post_message(self.Objected(self._spec["key"], ""))
+
+    def _parsed(self, text: str, spec: Spec) -> Any:
+        """Return the value that is typed. Raises `Objection` where it is none."""
+        value = parse(text, spec)
+        if why := self._judge(spec["key"], value):
+            raise Objection(why)
+        return value
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Take what was typed, if it can be."""
@@ -381,7 +391,7 @@ class Form(Container):
         if spec is None:
             return True
         try:
-            value = parse(self.field.value, spec)
+            value = self._parsed(self.field.value, spec)
         except Objection as error:
             self.post_message(self.Objected(spec["key"], str(error)))
             return False
