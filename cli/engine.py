@@ -205,6 +205,12 @@ def show_status(status: Mapping[str, Any]) -> None:
             *_precedence(status),
         )
     )
+    if confirm_by := status.get("confirm_by"):
+        left = round(status.get("confirm_left_s", 0))
+        output.remark(
+            f"warning: changes wait to be confirmed until {confirm_by} (in {left} s), by K in a "
+            "dashboard; else they are rolled back"
+        )
     for warning in status["warnings"]:
         output.remark(f"warning: {warning}")
 

@@ -90,7 +90,8 @@ def problem_line(problem: Mapping[str, Any]) -> str:
     if problem.get("line"):
         where += f":{problem['line']}"
     hint = f" (did you mean {problem['nearest']}?)" if problem.get("nearest") else ""
-    return f"{where}: {problem.get('key', '')}: {problem.get('message', '')}{hint}"
+    parts = (where, str(problem.get("key", "")), str(problem.get("message", "")))
+    return f"{': '.join(filter(None, parts))}{hint}"
 
 
 def _code_and_status(error: Exception) -> tuple[str, int]:

@@ -82,8 +82,15 @@ class Target:
         except api.Refused as error:
             return False, error
         except api.Unavailable as error:
-            return False, None if api.is_lock_free(self.paths) else error
+            return False, None if self._runs_none() else error
         return True, None
+
+    def _runs_none(self) -> bool:
+        """Whether it is certain that no instance runs."""
+        try:
+            return api.is_lock_free(self.paths)
+        except api.Unavailable:
+            return False
 
     def rows(self, command: str, **params: Any) -> list[dict[str, Any]]:
         """Return a list the running instance holds, however long. Raises as `call` does."""

@@ -107,8 +107,8 @@ class Dashboard(Writing):
         self.waiting: Waiting | None = None
         """Changes that are in force and go unless they are kept."""
         self.amiss = ""
-        """Why changes were not rolled back, until it has been read."""
-        self._amiss_read = ""
+        """Why changes were not rolled back, until it has been read, or is so no more."""
+        self._amiss_read, self._amiss_stood = "", False
         self._snapshot_at = 0.0
         self._missed: set[str] = set()
         self._writer, self._signals = writer, signals
@@ -298,9 +298,13 @@ class Dashboard(Writing):
         """Take over what the instance says of changes that wait, whoever has made them."""
         why = str(self.status.get("not_rolled_back", ""))
         if not why:
+            if self._amiss_stood:  # the file was taken over since: it is as it says
+                self.amiss = ""
+                self._remind()
             self._amiss_read = ""
         elif why != self._amiss_read:
             self._complain(why)
+        self._amiss_stood = bool(why)
         if self.status.get("confirm_by"):
             if self.waiting is None or self.waiting.learned:
                 left = float(self.status.get("confirm_left_s", 0))

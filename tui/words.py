@@ -20,10 +20,9 @@ def figure(number: float) -> str:
     """Return a count in at most six cells: `999`, `12.3k`, `4.5M`."""
     if number != int(number) and abs(number) < 1000:
         return f"{number:.1f}"
-    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e4)):
-        if abs(number) >= size:
-            scaled = number / (1e3 if unit == "k" else size)
-            return f"{scaled:.1f}{unit}"
+    for unit, least, size in (("G", 999_950_000, 1e9), ("M", 999_950, 1e6), ("k", 10_000, 1e3)):
+        if abs(number) >= least:
+            return f"{number / size:.1f}{unit}"
     return str(int(number))
 
 

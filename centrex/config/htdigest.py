@@ -10,7 +10,7 @@ from typing import Final
 
 from centrex.auth.logins import parse_htdigest
 from centrex.base import Problem
-from centrex.config.edit import write_atomically
+from centrex.config.edit import locked, write_atomically
 
 _NAMED: Final = 5
 """Logins that are told of by their names in one warning."""
@@ -45,7 +45,7 @@ def doubled(own: Iterable[str], filed: Iterable[str], path: str) -> str:
 
 
 def replace(path: Path, login: str, realm: str, hashes: tuple[str, ...]) -> None:
-    """Give a login these hashes instead of those it has; none removes it.
+    """Give a login these hashes instead of those it has; none removes it. Who else does so waits.
 
     Args:
         path: The file; its mode becomes 0600.
@@ -56,16 +56,17 @@ def replace(path: Path, login: str, realm: str, hashes: tuple[str, ...]) -> None
     Raises:
         OSError: The file cannot be read or written.
     """
-    new = [f"{login}:{realm}:{ha1}\n" for ha1 in hashes]
-    kept: list[str] = []
-    placed = False
-    text = path.read_text(encoding="utf-8", errors="surrogateescape")
-    for line in text.splitlines():
-        if line.strip().rpartition(":")[0] != f"{login}:{realm}":
-            kept.append(f"{line}\n")
-        elif not placed:
+    new = [f"{login}:{realm}:{ha1}" for ha1 in hashes]
+    with locked(path):
+        text = path.read_text(encoding="utf-8", errors="surrogateescape")
+        kept: list[str] = []
+        placed = False
+        for line in text.removesuffix("\n").split("\n") if text else ():
+            if line.strip().rpartition(":")[0] != f"{login}:{realm}":
+                kept.append(line)
+            elif not placed:
+                kept.extend(new)
+                placed = True
+        if not placed:
             kept.extend(new)
-            placed = True
-    if not placed:
-        kept.extend(new)
-    write_atomically(path, "".join(kept))
+        write_atomically(path, "".join(f"{line}\n" for line in kept))

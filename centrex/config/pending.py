@@ -51,7 +51,7 @@ class Waiting(CentrexError):
     def __init__(self, path: Path, confirm_by: str) -> None:
         super().__init__(
             f"a change of {path} waits to be confirmed until {confirm_by}; confirm it or roll it "
-            "back first"
+            "back first (K or R in a dashboard)"
         )
         self.confirm_by = confirm_by
 

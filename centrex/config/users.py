@@ -82,7 +82,7 @@ class Users:
     """
 
     def __init__(self, source: ConfigSource) -> None:
-        self._path = source.path
+        self._path, self._overrides = source.path, source.overrides
         self._config = source.load()
         file = self._config.auth.credentials_file
         self._file = Path(file) if file else None
@@ -136,6 +136,16 @@ class Users:
             return ()
         return tuple(name for name in own if name != "*" and fold(name) not in others)
 
+    def _opened(self) -> Document:
+        """Return the file as it is now, which others may have edited while a password was asked for.
+
+        Raises:
+            ConfigError: It cannot be used any more.
+        """
+        document = Document(self._path)
+        self._config = load_text(document.text, file=self._path, overrides=self._overrides).config
+        return document
+
     def _row(self, login: str) -> int | None:
         rows = self._config.auth.credentials
         return next((index for index, row in enumerate(rows) if row.login == login), None)
@@ -157,11 +167,11 @@ class Users:
             ConfigError: The login is not allowed.
             OSError: The file cannot be written.
         """
+        document = self._opened()
         if self._row(login) is not None or login in self._filed:
             raise UserError(f"there is a login {login!r} already; `centrex user passwd {login}`")
         more = {name: value for name, value in (("users", list(users)), ("note", note)) if value}
         row = credential(login, self._config.realm, password, **more)
-        document = Document(self._path)
         document.append(_ROWS, row)
         load_text(document.text, file=self._path)  # a login that is not allowed ends here
         if self._file and not more and not self._config.auth.credentials:
@@ -176,13 +186,14 @@ class Users:
 
         Raises:
             UserError: There is no such login.
-            OSError: The file cannot be written.
+            ConfigError: The file cannot be used any more.
+            OSError: It cannot be written.
         """
+        document = self._opened()
         md5, sha256 = ha1(login, self._config.realm, password)
         index = self._row(login)
         if index is None:
             return self._refile(login, (md5, sha256))
-        document = Document(self._path)
         document.set((*_ROWS, index, "ha1_md5"), md5)
         document.set((*_ROWS, index, "ha1_sha256"), sha256)
         load_text(document.text, file=self._path)
@@ -194,12 +205,13 @@ class Users:
 
         Raises:
             UserError: There is no such login.
-            OSError: The file cannot be written.
+            ConfigError: The file cannot be used any more.
+            OSError: It cannot be written.
         """
+        document = self._opened()
         index = self._row(login)
         if index is None:
             return self._refile(login, ())
-        document = Document(self._path)
         document.remove(_ROWS, index)
         load_text(document.text, file=self._path)
         _save(document)

@@ -126,7 +126,7 @@ class Editing:
             if self._confirm_by:
                 message = (
                     f"a change waits to be confirmed until {self._confirm_by}; confirm it or roll "
-                    "it back first"
+                    "it back first (K or R in a dashboard)"
                 )
                 raise CommandRefused("refused", message, {"confirm_by": self._confirm_by})
             reviewed = await self._review(fingerprint, changes)

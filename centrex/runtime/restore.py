@@ -170,6 +170,12 @@ def plan(archive: Archive, paths: InstancePaths) -> Plan:
     lacking = [*missing, *_strange(config)]
     remarks += lacking
     remarks += _relocated(archive, text)
+    shared = _is_anothers(paths, config, old)
+    if shared:
+        remarks.append(
+            f"basic.state_dir: {config.basic.state_dir} holds a state already; if it is another "
+            "instance's, name another folder before both run"
+        )
     puts: list[Put] = []
     if credentials_path is not None:
         remarks += _check_logins(archive.files[CREDENTIALS], config.realm)
@@ -178,10 +184,11 @@ def plan(archive: Archive, paths: InstancePaths) -> Plan:
         _check_relay(archive.files[RELAY])
         puts.append(_put(RELAY, paths.config.parent / RELAY_FILE, archive.files[RELAY]))
     if REGISTRATIONS in archive.files:
-        if running:
-            remarks.append(
-                "the registrations are left out, since the instance runs and has its own"
+        if running or shared:
+            why = (
+                "since the instance runs and has its own" if running else "for what is there stays"
             )
+            remarks.append(f"the registrations are left out, {why}")
         else:
             remarks += _check_registrations(archive.files[REGISTRATIONS])
             puts.append(
@@ -213,6 +220,13 @@ def _present(paths: InstancePaths) -> tuple[Config | None, str]:
         if not paths.config.exists():
             return None, ""
         return None, f"{paths.config} cannot be used, so that nothing is compared with it: {error}"
+
+
+def _is_anothers(paths: InstancePaths, config: Config, old: Config | None) -> bool:
+    """Whether a configuration has an instance keep its state where it has none, and somebody else has."""
+    state = state_of(paths, config)
+    ours = state == paths.state or (old is not None and state == state_of(paths, old))
+    return not ours and state.is_dir() and any(state.iterdir())
 
 
 def _runs(paths: InstancePaths) -> bool:

@@ -62,6 +62,11 @@ def test_status_is_shown_for_people_and_for_programs(line: CommandLine) -> None:
     with FakeInstance(line.paths.control, {"status": {**STATUS, "precedence": "refused"}}):
         assert "no right to it (LimitNICE=-10)" in line.run("status").stdout
     assert "warning: beware\\x1b[2J" in shown.stderr
+    assert "confirmed" not in shown.stderr
+    waiting = {**STATUS, "confirm_by": "2026-11-27T04:39:35Z", "confirm_left_s": 41.6}
+    with FakeInstance(line.paths.control, {"status": waiting}):
+        shown = line.run("status")
+    assert "wait to be confirmed until 2026-11-27T04:39:35Z (in 42 s), by K" in shown.stderr
 
 
 def test_an_instance_that_does_not_run_is_unreachable(line: CommandLine) -> None:

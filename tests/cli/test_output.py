@@ -63,3 +63,10 @@ def test_errors_have_a_sentence_and_a_code(
 ) -> None:
     assert output.report(error, as_json=False) == code
     assert capsys.readouterr().err.endswith(words)
+
+
+def test_a_problem_is_told_without_what_is_not_known_of_it() -> None:
+    whole = {"file": "a.toml", "line": 3, "key": "x.y", "message": "is wrong", "nearest": "x.z"}
+    assert output.problem_line(whole) == "a.toml:3: x.y: is wrong (did you mean x.z?)"
+    assert output.problem_line({"key": "x.y", "message": "is wrong"}) == "x.y: is wrong"
+    assert output.problem_line({"file": "", "message": "is wrong"}) == "is wrong"

@@ -113,6 +113,18 @@ def test_one_that_starts_or_does_not_answer_is_not_said_not_to_run(line: Command
     assert "no instance is running" in line.run("user", "passwd", "1001").stdout
 
 
+def test_who_may_not_even_look_whether_one_runs_is_shown_the_password(
+    line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(paths: api.InstancePaths) -> bool:
+        raise api.Unavailable("cannot read the lock file")
+
+    monkeypatch.setattr(api, "is_lock_free", refuse)
+    result = line.run("user", "add", "1001", "--generate")
+    assert (result.exit_code, "NOT taken it over" in result.stdout) == (3, True)
+    assert "password (shown only now): " in result.stdout
+
+
 @pytest.mark.wire
 def test_the_phones_of_who_is_removed_are_signed_off(line: CommandLine) -> None:
     line.json("user", "add", "shop", "--users", "a%,c")

@@ -1,4 +1,5 @@
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -46,3 +47,18 @@ def test_bytes_of_other_lines_survive(file: Path) -> None:
     file.write_bytes(b"\xff:r:" + MD5.encode() + b"\n")
     htdigest.replace(file, "c", "r", (MD5,))
     assert file.read_bytes() == b"\xff:r:" + MD5.encode() + f"\nc:r:{MD5}\n".encode()
+
+
+def test_a_line_ends_where_it_ends_for_who_reads_them(file: Path) -> None:
+    file.write_text(f"# odd:\x85 \u2028 ones\n\n{TEXT}\n", encoding="utf-8")
+    htdigest.replace(file, "c", "r", (MD5,))
+    assert file.read_text(encoding="utf-8") == f"# odd:\x85 \u2028 ones\n\n{TEXT}\nc:r:{MD5}\n"
+
+
+def test_several_at_once_lose_nobodys_login(file: Path) -> None:
+    names = [f"u{number}" for number in range(60)]
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda name: htdigest.replace(file, name, "r", (MD5,)), names))
+    found, problems = htdigest.logins(file, "r")
+    assert set(found) == {"a", "b", *names}
+    assert problems == ()

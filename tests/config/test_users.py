@@ -121,3 +121,27 @@ def test_whom_only_one_login_may_be(source: ConfigSource, filed: ConfigSource) -
     assert Users(filed).alone("500") == ("500",)
     with pytest.raises(UserError, match="no login"):
         Users(source).alone("1009")
+
+
+def test_who_edits_the_file_meanwhile_moves_no_password_to_another_login(
+    source: ConfigSource,
+) -> None:
+    for login in ("1002", "1003"):
+        Users(source).add(login, "theirs")
+    asked = Users(source)  # and a password is typed, slowly
+    Users(source).remove("1001")
+    asked.change_password("1002", "new")
+    rows = {row.login: row.ha1_md5.get_secret_value() for row in source.load().auth.credentials}
+    assert rows == {
+        "1002": ha1("1002", "example.com", "new")[0],
+        "1003": ha1("1003", "example.com", "theirs")[0],
+    }
+    asked = Users(source)
+    Users(source).remove("1002")
+    with pytest.raises(UserError, match="there is no login '1002'"):
+        asked.remove("1002")
+    asked = Users(source)
+    Users(source).add("1004", "theirs")
+    with pytest.raises(UserError, match="there is a login '1004' already"):
+        asked.add("1004", "mine")
+    assert [row.login for row in source.load().auth.credentials] == ["1003", "1004"]

@@ -223,6 +223,29 @@ def test_a_running_instance_keeps_its_registrations(site: Site, file: Path) -> N
     assert site.paths.config.read_text() == TEXT
 
 
+def test_the_state_of_another_instance_is_left_alone(site: Site, tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    folder.mkdir()
+    site.write(f'[basic]\nstate_dir = "{folder}"\n{TEXT}')
+    (folder / "registrations").write_bytes(IMAGE)
+    file = site.back_up(tmp_path / "c.tar.gz", registrations=True)
+    (folder / "registrations").write_bytes(IMAGE + b"later ones")
+    copy = Site(site.folder.parent, name="copy")
+    wanted = planned(file, copy)
+    assert any(f"{folder} holds a state already" in remark for remark in wanted.remarks)
+    restore(wanted, copy.paths)
+    assert (folder / "registrations").read_bytes() == IMAGE + b"later ones"
+    same = planned(file, site)
+    assert not any("holds a state" in remark for remark in same.remarks)
+    restore(same, site.paths)
+    assert (folder / "registrations").read_bytes() == IMAGE
+    for path in folder.iterdir():
+        path.unlink()
+    elsewhere = Site(tmp_path / "b", name="copy")
+    restore(planned(file, elsewhere), elsewhere.paths)
+    assert (folder / "registrations").read_bytes() == IMAGE, "where nobody's is, it is put"
+
+
 def test_an_instance_that_starts_meanwhile_is_left_alone(site: Site, file: Path) -> None:
     change(site)
     wanted = planned(file, site)

@@ -63,6 +63,16 @@ async def test_the_tabs_stand_in_the_order_of_the_original() -> None:
         assert len(DIALOGS) == 13
 
 
+async def test_what_explains_a_setting_or_a_list_is_not_cut_where_there_is_room() -> None:
+    async with dashboard(Pretend()) as operator:
+        screen = await opened(operator, "routing")
+        await operator.press("tab")
+        redirects = str(screen.described["routing"]["keys"][0]["help"]).split()
+        await operator.sees(redirects[0], redirects[-1], "calls that begin later follow it")
+        await operator.press("tab")
+        await operator.sees("Exact names first", "the first that fits decides", "u undo")
+
+
 async def test_a_value_is_typed_reviewed_and_applied() -> None:
     instance = Pretend()
     async with dashboard(instance) as operator:
@@ -175,6 +185,7 @@ async def test_changes_that_must_be_confirmed_are_counted_down_and_kept() -> Non
 
 async def test_changes_that_are_not_kept_are_rolled_back() -> None:
     instance = Pretend()
+    instance.applied["confirm_by"] = "2026-11-26T09:16:02Z"
     async with dashboard(instance) as operator:
         await opened(operator, "basic")
         await operator.press("tab", "j", "enter", "v")

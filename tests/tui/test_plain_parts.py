@@ -81,6 +81,9 @@ def test_figures_and_spans_are_short() -> None:
     assert [figure(n) for n in (0, 999, 9999, 12_345, 1_234_567, 3.25)] == [
         "0", "999", "9999", "12.3k", "1.2M", "3.2",
     ]  # fmt: skip
+    assert [figure(n) for n in (10_000, 999_949, 999_950, 999_999_999)] == [
+        "10.0k", "999.9k", "1.0M", "1.0G",
+    ]  # fmt: skip
     assert span(93784) == "1 d 02:03:04"
     assert clock("2026-11-26T09:15:02.125Z") == "09:15:02.125"
     assert day_and_time("2026-11-26T09:15:02.125Z") == "2026-11-26 09:15:02"

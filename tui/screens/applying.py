@@ -147,8 +147,8 @@ class Applying(Widget):
             return
         self.going, self.preview = None, {}
         self.draft.now_in(str(told.get("fingerprint", "")))
-        if confirm_s:
-            self.dashboard.await_decision(str(told.get("confirm_by", "")), confirm_s)
+        if confirm_by := str(told.get("confirm_by") or ""):  # none where nothing was to be changed
+            self.dashboard.await_decision(confirm_by, confirm_s)
         waiting = list(told.get("waiting", ()))
         self.dashboard.say(
             f"applied; waiting for a restart: {', '.join(map(str, waiting))}"

@@ -25,6 +25,8 @@ from tui.work import begin
 
 _BESIDE_A_LIST = 9
 """Lines that settings take at most above a list."""
+_WORDS = 6
+"""Lines that explain what is chosen."""
 
 
 class Tabs(Rows):
@@ -325,7 +327,7 @@ class ConfigScreen(Applying, ListEditing, View):
         lines: list[Line] = []
         spec = self.form.rows.chosen
         if self.in_list:
-            lines = self.list_words(width)
+            lines = self.list_words(width, _WORDS)
         elif self.tabs.has_focus or spec is None:
             told = self.described.get(self.dialog.name, {})
             summary = wrap(str(told.get("summary") or ""), width)
@@ -335,9 +337,10 @@ class ConfigScreen(Applying, ListEditing, View):
         else:
             words, known, effect = explained(spec)
             problem = self.form.rows.problems.get(spec["key"], "")
-            lines = [[(line, "")] for line in wrap(words, width)[:2]]
-            lines += [[(line, "dim")] for line in wrap(known, width)[:2]]
-            lines += [[(line, "note")] for line in wrap(effect, width)[:2]]
+            facts: list[Line] = [[(line, "dim")] for line in wrap(known, width)[:2]]
+            facts += [[(line, "note")] for line in wrap(effect, width)[:2]]
+            room = _WORDS - len(facts)
+            lines = [[(line, "")] for line in wrap(words, width)[:room]] + facts
             if problem:
                 lines = [[(f"✗ {problem}", "bad")], *lines]
             elif spec["key"] in self.draft.in_force:
@@ -345,7 +348,7 @@ class ConfigScreen(Applying, ListEditing, View):
                 lines = [[(line, "warn")] for line in wrap(words, width)] + lines
             elif self.draft.origin(spec["key"]) == "--set":
                 lines.append([("overruled on the command line (--set)", "warn")])
-        panel.show(lines[:6])
+        panel.show(lines[:_WORDS])
 
     def _how_long(self, spec: Spec) -> str:
         """Say when what the file says comes in force."""

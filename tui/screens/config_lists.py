@@ -215,25 +215,24 @@ class ListEditing(Widget):
         if before != self._row_problems:
             self.fill_list()
 
-    def list_words(self, width: int) -> list[Line]:
-        """Return what is to be said of the chosen row."""
+    def list_words(self, width: int, room: int) -> list[Line]:
+        """Return what is to be said of the chosen row, the list's own words as far as there is room."""
         spec, row = self.list_spec, self.table.chosen
-        lines: list[Line] = [
-            [(line, "")] for line in wrap(str((spec or {}).get("help", "")), width)[:1]
-        ]
         at = f"{self.list_name}[{row['_index']}]" if row else self.list_name
         problems = [
             f"{key.removeprefix(at).lstrip('.')}: {why}".removeprefix(": ")
             for key, why in self._row_problems.items()
             if key.startswith(at)
         ]
-        lines += [[(f"✗ {line}", "bad")] for words in problems for line in wrap(words, width - 2)]
-        if not self.dashboard.may_change:
-            return lines
-        keys = "a add · e edit · x delete · c duplicate · J K move · ␣ on/off · u undo"
-        more = " · p password" if self.in_credentials else ""
-        lines += [[(line, "dim")] for line in wrap(keys + more, width)]
-        return lines
+        lines: list[Line] = [
+            [(f"✗ {line}", "bad")] for words in problems for line in wrap(words, width - 2)
+        ]
+        if self.dashboard.may_change:
+            keys = "a add · e edit · x delete · c duplicate · J K move · ␣ on/off · u undo"
+            more = " · p password" if self.in_credentials else ""
+            lines += [[(line, "dim")] for line in wrap(keys + more, width)]
+        words = wrap(str((spec or {}).get("help", "")), width)[: max(1, room - len(lines))]
+        return [*([(line, "")] for line in words), *lines]
 
     def narrow_list(self, text: str) -> None:
         """Show only rows that pass."""
