@@ -261,7 +261,7 @@ def test_what_an_end_reports_is_told(world: World) -> None:
     caller, callee = (end["reported"] for end in call.figures())
     assert caller is None
     assert (callee["lost"], callee["jitter_ms"], callee["lost_percent"]) == (9, 5.0, 0.0)
-    assert 0 < callee["round_trip_ms"] < 1000
+    assert 0 < callee["round_trip_ms"] < 20_000
     report = receiver_report(77, lost=0xFFFFFB, jitter=40)  # five came twice
     other.sock.sendto(report, tuple(call.slots[1].rtcp))
     one.gets(report)
