@@ -28,6 +28,7 @@ def world() -> Iterator[World]:
 
 def test_what_comes_before_the_answer_is_kept_for_a_moment(world: World) -> None:
     """The caller speaks before it is known where the callee is; nothing is lost, all in order."""
+    world.clock.stand()
     caller, callee = world.end(stream=1), world.end(stream=2)
     call = Call(world.plane(), caller, callee, ends=(caller.end(), End()), answered=False)
     sent = [caller.send(call.slots[0]) for _ in range(6)]
@@ -41,6 +42,7 @@ def test_what_comes_before_the_answer_is_kept_for_a_moment(world: World) -> None
 
 def test_an_end_that_sends_before_its_answer_is_seen(world: World) -> None:
     """Its packets overtake its answer; a stranger's among them are found out."""
+    world.clock.stand()
     caller, callee, stranger = world.end(stream=1), world.end(stream=2), world.end(stream=6)
     call = Call(world.plane(), caller, callee, ends=(caller.end(), End()), answered=False)
     sent = []
@@ -59,6 +61,7 @@ def test_an_end_that_sends_before_its_answer_is_seen(world: World) -> None:
 
 def test_what_comes_before_the_relay_is_told_of_a_call_is_kept_too(world: World) -> None:
     """The answer and the first packets leave the callee together; the relay is told a moment later."""
+    world.clock.stand()
     plane = world.plane()
     caller, callee, stranger = world.end(stream=1), world.end(stream=2), world.end(stream=6)
     slots = plane.lease(next(iter(plane.hosts)), 2)
@@ -74,6 +77,7 @@ def test_what_comes_before_the_relay_is_told_of_a_call_is_kept_too(world: World)
 
 
 def test_what_comes_to_a_port_that_never_gets_a_call_is_counted(world: World) -> None:
+    world.clock.stand()
     plane = world.plane()
     (slot,) = plane.lease(next(iter(plane.hosts)), 1)
     world.end().send(slot, 30)
@@ -86,6 +90,7 @@ def test_what_comes_to_a_port_that_never_gets_a_call_is_counted(world: World) ->
 
 
 def test_no_more_is_kept_than_a_moment_s_speech(world: World) -> None:
+    world.clock.stand()
     caller, callee = world.end(stream=1), world.end(stream=2)
     call = Call(world.plane(), caller, callee, ends=(caller.end(), End()), answered=False)
     sent = [caller.send(call.slots[0]) for _ in range(14)]
@@ -97,6 +102,7 @@ def test_no_more_is_kept_than_a_moment_s_speech(world: World) -> None:
 
 
 def test_what_was_kept_for_too_long_is_not_sent_any_more(world: World) -> None:
+    world.clock.stand()
     caller, callee, stranger = world.end(stream=1), world.end(stream=2), world.end()
     call = Call(world.plane(), caller, callee, ends=(caller.end(), End()), answered=False)
     early = [caller.send(call.slots[0]) for _ in range(3)]
@@ -117,10 +123,12 @@ def test_what_was_early_leaves_before_the_kernel_takes_over(world: World) -> Non
     call = Call(
         world.plane(kernel=kernel), caller, callee, ends=(caller.end(), End()), answered=False
     )
+    world.clock.stand()
     sent = [caller.send(call.slots[0]) for _ in range(8)]
     until(lambda: sum(len(port.early) for port in call.plane._ports.values()) == 8)
     call.put(callee=callee.end(), answered=True)
     assert [callee.receive()[0] for _ in range(8)] == sent
+    world.clock.go_on()
     until(lambda: (caller.address, call.slots[0].rtp) in kernel.table)
 
 
