@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from centrex.config.describe import describe
     from centrex.config.diff import Change, diff, diff_values
     from centrex.config.edit import Changed, Document, write_atomically
+    from centrex.config.htdigest import doubled as doubled_logins
     from centrex.config.htdigest import logins as credentials_file_logins
     from centrex.config.keys import Key, catalogue, find, nearest_key, split, tables
     from centrex.config.load import ConfigSource, Loaded, load_text, parse_value
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from centrex.config.pending import Waiting
     from centrex.config.review import apply as apply_changes
     from centrex.config.review import opened as open_config
+    from centrex.config.rows import objections
     from centrex.config.schema import json_schema
     from centrex.config.users import User, UserError, Users, credential, generate_password
     from centrex.config.values import effective, flatten
@@ -68,6 +70,7 @@ __all__ = [
     "describe",
     "diff",
     "diff_values",
+    "doubled_logins",
     "effective",
     "find",
     "flatten",
@@ -81,6 +84,7 @@ __all__ = [
     "json_schema",
     "load_text",
     "nearest_key",
+    "objections",
     "open_config",
     "own_address",
     "parse_value",
@@ -124,6 +128,7 @@ _LATER: Final[Mapping[str, tuple[str, str]]] = {
     "describe": ("describe", "describe"),
     "diff": ("diff", "diff"),
     "diff_values": ("diff", "diff_values"),
+    "doubled_logins": ("htdigest", "doubled"),
     "effective": ("values", "effective"),
     "find": ("keys", "find"),
     "flatten": ("values", "flatten"),
@@ -132,6 +137,7 @@ _LATER: Final[Mapping[str, tuple[str, str]]] = {
     "json_schema": ("schema", "json_schema"),
     "load_text": ("load", "load_text"),
     "nearest_key": ("keys", "nearest_key"),
+    "objections": ("rows", "objections"),
     "open_config": ("review", "opened"),
     "parse_value": ("load", "parse_value"),
     "split": ("keys", "split"),
@@ -168,6 +174,10 @@ class Instance(Protocol):
     @property
     def runs(self) -> bool:
         """Whether it has not ended, as far as that is known."""
+
+    @property
+    def was_stopped(self) -> bool:
+        """Whether it ran in this process, and has ended because it was told to."""
 
     async def ask(self, command: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Have a command carried out and return its result.

@@ -77,20 +77,16 @@ def restore(
         raise api.Refused("refused", f"{error}; nothing was changed", {}) from error
     changed = any(one["does"] != "stays as it is" for one in told["files"])
     told["restored"] = changed and not dry_run
-    told["reloaded"] = bool(reload and told["restored"] and _reload(aim))
+    why: api.CentrexError | None = None
+    told["reloaded"] = False
+    if reload and told["restored"]:
+        told["reloaded"], why = aim.reload()
     if aim.as_json:
         output.emit_json(told)
     else:
         _show(told, dry_run=dry_run, changed=changed, start=_start(aim))
-
-
-def _reload(aim: Target) -> bool:
-    """Have a running instance take over what was restored; false where none runs."""
-    try:
-        aim.call("reload")
-    except api.Unavailable:
-        return False
-    return True
+    if why:
+        raise why
 
 
 def _start(aim: Target) -> str:

@@ -81,7 +81,7 @@ def check(
     file = str(aim.paths.config)
     try:
         loaded = aim.source(override).read()
-        warnings = [*loaded.warnings, *_credentials_file_problems(loaded.config)]
+        warnings = [*loaded.warnings, *_credentials_file_problems(loaded.config, file)]
     except api.ConfigError as error:
         if not aim.as_json:
             raise
@@ -99,10 +99,15 @@ def check(
     output.say(f"{file}: {counted}")
 
 
-def _credentials_file_problems(config: "api.Config") -> tuple[api.Problem, ...]:
-    if not config.auth.credentials_file:
-        return ()
-    return api.credentials_file_logins(Path(config.auth.credentials_file), config.realm)[1]
+def _credentials_file_problems(config: "api.Config", file: str) -> list[api.Problem]:
+    path = config.auth.credentials_file
+    if not path:
+        return []
+    filed, problems = api.credentials_file_logins(Path(path), config.realm)
+    own = (row.login for row in config.auth.credentials)
+    doubles = api.doubled_logins(own, filed, path)
+    twice = [api.Problem(file=file, key="auth.credentials", message=doubles)] if doubles else []
+    return [*problems, *twice]
 
 
 def _changes(aim: Target, file: Path | None) -> "tuple[api.Change, ...]":

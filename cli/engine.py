@@ -154,6 +154,12 @@ def _span(seconds: float) -> str:
     return (f"{days} d " if days else "") + f"{hour:02}:{minute:02}:{second:02}"
 
 
+def _precedence(status: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Return what is to be said of the server's precedence while somebody watches; mostly nothing."""
+    words = "refused while a dashboard is open: the server has no right to it (LimitNICE=-10)"
+    return (("precedence", words),) if status.get("precedence") == "refused" else ()
+
+
 def show_status(status: Mapping[str, Any]) -> None:
     """Write the state of a running instance for people."""
     registrar, auth, figures = status["registrar"], status["auth"], status["statistics"]
@@ -196,6 +202,7 @@ def show_status(status: Mapping[str, Any]) -> None:
                 _counted(figures["drops"]),
             ),
             ("media amiss", _counted(figures.get("media_amiss", {}))),
+            *_precedence(status),
         )
     )
     for warning in status["warnings"]:

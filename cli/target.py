@@ -75,6 +75,16 @@ class Target:
         with self._helpfully():
             return api.call(self.paths, command, params)
 
+    def reload(self) -> tuple[bool, api.CentrexError | None]:
+        """Have a running instance take its file over; return whether it has, and why one has not."""
+        try:
+            api.call(self.paths, "reload")
+        except api.Refused as error:
+            return False, error
+        except api.Unavailable as error:
+            return False, None if api.is_lock_free(self.paths) else error
+        return True, None
+
     def rows(self, command: str, **params: Any) -> list[dict[str, Any]]:
         """Return a list the running instance holds, however long. Raises as `call` does."""
         with self._helpfully():

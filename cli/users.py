@@ -50,20 +50,12 @@ def _password(login: str, *, from_stdin: bool, generate: bool) -> tuple[str, boo
     return (typed, False) if typed else (api.generate_password(), True)
 
 
-def _reload(aim: Target) -> bool:
-    """Have a running instance take over the change; false where none runs."""
-    try:
-        aim.call("reload")
-    except api.Unavailable:
-        return False
-    return True
-
-
 def _sign_off(aim: Target, user: str) -> int:
     """Have a running instance forget a user's phones; return how many there were."""
     domain = aim.source().load().network.domain
+    host = f"[{domain}]" if ":" in domain else domain
     try:
-        result = aim.call("registrations.remove", aor=f"sip:{quote(user)}@{domain}")
+        result = aim.call("registrations.remove", aor=f"sip:{quote(user)}@{host}")
     except api.Refused as error:
         if error.code != "not-found":
             raise
@@ -79,20 +71,34 @@ def _done(
     password: str = "",
     gone: Sequence[str] | None = None,
 ) -> None:
-    """Have a running instance take over the change, sign off users who are gone, and tell of it."""
-    reloaded = _reload(aim)
-    phones = sum(_sign_off(aim, user) for user in gone or ()) if reloaded else 0
+    """Have a running instance take over the change, sign off users who are gone, and tell of it.
+
+    Whatever the instance says, the file is changed, and this is the one time a password can be shown.
+
+    Raises:
+        CentrexError: An instance runs, and would not take it over.
+    """
+    reloaded, why = aim.reload()
+    phones = 0
+    try:
+        phones = sum(_sign_off(aim, user) for user in gone or ()) if reloaded else 0
+    except api.CentrexError as error:
+        why = error
     if aim.as_json:
         told: dict[str, Any] = {"login": login, "file": str(file), "reloaded": reloaded}
         told |= {} if gone is None else {"signed_off": phones}
         output.emit_json({**told, **({"password": password} if password else {})})
-        return
-    running = "the running instance knows" if reloaded else "no instance is running"
-    output.say(f"{what} {login} in {file}; {running}")
-    if phones:
-        output.say(f"signed off: {phones} phone{'s' if phones > 1 else ''}")
-    if password:
-        output.say(f"password (shown only now): {password}")
+    else:
+        running = "the running instance knows" if reloaded else "no instance is running"
+        if why and not reloaded:
+            running = "the running instance has NOT taken it over"
+        output.say(f"{what} {login} in {file}; {running}")
+        if phones:
+            output.say(f"signed off: {phones} phone{'s' if phones > 1 else ''}")
+        if password:
+            output.say(f"password (shown only now): {password}")
+    if why:
+        raise why
 
 
 @users_app.command("add")

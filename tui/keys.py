@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from textual import events
 from textual.app import App
+from textual.screen import Screen
 from textual.worker import Worker
 
 from tui.widgets.field import Field
@@ -24,6 +25,15 @@ _LOOKS: Final = 100
 """How often is looked at least, however long a look takes: to make a screen may take as long."""
 _QUIET_LOOKS: Final = 3
 """How often in a row nothing must be seen to be under way: what is being dealt with right now is not."""
+
+
+def _after_redraw(screen: Screen[Any]) -> bool:
+    """Return whether something is to be done once a screen is drawn anew.
+
+    Textual tells that nowhere; without what it has inside a key would only not wait for it, and a test
+    says so.
+    """
+    return bool(getattr(screen, "_callbacks", ()))
 
 
 class Keys:
@@ -98,7 +108,7 @@ class Keys:
             return False
         app = self._app
         stack = app.screen_stack
-        if stack and stack[-1]._callbacks:
-            return False  # what is to be done after the next redraw
+        if stack and _after_redraw(stack[-1]):
+            return False
         parts = [app, *(node for screen in stack for node in screen.walk_children(with_self=True))]
         return not any(part.message_queue_size for part in parts)

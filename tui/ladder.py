@@ -93,6 +93,7 @@ class Ladder:
         entries: What happened, in order.
         width: Cells there are.
         decisions: Whether decisions are shown.
+        users: Who is whom, by the columns' names.
     """
 
     def __init__(
@@ -102,8 +103,10 @@ class Ladder:
         width: int,
         *,
         decisions: bool = True,
+        users: Mapping[str, str] | None = None,
     ) -> None:
         self.parties = list(parties)
+        self._users = users or {}
         self.entries = [one for one in entries if decisions or is_message(one)]
         self._acknowledged = acknowledged(self.entries)
         self._width = width
@@ -117,10 +120,15 @@ class Ladder:
         """Return the names of the columns, and the beginning of their lines."""
         names: list[Run] = [(" " * TIME, "")]
         for name in self.parties:
-            text = fit(name, self._pitch - 1).rstrip()
+            text = fit(self._called(name), self._pitch - 1).rstrip()
             left = (self._pitch - cell_len(text)) // 2
             names.append((" " * left + text + " " * (self._pitch - left - cell_len(text)), "title"))
         return names, [(self._rails(), "dim")]
+
+    def _called(self, name: str) -> str:
+        """Return what a column is called: a user and where he is, by whichever transport."""
+        user = self._users.get(name)
+        return f"{user}  {name.rpartition(' ')[2]}" if user else name
 
     def _rails(self) -> str:
         cells = [" "] * (TIME + self._pitch * max(1, len(self.parties)))

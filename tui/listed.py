@@ -54,6 +54,8 @@ def written(items: Sequence[Any], key: str) -> str:
 
 
 def _item(item: Any, mark: str) -> str:
+    if isinstance(item, Mapping) and "address" in item:
+        return f"{_quoted(str(item['address']), mark)} (off)"
     if not isinstance(item, Mapping) or "to" not in item:
         return _quoted(str(item), mark)
     ring, expand = item.get("ring") or 0, bool(item.get("expand"))

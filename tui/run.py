@@ -18,7 +18,8 @@ Source: TypeAlias = Callable[[], "api.ConfigSource"]
 class Opener:
     """Finds the instance to show.
 
-    Who has once attached keeps to attaching: a service that restarts must find its place free.
+    Who has once attached keeps to attaching: a service that restarts must find its place free. One
+    that ran here and was stopped is not started again before somebody says so.
 
     Args:
         paths: Which instance.
@@ -32,12 +33,14 @@ class Opener:
         self._paths, self._source, self._read_only = paths, source, read_only
         self._may_run = source is not None
         self._asked = False
+        self._own: api.Instance | None = None
 
     async def __call__(self) -> api.Instance:
         """Return the instance.
 
         Raises:
             ConfigError: The configuration of one to be run here cannot be used.
+            NotStarted: It is to be started only when somebody says so.
             Unavailable: It cannot be reached or started.
         """
         source = self._source
@@ -50,7 +53,11 @@ class Opener:
             self._may_run = False
             step_back()
             return instance
-        return await asyncio.to_thread(self._run, source)
+        own, self._own = self._own, None
+        if own is not None and own.was_stopped:
+            raise NotStarted("The server was stopped, as by `centrex stop`.")
+        self._own = await asyncio.to_thread(self._run, source)
+        return self._own
 
     def _run(self, find: Source) -> api.Instance:
         source = find()

@@ -53,10 +53,15 @@ class Outlet:
 
 
 def enduring(usual: type[Driver]) -> type[Driver]:
-    """Return a driver like the usual one, that outlives its terminal and tells the application."""
+    """Return a driver like the usual one, that outlives its terminal and tells the application.
+
+    Where it writes to is known to Textual alone; a driver that has it elsewhere is left as it is, and a
+    test says so.
+    """
 
     def begin(self: Any, app: App[Any], **wishes: Any) -> None:
         usual.__init__(self, app, **wishes)
-        self._file = Outlet(self._file, lambda: app.post_message(TakenAway()))
+        if hasattr(self, "_file"):
+            self._file = Outlet(self._file, lambda: app.post_message(TakenAway()))
 
     return type("Enduring", (usual,), {"__init__": begin})

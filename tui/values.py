@@ -39,6 +39,8 @@ def as_shown(value: Any, spec: Spec) -> str:
     text = as_text(value, str(spec.get("key", "")))
     if isinstance(value, bool):
         return ("✓ " if value else "✗ ") + text
+    if value == 0 and spec.get("zero"):
+        return str(spec["zero"])
     if text and spec.get("unit") and not isinstance(value, list | tuple):
         return f"{text} {spec['unit']}"
     return text or "–"
@@ -78,6 +80,8 @@ def _text(text: str, spec: Spec) -> str:
 def _number(text: str, spec: Spec) -> int:
     if unit := spec.get("unit"):
         text = text.removesuffix(str(unit)).strip()
+    if text and text.lower() == spec.get("zero"):
+        return 0
     try:
         number = int(text.replace("_", ""))
     except ValueError:
@@ -106,6 +110,12 @@ EFFECTS: Final = {
 }
 
 
+def _default(spec: Spec) -> str:
+    value = spec.get("default")
+    is_word = value == 0 and not isinstance(value, bool) and spec.get("zero")
+    return str(spec["zero"]) if is_word else as_text(value, str(spec.get("key", "")))
+
+
 def explained(spec: Spec) -> list[str]:
     """Return what there is to know of a key: its help, then bounds, default and effect."""
     key, words = str(spec.get("key", "")), str(spec.get("help", ""))
@@ -118,7 +128,7 @@ def explained(spec: Spec) -> list[str]:
     if spec.get("required"):
         parts.append("required")
     elif not spec.get("secret"):
-        parts.append(f"default {as_text(spec.get('default'), key) or '(none)'}")
+        parts.append(f"default {_default(spec) or '(none)'}")
     if spec.get("available", True):
         effect = str(spec.get("words") or EFFECTS.get(str(spec.get("effect")), ""))
     else:

@@ -7,7 +7,7 @@ _POOL: Final = 1024
 
 
 class Ids:
-    """Mints branches, tags and other tokens.
+    """Mints branches, tags, other tokens and numbers.
 
     Args:
         entropy: Gives that many random bytes, such as `os.urandom`; seeded in tests.
@@ -25,6 +25,10 @@ class Ids:
             digits = self._entropy(_POOL).hex().encode()
             self._pool = [digits[at : at + 16] for at in range(0, len(digits), 16)]
         return self._pool.pop()
+
+    def below(self, count: int) -> int:
+        """Return a number from 0 on, below `count`, which is small beside 2**64."""
+        return int(self.token(), 16) * count >> 64
 
     def key(self, octets: int = 32) -> bytes:
         """Return a secret of that many random bytes."""

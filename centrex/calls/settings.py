@@ -39,5 +39,5 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         le=604_800,
         title="Longest call set-up",
         description="Longest time until a call is answered, over all destinations; 0 for no limit.",
-        json_schema_extra={"effect": "live", "unit": "s"},
+        json_schema_extra={"effect": "live", "unit": "s", "zero": "none"},
     )

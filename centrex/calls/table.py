@@ -47,6 +47,8 @@ class Call:
         answer: The 2xx that answered it, as it went to the caller.
         caller_cseq: The highest CSeq number of the caller's later requests; 0 where none came.
         callee_cseq: The same of the callee's.
+        caller_hosts: Where the caller has spoken from since, and described himself anew.
+        callee_hosts: The same of the callee.
     """
 
     __slots__ = (
@@ -57,10 +59,12 @@ class Call:
         "callee",
         "callee_cseq",
         "callee_flow",
+        "callee_hosts",
         "callee_tag",
         "caller",
         "caller_cseq",
         "caller_flow",
+        "caller_hosts",
         "caller_tag",
         "invite",
         "route",
@@ -89,6 +93,8 @@ class Call:
         self.callee_tag = self.route = self.answer = self.user = b""
         self.invite: bytes | Message = b""
         self.caller_cseq = self.callee_cseq = 0
+        self.caller_hosts: tuple[str, ...] = ()
+        self.callee_hosts: tuple[str, ...] = ()
         self.state = _CALLING
         self.began = self.seen = now
         self.answered = 0.0

@@ -5,6 +5,7 @@ which a document and its parsed data can take alike, so that one can be checked 
 What the values mean is for the models.
 """
 
+import copy
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,16 @@ from typing import Any, Final, TypeAlias
 
 from centrex.base import ConfigError, Problem
 from centrex.config.edit import Document
-from centrex.config.keys import Path, catalogue, find, nearest_choice, nearest_key, split, tables
+from centrex.config.keys import (
+    Path,
+    catalogue,
+    find,
+    join,
+    nearest_choice,
+    nearest_key,
+    split,
+    tables,
+)
 from centrex.config.values import MASK
 
 MAX_CHANGES: Final = 2_000
@@ -153,8 +163,8 @@ def _rows(change: Mapping[str, Any], where: str) -> str:
     if not isinstance(rows, str):
         raise Wrong(where, "needs a list, as in routing.plans")
     key = catalogue().get(rows)
-    if key is None or key.kind != "rows":
-        lists = [name for name, one in catalogue().items() if one.kind == "rows"]
+    if key is None or not key.has_rows:
+        lists = [name for name, one in catalogue().items() if one.has_rows]
         raise Wrong(rows, f"is none of {', '.join(lists)}", nearest_choice(rows, lists))
     return rows
 
@@ -298,19 +308,32 @@ class Step:
             case "unset":
                 node.pop(name, None)
             case "insert":
-                node.setdefault(name, []).insert(self.index, dict(self.value))
+                node.setdefault(name, []).insert(self.index, copy.deepcopy(self.value))
             case "remove":
                 del node[name][self.index]
             case _:
                 node[name].insert(self.to, node[name].pop(self.index))
 
 
-def held(data: Mapping[str, Any], rows: str) -> list[dict[str, Any]]:
-    """Return the rows of a list as they are written."""
+def held(data: Mapping[str, Any], rows: str) -> list[Any]:
+    """Return the rows of a list as they are written: tables, or texts that stand for one."""
     node: Any = data
     for part in rows.split("."):
         node = node.get(part, {}) if isinstance(node, Mapping) else {}
     return node if isinstance(node, list) else []
+
+
+def as_row(rows: str, item: Any) -> Mapping[str, Any]:
+    """Return a row of a list, for which a text may stand."""
+    return item if isinstance(item, Mapping) else {catalogue()[rows].short: item}
+
+
+def _as_item(rows: str, row: Mapping[str, Any], others: Sequence[Any]) -> Any:
+    """Return a row as it is written beside others: as a text where that says all of it."""
+    short = catalogue()[rows].short
+    is_longer = not short or row.keys() != {short}
+    only_tables = bool(others) and all(isinstance(one, Mapping) for one in others)
+    return row if is_longer or only_tables else row[short]
 
 
 def settled(data: Mapping[str, Any], dotted: str = "") -> dict[str, Any]:
@@ -334,6 +357,10 @@ def steps(edit: Edit, data: Mapping[str, Any]) -> Iterator[Step]:
         Wrong: It speaks of a row that is not there.
     """
     match edit:
+        case SetKey() | UnsetKey() if _is_in_text(edit.path, data):
+            *above, index, name = edit.path
+            value = {str(name): edit.value if isinstance(edit, SetKey) else None}
+            yield from _update(UpdateRow(rows=join(above), index=int(index), value=value), data)
         case SetKey():
             _check_row(edit.key, edit.path, data)
             known = find(edit.key)
@@ -346,7 +373,7 @@ def steps(edit: Edit, data: Mapping[str, Any]) -> Iterator[Step]:
             if _stands(edit.path, data):
                 yield Step("unset", edit.path)
         case UpdateRow():
-            yield from _update(edit, _written(edit.rows, edit.index, data))
+            yield from _update(edit, data)
         case SetPassword():
             raise Wrong("auth.credentials", "a password is set when its realm is known")
         case _:
@@ -394,11 +421,16 @@ def shown_in_map(value: Any) -> Any:
 def _row_steps(edit: AddRow | DeleteRow | MoveRow, data: Mapping[str, Any]) -> Iterator[Step]:
     match edit:
         case AddRow():
-            count = len(held(data, edit.rows))
+            others = held(data, edit.rows)
+            count, path = len(others), split(edit.rows)
             at = count if edit.at is None else edit.at
             if at > count:
                 raise Wrong(f"{edit.rows}[{at}]", f"there are only {count} rows")
-            yield Step("insert", split(edit.rows), _fresh(edit.rows, edit.value), at)
+            item = _as_item(edit.rows, _fresh(edit.rows, edit.value), others)
+            if not others and catalogue()[edit.rows].short:
+                yield Step("set", path, [item])
+            else:
+                yield Step("insert", path, item, at)
         case DeleteRow():
             _written(edit.rows, edit.index, data)
             yield Step("remove", split(edit.rows), index=edit.index)
@@ -418,7 +450,7 @@ def _stands(path: Path, data: Mapping[str, Any]) -> bool:
     return True
 
 
-def _written(rows: str, index: int, data: Mapping[str, Any]) -> Mapping[str, Any]:
+def _written(rows: str, index: int, data: Mapping[str, Any]) -> Any:
     found = held(data, rows)
     if index >= len(found):
         raise Wrong(f"{rows}[{index}]", f"there are only {len(found)} rows")
@@ -455,7 +487,23 @@ def _fresh(rows: str, value: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _update(edit: UpdateRow, row: Mapping[str, Any]) -> Iterator[Step]:
+def _is_in_text(path: Path, data: Mapping[str, Any]) -> bool:
+    """Whether a key is one of a row for which a text stands."""
+    if len(path) < 3 or not isinstance(path[-2], int):
+        return False
+    found = held(data, join(path[:-2]))
+    return path[-2] < len(found) and isinstance(found[path[-2]], str)
+
+
+def _update(edit: UpdateRow, data: Mapping[str, Any]) -> Iterator[Step]:
+    row = _written(edit.rows, edit.index, data)
+    others = held(data, edit.rows)
+    if any(isinstance(one, str) for one in others):
+        whole = _fresh(edit.rows, {**as_row(edit.rows, row), **edit.value})
+        item = _as_item(edit.rows, whole, [one for one in others if isinstance(one, str)])
+        if item != row:
+            yield Step("set", (*split(edit.rows), edit.index), item)
+        return
     for name, value in edit.value.items():
         path = (*split(edit.rows), edit.index, name)
         if value is None:

@@ -83,10 +83,15 @@ def _workers(config: Config) -> Iterator[Finding]:
 
 def _media(config: Config) -> Iterator[Finding]:
     media = config.media
-    if media.backend == "rtpengine" and media.mode != "never" and not media.rtpengine:
-        yield "media.rtpengine", 'backend = "rtpengine" needs at least one control address'
-    if len(set(media.rtpengine)) != len(media.rtpengine):
-        yield "media.rtpengine", "names an address twice"
+    if media.backend == "rtpengine" and media.mode != "never" and not media.rtpengines:
+        what = "one that is enabled" if media.rtpengine else "one control address"
+        yield "media.rtpengine", f'backend = "rtpengine" needs at least {what}'
+    seen: set[str] = set()
+    for row, one in enumerate(media.rtpengine):
+        address = one if isinstance(one, str) else one.address
+        if address in seen:
+            yield f"media.rtpengine[{row}]", f"{address} is named twice"
+        seen.add(address)
 
 
 def _guard(config: Config) -> Iterator[Finding]:
@@ -194,7 +199,6 @@ def _routing_warnings(config: Config) -> Iterator[Finding]:
     def canonical(name: str) -> str:
         return name if config.registrar.case_sensitive else name.lower()
 
-    yield from lint_directory(config.directory, config.registrar.name, canonical)
     users: set[str] | None = None
     if not config.auth.credentials_file:
         users = {canonical(row.name) for row in config.directory.entries if row.enabled}
@@ -209,6 +213,7 @@ def _routing_warnings(config: Config) -> Iterator[Finding]:
     known = Known(
         users=users, canonical=canonical, hosts=hosts, today=today, registrar=config.registrar.name
     )
+    yield from lint_directory(config.directory, known)
     yield from lint(config.routing, known)
     if not config.auth.enabled:
         yield from _ways_out(config)

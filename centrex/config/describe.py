@@ -25,6 +25,7 @@ def described(key: Key) -> dict[str, Any]:
         "type": key.items or key.kind,
         "form": key.form,
         "unit": key.unit,
+        "zero": key.zero,
         "minimum": key.minimum,
         "maximum": key.maximum,
         "choices": list(key.choices),
@@ -41,8 +42,8 @@ def described(key: Key) -> dict[str, Any]:
 
 def _dialog(table: str, title: str) -> dict[str, Any]:
     below = [key for name, key in catalogue().items() if name.startswith(f"{table}.")]
-    keys = [key for key in below if key.kind != "rows" and "[]" not in key.name]
-    rows = [key for key in below if key.kind == "rows" and "[]" not in key.name]
+    keys = [key for key in below if not key.has_rows and "[]" not in key.name]
+    rows = [key for key in below if key.has_rows and "[]" not in key.name]
     told: dict[str, Any] = {
         "table": table,
         "title": title,

@@ -10,15 +10,16 @@ import os
 import re
 import tempfile
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableSequence, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 import tomlkit
 from tomlkit import TOMLDocument
 
 from centrex.base import CentrexError, ConfigError
+from centrex.config.array import Array
 from centrex.config.keys import Path as KeyPath
 from centrex.config.keys import join
 from centrex.config.layout import VALUE, Block, Layout
@@ -26,6 +27,7 @@ from centrex.config.load import read_text
 from centrex.config.problems import from_syntax
 
 _MODE: Final = 0o600
+_Verb: TypeAlias = Literal["insert", "replace", "delete", "move"]
 
 
 class Changed(CentrexError):
@@ -112,6 +114,11 @@ def _assignment(name: str, value: Any) -> str:
     document = tomlkit.document()
     document[name] = _item(value)
     return f"{document.as_string().strip()}\n"
+
+
+def _literal(value: Any) -> str:
+    """Return a value as it stands behind the `=`."""
+    return _assignment("a", value).partition("=")[2].strip()
 
 
 def _uncomment(text: str, table: str, name: str, line: str) -> str:
@@ -205,8 +212,11 @@ class Document:
         Raises:
             KeyError, IndexError: A row or table on the way does not exist as such.
         """
-        if not isinstance(path[-1], str):
-            raise KeyError(path[-1])
+        if isinstance(at := path[-1], int):
+            if not self._is_array(path[:-1]):
+                raise KeyError(at)
+            self._array(path[:-1], "replace", at, value=value)
+            return
         is_there = self._at(path) is not None
         self._change(path, value, tuple(_with_key(self.text, path, value, is_there=is_there)))
 
@@ -258,8 +268,13 @@ class Document:
         found = len(self._lines().rows(_names(path)))
         return found or len(self._at(path) or ())
 
-    def insert(self, path: KeyPath, at: int, row: Mapping[str, Any]) -> None:
+    def insert(self, path: KeyPath, at: int, row: Mapping[str, Any] | str) -> None:
         """Put a row into a list of tables, where `at` says; a list that is not there is begun.
+
+        Args:
+            path: The list's parts.
+            at: Which row it will be.
+            row: Its keys, or a text where such may stand for one and there are others.
 
         Raises:
             IndexError: It would not be next to the others.
@@ -267,11 +282,12 @@ class Document:
         count = self.count(path)
         if not 0 <= at <= count:
             raise IndexError(at)
-        if not count:
+        if not count and not isinstance(row, str):
             self._change(path, [dict(row)], (self._with_first(path, row),))
         elif self._is_array(path):
-            with self._by_tomlkit() as document:
-                _place(document, path).insert(at, _item(row))
+            self._array(path, "insert", at, value=row)
+        elif isinstance(row, str):
+            raise KeyError(row)
         else:
             self._lines().insert(_names(path), at, _row_lines(path, row))
             self._data = None
@@ -293,8 +309,7 @@ class Document:
         if not 0 <= index < self.count(path):
             raise IndexError(index)
         if self._is_array(path):
-            with self._by_tomlkit() as document:
-                del _place(document, path)[index]
+            self._array(path, "delete", index)
             return
         self._lines().delete(_names(path), index)
         self._data = None
@@ -309,14 +324,30 @@ class Document:
         if not (0 <= index < count and 0 <= to < count):
             raise IndexError(index)
         if self._is_array(path):
-            with self._by_tomlkit() as document:
-                rows = _place(document, path)
-                row = rows[index]
-                del rows[index]
-                rows.insert(to, row)
+            self._array(path, "move", index, to)
             return
         self._lines().move(_names(path), index, to)
         self._data = None
+
+    def _array(
+        self, path: KeyPath, verb: _Verb, index: int, to: int = 0, value: Any = None
+    ) -> None:
+        """Change an item of a list that is written as one value.
+
+        It is done in its lines where each item has one, then as a whole where all stand in one line.
+        """
+        wanted = copy.deepcopy(self._read())
+        node: Any = wanted
+        for part in path:
+            node = node[part]
+        _in_list(node, verb, index, to, copy.deepcopy(value))
+        for candidate in _with_array(self.text, path, verb, index, to, value, node):
+            if tomllib.loads(candidate) == wanted:
+                self._become(candidate, wanted)
+                return
+        with self._by_tomlkit() as document:
+            made = None if value is None else _item(value)
+            _in_list(_place(document, path), verb, index, to, made)
 
     def _is_array(self, path: KeyPath) -> bool:
         """Whether a list of tables is written as one value, and not by headers."""
@@ -345,6 +376,42 @@ def _place(document: TOMLDocument, path: KeyPath) -> Any:
             node[part] = tomlkit.table()
         node = node[part]
     return node
+
+
+def _in_list(items: MutableSequence[Any], verb: _Verb, index: int, to: int, value: Any) -> None:
+    match verb:
+        case "insert":
+            items.insert(index, value)
+        case "replace":
+            items[index] = value
+        case "delete":
+            del items[index]
+        case _:
+            item = items[index]
+            del items[index]
+            items.insert(to, item)
+
+
+def _with_array(
+    text: str, path: KeyPath, verb: _Verb, index: int, to: int, value: Any, wanted: Any
+) -> Iterator[str]:
+    """Yield texts in which an item of a list may be changed, the one that looks best first."""
+    try:
+        array = Array(text, _names(path))
+    except ValueError:
+        if not any(isinstance(one, Mapping) for one in wanted):
+            yield from _with_key(text, path, wanted, is_there=True)
+        return
+    match verb:
+        case "insert":
+            array.insert(index, _literal(value))
+        case "replace":
+            array.replace(index, _literal(value))
+        case "delete":
+            array.delete(index)
+        case _:
+            array.move(index, to)
+    yield array.text
 
 
 def _row_lines(path: KeyPath, row: Mapping[str, Any]) -> list[str]:

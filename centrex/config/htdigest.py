@@ -4,11 +4,16 @@ It edits such a file without touching the lines of other logins. Checking a pass
 belongs to `centrex.auth`.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 from centrex.auth.logins import parse_htdigest
 from centrex.base import Problem
 from centrex.config.edit import write_atomically
+
+_NAMED: Final = 5
+"""Logins that are told of by their names in one warning."""
 
 
 def logins(path: Path, realm: str) -> tuple[dict[str, tuple[str, ...]], tuple[Problem, ...]]:
@@ -26,6 +31,17 @@ def logins(path: Path, realm: str) -> tuple[dict[str, tuple[str, ...]], tuple[Pr
         for login in found
     }
     return listed, problems
+
+
+def doubled(own: Iterable[str], filed: Iterable[str], path: str) -> str:
+    """Return in words which logins stand both in the configuration and in this file; empty for none."""
+    doubles = sorted({*own} & {*filed})
+    if not doubles:
+        return ""
+    others = f" and {len(doubles) - _NAMED} more" if len(doubles) > _NAMED else ""
+    return (
+        f"{', '.join(doubles[:_NAMED])}{others} also in {path}; what auth.credentials says counts"
+    )
 
 
 def replace(path: Path, login: str, realm: str, hashes: tuple[str, ...]) -> None:

@@ -62,6 +62,15 @@ class Key:
     """What a change does to calls in progress, in words."""
     available: bool
     """False where it takes effect with a later version only."""
+    zero: str = ""
+    """What 0 means, in a word, where it is no number like the others."""
+    short: str = ""
+    """Of a `list` whose items may be tables: the key whose text alone stands for one of them."""
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether its items are edited one by one."""
+        return self.kind == "rows" or bool(self.short)
 
 
 _LIVE: Final = "applies at once; calls in progress go on"
@@ -160,7 +169,19 @@ def _key(name: str, field: FieldInfo) -> Key:
         effect=effect,
         calls=calls,
         available=available,
+        zero=str(told.get("zero", "")),
+        short=str(told.get("short", "")),
     )
+
+
+def _long_form(annotation: Any) -> type[BaseModel] | None:
+    """Return the model that may stand for a text in a list, or nothing for anything else."""
+    for part in get_args(annotation):
+        if isinstance(part, type) and issubclass(part, BaseModel):
+            return part
+        if found := _long_form(part):
+            return found
+    return None
 
 
 def _walk(model: type[BaseModel], prefix: str) -> Iterator[Key]:
@@ -169,9 +190,26 @@ def _walk(model: type[BaseModel], prefix: str) -> Iterator[Key]:
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from _walk(field.annotation, f"{dotted}.")
             continue
-        yield _key(dotted, field)
-        if row := _row_model(field.annotation):
+        key = _key(dotted, field)
+        yield key
+        row = _long_form(field.annotation) if key.short else _row_model(field.annotation)
+        if row is not None:
             yield from _walk(row, f"{dotted}[].")
+
+
+def row_model(rows: str) -> type[BaseModel]:
+    """Return the model of a list's rows. Raises `KeyError` where it has none."""
+    model: type[BaseModel] = Config
+    *tables_above, last = rows.split(".")
+    for name in tables_above:
+        inner = model.model_fields[name].annotation
+        assert isinstance(inner, type)
+        model = inner
+    annotation = model.model_fields[last].annotation
+    found = _row_model(annotation) or _long_form(annotation)
+    if found is None:
+        raise KeyError(rows)
+    return found
 
 
 @functools.cache

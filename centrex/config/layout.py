@@ -15,8 +15,9 @@ _NOTHING: Final = re.compile(r"\s*(#.*)?$")
 _REMARK: Final = re.compile(r"\s*#")
 _LEFT_OUT: Final = re.compile(r"\s*#\s?[A-Za-z0-9_-]+\s*=")
 """A key that is commented out, and so no remark on what follows."""
-_TEXT: Final = r"""(?!\"{3}|'{3})(?:"(?:[^"\\]|\\.)*"|'[^']*')"""
-VALUE: Final = rf"""(?:{_TEXT}|[^\s#"'\[\]{{}},]+|\[(?:[^\[\]#"'{{}}]|{_TEXT})*\])"""
+TEXT: Final = r"""(?!\"{3}|'{3})(?:"(?:[^"\\]|\\.)*"|'[^']*')"""
+"""A text in one line."""
+VALUE: Final = rf"""(?:{TEXT}|[^\s#"'\[\]{{}},]+|\[(?:[^\[\]#"'{{}}]|{TEXT})*\])"""
 """A value in one line: a text, a number or a word, or a flat list of them."""
 
 

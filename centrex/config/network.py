@@ -161,7 +161,7 @@ class NetworkSettings(BaseModel, frozen=True, extra="forbid"):
         le=3600,
         title="Keep-alive interval",
         description="Time between keep-alives to phones behind NAT; 0 sends none.",
-        json_schema_extra={"effect": "live", "unit": "s"},
+        json_schema_extra={"effect": "live", "unit": "s", "zero": "none"},
     )
     keepalive_method: Literal["crlf", "options"] = Field(
         "crlf",
@@ -175,7 +175,7 @@ class NetworkSettings(BaseModel, frozen=True, extra="forbid"):
         le=86_400,
         title="Phone check interval",
         description="Time between two OPTIONS to each registered phone; 0 asks none.",
-        json_schema_extra={"effect": "live", "unit": "s"},
+        json_schema_extra={"effect": "live", "unit": "s", "zero": "none"},
     )
     workers: int = Field(
         1,

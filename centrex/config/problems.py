@@ -13,7 +13,8 @@ from centrex.base import Problem
 from centrex.config.keys import Path, find, join, nearest_choice, nearest_key, tables
 from centrex.config.lines import Lines
 
-_UNION: Final = frozenset({"str", "Step"})
+_UNION: Final = frozenset({"str", "Step", "Rtpengine"})
+"""What an item of a list may be: text, or one of these tables; pydantic names it in a place."""
 _WORDS: Final[Mapping[str, str]] = {
     "missing": "is required",
     "int_type": "must be a whole number, without quotes",
@@ -101,7 +102,7 @@ def _is_echo(error: ErrorDetails, locations: frozenset[Path]) -> bool:
         return any(other[:-1] == location for other in locations if other)
     if location[-1:] == ("str",):
         return isinstance(error["input"], dict)
-    return location[-1:] == ("Step",) and error["type"] == "model_type"
+    return location[-1:] in {(name,) for name in _UNION} and error["type"] == "model_type"
 
 
 def _describe(error: ErrorDetails, dotted: str) -> tuple[str, str]:
@@ -119,8 +120,16 @@ def _describe(error: ErrorDetails, dotted: str) -> tuple[str, str]:
     return _WORDS.get(kind, error["msg"]), ""
 
 
-def from_validation(failure: ValidationError, blame: Blame) -> tuple[Problem, ...]:
-    """Translate everything pydantic found, in the order of the models."""
+def from_validation(
+    failure: ValidationError, blame: Blame, *, under: Path = ()
+) -> tuple[Problem, ...]:
+    """Translate everything pydantic found, in the order of the models.
+
+    Args:
+        failure: What it found.
+        blame: Where keys came from.
+        under: Where what was judged stands, if it is not a whole configuration.
+    """
     errors = failure.errors(include_url=False)
     locations = frozenset(error["loc"] for error in errors)
     found: list[Problem] = []
@@ -133,6 +142,7 @@ def from_validation(failure: ValidationError, blame: Blame) -> tuple[Problem, ..
             for index, part in enumerate(location)
             if not (part in _UNION and index and isinstance(location[index - 1], int))
         )
+        path = (*under, *path)
         dotted = join(path)
         if error["type"] == "missing" and dotted in tables():
             path, dotted = (*path, "domain"), f"{dotted}.domain"

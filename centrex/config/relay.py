@@ -44,9 +44,10 @@ def _addresses(texts: tuple[str, ...]) -> tuple[str, ...]:
         address = ipaddress.ip_address(text)
         if address.is_unspecified:
             raise ValueError(f"{text} is no single address; leave it out for all of the machine's")
-    if len(set(texts)) != len(texts):
+    hosts = tuple(_spelled(text) for text in texts)  # as proxies spell them when they ask for ports
+    if len(set(hosts)) != len(hosts):
         raise ValueError("names the same address twice")
-    return texts
+    return hosts
 
 
 def _several(value: Any) -> Any:

@@ -23,6 +23,7 @@ from centrex.config.changes import (
     Step,
     UpdateRow,
     Wrong,
+    as_row,
     settled,
     shown_in_map,
 )
@@ -82,8 +83,8 @@ def _values(written: Mapping[str, Any]) -> dict[str, Any]:
         for part in name.split(".")[:-1]:
             table = table.setdefault(part, {})
         found = _at(written, name)
-        if key.kind == "rows":
-            table[leaf] = [_row(name, row) for row in found or ()]
+        if key.has_rows:
+            table[leaf] = [_row(name, as_row(name, row)) for row in found or ()]
         else:
             table[leaf] = key.default if found is None else _shown(name, found)
     return values

@@ -8,11 +8,15 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from centrex.base import Instant
+from centrex.farm.ledger import Entered, Ledger
 from centrex.media.terms import Session, Slot
 
 _LEAST: Final = 2
 """Slots lent at an address at least: those of one call."""
 _STEPS: Final = 100
+_OVER: Final = 10
+_OVER_LEAST: Final = 8
+"""So many sessions more than it takes does a relay carry before it refuses one: per cent, and at least."""
 _ABSENT_S: Final = 60.0
 """How long what is lent to a proxy stays lent while it is not connected."""
 
@@ -28,11 +32,13 @@ class Custody:
     Attributes:
         proxies: How many proxies there are.
         capacity: How many sessions the relay takes; 0 while that is not known.
+        ledger: Where they are written down; None where they are not.
     """
 
     def __init__(self, *, proxies: int = 1, settled_at: Instant = 0.0) -> None:
         self.proxies, self._settled_at = proxies, settled_at
         self.capacity = 0
+        self.ledger: Ledger | None = None
         self._by_name: dict[str, tuple[str, str, Session]] = {}
         self._lent: dict[str, dict[tuple[str, int], Slot]] = {}
         self._lender: dict[tuple[str, int], str] = {}
@@ -56,11 +62,18 @@ class Custody:
             self._crowd()
         return True
 
+    def restore(self, one: Entered) -> None:
+        """Note a session that a former run of the relay has written down."""
+        if self.take(one.proxy, one.boot, one.session) and self.ledger is not None:
+            self.ledger.put(one.session.id, one.record)
+
     def forget(self, name: str) -> str:
         """Forget a session; return whose it was, empty for nobody's."""
         known = self._by_name.pop(name, None)
         if known is None:
             return ""
+        if self.ledger is not None:
+            self.ledger.end(name)
         self._crowd()
         return known[0]
 
@@ -101,6 +114,16 @@ class Custody:
     def is_full(self) -> bool:
         """Whether there are as many as the relay takes."""
         return 0 < self.capacity <= self.total
+
+    @property
+    def is_overfull(self) -> bool:
+        """Whether it holds more sessions than it takes, and more than proxies give it by crossing.
+
+        Each of them may begin calls until it hears of those of the others; these have been answered,
+        and would lose their media.
+        """
+        most = self.capacity + max(self.capacity * _OVER // 100, _OVER_LEAST)
+        return self.capacity > 0 and most <= len(self._by_name)
 
     def _crowd(self) -> None:
         """Tell all proxies how full it is, where they should know: they share what is left."""

@@ -10,7 +10,6 @@ from typing import Any, Final, Literal, Protocol
 
 from centrex.base import Instant
 from centrex.farm.relay import Link, Relay, RelayState, Unsaid
-from centrex.farm.wire import from_session
 from centrex.media.terms import Session, Slot
 
 _MISSED: Final = 3
@@ -82,14 +81,16 @@ class Farm:
             tried: The names of relays that could not serve the call.
         """
         best: Relay | None = None
+        least = (1.0, 0)
         for relay in self._relays.values():
+            rank = (relay.load, relay.turn)
             if (
-                relay.takes_calls
-                and (best is None or (relay.load, relay.turn) < (best.load, best.turn))
+                rank < least
+                and relay.takes_calls
                 and relay.name not in tried
                 and all(map(relay.has, families))
             ):
-                best = relay
+                best, least = relay, rank
         if best is not None:
             best.turn = next(self._turns)
         return best
@@ -116,10 +117,12 @@ class Farm:
         rang = relay.expected.pop(session.id, None)
         known = relay.sessions.get(session.id)
         relay.sessions[session.id] = session
-        relay.send("put", session=from_session(session))
+        relay.send("put", session=session)
         if rang is not None:
             relay.tell_expected()
         if known is not None and known.streams != session.streams:
+            if session.size < known.size:
+                relay.top_up()  # its ports are free
             relay.hurry()
 
     def end(self, relay: Relay, name: str, reason: str, now: Instant) -> None:
@@ -200,7 +203,7 @@ class Farm:
                 relay.send("end", id=name, why="the call is over")
         for name, session in relay.sessions.items():
             if name not in held or held[name][0].revision < session.revision:
-                relay.send("put", session=from_session(session))
+                relay.send("put", session=session)
         relay.keep()
         self.observer.relay_settled(relay)
 
@@ -211,15 +214,21 @@ class Farm:
             self.observer.relay_left(relay, why)
 
     def refused(self, name: str, source: str, why: str, now: Instant) -> None:
-        """Somebody could not log in; is listed unless a relay of that name is there."""
+        """Somebody could not log in; is listed unless a relay of that name is there.
+
+        One that was there before, and has left, is gone since then, and what is known of it stays: it
+        may have been anybody who used its name.
+        """
         relay = self._relays.get(name)
         if relay is None:
-            refused = [one for one in self if one.state is RelayState.REFUSED]
-            if len(refused) >= _MAX_REFUSED:
-                del self._relays[min(refused, key=lambda one: one.since).name]
+            never = [one for one in self if "boot" not in one.told]
+            if len(never) >= _MAX_REFUSED:
+                del self._relays[min(never, key=lambda one: one.since).name]
             relay = self._relays[name] = Relay(name, now)
         if relay.link is None:
-            relay.state, relay.why, relay.since = RelayState.REFUSED, why, now
+            relay.state, relay.why = RelayState.REFUSED, why
+            if "boot" not in relay.told:
+                relay.since = now
             relay.told = {**relay.told, "source": source}
         self.observer.relay_refused(name, source, why)
 

@@ -32,7 +32,8 @@ class ProxySide:
         name: The proxy's own name, the same after a restart.
         secret: What a relay must know.
         nonce: Fresh for this connection.
-        answered: Takes the figures that were asked for, by the number of the question.
+        answered: Takes the figures that were asked for, by the number of the question, and the
+            names of sessions whose figures had no room.
         now: The time.
     """
 
@@ -44,7 +45,7 @@ class ProxySide:
         name: str,
         secret: bytes,
         nonce: str,
-        answered: Callable[[int, list[Any]], None],
+        answered: Callable[[int, list[Any], list[str]], None],
         now: Instant,
     ) -> None:
         self._link, self._farm, self._name = link, farm, name
@@ -170,7 +171,9 @@ class ProxySide:
         elif kind == "held":
             self._hold(relay, message, now)
         elif kind == "sessions":
-            self._answered(wire.number(message, "ask"), wire.rows(message, "rows", most=1000))
+            left = wire.rows(message, "left", most=1000) if "left" in message else []
+            rows = wire.rows(message, "rows", most=1000)
+            self._answered(wire.number(message, "ask"), rows, list(map(str, left)))
 
     def _hold(self, relay: Relay, message: wire.Message, now: Instant) -> None:
         for row in wire.rows(message, "rows", most=_HELD_MOST):

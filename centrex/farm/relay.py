@@ -95,8 +95,11 @@ class _Stock:
     @property
     def lacks(self) -> int:
         """Return how many are to be leased; 0 while there are enough."""
-        whole = min(self.batch, self.most)
+        batch, most = self.batch, self.most
+        whole = batch if batch < most else most
         there = len(self.slots) + self.asked
+        if there >= whole:
+            return 0
         return whole - there if there < max(whole // 2, min(_FEW, whole)) else 0
 
 

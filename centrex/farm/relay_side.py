@@ -11,14 +11,18 @@ from typing import Any, Final, Protocol
 from centrex.base import Instant, PeerError, Unavailable
 from centrex.farm import wire
 from centrex.farm.custody import Custody
+from centrex.farm.ledger import heading, record_of
 from centrex.farm.login import check_name, check_nonce, is_proof, proof
 from centrex.farm.relay import Link
 from centrex.media.terms import Session, Slot
 
 _HELD_ROWS: Final = 100
 _LEASE_MOST: Final = 4096
+_KEPT_MOST: Final = 32_768
+"""Pairs of ports of an address that a proxy may hold: all there are."""
 _FIGURES_MOST: Final = 200
 _MISSED: Final = 3
+_FULL: Final = "it carries as many calls as it may ({})"
 
 
 class Plane(Protocol):
@@ -45,7 +49,7 @@ class Plane(Protocol):
         """Take in a session; raises `Unavailable` where a port of it cannot be had."""
 
     def refuse(self) -> None:
-        """Count a session that cannot be served, for another proxy has its ports."""
+        """Count a session that cannot be served."""
 
     def end(self, name: str) -> dict[str, Any] | None:
         """End a session; returns its figures."""
@@ -103,6 +107,7 @@ class RelaySide:
         self._name, self._secret, self._nonce, self._told = name, secret, nonce, told
         self._again = again
         self._boot = ""
+        self._head = b""
         self.state, self.why, self.proxy = LinkState.GREETING, "", ""
         self.heartbeat_s = 5.0
         self.heard = now
@@ -125,7 +130,7 @@ class RelaySide:
         elif self.state is LinkState.PROVING:
             self._welcome(message)
         elif self.state is LinkState.UP:
-            self._handle(message, now)
+            self._handle(message, line, now)
 
     @property
     def draining(self) -> bool:
@@ -193,18 +198,19 @@ class RelaySide:
             raise PeerError("a proxy welcomes who has logged in", rule="media relay link")
         self.heartbeat_s = float(wire.number(message, "heartbeat", most=300)) or 5.0
         self._boot = wire.text(message, "boot")
+        self._head = heading(self.proxy, self._boot)
         self.state = LinkState.UP
         self._custody.came(self.proxy, self._tell_room)
         held = self._custody.of(self.proxy)
-        batches = [held[at : at + _HELD_ROWS] for at in range(0, len(held), _HELD_ROWS)] or [[]]
-        for number, batch in enumerate(batches, 1):
-            rows = [[wire.from_session(session), boot] for session, boot in batch]
-            self._link.send(wire.encode("held", rows=rows, last=number == len(batches)))
+        rows = ([session, boot] for session, boot in held)
+        parts = list(wire.in_parts(rows, _HELD_ROWS)) or [[]]
+        for number, part in enumerate(parts, 1):
+            self._link.send(wire.encode("held", rows=part, last=number == len(parts)))
 
-    def _handle(self, message: wire.Message, now: Instant) -> None:
+    def _handle(self, message: wire.Message, line: bytes, now: Instant) -> None:
         kind = message["t"]
         if kind == "put":
-            self._put(wire.to_session(message.get("session")))
+            self._put(wire.to_session(message.get("session")), line)
         elif kind == "end":
             self._end(wire.text(message, "id"))
         elif kind == "lease":
@@ -225,17 +231,29 @@ class RelaySide:
             names = [name for name in wire.rows(message, "ids", most=_FIGURES_MOST)]
             mine = [name for name in names if self._custody.owner(str(name)) == self.proxy]
             rows = self._plane.sessions(mine)
-            self._link.send(wire.encode("sessions", ask=wire.number(message, "ask"), rows=rows))
+            part = next(wire.in_parts(rows, _FIGURES_MOST), [])
+            left = [row["id"] for row in rows[len(part) :]]  # is asked for again
+            ask = wire.number(message, "ask")
+            self._link.send(wire.encode("sessions", ask=ask, rows=part, left=left))
 
-    def _put(self, session: Session) -> None:
-        if not self._custody.take(self.proxy, self._boot, session):
-            raise PeerError("that session is another proxy's", rule="media relay link")
+    def _put(self, session: Session, line: bytes) -> None:
+        custody = self._custody
         slots = [slot for stream in session.streams if stream is not None for slot in stream.slots]
+        # one whose ports are not lent is told again, to a relay that was started anew
+        begins = not custody.owner(session.id) and any(
+            custody.lender(slot.host, slot.port) == self.proxy for slot in slots
+        )
+        too_many = begins and custody.is_overfull
+        if not custody.take(self.proxy, self._boot, session):
+            raise PeerError("that session is another proxy's", rule="media relay link")
         try:
             for slot in slots:
-                if not self._custody.use(self.proxy, slot):
+                if not custody.use(self.proxy, slot):
                     self._plane.refuse()
                     raise Unavailable(f"port {slot.port} of {slot.host} is lent to another proxy")
+            if too_many:
+                self._plane.refuse()
+                raise Unavailable(_FULL.format(custody.capacity))
             self._plane.put(session)
         except Unavailable as error:
             mine = [slot for slot in slots if not self._custody.lender(slot.host, slot.port)]
@@ -243,6 +261,9 @@ class RelaySide:
             self._custody.forget(session.id)
             told = self._plane.end(session.id) or {}  # as it stood before, if it did
             self._link.send(wire.encode("ended", id=session.id, why=str(error), figures=told))
+            return
+        if self._custody.ledger is not None:
+            self._custody.ledger.put(session.id, record_of(self._head, line))
 
     def _end(self, name: str) -> None:
         if self._custody.owner(name) == self.proxy:
@@ -257,7 +278,7 @@ class RelaySide:
         why = ""
         try:
             if self._custody.is_full:
-                why = f"it carries as many calls as it may ({self._custody.capacity})"
+                why = _FULL.format(self._custody.capacity)
             elif count and lent < most:
                 slots = self._plane.lease(host, min(count, most - lent))
                 why = "" if slots else f"the relay has no port left at {host}"
@@ -276,7 +297,7 @@ class RelaySide:
         wanted = {
             (slot.host, slot.port)
             for host in ports
-            for port in wire.rows(ports, host, most=_LEASE_MOST)
+            for port in wire.rows(ports, host, most=_KEPT_MOST)
             for slot in (wire.to_slot([host, host, port]),)
         }
         lent = self._custody.lent(self.proxy)

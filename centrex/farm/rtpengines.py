@@ -23,6 +23,8 @@ _MOST_ASKED: Final = 3
 """Instances asked, one after the other, before a question is given up."""
 _MOST_OPEN: Final = 10_000
 """Questions open at once; further ones fail."""
+_UNSURE_S: Final = 2.0
+"""It tells whole seconds for how long it runs, and its answer may be late."""
 _LONGEST_REASON: Final = 200
 _NONE: Final = "no rtpengine answers"
 _BUSY: Final = "too many questions to rtpengine are open"
@@ -55,6 +57,9 @@ class Observer(Protocol):
     def left(self, name: str) -> None:
         """One answers no more."""
 
+    def began_anew(self, name: str) -> None:
+        """One was started anew: it has forgotten its calls."""
+
 
 class Rtpengine:
     """One instance.
@@ -64,6 +69,7 @@ class Rtpengine:
         state: How it is.
         draining: Whether it is to get no new calls.
         figures: What it last said of itself.
+        began: When it was started, by its own account; None until it has told.
         heard: When it was heard last.
         since: Since when its state is what it is.
     """
@@ -74,6 +80,7 @@ class Rtpengine:
         self.figures: Mapping[bytes, Value] = {}
         self.heard = self.since = now
         self.pinged = -math.inf
+        self.began: Instant | None = None
 
     @property
     def takes_calls(self) -> bool:
@@ -218,6 +225,7 @@ class Rtpengines:
         self._heard(instance, now)
         if question.number == 0:
             instance.figures = _figures(fields) or instance.figures
+            self._age(instance, fields, now)
         elif len(question.left) > 1 and (
             bool(failure(fields)) if question.seeks else _is_full(fields)
         ):
@@ -232,6 +240,15 @@ class Rtpengines:
         if instance.state is not State.AVAILABLE:
             instance.state, instance.since = State.AVAILABLE, now
             self._observer.came(instance.name)
+
+    def _age(self, instance: Rtpengine, fields: Mapping[bytes, Value], now: Instant) -> None:
+        """See by how long it runs whether it was started anew."""
+        up_s = _up_s(fields)
+        if up_s is None:
+            return
+        before, instance.began = instance.began, now - up_s
+        if before is not None and instance.began - before > _UNSURE_S:
+            self._observer.began_anew(instance.name)
 
     def failed(self, name: str, now: Instant) -> None:
         """The host says that nobody is there (ICMP): those asked there are asked elsewhere at once."""
@@ -297,6 +314,16 @@ def _figures(fields: Mapping[bytes, Value]) -> Mapping[bytes, Value]:
     told = fields.get(b"statistics")
     current = told.get(b"currentstatistics") if isinstance(told, dict) else None
     return current if isinstance(current, dict) else {}
+
+
+def _up_s(fields: Mapping[bytes, Value]) -> int | None:
+    """Return for how many seconds an instance runs; None where it does not tell."""
+    told = fields.get(b"statistics")
+    total = told.get(b"totalstatistics") if isinstance(told, dict) else None
+    value = total.get(b"uptime") if isinstance(total, dict) else None
+    if isinstance(value, bytes) and value.isdigit() and len(value) < 16:
+        return int(value)
+    return value if isinstance(value, int) else None
 
 
 def failure(fields: Mapping[bytes, Value]) -> str:

@@ -6,7 +6,7 @@ Fields that are not known are left out, so that a newer peer may send more.
 
 import ipaddress
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
@@ -15,12 +15,23 @@ from centrex.media.terms import Address, End, Session, Slot, Stream
 
 VERSION: Final = 1
 """The protocol's version; peers of different ones do not talk."""
-LINE_LIMIT: Final = 262_144
+LINE_LIMIT: Final = 1_048_576
 """Octets of the longest line."""
+LOGIN_LIMIT: Final = 32_768
+"""The same of whoever has not logged in."""
+_PART: Final = 131_072
+"""Octets of rows that go into one line, unless one row alone is longer."""
 _RULE: Final = "media relay link"
 _MAX_STREAMS: Final = 64
 """Those of 32 media lines, for phones of IPv4 and of IPv6."""
-_MAX_TEXT: Final = 16_384
+_MAX_TEXT: Final = 262_144
+"""A Call-ID may be as long as a message, and so may both tags be, which a proxy has kept here."""
+
+_WRONG_TYPE: Final = "a field is of the wrong type"
+_SESSION: Final[list[type]] = [str, str, int, bool, list, str]
+_SLOT: Final[list[type]] = [str, str, int]
+_END: Final[list[type]] = [str, bool, bool, bool, int, int]
+"""The types of an end's fields behind its addresses, but for the last."""
 
 _WRITTEN: Final = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -30,6 +41,26 @@ Message: TypeAlias = dict[str, Any]
 def encode(kind: str, /, **fields: Any) -> bytes:
     """Return a message as a line."""
     return _WRITTEN({"t": kind, **fields}).encode() + b"\n"
+
+
+def in_parts(told: Iterable[Any], most: int) -> Iterator[list[Any]]:
+    """Yield rows, as many at a time as go into one line.
+
+    Args:
+        told: The rows.
+        most: How many go there at most.
+    """
+    part: list[Any] = []
+    octets = 0
+    for row in told:
+        size = len(_WRITTEN(row))
+        if part and (len(part) == most or octets + size > _PART):
+            yield part
+            part, octets = [], 0
+        part.append(row)
+        octets += size
+    if part:
+        yield part
 
 
 def decode(line: bytes) -> Message:
@@ -85,25 +116,7 @@ def rows(message: Message, name: str, *, most: int) -> list[Any]:
     return value
 
 
-# sessions: short lists, since they are sent for every call
-
-
-def from_session(session: Session) -> list[Any]:
-    """Return a session as JSON has it."""
-    streams = [
-        None
-        if stream is None
-        else [[list(slot) for slot in stream.slots], [_from_end(end) for end in stream.ends]]
-        for stream in session.streams
-    ]
-    return [session.id, session.call_id, session.revision, session.answered, streams, session.memo]
-
-
-def _from_end(end: End) -> list[Any]:
-    return [
-        end.rtp, end.rtcp, end.source, end.natted, end.sends, end.receives, end.payload,
-        end.clock_rate, end.is_rtp,
-    ]  # fmt: skip
+# sessions: what they are, as lists of values, short since they are sent for every call
 
 
 def to_session(value: Any) -> Session:
@@ -114,8 +127,9 @@ def to_session(value: Any) -> Session:
     """
     if not isinstance(value, list) or len(value) < 6:
         raise PeerError("a session is malformed", rule=_RULE)
-    name, call_id, revision, answered, streams, memo = value[:6]
-    _expect(value[:6], (str, str, int, bool, list, str))
+    value = value[:6]
+    name, call_id, revision, answered, streams, memo = value
+    _expect(value, _SESSION)
     if len(name) > 256 or len(call_id) > _MAX_TEXT or len(memo) > _MAX_TEXT:
         raise PeerError("a session has too long a name", rule=_RULE)
     if len(streams) > _MAX_STREAMS:
@@ -139,7 +153,7 @@ def to_slot(value: Any) -> Slot:
     """
     if not isinstance(value, list) or len(value) != 3:
         raise PeerError("a slot is malformed", rule=_RULE)
-    _expect(value, (str, str, int))
+    _expect(value, _SLOT)
     host, shown, port = value
     if not 0 < port < 65535:
         raise PeerError("a slot's port is beyond all ports", rule=_RULE)
@@ -150,13 +164,14 @@ def _to_end(value: Any) -> End:
     if not isinstance(value, list) or len(value) < 8:
         raise PeerError("an end is malformed", rule=_RULE)
     rtp, rtcp, source, natted, sends, receives, payload, rate = value[:8]
-    _expect(value[2:8], (str, bool, bool, bool, int, int))
+    _expect(value[2:8], _END)
     if not 0 <= payload < 128 or not 0 < rate <= 10_000_000:
         raise PeerError("an end's payload is beyond all payloads", rule=_RULE)
     if source:
         source = _host(source)
     is_rtp = len(value) == 8 or value[8]  # one without is of an older proxy
-    _expect([is_rtp], (bool,))
+    if type(is_rtp) is not bool:
+        raise PeerError(_WRONG_TYPE, rule=_RULE)
     return End(
         _to_address(rtp), _to_address(rtcp), source, natted, sends, receives, payload, rate, is_rtp
     )
@@ -192,6 +207,6 @@ def _pair(value: Any) -> tuple[Any, Any]:
     return value[0], value[1]
 
 
-def _expect(values: Sequence[Any], types: Sequence[type]) -> None:
-    if [type(value) for value in values] != list(types):
-        raise PeerError("a field is of the wrong type", rule=_RULE)
+def _expect(values: list[Any], types: list[type]) -> None:
+    if [*map(type, values)] != types:
+        raise PeerError(_WRONG_TYPE, rule=_RULE)

@@ -10,16 +10,17 @@ this.
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Final, NamedTuple
 
 from centrex.base import PeerError
-from centrex.media.terms import End, Session, Slot, Stream
+from centrex.media.terms import Session, Slot, Stream
 from centrex.media.ways import (
     CALLEE,
     CALLER,
+    GONE,
     NONE,
     NOTHING,
+    UNSAID,
     Before,
     Both,
     Early,
@@ -183,6 +184,16 @@ class Exchange:
         """
         return self.answered and tag != self.callee_tag and bool(tag and self.callee_tag)
 
+    def has_passed(self, sdp: Description) -> bool:
+        """Whether a description names ports of ours: its call has come back to us, by another proxy."""
+        return any(
+            slot.port == media.port and (slot.shown == media.host or media.is_held)
+            for line in self._all_lines()
+            if line is not None
+            for slot in line.slots
+            for media in sdp.media
+        )
+
     def describe(
         self,
         side: Side,
@@ -221,22 +232,26 @@ class Exchange:
         self._changed, self._latest = True, way
         if answers:
             self._open.discard(other_side(side))
-        odd = frozenset(n for n, media in enumerate(sdp.media) if media.port and media.why_not)
+            if other_side(side) not in self._saved:
+                way.let_go(other_side(side))
+        odd = _odd(sdp)
         aside = way.aside if answers else odd
         fresh, lacking = self._serve_all(way, aside, sdp, side, here, there, answers=answers)
         if lacking:
             self._lack(way, fresh, whole=whole)
+        if self.answered and not answers:
+            way.offered(side, sdp.media)
         way.declined = way.declined | lacking if answers else lacking
         way.aside = aside
         way.unfit = odd - aside - way.declined
-        way.lines[: len(fresh)] = fresh
+        way.serve(fresh, side)
         places = [
             None if line is None else self._note(line, media, side, here, alone=number in aside)
             for number, (line, media) in enumerate(zip(fresh, sdp.media, strict=True))
         ]
         for line in way.lines[len(fresh) :]:
             if line is not None:
-                line.ends[side] = End()
+                line.ends[side] = UNSAID
         if side == CALLEE and not self.answered:
             self._keep(way, tag)
         gone = way.declined | way.unfit
@@ -280,10 +295,13 @@ class Exchange:
                 fresh.append(None)
                 continue
             line = known[number] if number < len(known) else None
-            if line is None and media.port and not media.why_not and number not in aside:
-                line = self._serve(way, media, side, here, there)
+            if media.port and not media.why_not and number not in aside:
                 if line is None:
-                    lacking |= {number}
+                    line = self._serve(way, media, side, here, there)
+                    if line is None:
+                        lacking |= {number}
+                elif way.told and not answers and _has_moved(line, media, side, here):
+                    line = self._serve(way, media, side, here, there) or line
             fresh.append(line)
         return fresh, lacking
 
@@ -316,10 +334,8 @@ class Exchange:
     ) -> Place | None:
         """Note what one line says; return what stands in its place."""
         line.muxes[side] = media.rtcp_mux
-        if (
-            not media.port or media.why_not or alone
-        ):  # declined (RFC 3264 §6), or taken out of the call (§8.2)
-            line.ends[side] = End(sends=False, receives=False)
+        if not media.port or media.why_not or alone:
+            line.ends[side] = GONE
             return None
         line.ends[side] = end_of(media, here.source, natted=here.natted)
         return _place(line, media, side)
@@ -362,6 +378,8 @@ class Exchange:
         if side not in self._saved:
             return
         is_later = self._is_later(side)
+        for way in self._all_ways():
+            way.let_go(side)
         del self._saved[side]
         self._open.discard(side)
         self._changed = True
@@ -383,6 +401,7 @@ class Exchange:
         else:
             self._early = before[1]
         for way in self._all_ways():
+            way.let_go(side, back=True)
             way.stand(before[0].get(way, NOTHING), only)
 
     def _is_later(self, side: Side) -> bool:
@@ -405,18 +424,22 @@ class Exchange:
     @property
     def is_empty(self) -> bool:
         """Whether no media line is relayed yet."""
-        return not any(any(way.lines) for way in self._ways.values())
+        for way in self._ways.values():
+            for line in way.lines:
+                if line is not None:
+                    return False
+        return True
 
     @property
     def carries(self) -> bool:
         """Whether there is anything for a relay to do: both ends of a line are known, or it was told."""
-        return (
-            self.revision > 0
-            or self.answered
-            or any(
-                line is not None and all(end.rtp for end in line.ends) for line in self._all_lines()
-            )
-        )
+        if self.revision or self.answered:
+            return True
+        for way in self._ways.values():
+            for line in way.lines:
+                if line is not None and line.ends[CALLER].rtp and line.ends[CALLEE].rtp:
+                    return True
+        return False
 
     @property
     def slots(self) -> list[Slot]:
@@ -439,11 +462,14 @@ class Exchange:
         for way in self._all_ways():
             lines = [None if line is None else (line.slots, line.said) for line in way.lines]
             for side, stood in before:
-                for line, said in zip(lines, stood.get(way, NOTHING).lines, strict=False):
-                    if line is not None and said is not None:
+                for number, (line, said) in enumerate(
+                    zip(lines, stood.get(way, NOTHING).lines, strict=False)
+                ):
+                    if line is not None and said is not None and number not in way.former:
                         (ends, muxes), (was, had) = line[1], said
                         ends[side], muxes[side] = was[side], had[side]
             standing += lines
+            standing += [(line.slots, line.said) for _, line in way.former.values()]
         return standing
 
     def session(self) -> Session | None:
@@ -451,6 +477,8 @@ class Exchange:
         if not self._changed:
             return None
         self._changed = False
+        if self.answered and not self._saved:
+            self._vacate()
         standing = self._standing_lines()
         streams = tuple(None if one is None else _stream(*one) for one in standing)
         memo = self._memo([None if one is None else one[1][1] for one in standing])
@@ -475,6 +503,17 @@ class Exchange:
             json.dumps(memo),
         )
         return self._last
+
+    def _vacate(self) -> None:
+        """All is settled: what serves lines that are declined is free for other calls.
+
+        The relay frees what it is told of no more, and the others are as they were leased. A line that
+        is taken up again gets other ports (RFC 3264 §8.3.1).
+        """
+        for way in self._all_ways():
+            slots = way.vacate()
+            if not way.told:
+                self._spare += slots
 
     def _memo(self, muxes: list[list[bool] | None]) -> list[object]:
         tags = [tag.decode("latin-1") for tag in (self.caller_tag, self.callee_tag)]
@@ -508,7 +547,7 @@ def _stream(slots: tuple[Slot, Slot], said: Both) -> Stream:
     """Return a line in the relay's words."""
     ends, muxes = said
     if all(muxes):  # RFC 5761 §5.1.1: only where both sides say so
-        ends = [replace(end, rtcp=end.rtp) for end in ends]
+        ends = [end._replace(rtcp=end.rtp) for end in ends]
     return Stream(slots, (ends[0], ends[1]))
 
 
@@ -516,8 +555,23 @@ def _line(stream: Stream, muxes: object) -> Line:
     line = Line(stream.slots)
     if not isinstance(muxes, list) or [type(one) for one in muxes] != [bool, bool]:
         raise TypeError(muxes)
-    line.ends, line.muxes = list(stream.ends), muxes
+    line.ends, line.muxes = [GONE if end == GONE else end for end in stream.ends], muxes
     return line
+
+
+def _has_moved(line: Line, media: Media, side: Side, here: Where) -> bool:
+    """Whether a side wants its media at an address that the port facing it cannot send to."""
+    family = family_of(line.slots[side].host)
+    return not media.is_held and family_of_media(media.host, here) != family
+
+
+def _odd(sdp: Description) -> frozenset[int]:
+    """Return the numbers of lines that no relay can carry."""
+    odd = NONE
+    for number, media in enumerate(sdp.media):
+        if media.why_not and media.port:
+            odd |= {number}
+    return odd
 
 
 def _stand_in(way: Way, number: int, media: Media, side: Side) -> Place | None:

@@ -4,7 +4,8 @@ It declares and bounds the values; that they agree with each other is checked wi
 configuration.
 """
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, SecretStr
 from pydantic.config import JsonDict
@@ -14,19 +15,45 @@ _FAREWELL: JsonDict = {"effect": "restart", "calls": "calls in progress keep the
 _Port = Annotated[int, Field(ge=1024, le=65535)]
 
 
+_CONTROL: Final = re.compile(r"udp:[^\s:].*:(\d{1,5})", re.ASCII)
+
+
 def _control(value: str) -> str:
-    if not 0 < int(value.rpartition(":")[2]) < 65536:
+    found = _CONTROL.fullmatch(value)
+    if found is None:
+        raise ValueError("must be udp:host:port, as udp:192.0.2.10:2223")
+    if not 0 < int(found[1]) < 65536:
         raise ValueError("needs a port from 1 to 65535")
     return value
 
 
-_Control = Annotated[str, Field(pattern=r"^udp:.+:\d{1,5}$"), AfterValidator(_control)]
+_Control = Annotated[str, AfterValidator(_control)]
 
 
 def _range(value: tuple[int, int]) -> tuple[int, int]:
     if value[1] - value[0] < 3:
         raise ValueError("must hold at least 4 ports, the lower one first")
     return value
+
+
+class Rtpengine(BaseModel, frozen=True, extra="forbid"):
+    """One rtpengine that may be switched off."""
+
+    address: _Control = Field(
+        title="Control address",
+        description="Where its control port (NG) is, udp:host:port.",
+        json_schema_extra=_FAREWELL,
+    )
+    enabled: bool = Field(
+        True,
+        title="Enabled",
+        description="Have it take part; otherwise it is not asked.",
+        json_schema_extra=_FAREWELL,
+    )
+
+
+def _instance(value: str | Rtpengine) -> str | Rtpengine:
+    return _control(value) if isinstance(value, str) else value
 
 
 class Settings(BaseModel, frozen=True, extra="forbid"):
@@ -90,9 +117,19 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
         description="Time between a relay's signs of life.",
         json_schema_extra={**_FAREWELL, "unit": "s"},
     )
-    rtpengine: Annotated[tuple[_Control, ...], Field(max_length=64)] = Field(
+    rtpengine: tuple[Annotated[str | Rtpengine, AfterValidator(_instance)], ...] = Field(
         (),
+        max_length=64,
         title="rtpengine addresses",
         description="rtpengine control addresses (NG), udp:host:port; they share the calls.",
-        json_schema_extra=_FAREWELL,
+        json_schema_extra={**_FAREWELL, "short": "address"},
     )
+
+    @property
+    def rtpengines(self) -> tuple[str, ...]:
+        """The control addresses of those that take part."""
+        return tuple(
+            one if isinstance(one, str) else one.address
+            for one in self.rtpengine
+            if isinstance(one, str) or one.enabled
+        )

@@ -5,7 +5,6 @@ A *session* is the media of one call on one relay. Each media line of it is a *s
 What arrives on the slot facing the caller leaves from the slot facing the callee, and the reverse.
 """
 
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
@@ -37,8 +36,7 @@ class Slot(NamedTuple):
         return Address(self.host, self.port + 1)
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(NamedTuple):
     """What signalling says of one end of a stream.
 
     Attributes:
@@ -64,16 +62,14 @@ class End:
     is_rtp: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
+class Stream(NamedTuple):
     """One media line: the slots facing caller and callee, and what is known of those two."""
 
     slots: tuple[Slot, Slot]
     ends: tuple[End, End]
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(NamedTuple):
     """The media of one call.
 
     Attributes:
@@ -89,5 +85,10 @@ class Session:
     call_id: str
     revision: int
     answered: bool = False
-    streams: tuple[Stream | None, ...] = field(default=())
+    streams: tuple[Stream | None, ...] = ()
     memo: str = ""
+
+    @property
+    def size(self) -> int:
+        """How many streams it has."""
+        return sum(stream is not None for stream in self.streams)

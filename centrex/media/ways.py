@@ -8,6 +8,7 @@ from itertools import zip_longest
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from centrex.media.terms import End, Slot
+from centrex.sdp import Media
 
 Side: TypeAlias = Literal[0, 1]
 """`CALLER` or `CALLEE`, also the index of a side's slot and end in a `Stream`."""
@@ -16,6 +17,10 @@ Family: TypeAlias = Literal[4, 6]
 NONE: Final[frozenset[int]] = frozenset()
 CALLER: Final[Side] = 0
 CALLEE: Final[Side] = 1
+UNSAID: Final = End()
+"""What a side says of a line before it has described it."""
+GONE: Final = End(sends=False, receives=False)
+"""What it says of one that it declines (RFC 3264 §6), or takes out of the call (§8.2)."""
 
 
 class Line:
@@ -25,7 +30,7 @@ class Line:
 
     def __init__(self, slots: tuple[Slot, Slot]) -> None:
         self.slots = slots
-        self.ends: list[End] = [End(), End()]
+        self.ends: list[End] = [UNSAID, UNSAID]
         self.muxes = [False, False]
 
     @property
@@ -33,15 +38,21 @@ class Line:
         """What both sides said of it."""
         return self.ends.copy(), self.muxes.copy()
 
+    @property
+    def is_vacant(self) -> bool:
+        """Whether a side has declined it, or neither says anything of it."""
+        first, second = self.ends
+        return first is GONE or second is GONE or (first is UNSAID and second is UNSAID)
+
     def stand(self, said: "Both | None", sides: Iterable[Side]) -> None:
         """Put what sides said before in place of what they say now."""
-        ends, muxes = said or ([End(), End()], [False, False])
+        ends, muxes = said or ([UNSAID, UNSAID], [False, False])
         for side in sides:
             self.ends[side], self.muxes[side] = ends[side], muxes[side]
 
     def hear(self, said: "Said | None") -> None:
         """Put what somebody else who was called has said in place of what the callee said."""
-        self.ends[CALLEE], self.muxes[CALLEE] = said or (End(), False)
+        self.ends[CALLEE], self.muxes[CALLEE] = said or (UNSAID, False)
 
 
 Said: TypeAlias = tuple[End, bool]
@@ -59,9 +70,11 @@ class Way:
         heard: The tag of whoever was called and described itself last.
         told: Whether the relay knows of it.
         unfit: The numbers of lines of its last answer that no relay can carry.
+        former: What served lines, by their numbers, until a side offered an address of another IP
+            version: whose offer that is, and the line. It serves on until that offer is settled.
     """
 
-    __slots__ = ("aside", "declined", "family", "heard", "lines", "told", "unfit")
+    __slots__ = ("aside", "declined", "family", "former", "heard", "lines", "told", "unfit")
 
     def __init__(self, family: Family) -> None:
         self.family = family
@@ -69,11 +82,54 @@ class Way:
         self.aside = self.declined = self.unfit = NONE
         self.heard = b""
         self.told = False
+        self.former: dict[int, tuple[Side, Line]] = {}
+
+    def serve(self, fresh: "list[Line | None]", side: Side) -> None:
+        """Have lines serve what a side describes; one in another's place knows what the other side said."""
+        other = other_side(side)
+        for number, (old, new) in enumerate(zip(self.lines, fresh, strict=False)):
+            if old is not None and new is not None and old is not new:
+                new.ends[other], new.muxes[other] = old.ends[other], old.muxes[other]
+                self.former.setdefault(number, (side, old))
+        self.lines[: len(fresh)] = fresh
+
+    def let_go(self, side: Side, *, back: bool = False) -> None:
+        """A side's offer is settled: what served before it does so no longer; or again, if it was refused."""
+        for number, (whose, line) in tuple(self.former.items()):
+            if whose == side:
+                del self.former[number]
+                if back:
+                    self.lines[number] = line
 
     @property
     def slots(self) -> list[Slot]:
         """The slots of its lines."""
         return [slot for line in self.lines if line is not None for slot in line.slots]
+
+    def offered(self, side: Side, medias: Iterable[Media]) -> None:
+        """A side offers lines anew: the other one may take what it has declined before."""
+        other = other_side(side)
+        for line, media in zip(self.lines, medias, strict=False):
+            if line is not None and media.port and line.ends[other] is GONE:
+                line.ends[other] = UNSAID
+
+    def vacate(self) -> list[Slot]:
+        """Let go of the lines that serve nothing; one is kept if all are like that: the call goes on.
+
+        Returns:
+            Their slots.
+        """
+        lines = self.lines
+        vacant = [number for number, line in enumerate(lines) if line and line.is_vacant]
+        if not vacant:
+            return []
+        if len(vacant) == sum(line is not None for line in lines):
+            del vacant[0]
+        slots: list[Slot] = []
+        for number in vacant:
+            line, lines[number] = lines[number], None
+            slots += line.slots if line is not None else ()
+        return slots
 
     @property
     def stands(self) -> "Stood":

@@ -22,14 +22,12 @@ def end_of(media: Media, source: str, *, natted: bool) -> End:
         natted: Whether that side is known to be behind NAT.
     """
     rtp = rtcp = None
-    if _may_name(media.host, source):
+    if may_name(media.host, source):
         rtp = Address(media.host, media.port)
-        control = media.rtcp_host or media.host
-        if not _may_name(control, source):
+        control = media.rtcp_host
+        if control is None or not may_name(control, source) or is_hidden(control, source):
             control = media.host
-        rtcp = Address(control, media.rtcp_port or 0)
-        if not rtcp.port:
-            rtcp = Address(rtcp.host, min(media.port + 1, 65535))
+        rtcp = Address(control, media.rtcp_port or min(media.port + 1, 65535))
     return End(
         rtp=rtp,
         rtcp=rtcp,
@@ -73,7 +71,7 @@ def is_numeric(host: str) -> bool:
 
 
 @lru_cache(4096)
-def _may_name(host: str, source: str) -> bool:
+def may_name(host: str, source: str) -> bool:
     """Whether an end may want its media there: at one host, and at ours only if it is on ours.
 
     Args:

@@ -3,7 +3,8 @@
 It carries a keyed cookie over Call-ID and the caller's tag, so that nobody can make up a dialog to
 be let through unauthenticated, and, where an end is behind NAT or on a connection, the flow that
 leads to it. Of an end that is a gateway which asks who calls it says which one that is. Nothing is
-stored: a restart, or another engine with the same key, reads it as well.
+stored: a restart, or another engine with the same key, reads it as well, and sees that it was minted
+by another run.
 """
 
 import hashlib
@@ -14,9 +15,11 @@ from centrex.base import Flow, Local, Transport
 from centrex.sip.uri import SipUri
 
 _OWN: Final = re.compile(
-    rb"(?:;transport=[a-z]+)?;lr;cx=([0-9a-f]{16})(?:;ca=([\w.-]+))?(?:;cb=([\w.-]+))?"
+    rb"(?:;transport=[a-z]+)?;lr;cx=([0-9a-f]{16,24})(?:;ca=([\w.-]+))?(?:;cb=([\w.-]+))?"
     rb"(?:;cg=([\w.~-]+))?>"
 )
+_MAC: Final = 16
+"""Digits of a cookie that are its keyed hash; the run's follow."""
 _FLOW: Final = re.compile(rb"([utl])([0-9a-f._]+)-([0-9]{1,5})")
 _LETTER: Final = {Transport.UDP: b"u", Transport.TCP: b"t", Transport.TLS: b"l"}
 _TRANSPORT: Final = {letter: transport for transport, letter in _LETTER.items()}
@@ -31,6 +34,8 @@ class Dialog(NamedTuple):
     """The token of the flow that leads to the other end; empty where its Contact does."""
     gateway: bytes = b""
     """Which ends are gateways that ask who calls, and which ones; empty where none is."""
+    before: bool = False
+    """Whether it was minted before this run of the engine."""
 
 
 class RouteTokens:
@@ -38,12 +43,14 @@ class RouteTokens:
 
     Args:
         key: At least 16 secret bytes, kept over restarts.
+        run: Eight hexadecimal digits that no other run of the engine is likely to have.
     """
 
-    __slots__ = ("_keyed",)
+    __slots__ = ("_keyed", "_run")
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: bytes, run: bytes = b"00000000") -> None:
         self._keyed = hashlib.blake2b(digest_size=8, key=key[:64])
+        self._run = run
 
     def record_route(
         self,
@@ -68,7 +75,8 @@ class RouteTokens:
                 (RFC 3261 §16.6 step 4).
             gateway: What to remember of gateways at its ends, or empty.
         """
-        cookie = self._cookie(call_id, caller_tag, to_caller, to_callee, gateway)
+        run = self._run
+        cookie = self._cookie(call_id, caller_tag, to_caller, to_callee, gateway, run)
         uri = local.uri
         if secure and local.transport is Transport.TLS:
             uri = b"sips:" + local.sent_by
@@ -104,20 +112,29 @@ class RouteTokens:
             gateway = uri.param(b"cg") or b""
         if not cookie or not to_tag:
             return None
-        if cookie == self._cookie(call_id, from_tag, to_caller, to_callee, gateway):
-            return Dialog(True, to_callee, gateway)
-        if cookie == self._cookie(call_id, to_tag, to_caller, to_callee, gateway):
-            return Dialog(False, to_caller, gateway)
+        run = cookie[_MAC:]
+        before = run != self._run
+        if cookie == self._cookie(call_id, from_tag, to_caller, to_callee, gateway, run):
+            return Dialog(True, to_callee, gateway, before)
+        if cookie == self._cookie(call_id, to_tag, to_caller, to_callee, gateway, run):
+            return Dialog(False, to_caller, gateway, before)
         return None
 
     def _cookie(
-        self, call_id: bytes, tag: bytes, to_caller: bytes, to_callee: bytes, gateway: bytes
+        self,
+        call_id: bytes,
+        tag: bytes,
+        to_caller: bytes,
+        to_callee: bytes,
+        gateway: bytes,
+        run: bytes,
     ) -> bytes:
         keyed = self._keyed.copy()
         keyed.update(b"%b\n%b\n%b\n%b" % (call_id, tag, to_caller, to_callee))
         if gateway:
             keyed.update(b"\n" + gateway)
-        return keyed.hexdigest().encode()
+        keyed.update(b"\n\n" + run)
+        return keyed.hexdigest().encode() + run
 
 
 def told(route: bytes, *, from_caller: bool) -> bytes:

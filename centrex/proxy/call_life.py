@@ -22,6 +22,12 @@ _CALLING: Final = CallState.CALLING
 _RINGING: Final = CallState.RINGING
 _UP: Final = CallState.UP
 _ENDED: Final = Rule.ENDED
+_TIMEOUT: Final = "timeout"
+"""Who has ended a call of which nobody has spoken for long."""
+_MOVING: Final = frozenset({b"INVITE", b"UPDATE"})
+"""Methods by which an end says where it is from now on (RFC 3261 §12.2)."""
+_HOSTS: Final = 4
+"""Hosts of one end that are remembered."""
 
 
 def began(core: "Core", ctx: Context, now: Instant) -> None:
@@ -108,10 +114,15 @@ def spoke(core: "Core", ctx: Context, now: Instant) -> None:
     number = (
         ctx.usual[usual.NUMBER] if ctx.usual is not None else ctx.message.value(CSEQ).split()[0]
     )
+    host = ctx.flow.host
     if ctx.from_tag == call.caller_tag:
         call.caller_cseq = max(call.caller_cseq, int(number))
+        if ctx.method in _MOVING and host != call.caller_flow.host:
+            call.caller_hosts = (*call.caller_hosts, host)[-_HOSTS:]
     elif ctx.to_tag == call.caller_tag:
         call.callee_cseq = max(call.callee_cseq, int(number))
+        if ctx.method in _MOVING:
+            call.callee_hosts = (*call.callee_hosts, host)[-_HOSTS:]
 
 
 def ended(core: "Core", call: Call, who: str, now: Instant) -> None:
@@ -120,9 +131,9 @@ def ended(core: "Core", call: Call, who: str, now: Instant) -> None:
 
 
 def forgotten(core: "Core", call: Call, now: Instant) -> None:
-    """Nobody has spoken of a call for very long: it counts as over."""
+    """Nobody has spoken of a call for very long: it counts as over, but whoever talks still is heard."""
     if call.state is _UP:
-        _end(core, call, "timeout", core.journal.open(call.call_id), now)
+        _end(core, call, _TIMEOUT, core.journal.open(call.call_id), now)
     elif core.calls.end(call):
         if core.relaying is not None:
             core.relaying.end(core, call.call_id, "the call was forgotten", now)
@@ -140,7 +151,10 @@ def _end(core: "Core", call: Call, who: str, tale: list[Decision], now: Instant)
     if not core.calls.end(call):
         return
     if core.relaying is not None:
-        core.relaying.end(core, call.call_id, "hung up", now)
+        if who == _TIMEOUT:
+            core.relaying.forgotten(core, call.call_id, now)
+        else:
+            core.relaying.end(core, call.call_id, "hung up", now)
     core.statistics.call_ended()
     if core.watchers.lamps.on:
         lamp_life.ended(core, call, who, now)

@@ -99,15 +99,17 @@ class Carried:
         natted: Whether caller and callee are behind NAT, as far as messages have shown.
         towards: The target its INVITE was sent to last.
         ends: How the caller and that target are reached.
+        declined: What was last put in place of an answer that could not pass.
     """
 
-    __slots__ = ("ends", "exchange", "natted", "relay", "towards")
+    __slots__ = ("declined", "ends", "exchange", "natted", "relay", "towards")
 
     def __init__(self, relay: Relay, exchange: Exchange) -> None:
         self.relay, self.exchange = relay, exchange
         self.natted = [False, False]
         self.towards: Target | None = None
         self.ends = (NOWHERE, NOWHERE)
+        self.declined = b""
 
     @property
     def by(self) -> str:
@@ -147,6 +149,7 @@ class Delegated:
     Attributes:
         call_id: Its Call-ID.
         by: Which rtpengine; empty until one has answered.
+        is_held: Whether that one has it, as far as is known.
         caller_tag: The caller's tag.
         callee_tag: That of whoever answered; empty until somebody has.
         natted: Whether caller and callee are behind NAT, as far as messages have shown.
@@ -158,6 +161,7 @@ class Delegated:
         pending: The questions of offers that are neither accepted nor refused, by the tags of whose
             requests they belong to.
         stable: The questions of the last offer that was accepted, and of its answer.
+        declined: What was last put in place of an answer that could not pass.
     """
 
     __slots__ = (
@@ -166,6 +170,8 @@ class Delegated:
         "call_id",
         "callee_tag",
         "caller_tag",
+        "declined",
+        "is_held",
         "known",
         "natted",
         "offered_by",
@@ -178,7 +184,8 @@ class Delegated:
     def __init__(self, call_id: bytes, caller_tag: bytes) -> None:
         self.call_id, self.caller_tag = call_id, caller_tag
         self.by = ""
-        self.callee_tag = self.told = b""
+        self.is_held = False
+        self.callee_tag = self.told = self.declined = b""
         self.answers: dict[bytes, tuple[Mapping[str, Encodable], bytes]] = {}
         self.natted = [False, False]
         self.offered_by = b""
@@ -186,6 +193,10 @@ class Delegated:
         self.offers: list[bytes] = []
         self.pending: dict[bytes, Mapping[str, Encodable]] = {}
         self.stable: list[Mapping[str, Encodable]] = []
+
+    def has_passed(self, text: bytes) -> bool:
+        """Whether rtpengine gave a description: its call has come back to us, by another proxy."""
+        return text in self.known.values()
 
     def is_foreign(self, tag: bytes) -> bool:
         """Whether a dialog is of somebody who was called too, but did not get the call.

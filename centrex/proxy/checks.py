@@ -8,6 +8,7 @@ from centrex.proxy.context import Context
 from centrex.proxy.forward import loop_hash
 from centrex.proxy.gateway_numbers import read
 from centrex.proxy.named import user_of
+from centrex.proxy.reconnected import flow_now
 from centrex.sip.message import Message
 from centrex.sip.nameaddr import parse_name_addr
 from centrex.sip.names import MAX_BREADTH, MAX_FORWARDS, PROXY_REQUIRE, ROUTE, VIA
@@ -213,9 +214,9 @@ def _verify(core: "Core", ctx: Context, value: bytes, now: Instant, *, plain: bo
     dialog = core.route_tokens.verify(value, uri, ctx.call_id, ctx.from_tag, ctx.to_tag)
     if dialog is None:
         return False
-    ctx.dialog = True
+    ctx.dialog, ctx.before = True, dialog.before
     if dialog.flow:
-        ctx.dialog_flow = core.flow_of_token(dialog.flow)
+        ctx.dialog_flow = flow_now(core, ctx, dialog, now)
     if dialog.gateway:
         ctx.gateway = read(dialog.gateway, from_caller=dialog.from_caller)
         if ctx.method == b"BYE":

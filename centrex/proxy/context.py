@@ -60,6 +60,8 @@ class Context:
         routed: Whether Route values that are not ours are left.
         dialog: Whether it belongs to a dialog that went through us.
         dialog_flow: The flow to the dialog's other end, where the Record-Route told.
+        before: Whether that dialog began in an earlier run of the engine.
+        astray: Whether it leads elsewhere than to that other end, as far as is known.
         gateway: The gateway at the dialog's other end, where it asks callers who they are.
         login: Who proved to be its sender.
         trusted: Whether its source needs no credentials.
@@ -86,7 +88,9 @@ class Context:
     __slots__ = (
         "_message",
         "answered",
+        "astray",
         "base",
+        "before",
         "branch",
         "branches",
         "breadth",
@@ -144,6 +148,7 @@ class Context:
         self.ours = self.for_us = self.routed = False
         self.server: ServerTransaction | None = None
         self.dialog = self.trusted = self.answered = self.cancelled = False
+        self.before = self.astray = False
         self.dialog_flow: Flow | None = None
         self.gateway: Mark | None = None
         self.login: Login | None = None

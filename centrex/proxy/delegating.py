@@ -6,7 +6,6 @@ which instance serves a call, and who asks again, is `centrex.farm.rtpengines`.
 """
 
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from centrex import sdp
@@ -18,6 +17,7 @@ from centrex.proxy import forward, upstream
 from centrex.proxy.ask import Consult
 from centrex.proxy.carried import DIRECT, UNDECIDED, Delegated
 from centrex.proxy.context import Branch, Context
+from centrex.proxy.delegated_calls import DelegatedCalls
 from centrex.proxy.ends import (
     Described,
     callee_of,
@@ -31,6 +31,7 @@ from centrex.proxy.ends import (
     may_carry,
     offered,
     overheard,
+    overheard_late,
     response_unrelayed,
     unrelayed,
     why_relayed,
@@ -38,9 +39,10 @@ from centrex.proxy.ends import (
 from centrex.proxy.media_body import with_body
 from centrex.proxy.media_path import METHODS, OFFERS, Mode
 from centrex.proxy.ng_question import Fields, common, key, stand_in
-from centrex.proxy.ng_waiting import Probe, Request, Response, Restore, Search, Waiting
-from centrex.proxy.orphans import Orphan, Orphans
-from centrex.trace import Rule
+from centrex.proxy.ng_waiting import Failure, Probe, Request, Response, Restore, Search, Waiting
+from centrex.proxy.orphans import Orphan
+from centrex.proxy.unanswered import declined, heard, without_answer
+from centrex.sip.message import parse
 
 if TYPE_CHECKING:
     from centrex.proxy.core import Core
@@ -49,13 +51,10 @@ _MOST_WAITING: Final = 8
 """Responses of one branch that wait; further ones come again, if they matter."""
 _MOST_KNOWN: Final = 8
 """Translations kept for each call: repeated messages need no question."""
-
-_MOST_UNKNOWN: Final = 10_000
-"""Calls relayed of which we know nothing: they began before we were started."""
 _PING: Final[Fields] = {"command": "ping"}
 
 
-class Delegating:
+class Delegating(DelegatedCalls):
     """Has media relayed by rtpengine.
 
     Args:
@@ -64,23 +63,13 @@ class Delegating:
     """
 
     def __init__(self, *, mode: Mode, refuse: bool) -> None:
+        super().__init__()
         self.mode, self.refuse = mode, refuse
-        self._carried: dict[bytes, Delegated] = {}
         self._asked: dict[int, Waiting] = {}
         self._queues: dict[Branch, deque[Response]] = {}
-        self._orphans = Orphans()
-        self._unknown: dict[bytes, None] = {}
 
-    def __len__(self) -> int:
-        return len(self._carried)
-
-    def of(self, call_id: bytes) -> Delegated | None:
-        """See `MediaPath`."""
-        return self._carried.get(call_id)
-
-    def calls_of(self, name: str) -> list[bytes]:
-        """Return the Call-IDs that an instance serves."""
-        return [call_id for call_id, carried in self._carried.items() if carried.by == name]
+    def tell(self, now: Instant) -> None:
+        """See `MediaPath`; messages have waited for what rtpengine was told."""
 
     # what goes downstream
 
@@ -118,30 +107,6 @@ class Delegating:
         fields["via-branch"] = token
         return self._translate_request(core, branch, token, data, found, fields)
 
-    def _take_on(
-        self, core: "Core", ctx: Context, caller_tag: bytes, why: str, now: Instant
-    ) -> Delegated:
-        core.decide(ctx, (now, Rule.MEDIA_RELAYED, "rtpengine", why))
-        self._orphans.discard(ctx.call_id)
-        return self._keep_track(core, Delegated(ctx.call_id, caller_tag))
-
-    def _keep_track(self, core: "Core", carried: Delegated) -> Delegated:
-        """Remember a call; of those we know nothing of, nobody may ever say that one has ended."""
-        call_id = carried.call_id
-        self._carried[call_id] = carried
-        if core.calls.get(call_id) is None:
-            while len(self._unknown) >= _MOST_UNKNOWN:
-                oldest = next(iter(self._unknown))
-                del self._unknown[oldest], self._carried[oldest]
-                core.statistics.media_amiss("media-forgotten")
-            self._unknown[call_id] = None
-        return carried
-
-    def _lose_track(self, call_id: bytes) -> Delegated | None:
-        self._unknown.pop(call_id, None)
-        self._orphans.discard(call_id)
-        return self._carried.pop(call_id, None)
-
     def _in_dialog(
         self, core: "Core", branch: Branch, token: bytes, data: bytes, now: Instant
     ) -> bytes | None:
@@ -156,6 +121,8 @@ class Delegating:
             self._ask(core, ctx.call_id, query, Search(branch, token, data))
             return None
         if self.mode == "never" or ctx.method not in OFFERS:
+            if self.mode == "auto" and ctx.has_body:
+                self._orphans.hear(ctx.call_id, lambda: overheard_late(core, branch, data, now))
             return data
         caller_tag = caller_tag_of(core, ctx)
         found = offered(core, ctx, data, now)
@@ -198,6 +165,8 @@ class Delegating:
         side = CALLER if ctx.from_tag == carried.caller_tag else CALLEE
         found = offered(core, ctx, data, now)
         if found is None and is_opaque(ctx, data):
+            return without_answer(core, ctx, data, now)
+        if found is not None and carried.has_passed(found.text):
             return data
         branch.carried, branch.side = carried, side
         if found is None:
@@ -272,8 +241,9 @@ class Delegating:
         settled = response.status >= 200 and ctx.method == b"INVITE"
         if settled:
             self._settle(core, carried, branch, response.to_tag)
-        found = described(core, ctx, data, now)
-        if found is None or branch.flow is None:
+        data, found = heard(core, branch, response.status, data, now)
+        response.data = data
+        if found is None or branch.flow is None or carried.has_passed(found.text):
             if settled:
                 self._hear(core, carried)
             return data
@@ -343,13 +313,8 @@ class Delegating:
         won = branch.client.key[0] if branch.client is not None else b""
         for token in carried.offers:
             if token != won and not branch.context.to_tag:
-                fields: Fields = {
-                    "command": "delete",
-                    "call-id": carried.call_id,
-                    "from-tag": carried.caller_tag,
-                    "via-branch": token,
-                }
-                self._tell(core, carried, fields)
+                told = {"call-id": carried.call_id, "from-tag": carried.caller_tag}
+                self._tell(core, carried, {"command": "delete", **told, "via-branch": token})
         carried.offers.clear()
 
     def _next(self, core: "Core", branch: Branch, now: Instant) -> None:
@@ -430,7 +395,7 @@ class Delegating:
         branch, data, found = waiting.branch, waiting.data, waiting.found
         carried = branch.carried
         assert isinstance(carried, Delegated)
-        new = self._taken(carried, waiting, reply)
+        new = self._taken(core, carried, waiting, reply, now)
         if branch.over:
             return
         if isinstance(new, bytes):
@@ -440,6 +405,7 @@ class Delegating:
             unrelayed(core, branch, new.words, now, refuse=self.refuse)
             if branch.context.answered:
                 return
+            data = without_answer(core, branch.context, data, now)
         forward.send_on(core, branch, waiting.token, data, now)
 
     def _given_up(self, branch: Branch, carried: Delegated) -> None:
@@ -454,15 +420,11 @@ class Delegating:
         branch, data, found = waiting.branch, waiting.data, waiting.found
         carried = branch.carried
         if isinstance(carried, Delegated) and found is not None and waiting.fields is not None:
-            new = self._taken(carried, waiting, reply)
+            new = self._taken(core, carried, waiting, reply, now)
             if isinstance(new, bytes):
                 data = with_body(data, sdp.replace(found.content_type, found.body, new))
             else:
-                if not branch.described:  # an offer: its answer is to pass as it did
-                    self._given_up(branch, carried)
-                passes = response_unrelayed(
-                    core, branch, waiting.status, data, found, new.words, now, self.refuse
-                )
+                passes = self._passes(core, waiting, found, new.words, now)
                 if passes is None:
                     del self._queues[branch]
                     return
@@ -471,23 +433,39 @@ class Delegating:
         upstream.pass_on(core, branch, waiting.status, waiting.to_tag, data, now)
         self._next(core, branch, now)
 
+    def _passes(
+        self, core: "Core", waiting: Response, found: Described, why: str, now: Instant
+    ) -> bytes | None:
+        """Return a response as it is to pass that rtpengine did not translate; None if it is not to."""
+        branch, status, data = waiting.branch, waiting.status, waiting.data
+        if branch.described:
+            return declined(core, branch, status, parse(data), why, now)[0]
+        assert isinstance(branch.carried, Delegated)
+        self._given_up(branch, branch.carried)  # the answer to it is to pass as it did
+        return response_unrelayed(core, branch, status, data, found, why, now, self.refuse)
+
     def _taken(
-        self, carried: Delegated, waiting: Request | Response, reply: Reply | str
-    ) -> "bytes | _Failure":
+        self,
+        core: "Core",
+        carried: Delegated,
+        waiting: Request | Response,
+        reply: Reply | str,
+        now: Instant,
+    ) -> bytes | Failure:
         """Return the description that rtpengine gave, noted; or why it gave none."""
         fields, asker = waiting.fields, waiting.branch.context.from_tag
         assert fields is not None
         if isinstance(reply, str):
-            return _Failure(reply)
+            return Failure(reply)
         why = failure(reply.fields)
         if why:
-            return _Failure(f"rtpengine at {reply.name} says: {why}")
+            return Failure(f"rtpengine at {reply.name} says: {why}")
         new = reply.fields.get(b"sdp")
         if not isinstance(new, bytes) or not new.startswith(b"v="):
-            return _Failure(f"rtpengine at {reply.name} gave no description")
+            return Failure(f"rtpengine at {reply.name} gave no description")
         if carried.by != reply.name or (fields["command"] == "offer" and "to-tag" in fields):
-            carried.by = reply.name
             carried.known.clear()  # to a new offer an answer in the old words is another answer
+        self._served(core, waiting.branch.context, carried, reply.name, now)
         while len(carried.known) >= _MOST_KNOWN:
             del carried.known[next(iter(carried.known))]
         carried.known[key(fields)] = new
@@ -530,7 +508,7 @@ class Delegating:
             carried = self._carried.get(ctx.call_id)
             if carried is None:
                 carried = self._keep_track(core, Delegated(ctx.call_id, ctx.from_tag))
-            carried.by = reply.name
+            self._served(core, ctx, carried, reply.name, now)
             data = self._within(core, carried, branch, waiting.token, waiting.data, now)
         if data is not None:
             forward.send_on(core, branch, waiting.token, data, now)
@@ -579,13 +557,6 @@ class Delegating:
         elif self.mode != "never":
             fields: Fields = {"command": "delete", "call-id": ctx.call_id}
             core.asks.append(Consult(core.next_ask(), ctx.call_id, fields, elsewhere=False))
-
-
-@dataclass(frozen=True, slots=True)
-class _Failure:
-    """Why there is no description."""
-
-    words: str
 
 
 def _back(branch: Branch, carried: Delegated) -> tuple[Where, Where]:

@@ -26,6 +26,7 @@ from centrex.proxy.context import Branch, Context
 from centrex.proxy.media_body import split_body, with_body
 from centrex.proxy.media_lines import NO_PORTS, left_out, odd_lines
 from centrex.proxy.media_path import OFFERS, Mode
+from centrex.proxy.orphans import Orphan
 from centrex.routing.next_hop import next_hop
 from centrex.sdp import Description
 from centrex.sip import usual
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 _IPV4: Final[tuple[Family, ...]] = (4,)
 _NONE_LEFT: Final = "no media relay is available"
+_SDP: Final = b"application/sdp"
 _UNRELAYED: Final = b'Reason: SIP;cause=488;text="No media relay"'
 
 
@@ -60,6 +62,8 @@ def described(core: "Core", ctx: Context, data: bytes, now: Instant) -> Describe
         return None
     content_type, body = parts
     try:
+        if content_type == _SDP:
+            return Described(content_type, body, body, sdp.parse(body))
         span = sdp.find(content_type, body)
         if span is None:
             return None
@@ -189,8 +193,10 @@ def _without_media(
 
 def may_carry(found: Described | None) -> bool:
     """Whether a relay can carry any line of a description, as far as one is wanted in it."""
-    wanted = [one for one in found.description.media if one.port] if found is not None else []
-    return not wanted or any(not one.why_not for one in wanted)
+    if found is None:
+        return True
+    wanted = [one.why_not for one in found.description.media if one.port]
+    return not wanted or "" in wanted
 
 
 def why_nobody(branch: Branch, lacking: Family | None) -> str:
@@ -354,23 +360,52 @@ def overheard(core: "Core", branch: Branch, data: bytes, now: Instant) -> str:
     why = need(found, *((there, here) if answerer == CALLEE else (here, there)), answerer)
     if not why:
         return ""
-    ctx, flow, uri = branch.context, branch.flow, parse_uri(branch.target.uri)
+    flow, uri = branch.flow, parse_uri(branch.target.uri)
     branch.carried = None  # told once
     if flow is not None and isinstance(uri, SipUri) and uri.host == flow.received_host:
         flow.natted |= _hides(found, flow.host)  # and no other proxy stands between
-    core.decide(ctx, (now, Rule.MEDIA_TOO_LATE, why))
+    _too_late(core, branch.context, why, now)
+    return why
+
+
+def overheard_late(core: "Core", branch: Branch, data: bytes, now: Instant) -> Orphan | None:
+    """See the same of a request that answers what a response has offered unrelayed (RFC 3264 §4).
+
+    What else tells that a relay is needed was seen with the offer.
+
+    Returns:
+        What is to be remembered of the call; None where it needs no relay.
+    """
+    ctx, flow = branch.context, branch.flow
+    found = offered(core, ctx, data, now)
+    if found is None or flow is None:
+        return None
+    here, there = caller_of(ctx), far_end(flow, natted=False)
+    if here.local != there.local:
+        return None
+    tag = caller_tag_of(core, ctx)
+    side: Side = CALLER if ctx.from_tag == tag else CALLEE
+    here, there = here._replace(natted=False), there._replace(natted=False)
+    why = need(found, *((here, there) if side == CALLER else (there, here)), side)
+    if not why:
+        return None
+    _too_late(core, ctx, why, now)
+    return Orphan(tag, [False, False], why)
+
+
+def _too_late(core: "Core", ctx: Context, why: str, now: Instant) -> None:
+    core.journal.open(ctx.call_id).append((now, Rule.MEDIA_TOO_LATE, why))  # an ACK has no story
     core.statistics.media_amiss(Rule.MEDIA_TOO_LATE.value)
     fields: dict[str, Field] = {"from": ctx.from_uri, "to": ctx.to_uri, "why": why}
     core.notify(Kind.MEDIA, Severity.WARNING, "media.too-late", fields, ctx.call_id)
-    return why
 
 
 def _hides(found: Described, source: str) -> bool:
     """Whether a description names an address that only its sender can use."""
-    return any(
-        media.port and not media.why_not and is_hidden(media.host, source)
-        for media in found.description.media
-    )
+    for media in found.description.media:
+        if media.port and not media.why_not and is_hidden(media.host, source):
+            return True
+    return False
 
 
 def families(found: Described | None, here: Where, there: Where) -> Sequence[Family]:

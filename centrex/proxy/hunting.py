@@ -52,18 +52,31 @@ class CoreView:
 
     def contacts(self, user: bytes) -> Sequence[Target]:
         """Return all phones of a user, to be tried together, and a fixed contact."""
+        return self._contacts(user, ())
+
+    def _contacts(self, user: bytes, via: tuple[bytes, ...]) -> list[Target]:
         core = self._core
         bindings = core.registry.lookup(user, self._now)
         found: list[Target] = []
         if not isinstance(bindings, MustAsk):
             usable = [one for one in bindings if not self._secure or is_by_tls(one)]
             found = together(usable, core.contacts.is_silent)
-        fixed = core.routes.fixed.get(core.registry.canonical(user))
-        if fixed and self.may_go(fixed):
+        name = core.registry.canonical(user)
+        fixed = self.fixed(name)
+        uri = parse_uri(fixed) if fixed else None
+        if isinstance(uri, SipUri) and self.is_ours(uri):
+            other = core.registry.canonical(self.user_of(uri))
+            if other != name and other not in via:
+                found += self._contacts(other, (*via, name))
+        elif fixed and self.may_go(fixed):
             found.append(Target(fixed))
         for target in found:
-            target.user = user
+            target.user = target.user or user
         return found
+
+    def fixed(self, name: bytes) -> bytes | None:
+        """Return the fixed contact of a canonical user; what is ours of it are the phones of another."""
+        return self._core.routes.fixed.get(name)
 
     def knows(self, user: bytes) -> bool:
         """Whether a user exists."""

@@ -6,6 +6,7 @@ from centrex.auth.gate import Authenticated, Challenge, Why
 from centrex.auth.logins import Login
 from centrex.base import Flow, Instant, PeerError
 from centrex.events import Kind, Severity
+from centrex.proxy import other_end
 from centrex.proxy.answer import Answer, Outcome
 from centrex.proxy.context import Context
 from centrex.proxy.named import user_in
@@ -26,13 +27,16 @@ _WRONG: Final = "the credentials are wrong"
 def identify(core: "Core", ctx: Context, now: Instant) -> Outcome:
     """Let pass what needs no credentials or has the right ones; challenge or refuse the rest.
 
-    Requests of a dialog that went through us pass by their Record-Route cookie, save a REGISTER,
-    which belongs to none: a cookie may not stand in for credentials. What we serve
+    Requests of a dialog that went through us pass by their Record-Route cookie, save those that lead
+    elsewhere than to its other end, and a REGISTER, which belongs to none: a cookie may not stand in for
+    credentials. What we serve
     ourselves is challenged 401, what we forward 407. Credentials of today that are wrong are refused
     403, in the same words whether it is the login or the password.
     """
     if ctx.dialog and ctx.method != b"REGISTER":
-        return None
+        ctx.astray = other_end.is_missed(core, ctx, now)
+        if not ctx.astray:
+            return None
     access = core.access
     if ctx.flow.host in access.trusted:
         ctx.trusted = True

@@ -24,6 +24,8 @@ _IN_DIALOG: Final = Rule.IN_DIALOG
 _LOCATED: Final = Rule.LOCATED
 _WITHIN: Final = frozenset({b"BYE", b"INFO", b"PRACK", b"UPDATE"})
 """Methods that begin nothing."""
+_NO_PHONE: Final = "the user is known, but no phone is registered"
+_NO_TLS: Final = "the call asks for TLS on all its way, and no phone of this user has it"
 
 
 def locate(core: "Core", ctx: Context, now: Instant) -> Outcome:
@@ -32,7 +34,7 @@ def locate(core: "Core", ctx: Context, now: Instant) -> Outcome:
     Only users of ours are reached by strangers; outside goes who proved to be a user or is trusted.
     A Route that is not ours is followed inside a dialog, and for trusted senders (no open relay).
     """
-    if ctx.dialog:
+    if ctx.dialog and not (ctx.astray and _is_stranger(ctx)):
         return _in_dialog(core, ctx, now)
     if ctx.routed and not ctx.trusted:
         route = ctx.message.value(ROUTE)
@@ -41,7 +43,7 @@ def locate(core: "Core", ctx: Context, now: Instant) -> Outcome:
         )
     if not ctx.routed and ctx.ours:
         return _local(core, ctx, now)
-    if not (ctx.trusted or ctx.login is not None):
+    if _is_stranger(ctx):
         core.notify(
             Kind.ROUTING,
             Severity.WARNING,
@@ -57,6 +59,10 @@ def locate(core: "Core", ctx: Context, now: Instant) -> Outcome:
     core.decide(ctx, (now, Rule.OUTSIDE_TARGET, ctx.request_uri))
     ctx.groups = [[Target(ctx.request_uri)]]
     return None
+
+
+def _is_stranger(ctx: Context) -> bool:
+    return not ctx.trusted and ctx.login is None
 
 
 def _in_dialog(core: "Core", ctx: Context, now: Instant) -> Outcome:
@@ -88,15 +94,14 @@ def _local(core: "Core", ctx: Context, now: Instant) -> Outcome:
         return Answer(503, Rule.NOBODY_THERE, user, words="the registry is away")
     fixed = core.routes.fixed.get(core.registry.canonical(user)) if core.routes.fixed else None
     if fixed is not None:
-        return _with_fixed(core, ctx, len(bindings) + 1, now)
+        return _with_fixed(core, ctx, now)
     if not bindings:
         match = _plan_of_no_call(core, ctx, now)
         return _nobody(core, ctx) if match is None else hunting.begin(core, ctx, match, now)
     if is_secure(ctx.request_uri):
         bindings = [one for one in bindings if is_by_tls(one)]
         if not bindings:
-            words = "the call asks for TLS on all its way, and no phone of this user has it"
-            return Answer(480, Rule.NOBODY_THERE, user, words=words)
+            return Answer(480, Rule.NOBODY_THERE, user, words=_NO_TLS)
     groups = target_groups(bindings)
     if core.contacts.marked:
         groups = _unhindered(core, ctx, bindings, groups, now)
@@ -118,8 +123,7 @@ def _plan_of_no_call(core: "Core", ctx: Context, now: Instant) -> Match | None:
 def _nobody(core: "Core", ctx: Context) -> Answer:
     user = ctx.user
     if core.knows_user(user):
-        words = "the user is known, but no phone is registered"
-        return Answer(480, Rule.NOBODY_THERE, user, words=words)
+        return Answer(480, Rule.NOBODY_THERE, user, words=_NO_PHONE)
     if ctx.method not in _WITHIN and not ctx.to_tag and hunting.has_plan(core, user):
         return Answer(480, Rule.PLAN_NOT_NOW, user, words=NOT_NOW)
     return Answer(404, Rule.UNKNOWN_USER, user, words="there is no such user here")
@@ -141,13 +145,12 @@ def _unhindered(
     return unhindered_groups(bindings, core.contacts.is_silent)
 
 
-def _with_fixed(core: "Core", ctx: Context, count: int, now: Instant) -> Outcome:
+def _with_fixed(core: "Core", ctx: Context, now: Instant) -> Outcome:
     """A standing name with a fixed contact: it is tried together with the phones that registered."""
-    view = hunting.CoreView(core, now, secure=is_secure(ctx.request_uri))
-    targets = list(view.contacts(ctx.user))
+    secure = is_secure(ctx.request_uri)
+    targets = list(hunting.CoreView(core, now, secure=secure).contacts(ctx.user))
     if not targets:
-        words = "the call asks for TLS on all its way, and no phone of this user has it"
-        return Answer(480, Rule.NOBODY_THERE, ctx.user, words=words)
-    ctx.tale.append((now, _LOCATED, ctx.user, count))
+        return Answer(480, Rule.NOBODY_THERE, ctx.user, words=_NO_TLS if secure else _NO_PHONE)
+    ctx.tale.append((now, _LOCATED, ctx.user, len(targets)))
     ctx.groups = [targets]
     return None

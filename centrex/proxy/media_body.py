@@ -6,9 +6,11 @@ It knows serialized messages and nothing of what is in their bodies.
 import re
 from typing import Final
 
-_TYPE: Final = re.compile(rb"\r\n(?:content-type|c)[ \t]*:((?:[^\r\n]|\r\n[ \t])*)", re.IGNORECASE)
+_TYPE: Final = re.compile(
+    rb"\r\n(?:content-type|c)[ \t]*:([^\r\n]*+(?:\r\n[ \t][^\r\n]*+)*)", re.IGNORECASE
+)
 _LENGTH: Final = re.compile(
-    rb"(\r\n(?:content-length|l)[ \t]*:(?:\r\n)?[ \t]*)[0-9]+", re.IGNORECASE
+    rb"\r\n(?:content-length|l)[ \t]*:(?:\r\n)?[ \t]*([0-9]+)", re.IGNORECASE
 )
 _CODED: Final = re.compile(
     rb"\r\n(?:content-encoding|e)[ \t]*:(?![ \t]*identity[ \t]*\r\n)", re.IGNORECASE
@@ -37,8 +39,8 @@ def split_body(data: bytes) -> tuple[bytes, bytes] | None:
 def with_body(data: bytes, body: bytes) -> bytes:
     """Return a message with another body, and the Content-Length that belongs to it."""
     ends = data.find(_END)
-    head = data[: ends + 2]
-    told, count = _LENGTH.subn(rb"\g<1>%d" % len(body), head, count=1)
-    if not count:
-        told = b"%bContent-Length: %d\r\n" % (head, len(body))
-    return told + b"\r\n" + body
+    found = _LENGTH.search(data, 0, ends + 2)
+    if found is None:
+        return b"%bContent-Length: %d\r\n\r\n%b" % (data[: ends + 2], len(body), body)
+    first, last = found.span(1)
+    return b"%b%d%b%b" % (data[:first], len(body), data[last : ends + 4], body)

@@ -69,8 +69,14 @@ class MediaPath(Protocol):
     def end(self, core: "Core", call_id: bytes, reason: str, now: Instant) -> None:
         """A call has ended: its ports are free again."""
 
+    def forgotten(self, core: "Core", call_id: bytes, now: Instant) -> None:
+        """Nobody has spoken of a call that is up for very long: it is relayed until nobody talks any more."""
+
     def hung_up(self, core: "Core", ctx: Context, now: Instant) -> None:
         """A BYE passes whose call we do not know: it began before we were started again."""
+
+    def tell(self, now: Instant) -> None:
+        """What messages brought about has been sent: tell relays of it."""
 
     def consulted(self, core: "Core", number: int, reply: Reply | str, now: Instant) -> None:
         """What a `Consult` asked is answered, or words tell why it is not."""

@@ -11,7 +11,7 @@ from centrex import sdp
 from centrex.base import PeerError
 from centrex.farm.bencode import Encodable
 from centrex.media.exchange import Where
-from centrex.media.whereabouts import is_hidden
+from centrex.media.whereabouts import is_hidden, may_name
 from centrex.proxy.carried import Delegated
 from centrex.proxy.ends import Described
 
@@ -22,8 +22,8 @@ def common(
     carried: Delegated, from_tag: bytes, found: Described, here: Where, there: Where
 ) -> dict[str, Encodable]:
     """Return what is said with every offer and answer."""
-    hidden = here.natted or any(
-        media.port and is_hidden(media.host, here.source) for media in found.description.media
+    hidden = here.natted or not all(
+        _is_trusted(media, here.source) for media in found.description.media if media.port
     )
     flags = ["strict-source"]
     if not hidden:
@@ -41,6 +41,19 @@ def common(
         fields["received-from"] = ["IP6" if ":" in here.source else "IP4", here.source]
         flags.append("SIP-source-address")
     return fields
+
+
+def _is_trusted(media: sdp.Media, source: str) -> bool:
+    """Whether rtpengine may send where a media line says.
+
+    Who names an address of rtpengine's own host, or network, would have it send there what he likes, its
+    control port included; and of what is said twice it may believe the other one.
+    """
+    hosts = [] if media.is_held else [media.host]
+    hosts += [media.rtcp_host] if media.rtcp_host else []
+    if media.why_not or len(media.rtcp_lines) > 1:
+        return False
+    return all(may_name(host, source) and not is_hidden(host, source) for host in hosts)
 
 
 def stand_in(found: Described, shown: bytes | None) -> bytes:

@@ -63,5 +63,12 @@ class Probe:
     data: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why rtpengine gave no description."""
+
+    words: str
+
+
 Waiting: TypeAlias = Request | Response | Search | Restore | Probe
 """Anything that waits."""

@@ -3,6 +3,7 @@
 A relay has ended its part, or the need was seen too late. Their next offer is relayed, whatever it shows. It knows Call-IDs, and nothing of relays.
 """
 
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 MOST: Final = 10_000
@@ -50,6 +51,12 @@ class Orphans:
         while len(self._calls) >= MOST:
             del self._calls[next(iter(self._calls))]
         self._calls[call_id] = orphan
+
+    def hear(self, call_id: bytes, look: Callable[[], Orphan | None]) -> None:
+        """Have a call looked at that is none of these yet, and remember it if it is one."""
+        orphan = None if call_id in self._calls else look()
+        if orphan is not None:
+            self.add(call_id, orphan)
 
     def discard(self, call_id: bytes) -> None:
         """Forget a call, if it is one of these."""

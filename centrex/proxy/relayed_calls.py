@@ -30,6 +30,7 @@ class RelayedCalls:
         self._farm = farm
         self._carried: dict[bytes, Carried] = {}
         self._orphans = Orphans()
+        self._untold: dict[Carried, None] = {}
 
     def __len__(self) -> int:
         return len(self._carried)
@@ -49,21 +50,37 @@ class RelayedCalls:
         carried = branch.carried
         if not isinstance(carried, Carried):
             return
-        self._farm.give_back(carried.relay, carried.exchange.spare())
+        self._return_spare(carried)
         if carried.exchange.is_empty:
             self._carried.pop(branch.context.call_id, None)
             branch.carried = None
 
-    def _tell(self, carried: Carried, now: Instant) -> None:
+    def _return_spare(self, carried: Carried) -> None:
+        """What was taken of a relay in vain is free again."""
+        spare = carried.exchange.spare()
+        if spare:
+            self._farm.give_back(carried.relay, spare)
+
+    def _note(self, carried: Carried) -> None:
+        """A relay is to be told of a call, or of its change, once what brought it about has been sent."""
         exchange = carried.exchange
         if self._carried.get(exchange.call_id) is not carried or exchange.is_empty:
             return  # the call is over, or there is nothing to tell
-        if not exchange.carries:
+        if exchange.carries:
+            self._untold[carried] = None
+        else:
             self._farm.expect(carried.relay, exchange.name, exchange)
-            return
-        session = exchange.session()
-        if session is not None:
-            self._farm.put(carried.relay, session, now)
+
+    def tell(self, now: Instant) -> None:
+        """See `MediaPath`: no phone waits for what its relay is told."""
+        while self._untold:
+            carried, _ = self._untold.popitem()
+            exchange = carried.exchange
+            if self._carried.get(exchange.call_id) is carried:
+                session = exchange.session()
+                if session is not None:
+                    self._farm.put(carried.relay, session, now)
+                    self._return_spare(carried)
 
     def _give_up(self, carried: Carried, now: Instant) -> None:
         """A relay does not come back: its part of a call is over, which goes on."""
@@ -104,6 +121,12 @@ class RelayedCalls:
         else:
             self._farm.forgo(carried.relay, exchange.name)
 
+    def forgotten(self, core: "Core", call_id: bytes, now: Instant) -> None:
+        """See `MediaPath`: its relay tells when it is silent."""
+        carried = self._carried.get(call_id)
+        if carried is None or not carried.exchange.revision:
+            self.end(core, call_id, "the call was forgotten", now)
+
     def hung_up(self, core: "Core", ctx: Context, now: Instant) -> None:
         """See `MediaPath`."""
         carried = self._carried.get(ctx.call_id)
@@ -123,7 +146,9 @@ class RelayedCalls:
         known = self._carried.get(exchange.call_id)
         if known is not None:
             return known.exchange.name == exchange.name
-        self._carried[exchange.call_id] = Carried(relay, exchange)
+        carried = self._carried[exchange.call_id] = Carried(relay, exchange)
+        streams = [stream for stream in session.streams if stream is not None]
+        carried.natted = [any(one.ends[side].natted for one in streams) for side in (0, 1)]
         return True
 
     def lost(self, call_id: bytes, name: str) -> bool:

@@ -40,6 +40,7 @@ from centrex.proxy.ends import (
     may_carry,
     offered,
     overheard,
+    overheard_late,
     response_unrelayed,
     unrelayed,
     why_nobody,
@@ -51,6 +52,7 @@ from centrex.proxy.media_path import METHODS, OFFERS, Mode
 from centrex.proxy.orphans import Orphan
 from centrex.proxy.relayed_calls import RelayedCalls
 from centrex.proxy.rush import PATIENCE_S, Rush, Waiting
+from centrex.proxy.unanswered import unread, without_answer
 from centrex.trace import Rule
 
 if TYPE_CHECKING:
@@ -85,9 +87,21 @@ class Relaying(RelayedCalls):
             return data
         if ctx.to_tag:
             return self._within(core, branch, data, now)
-        if ctx.method != b"INVITE" or ctx.call is None or branch.flow is None:
+        if ctx.method != b"INVITE" or branch.flow is None or not self._may_begin(core, ctx):
             return data
         return self._first(core, Waiting(branch, token, data, now + PATIENCE_S), now)
+
+    def _may_begin(self, core: "Core", ctx: Context) -> bool:
+        """Whether an INVITE may be what has its call relayed: of a call that is listed.
+
+        One that another proxy has led back to us may be, too, while nothing of its call is relayed.
+        """
+        if ctx.call is not None:
+            return True
+        call, carried = core.calls.get(ctx.call_id), self._carried.get(ctx.call_id)
+        if call is None or call.caller_tag != ctx.from_tag or call.callee_tag:
+            return False
+        return carried is None or any(one.carried is carried for one in ctx.branches)
 
     def _first(
         self, core: "Core", waiting: Waiting, now: Instant, *, shares: bool = False
@@ -219,12 +233,16 @@ class Relaying(RelayedCalls):
         carried = self._carried.get(ctx.call_id)
         offers = ctx.method in OFFERS
         if branch.flow is None or (carried is None and (self.mode == "never" or not offers)):
+            if carried is None and self.mode == "auto" and ctx.has_body:
+                self._orphans.hear(ctx.call_id, lambda: overheard_late(core, branch, data, now))
             return data
         caller_tag = self._caller_tag(core, ctx, carried)
         if caller_tag not in (ctx.from_tag, ctx.to_tag):
             return data
         found = offered(core, ctx, data, now)
         if found is None and (is_opaque(ctx, data) or ctx.method == b"UPDATE"):
+            return data if carried is None else without_answer(core, ctx, data, now)
+        if found and carried and carried.exchange.has_passed(found.description):
             return data
         branch.side = CALLER if ctx.from_tag == caller_tag else CALLEE
         if carried is not None and offers and carried.relay.is_lost(now):
@@ -334,7 +352,9 @@ class Relaying(RelayedCalls):
             if not exchange.answered and is_up(core, ctx):
                 self._answered(branch, carried, tag)
         found = described(core, ctx, data, now)
-        if found is not None:
+        if found is None and branch.described:
+            data, found = unread(core, branch, status, data, now)
+        if found is not None and not exchange.has_passed(found.description):
             here, there = self._back(branch, carried)
             side: Side = CALLEE if branch.side == CALLER else CALLER
             answers, relay = branch.described, carried.relay
@@ -375,7 +395,7 @@ class Relaying(RelayedCalls):
         if vain and ctx.to_tag:
             self._unsaid(core, carried, now)
         else:
-            self._tell(carried, now)
+            self._note(carried)
 
     def _inward_undecided(
         self, core: "Core", branch: Branch, status: int, to_tag: bytes, data: bytes, now: Instant
@@ -435,7 +455,7 @@ class Relaying(RelayedCalls):
         if exchange.is_silent:
             self._unsaid(core, carried, now)
         else:
-            self._tell(carried, now)
+            self._note(carried)
 
     def consulted(self, core: "Core", number: int, reply: Reply | str, now: Instant) -> None:
         """See `MediaPath`; our own relays are never asked anything."""
@@ -471,7 +491,7 @@ class Relaying(RelayedCalls):
                     side, found.description, here, there, tag=tag, answers=answers, whole=whole
                 )
             except NoSlot:
-                self._farm.give_back(carried.relay, exchange.spare())
+                self._return_spare(carried)
                 if not exchange.is_empty:
                     raise
                 tried.append(carried.by)
@@ -480,6 +500,8 @@ class Relaying(RelayedCalls):
                 if other is None:
                     raise
                 carried.move(other)
-        self._farm.give_back(carried.relay, exchange.spare())
-        self._tell(carried, now)
+        self._return_spare(carried)
+        self._note(carried)
+        if found.text is found.body:
+            return changed
         return sdp.replace(found.content_type, found.body, changed)

@@ -17,6 +17,7 @@ from centrex.proxy.chain import ENDING, WITHIN
 from centrex.proxy.context import Branch, Context
 from centrex.proxy.identify import challenge_at_once, identify
 from centrex.proxy.named import user_of
+from centrex.proxy.other_end import BEGINNING
 from centrex.proxy.serve import ABILITIES
 from centrex.sip.uri import SipUri, parse_uri
 from centrex.sip.usual import REQUEST, RESPONSE, Found, build_reply, via_line
@@ -50,8 +51,8 @@ def request(core: "Core", data: bytes, flow: Flow, now: Instant) -> bool:
     other_end: OtherEnd = None
     if route is not None:
         other_end = _other_end(core, call_id, from_tag, to_tag, route, flow)
-        if other_end is None:
-            return False
+        if other_end is None or (other_end[0] is None and method in BEGINNING):
+            return False  # in a dialog, where such a request leads must be looked at
     elif to_tag is not None:
         # the ACK of a challenge, of which nothing was kept, ends here
         return bool(method == b"ACK" and to_tag == core.own_tag(branch))
@@ -162,7 +163,10 @@ def _other_end(
         if dialog is None or dialog.gateway:
             return None  # what is said to gateways that ask who calls may have to be renumbered
         token = dialog.flow
-    return (core.flow_of_token(token) if token else None,)
+    if not token:
+        return (None,)
+    found = core.flow_of_token(token)
+    return None if found is None else (found,)  # one that is gone may have come back another way
 
 
 def _ping(core: "Core", found: Found, flow: Flow) -> bool:

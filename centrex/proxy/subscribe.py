@@ -88,7 +88,7 @@ def _new(core: "Core", ctx: Context, package: Package, event: Event, now: Instan
     if isinstance(seconds, Answer):
         return seconds
     login = ctx.login.name if ctx.login is not None else b""
-    owner = login or ctx.flow.host.encode()
+    owner = _owner(core, ctx)
     full = core.watchers.notifier.room_for(owner)
     if full is not None:
         return _no_room(core, full, owner)
@@ -118,6 +118,16 @@ def _new(core: "Core", ctx: Context, package: Package, event: Event, now: Instan
         _tell_begin(core, ctx, sub, seconds)
     _accept(core, ctx, sub, seconds, now)
     return DONE
+
+
+def _owner(core: "Core", ctx: Context) -> bytes:
+    """Return whose bound a subscription counts against: who may be several users, is each by itself."""
+    login = ctx.login
+    if login is None:
+        owner, is_several = ctx.flow.host.encode(), ctx.trusted
+    else:
+        owner, is_several = login.name, bool(login.users) or not core.access.match_user
+    return b"%b as %b" % (owner, ctx.from_uri) if is_several else owner
 
 
 def _again(

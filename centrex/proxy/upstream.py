@@ -69,7 +69,8 @@ def on_response(core: "Core", branch: Branch, response: Message, now: Instant) -
     if status >= 300:
         _on_failure(core, branch, response, now)
         return
-    to_tag = parse_name_addr(response.value(TO)).tag if branch.context.call is not None else b""
+    listed = branch.context.call is not None or branch.carried is not None
+    to_tag = parse_name_addr(response.value(TO)).tag if listed else b""
     pass_up(core, branch, status, to_tag, _for_upstream(branch.context, response), now)
 
 
@@ -231,7 +232,9 @@ def _answer_gateway(core: "Core", branch: Branch, response: Message, now: Instan
     return True
 
 
-def try_elsewhere(core: "Core", branch: Branch, why: str, now: Instant) -> bool:
+def try_elsewhere(
+    core: "Core", branch: Branch, why: str, now: Instant, *, is_gone: bool = True
+) -> bool:
     """Go on with the next address of a branch's target, if one is left (RFC 3263 §4.3).
 
     That is a branch of its own: what is still to come from the address before it, its silence or a
@@ -242,12 +245,13 @@ def try_elsewhere(core: "Core", branch: Branch, why: str, now: Instant) -> bool:
         branch: The branch.
         why: Why it does not go on there, for the gateway that it may have been.
         now: The time.
+        is_gone: Whether that tells of the gateway, too, and not of this request alone.
     """
     ctx = branch.context
     if is_out_of_time(ctx, now):
         return False
     if not branch.alternatives:
-        return _next_address(core, branch, why, now)
+        return _next_address(core, branch, why, now, is_gone=is_gone)
     successor = open_branch(ctx, branch.target, now, ring_s_of(core, ctx, branch.target, now))
     successor.alternatives, branch.alternatives = branch.alternatives, []
     branch.over = True
@@ -255,24 +259,26 @@ def try_elsewhere(core: "Core", branch: Branch, why: str, now: Instant) -> bool:
     following = successor.alternatives[0]
     if try_alternative(core, successor, now):
         if branch.flow is not None and not isinstance(following, Flow):
-            _next_place(core, branch, branch.flow, why, now)
+            _next_place(core, branch, branch.flow, why, now, is_gone=is_gone)
         return True
     ctx.branches.remove(successor)
     branch.over = False
     return False
 
 
-def _next_place(core: "Core", branch: Branch, flow: Flow, why: str, now: Instant) -> None:
+def _next_place(
+    core: "Core", branch: Branch, flow: Flow, why: str, now: Instant, *, is_gone: bool
+) -> None:
     """Note that a branch goes on at another place of its target's name."""
     core.decide(branch.context, (now, Rule.NEXT_ADDRESS, branch.target.uri, flow.name, why))
-    if branch.target.gateway:
+    if branch.target.gateway and is_gone:
         core.gateways.unserved(branch.target, flow)
 
 
-def _next_address(core: "Core", branch: Branch, why: str, now: Instant) -> bool:
+def _next_address(core: "Core", branch: Branch, why: str, now: Instant, *, is_gone: bool) -> bool:
     """Go on with the next address of a gateway that cannot be reached; False if none is left."""
     ctx, target = branch.context, branch.target
-    if target.gateway:
+    if target.gateway and is_gone:
         core.gateways.missed(core, target, why, now)
     following = gateways.next_address(target)
     if following is None or ctx.cancelled or ctx.answered:
@@ -402,8 +408,9 @@ def on_silence(core: "Core", branch: Branch, now: Instant) -> None:
         return
     silent_s = silence_s(core, branch)
     if not client.invite:
-        # it may still answer; whoever takes it first has it
-        if not try_elsewhere(core, branch, silence(silent_s), now) and branch.context.groups:
+        # it may still answer, in good time; whoever takes it first has it
+        elsewhere = try_elsewhere(core, branch, silence(silent_s), now, is_gone=False)
+        if not elsewhere and branch.context.groups:
             branch_failed(core, branch, 408, Rule.TARGET_SILENT, silent_s, now)
         return
     if branch.heard or (branch.context.to_tag and not branch.context.cancelled):

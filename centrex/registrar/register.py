@@ -213,9 +213,40 @@ def _apply(
             reg_id=contact.reg_id if instance else 0,
         )
         _place(slots, new, keep=life > 0)
-    kept = sum(slot.after is not None for slot in slots)
-    if kept > max(options.max_contacts, held):
+    _make_room(slots, max(options.max_contacts, held), call_id, flow)
+    if _kept(slots) > max(options.max_contacts, held):
         raise _too_many(options)
+
+
+def _kept(slots: Sequence[_Slot]) -> int:
+    return sum(slot.after is not None for slot in slots)
+
+
+def _make_room(slots: Sequence[_Slot], most: int, call_id: bytes, flow: Flow | None) -> None:
+    """Let go of bindings by which nobody is reached any more, the oldest first, where there are too many."""
+    surplus = _kept(slots) - most
+    if surplus > 0:
+        lost = [
+            (slot.after.registered_at, number)
+            for number, slot in enumerate(slots)
+            if slot.after is not None
+            and slot.after is slot.before
+            and _is_lost(slot.after, call_id, flow)
+        ]
+        for _, number in sorted(lost)[:surplus]:
+            slots[number].after = None
+
+
+def _is_lost(old: Binding, call_id: bytes, flow: Flow | None) -> bool:
+    """Whether a way that only the phone could open is gone: its connection, or its former port of a NAT."""
+    if not old.natted or old.path:
+        return False
+    way = old.flow
+    if way is None or way.reliable:
+        return way is None or not way.open
+    if flow is None or flow.host != way.host or flow.port == way.port:
+        return False
+    return old.call_id == call_id
 
 
 def _too_many(options: Options) -> _Refusal:

@@ -209,6 +209,8 @@ def _gateway(number: str, gateway: Gateway, view: View) -> Stop:
     to = f"{number}@{gateway.name}"
     if not gateway.enabled:
         return Stop(to, "gateway", why=f"the gateway {gateway.name} is switched off")
+    if not number:
+        return Stop(to, "gateway", why="no number is left to call there")
     addresses = [one for one in gateway.addresses if view.may_go(one.encode())]
     if not addresses:
         return Stop(to, "gateway", why=NOT_SECURE)

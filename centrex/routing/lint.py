@@ -18,7 +18,7 @@ from centrex.routing.patterns import PatternSet, compile_pattern
 from centrex.routing.plans import Match, Plans, Rule
 from centrex.routing.rfc3263 import Destination
 from centrex.routing.settings import GROUP, DirectorySettings, Gateway, Plan, RoutingSettings, Step
-from centrex.routing.times import Times, parse_times
+from centrex.routing.times import Times, are_within, parse_times
 from centrex.sip.uri import SipUri, parse_uri
 
 Finding = tuple[str, str]
@@ -68,16 +68,9 @@ def lint(settings: RoutingSettings, known: Known) -> Iterator[Finding]:
     yield from _circles(plans, known.canonical)
 
 
-def lint_directory(
-    settings: DirectorySettings, registrar: str, canonical: Callable[[str], str]
-) -> Iterator[Finding]:
-    """Yield what is odd about standing names.
-
-    Args:
-        settings: The names.
-        registrar: The registrar's own name.
-        canonical: Gives a name the spelling in which names are compared.
-    """
+def lint_directory(settings: DirectorySettings, known: Known) -> Iterator[Finding]:
+    """Yield what is odd about standing names."""
+    canonical = known.canonical
     seen: dict[str, int] = {}
     for number, entry in enumerate(settings.entries):
         if not entry.enabled:
@@ -86,12 +79,25 @@ def lint_directory(
         if seen.setdefault(name, number) != number:
             first = settings.entries[seen[name]].name
             yield where, f"{entry.name} is there already, as {first}"
-        if name == canonical(registrar):
+        if name == canonical(known.registrar):
             yield where, f"{entry.name} is the registrar's own name, where phones ask who is there"
         if re.search(r"\s", entry.name):
             yield where, f"{entry.name!r} has a space in it: phones can hardly call it"
-        if entry.contact and next_hop(entry.contact.encode()) is None:
-            yield f"directory.entries[{number}].contact", _ASTRAY
+        if words := _odd_contact(name, entry.contact, known):
+            yield f"directory.entries[{number}].contact", words
+
+
+def _odd_contact(name: str, contact: str, known: Known) -> str:
+    """Return what is odd about a fixed contact; empty for nothing."""
+    if not contact:
+        return ""
+    if next_hop(contact.encode()) is None:
+        return _ASTRAY
+    uri = parse_uri(contact.encode())
+    if not isinstance(uri, SipUri) or uri.host.decode("latin-1") not in known.hosts:
+        return ""
+    itself = known.canonical(uri.user.decode("utf-8", "replace")) == name
+    return "is the name itself: it leads nowhere" if itself else _odd_user(uri, known)
 
 
 def _gateways(settings: RoutingSettings) -> Iterator[Finding]:
@@ -163,6 +169,9 @@ def _unreachable(active: Sequence[tuple[int, Plan]], known: Known) -> Iterator[F
         if (first := _hidden(plan, before.get(key, ()))) is not None:
             yield where, f"{never} plan {first + 1} before it is for the same"
             continue
+        if _is_outshone(plan, before.get(key, ())):
+            yield where, f"{never} plans before it are for the same, at all its times"
+            continue
         if not plan.name and (hides := wide.hides(plan.pattern, patterns)):
             yield (
                 where,
@@ -194,6 +203,12 @@ def _hidden(plan: Plan, before: Iterable[tuple[int, frozenset[Times]]]) -> int |
     """Return which of the plans for the same applies whenever one does; None for none."""
     when = _when(plan)
     return next((number for number, other in before if Times() in other or when <= other), None)
+
+
+def _is_outshone(plan: Plan, before: Sequence[tuple[int, frozenset[Times]]]) -> bool:
+    """Whether plans for the same together apply whenever one does."""
+    others = [times for _, when in before for times in when]
+    return len(before) > 1 and are_within(_when(plan), others)
 
 
 def _never(active: Sequence[tuple[int, Plan]]) -> Iterator[Finding]:

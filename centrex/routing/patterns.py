@@ -4,15 +4,16 @@ What RE2 cannot express is refused with a reason and a hint.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import re2
 
 LONGEST: Final = 1000
 """Characters of the longest pattern."""
 _MEMORY: Final = 8 << 20
+_Parts: TypeAlias = tuple[tuple[int, Callable[[str], Sequence[int] | None]], ...]
 _HINTS: Final = (
     (
         re.compile(r"\(\?<?[=!]"),
@@ -57,18 +58,39 @@ def compile_pattern(text: str) -> Any:
 class PatternSet:
     """Many patterns, of which one look tells all that match the whole of a text.
 
+    What is too much for one set of RE2 stands in several, and takes a look at each.
+
     Args:
         patterns: Patterns that `compile_pattern` takes.
     """
 
     def __init__(self, patterns: Sequence[str]) -> None:
-        self._set: Any = None
-        if patterns:
-            self._set = re2.Set.FullMatchSet(_options())
-            for text in patterns:
-                self._set.Add(text)
-            self._set.Compile()
+        self._parts = _parts(tuple(patterns))
 
     def matching(self, text: str) -> list[int]:
         """Return which patterns match, in their order."""
-        return sorted(self._set.Match(text) or ()) if self._set is not None else []
+        found: list[int] = []
+        for first, matches in self._parts:
+            found += [first + index for index in matches(text) or ()]
+        found.sort()
+        return found
+
+
+@lru_cache(16)
+def _parts(patterns: tuple[str, ...]) -> _Parts:
+    """Return what looks for patterns, some at a time, each with the number of its first one."""
+    if not patterns:
+        return ()
+    part = re2.Set.FullMatchSet(_options())
+    try:
+        for text in patterns:
+            part.Add(text)
+        part.Compile()
+    except re2.error:
+        half = len(patterns) // 2
+        if not half:
+            alone = compile_pattern(patterns[0])
+            return ((0, lambda text: [0] if alone.fullmatch(text) else []),)
+        rest = tuple((half + first, matches) for first, matches in _parts(patterns[half:]))
+        return _parts(patterns[:half]) + rest
+    return ((0, part.Match),)

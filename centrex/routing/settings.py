@@ -264,7 +264,7 @@ class Gateway(_Table, frozen=True):
         title="Check interval",
         description="How often OPTIONS asks whether an address is there; 0 for never. Gone is one "
         "that answers two in a row not within 5 s.",
-        json_schema_extra=_LIVE_S,
+        json_schema_extra={**_LIVE_S, "zero": "never"},
     )
     enabled: bool = Field(True, title="Enabled", description="Use it.", json_schema_extra=_LIVE)
     note: str = Field("", title="Note", description="Your own note.", json_schema_extra=_LIVE)

@@ -13,7 +13,7 @@ from centrex.routing.hunt import NO_PHONE, NO_USER, Stop, View, hunt
 from centrex.routing.plans import NOT_NOW, Plans, Rule
 from centrex.routing.settings import Gateway
 from centrex.routing.target import Target
-from centrex.sip.uri import SipUri
+from centrex.sip.uri import SipUri, parse_uri
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +66,16 @@ class StandingView:
         self._hosts = {host.lower() for host in hosts}
 
     def contacts(self, user: bytes) -> Sequence[Target]:
-        """Return a user's fixed contact, if there is one."""
-        contact = self._fixed.get(self._canonical(user.decode("utf-8", "replace")))
-        return [Target(contact.encode())] if contact else []
+        """Return a user's fixed contact, if there is one; what is ours of it is that of another."""
+        seen: set[str] = set()
+        while (name := self._canonical(user.decode("utf-8", "replace"))) not in seen:
+            seen.add(name)
+            contact = self._fixed.get(name, "").encode()
+            uri = parse_uri(contact) if contact else None
+            if not isinstance(uri, SipUri) or not self.is_ours(uri):
+                return [Target(contact)] if contact else []
+            user = self.user_of(uri)
+        return []
 
     def knows(self, user: bytes) -> bool:
         """Whether a user exists."""

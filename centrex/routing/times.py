@@ -8,6 +8,7 @@ span of hours that ends before it begins goes on after midnight, and belongs to 
 
 import datetime as dt
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +16,10 @@ _DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _HOURS: Final = re.compile(r"(\d{1,2}):(\d\d)-(\d{1,2}):(\d\d)")
 _DATES: Final = re.compile(r"(\d{4}-\d\d-\d\d)(?:\.\.(\d{4}-\d\d-\d\d))?")
 _DAY: Final = 24 * 60
+_WEEK: Final = 8
+"""Days after which all days of the week were there, each with the day before it."""
+_SOME_DAY: Final = dt.date(2026, 1, 1).toordinal()
+_MOST_LOOKED_AT: Final = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,34 @@ class Times:
 
     def _is_day(self, day: dt.date) -> bool:
         return day.weekday() in self.days and self.dates[0] <= day <= self.dates[1]
+
+
+def are_within(some: Collection[Times], others: Collection[Times]) -> bool:
+    """Whether at each moment at which one of some holds, one of the others does.
+
+    Looked at are all moments at which that may change, a week from each date on that is named, and from the
+    day after it, to which hours may go on; where they are very many, the answer is that it is not so.
+    """
+    all_of_them = (*some, *others)
+    named = {_SOME_DAY}
+    for one in all_of_them:
+        first, last = (day.toordinal() for day in one.dates)
+        named |= {first - _WEEK, first, first + 1, last + 1, last + 2}
+    within = range(2, dt.date.max.toordinal() + 1)  # what went on into the first day nobody knows
+    days = {day for start in named for day in range(start, start + _WEEK) if day in within}
+    minutes = {0} | {minute % _DAY for one in all_of_them for minute in one.hours}
+    if len(days) * len(minutes) * len(all_of_them) > _MOST_LOOKED_AT:
+        return False
+    moments = (
+        dt.datetime.combine(dt.date.fromordinal(day), dt.time(minute // 60, minute % 60))
+        for day in days
+        for minute in minutes
+    )
+    return all(
+        any(one.covers(moment) for one in others)
+        for moment in moments
+        if any(one.covers(moment) for one in some)
+    )
 
 
 def parse_times(text: str) -> Times:

@@ -55,6 +55,7 @@ class CallCommands:
             "advice": list(told.advice),
             "state": listed.state.value if listed is not None else "over",
             "parties": ladder.parties(passed),
+            "users": ladder.users(passed),
             "entries": rows,
             "lost": lost + left_out,
         }

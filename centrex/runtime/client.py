@@ -63,6 +63,11 @@ class Client:
         """Whether it has not ended, as far as that is known: it was not let go of."""
         return not self._closed
 
+    @property
+    def was_stopped(self) -> bool:
+        """Whether it has ended because it was told to: of another process nobody knows."""
+        return False
+
     async def ask(self, command: str, params: Mapping[str, Any] | None = None) -> Result:
         """Have a command carried out and return its result.
 

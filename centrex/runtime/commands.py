@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 
-from centrex.base import Unavailable
+from centrex.base import PeerError, Unavailable
 from centrex.config.values import effective
 from centrex.events import Severity
 from centrex.registrar.binding import Change, ChangeKind
@@ -25,7 +25,7 @@ from centrex.runtime.live_commands import LiveCommands
 from centrex.runtime.route_test import of_engine
 from centrex.runtime.stories import find_story
 from centrex.sdp.codecs import codecs, describes_media
-from centrex.sip.uri import SipUri, parse_uri, unescape_user
+from centrex.sip.uri import SipUri, parse_uri, readable_address, unescape_user
 from centrex.trace import Rule
 from centrex.trace.explain import explain
 
@@ -85,6 +85,7 @@ class Commands:
             "state": "stopping" if engine.stopping.is_set() else "running",
             "started_at": _iso(engine.started_at),
             "uptime_s": round(time.monotonic() - engine.started, 3),
+            "precedence": engine.precedence.state,
             "config_file": str(engine.source.path),
             "listeners": [
                 {"transport": transport.value.lower(), "host": host, "port": port}
@@ -166,9 +167,8 @@ class Commands:
     def _row(self, user: bytes, binding: "Binding", now: float) -> dict[str, Any]:
         flow = binding.flow
         answers, silent_since, why = self._answers(binding)
-        domain = self._engine.config.network.domain
         return {
-            "aor": f"sip:{_text(user)}@{domain}",
+            "aor": readable_address(user, self._engine.config.network.domain),
             "contact": _text(binding.contact),
             "transport": flow.transport.value.lower() if flow else "",
             "source": flow.name.partition(" ")[2] if flow else "",
@@ -380,7 +380,10 @@ def _user(aor: str) -> bytes:
     raw = aor.encode("utf-8", "surrogateescape")
     if not raw.lower().startswith((b"sip:", b"sips:")):
         return raw.partition(b"@")[0]
-    uri = parse_uri(raw)
+    try:
+        uri = parse_uri(raw)
+    except PeerError as error:
+        raise CommandRefused("invalid", f"{aor} is no address: {error}") from error
     return unescape_user(uri.user) if isinstance(uri, SipUri) else raw
 
 

@@ -77,7 +77,7 @@ class Editing:
         """
         engine = self._engine
         told = await anyio.to_thread.run_sync(
-            _opened, engine.source, engine.config, engine.revision, unless
+            _opened, engine.source, engine.config, f"{engine.started_at}.{engine.revision}", unless
         )
         return {**told, "waiting": list(self._engine.waiting), "confirm_by": self._confirm_by}
 
@@ -243,7 +243,7 @@ class Editing:
         return why
 
 
-def _opened(source: ConfigSource, running: Config, revision: int, unless: str) -> dict[str, Any]:
+def _opened(source: ConfigSource, running: Config, revision: str, unless: str) -> dict[str, Any]:
     fingerprint = fingerprint_of(read_text(source.path))
     seen = f"{fingerprint}.{revision}"
     if unless == seen:

@@ -25,7 +25,7 @@ from centrex.nat import RouteTokens
 from centrex.proxy.core import Core
 from centrex.registrar.registry import Registry
 from centrex.routing.ours import Ours
-from centrex.runtime import control, phonebook
+from centrex.runtime import control, large_pages, phonebook
 from centrex.runtime.bans import BanFile
 from centrex.runtime.bus import Bus, LogHandler
 from centrex.runtime.capture import Capture
@@ -50,7 +50,7 @@ from centrex.runtime.media import Media
 from centrex.runtime.monitor import Read, interface_addresses
 from centrex.runtime.notify import Notifier, tell_ready
 from centrex.runtime.policy import Policy, make_policy
-from centrex.runtime.precedence import Precedence
+from centrex.runtime.precedence import LACKING, Precedence
 from centrex.runtime.reading import READING
 from centrex.runtime.recent import Recent
 from centrex.runtime.recovery import Recovery
@@ -161,7 +161,7 @@ class Engine:
         self.roaming = Roaming(self, paths.state / "addresses.json", read_addresses)
         self.lock = InstanceLock(paths.lock)
         self.notifier = Notifier(os.environ)
-        self._precedence = Precedence()
+        self.precedence = Precedence()
         self.recovery = Recovery(
             paths.state / "registrations",
             self.registry,
@@ -215,6 +215,7 @@ class Engine:
                 writing.cancel_scope.cancel()
 
     async def _serve(self, tasks: TaskGroup, ready_fd: int | None) -> None:
+        self._tasks = tasks  # what is reloaded meanwhile may begin things
         self.hands = Hands(
             self.core,
             self.bus,
@@ -249,9 +250,9 @@ class Engine:
         await self._open_control(tasks)
         await self.media.start(tasks)
         await self._open_pages(tasks)
-        self._tasks = tasks
         collector = Collector(step=self.stay.garbage_step)
         tasks.start_soon(collector.run, self.statistics)
+        tasks.start_soon(large_pages.keep)
         self.say("server.started", Severity.NOTICE, listens=", ".join(self.edges.names()))
         for warning in self.warnings + self.policy.warnings:
             self.say("server.warning", Severity.WARNING, what=warning)
@@ -283,7 +284,10 @@ class Engine:
         )
 
     def _watched(self, begins: bool) -> None:
-        (self._precedence.take if begins else self._precedence.give_back)()
+        known = self.precedence.state
+        (self.precedence.take if begins else self.precedence.give_back)()
+        if self.precedence.state == "refused" != known:
+            self.say("server.no-precedence", Severity.NOTICE, why=LACKING)
 
     async def _open_pages(self, tasks: TaskGroup) -> None:
         """Serve figures and the phone book, where that is wanted; who serves none pays nothing."""
@@ -344,7 +348,7 @@ class Engine:
             access=policy.access,
             knows_user=self.knows_user,
             guard=self.guard,
-            route_tokens=RouteTokens(secret),
+            route_tokens=RouteTokens(secret, os.urandom(4).hex().encode()),
             ids=Ids(os.urandom),
             journal=self.journal,
             statistics=self.statistics,

@@ -86,7 +86,7 @@ class FarmServer:
             await stream.aclose()
             return
         self._strangers[host] += 1
-        link = LineLink(stream, source, wire.LINE_LIMIT, gather_s=_GATHER_S)
+        link = LineLink(stream, source, wire.LOGIN_LIMIT, gather_s=_GATHER_S)
         side = ProxySide(
             link,
             self._farm,
@@ -102,25 +102,34 @@ class FarmServer:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._write, link, tasks)
                 tasks.start_soon(self._hurry, side, tasks)
-                why = await self._read(link, side) or why
+                why = await self._read(link, side, host) or why
                 link.close()
                 with anyio.move_on_after(1.0):
                     await link.written.wait()
                 tasks.cancel_scope.cancel()
         finally:
             del self._sides[link]
-            self._strangers[host] -= 1
-            self._strangers += Counter()
+            if side.relay is None:
+                self._is_no_stranger(host)
             side.closed(why, time.monotonic())
             self._changed()
             with anyio.CancelScope(shield=True):
                 await stream.aclose()
 
-    async def _read(self, link: LineLink, side: ProxySide) -> str:
+    def _is_no_stranger(self, host: str) -> None:
+        """A connection from there has logged in, or is gone."""
+        self._strangers[host] -= 1
+        self._strangers += Counter()
+
+    async def _read(self, link: LineLink, side: ProxySide, host: str) -> str:
         """Take in lines; return why there are no more, empty for the far side's own end."""
         try:
             async for line in link.lines():
+                known = side.relay is not None
                 side.receive(line, time.monotonic())
+                if side.relay is not None and not known:
+                    link.limit = wire.LINE_LIMIT
+                    self._is_no_stranger(host)
                 self._changed()
                 if side.refusal:
                     self.failures += 1
@@ -159,30 +168,40 @@ class FarmServer:
         """
         if relay.link is None:
             raise Unavailable(f"the relay {relay.name} is not there")
+        rows: list[dict[str, Any]] = []
+        while names:
+            told = await self._ask_once(relay, names)
+            rows += told.rows
+            names = told.left if len(told.left) < len(names) else []
+        return rows
+
+    async def _ask_once(self, relay: Relay, names: list[str]) -> "_Ask":
         self._next_ask += 1
         ask = self._asks[self._next_ask] = _Ask()
         try:
             relay.send("sessions", ids=names, ask=self._next_ask)
             with anyio.move_on_after(_ASK_S):
                 await ask.done.wait()
-                return ask.rows
+                return ask
         finally:
             self._asks = {key: one for key, one in self._asks.items() if one is not ask}
         raise Unavailable(f"the relay {relay.name} does not answer")
 
-    def _answered(self, ask: int, rows: list[Any]) -> None:
+    def _answered(self, ask: int, rows: list[Any], left: list[str]) -> None:
         waiting = self._asks.get(ask)
         if waiting is not None:
             waiting.rows = [row for row in rows if isinstance(row, dict)]
+            waiting.left = left
             waiting.done.set()
 
 
 class _Ask:
-    __slots__ = ("done", "rows")
+    __slots__ = ("done", "left", "rows")
 
     def __init__(self) -> None:
         self.done = anyio.Event()
         self.rows: list[dict[str, Any]] = []
+        self.left: list[str] = []
 
 
 async def _listen(path: Path | None, address: tuple[str, int] | None) -> Any:

@@ -17,6 +17,7 @@ from centrex.events import Event, Field, Kind, Severity
 from centrex.farm.rtpengines import Reply
 from centrex.proxy.ask import Consult, Resolve
 from centrex.proxy.core import Core
+from centrex.proxy.media_path import MediaPath
 from centrex.proxy.stateless import refuse_broken
 from centrex.routing.rfc3263 import Target
 from centrex.runtime.bus import Bus
@@ -124,15 +125,12 @@ class Hands:
         core = self.core
         if core.sends:
             self._send_unasked()
+        if core.relaying is not None:
+            self._tell_relays(core.relaying)
         if len(self._young) >= CHUNK:
             self._capture.fold()
         if core.asks:
-            asks, core.asks = core.asks, []
-            for ask in asks:
-                if isinstance(ask, Resolve):
-                    self._tasks.start_soon(self._look_up, ask)
-                else:
-                    self.consult(ask)
+            self._ask()
         if core.events:
             for event in core.events:
                 self._bus.publish(event)
@@ -143,6 +141,22 @@ class Hands:
                 self._looks_at = 0.0
                 self._sooner.set()
         self._changed()
+
+    def _ask(self) -> None:
+        """Have questions asked, which come back with their answers."""
+        asks, self.core.asks = self.core.asks, []
+        for ask in asks:
+            if isinstance(ask, Resolve):
+                self._tasks.start_soon(self._look_up, ask)
+            else:
+                self.consult(ask)
+
+    def _tell_relays(self, relaying: MediaPath) -> None:
+        """Tell relays what was sent without waiting for that; a fault of ours is told and goes no further."""
+        try:
+            relaying.tell(self.now())
+        except Exception as error:  # noqa: BLE001 - a door, as in `take`
+            self._failed(error, "")
 
     def _send_unasked(self) -> None:
         """Send what time, or an answer, and no message has brought about."""

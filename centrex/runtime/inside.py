@@ -43,6 +43,7 @@ class Inside(Client):
         self._failure: BaseException | None = None
         self._portal: anyio.from_thread.BlockingPortal | None = None
         self._engine: Engine | None = None
+        self._left = False
         self._switch_s = sys.getswitchinterval()
         self._thread = threading.Thread(target=self._work, name="engine")
 
@@ -68,6 +69,12 @@ class Inside(Client):
         """Whether the engine has not ended."""
         return self._thread.is_alive()
 
+    @property
+    def was_stopped(self) -> bool:
+        """Whether it has ended because somebody else told it to, and not by a failure."""
+        ended = self._begun.done() and not self.runs and self._failure is None
+        return ended and not self._left
+
     async def close(self) -> None:
         """Stop the engine, within its grace time, and wait until it has ended.
 
@@ -75,6 +82,9 @@ class Inside(Client):
             Exception: What it failed by, if it did.
         """
         await super().close()
+        engine = self._engine
+        if self.runs and engine is not None and not engine.stopping.is_set():
+            self._left = True
         self._tell_to_stop()
         await anyio.to_thread.run_sync(self._thread.join)
         sys.setswitchinterval(self._switch_s)

@@ -12,7 +12,9 @@ from centrex.base.untrusted import shown
 from centrex.runtime.capture import Passed
 from centrex.runtime.pcapng import Packet
 from centrex.sip.message import parse
-from centrex.sip.names import CSEQ
+from centrex.sip.nameaddr import parse_name_addr
+from centrex.sip.names import CSEQ, FROM, TO
+from centrex.sip.uri import SipUri, parse_uri, unescape_user
 from centrex.trace import Decision, Rule
 from centrex.trace.words import line
 
@@ -28,6 +30,42 @@ def parties(passed: Sequence[Passed]) -> list[str]:
     """Return the columns: who spoke first, the server, and then whoever else it spoke with."""
     names = list(dict.fromkeys(one.flow.name for one in passed))
     return [*names[:1], HERE, *names[1:]]
+
+
+def users(passed: Sequence[Passed]) -> dict[str, str]:
+    """Return who is whom, by the names of the columns: as whom each asks, or is asked for, at first.
+
+    Phones may be registered under a name of one call's making, such as `1002-0x5f2c`: then it is the
+    number that was dialled.
+    """
+    found: dict[str, str] = {}
+    for one in passed:
+        if one.flow.name in found or one.data.startswith(b"SIP/2.0 "):
+            continue
+        try:
+            user = _user(one)
+        except PeerError:
+            continue  # what cannot be read names nobody
+        if user:
+            found[one.flow.name] = user.decode("utf-8", "backslashreplace")
+    return found
+
+
+def _user(one: Passed) -> bytes:
+    """Return the user who asks, or is asked for, outside a dialog; nothing within one."""
+    message = parse(one.data)
+    to = parse_name_addr(message.value(TO))
+    if to.tag:
+        return b""
+    if one.incoming:
+        return _user_of(parse_name_addr(message.value(FROM)).uri)
+    dialled, user = _user_of(to.uri), _user_of(message.uri)
+    return dialled if user.startswith(dialled) and dialled else user
+
+
+def _user_of(raw: bytes) -> bytes:
+    uri = parse_uri(raw)
+    return unescape_user(uri.user) if isinstance(uri, SipUri) else b""
 
 
 def entries(

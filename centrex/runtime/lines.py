@@ -31,7 +31,7 @@ class LineLink:
     def __init__(
         self, stream: ByteStream, source: str, limit: int, *, gather_s: float = 0.0
     ) -> None:
-        self._stream, self.source, self._limit = stream, source, limit
+        self._stream, self.source, self.limit = stream, source, limit
         self._gather_s = gather_s
         self._queue: list[bytes] = []
         self._octets = 0
@@ -99,5 +99,5 @@ class LineLink:
                 *complete, pending = pending.split(b"\n")
                 for line in complete:
                     yield line
-            if len(pending) > self._limit:
+            if len(pending) > self.limit:
                 raise LineTooLong

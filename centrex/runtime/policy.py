@@ -22,6 +22,7 @@ from centrex.auth import (
 )
 from centrex.base import ConfigError, Problem
 from centrex.base.networks import Networks
+from centrex.config.htdigest import doubled
 from centrex.config.model import Config
 from centrex.events import Kind
 from centrex.proxy.access import Access
@@ -32,8 +33,6 @@ from centrex.routing.plans import Plans
 from centrex.routing.target import request_uri
 from centrex.watching.roll import Standing
 
-_NAMED: Final = 5
-"""Logins that are told of by their names in one warning."""
 _ALWAYS: Final = (Kind.SERVER, Kind.ERRORS)
 
 
@@ -204,14 +203,10 @@ def _logins(config: Config) -> tuple[list[Login], list[str]]:
         raise ConfigError(
             (Problem(file=path, key="auth.credentials_file", message=f"cannot be read: {why}"),)
         ) from error
-    doubles = sorted({one.name for one in more} & {one.name for one in rows})
     warnings = [str(problem) for problem in problems]
-    if doubles:
-        names = ", ".join(name.decode("utf-8", "backslashreplace") for name in doubles[:_NAMED])
-        others = f" and {len(doubles) - _NAMED} more" if len(doubles) > _NAMED else ""
-        warnings.append(
-            f"auth.credentials: {names}{others} also in {path}; what auth.credentials says counts"
-        )
+    filed = (one.name.decode("utf-8", "backslashreplace") for one in more)
+    if doubles := doubled((row.login for row in config.auth.credentials), filed, path):
+        warnings.append(f"auth.credentials: {doubles}")
     return more + rows, warnings
 
 

@@ -8,10 +8,14 @@ need a right (CAP_SYS_NICE, or RLIMIT_NICE as `LimitNICE=-10` gives it); without
 
 import os
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 NICE: Final = -10
 """The nice value while somebody watches."""
+LACKING: Final = (
+    f"no right to a nice value of {NICE}: LimitNICE={NICE} in its unit, or CAP_SYS_NICE"
+)
+"""What is told where that is refused."""
 _GROUP: Final = Path("/proc/self/autogroup")
 
 
@@ -20,21 +24,25 @@ class Precedence:
 
     Args:
         group: Where the kernel tells, and takes, the nice value of the session.
+
+    Attributes:
+        state: What came of it: `""` before anybody watched, `raised`, or `refused` for want of a right.
     """
 
     def __init__(self, group: Path = _GROUP) -> None:
         self._group = group
         self._before: tuple[int, int | None] | None = None
+        self.state: Literal["", "raised", "refused"] = ""
 
     def take(self) -> None:
         """Go first, as far as the system lets us."""
         if self._before is None:
             self._before = os.getpriority(os.PRIO_PROCESS, 0), self._of_session()
             own, session = self._before
-            if own > NICE:
-                _prefer(NICE)
-            if session is not None and session > NICE:
-                self._prefer_session(NICE)
+            raised = own <= NICE or _prefer(NICE)
+            if session is not None:
+                raised = session <= NICE or self._prefer_session(NICE) or raised
+            self.state = "raised" if raised else "refused"
 
     def give_back(self) -> None:
         """Go on with what there was before."""
@@ -54,15 +62,17 @@ class Precedence:
         except (OSError, ValueError):
             return None  # a kernel without sessions of their own
 
-    def _prefer_session(self, nice: int) -> None:
+    def _prefer_session(self, nice: int) -> bool:
         try:
             self._group.write_text(str(nice))
         except OSError:
-            return  # no right to; whoever runs it may give one
+            return False  # no right to; whoever runs it may give one
+        return True
 
 
-def _prefer(nice: int) -> None:
+def _prefer(nice: int) -> bool:
     try:
         os.setpriority(os.PRIO_PROCESS, 0, nice)
     except OSError:
-        return  # no right to, as above
+        return False  # no right to, as above
+    return True

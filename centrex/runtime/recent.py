@@ -18,6 +18,7 @@ from centrex.events.render import message_text
 from centrex.runtime.bus import Bus, Lost, Stamped
 from centrex.runtime.desk import Batches
 from centrex.runtime.envelope import LINE_LIMIT, Result
+from centrex.sip.uri import readable_address
 
 REMEMBERED: Final = 5_000
 """Events kept in memory, and those that may wait for one reader."""
@@ -161,9 +162,9 @@ class Recent:
         if not who or not isinstance(who, (bytes, str)):
             return ""
         text = str(_plain(who))
-        return (
-            text if text.lower().startswith(("sip:", "sips:")) else f"sip:{text}@{self._domain()}"
-        )
+        if text.lower().startswith(("sip:", "sips:")):
+            return text
+        return readable_address(who if isinstance(who, bytes) else who.encode(), self._domain())
 
 
 def _iso(stamp: datetime) -> str:

@@ -126,11 +126,12 @@ def read_archive(file: Path) -> Archive:
         Unavailable: It cannot be read.
     """
     try:
-        if file.stat().st_size > MAX_ARCHIVE:
-            raise BadArchive(f"{file} is too large for a backup")
-        data = file.read_bytes()
+        with file.open("rb") as opened:  # a pipe or a device does not tell how much it holds
+            data = opened.read(MAX_ARCHIVE + 1)
     except OSError as error:
         raise Unavailable(f"cannot read {file}: {error.strerror or error}") from error
+    if len(data) > MAX_ARCHIVE:
+        raise BadArchive(f"{file} is too large for a backup")
     try:
         return unpack(data)
     except BadArchive as error:
@@ -161,9 +162,9 @@ def plan(archive: Archive, paths: InstancePaths) -> Plan:
         BadArchive: Something else in it cannot.
         Unavailable: A file that is there cannot be read.
     """
-    old = _present(paths)
+    old, why = _present(paths)
     running = _runs(paths)
-    remarks: list[str] = []
+    remarks: list[str] = [why] if why else []
     text, credentials_path = _configuration(archive, paths, old)
     config, missing = _checked(text, paths.config, credentials_path)
     lacking = [*missing, *_strange(config)]
@@ -204,12 +205,14 @@ def plan(archive: Archive, paths: InstancePaths) -> Plan:
     )
 
 
-def _present(paths: InstancePaths) -> Config | None:
-    """Return the configuration that is there; nothing where none is, or none that works."""
+def _present(paths: InstancePaths) -> tuple[Config | None, str]:
+    """Return the configuration that is there; nothing where none is, or none that works, and why."""
     try:
-        return ConfigSource(path=paths.config).load()
-    except ConfigError:
-        return None
+        return ConfigSource(path=paths.config).load(), ""
+    except ConfigError as error:
+        if not paths.config.exists():
+            return None, ""
+        return None, f"{paths.config} cannot be used, so that nothing is compared with it: {error}"
 
 
 def _runs(paths: InstancePaths) -> bool:
@@ -397,9 +400,9 @@ def _write(puts: Sequence[Put], config: Path) -> dict[str, str]:
         _begin(config, [put.path.resolve() for put in puts], kept)
         for put in puts:
             if put.former is not None:
-                replace_file(Path(kept[str(put.path.resolve())]), put.former)
+                path = put.path.resolve()
+                _replace(Path(kept[str(path)]), put.former, like=path)
         for put in puts:
-            put.path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
             _replace(put.path.resolve(), put.data)
     except OSError as error:
         take_back(config)
@@ -409,12 +412,30 @@ def _write(puts: Sequence[Put], config: Path) -> dict[str, str]:
     return kept
 
 
-def _replace(path: Path, data: bytes) -> None:
-    """Write a file, mode 0600, for the owner it had."""
-    owner = path.stat() if path.exists() else None
+def _replace(path: Path, data: bytes, *, like: Path | None = None) -> None:
+    """Write a file, mode 0600, for the owner it had; a new one for whom the folder belongs to.
+
+    Whoever restores is often root, and the server somebody else, who has to read it.
+
+    Args:
+        path: The file.
+        data: What it is to hold.
+        like: The file whose owner it gets instead.
+    """
+    missing = [folder for folder in path.parents if not folder.exists()]
+    there = next(one for one in (like or path, *path.parents) if one.exists())
+    owner = there.stat()
+    for folder in reversed(missing):
+        folder.mkdir(mode=0o750, exist_ok=True)
+        _give(folder, owner)
     replace_file(path, data)
-    if owner is not None and os.geteuid() == 0:
-        os.chown(path, owner.st_uid, owner.st_gid)
+    _give(path, owner)
+
+
+def _give(path: Path, owner: os.stat_result) -> None:
+    """Give a file or folder to an owner, as only root can."""
+    if os.geteuid() == 0:
+        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def _record(config: Path) -> Path:
@@ -425,9 +446,7 @@ def _record(config: Path) -> Path:
 def _begin(config: Path, written: Sequence[Path], kept: dict[str, str]) -> None:
     """Write down what is about to be replaced, and where it is kept."""
     listed = {str(path): kept.get(str(path), "") for path in written}
-    record = _record(config)
-    record.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
-    replace_file(record, json.dumps(listed, indent=1).encode())
+    _replace(_record(config), json.dumps(listed, indent=1).encode(), like=config.resolve())
 
 
 def is_interrupted(config: Path) -> bool:

@@ -4,7 +4,7 @@ import datetime as dt
 import re
 import time
 import zoneinfo
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +14,6 @@ from centrex.config.model import Config
 from centrex.proxy.hunting import CoreView
 from centrex.routing.dialled import dialled
 from centrex.routing.hunt import View
-from centrex.routing.target import Target
 from centrex.routing.tester import Limits, Question, StandingView, try_route
 from centrex.runtime.control import CommandRefused
 from centrex.runtime.policy import make_routes
@@ -39,19 +38,13 @@ class EditedView(CoreView):
 
     def __init__(self, core: "Core", now: Instant, config: Config) -> None:
         super().__init__(core, now)
-        self._fixed_now, self._canonical = core.routes.fixed, core.registry.canonical
+        self._canonical = core.registry.canonical
         self._fixed = make_routes(config).fixed
         self._users = {name.encode() for name in _users(config)}
 
-    def contacts(self, user: bytes) -> Sequence[Target]:
-        """Return the phones that are registered, and the fixed contact there would be."""
-        name = self._canonical(user)
-        now, then = self._fixed_now.get(name), self._fixed.get(name)
-        found = list(super().contacts(user))
-        if now == then:
-            return found
-        found = [target for target in found if target.uri != now]
-        return [*found, Target(then)] if then else found
+    def fixed(self, name: bytes) -> bytes | None:
+        """Return the fixed contact there would be."""
+        return self._fixed.get(name)
 
     def knows(self, user: bytes) -> bool:
         """Whether a user exists, or would."""

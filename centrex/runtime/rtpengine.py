@@ -46,7 +46,7 @@ class RtpengineMedia:
         settings = engine.config.media
         self.relaying = Delegating(mode=settings.mode, refuse=settings.without_relay == "refuse")
         self.rtpengines = Rtpengines(
-            settings.rtpengine,
+            settings.rtpengines,
             self,
             salt=os.urandom(6).hex().encode(),
             heartbeat_s=settings.heartbeat,
@@ -182,7 +182,15 @@ class RtpengineMedia:
     def left(self, name: str) -> None:
         """See `centrex.farm.rtpengines.Observer`."""
         self._see_whether_settled()
+        self.relaying.left(name)
         self._tell("relay.left", Severity.WARNING, {"relay": name, "why": "it does not answer"})
+
+    def began_anew(self, name: str) -> None:
+        """See `centrex.farm.rtpengines.Observer`."""
+        calls = len(self.relaying.calls_of(name))
+        self.relaying.began_anew(name)
+        if calls:
+            self._tell("relay.began-anew", Severity.WARNING, {"relay": name, "calls": calls})
 
     def _see_whether_settled(self) -> None:
         if self.rtpengines.is_settled:
@@ -196,7 +204,7 @@ class RtpengineMedia:
     def relay_of(self, call_id: bytes) -> str:
         """Return which instance relays a call; empty where none does."""
         carried = self.relaying.of(call_id)
-        return carried.by if carried is not None else ""
+        return carried.by if carried is not None and carried.is_held else ""
 
     def names(self) -> list[str]:
         """Return the names of all instances."""

@@ -1,14 +1,19 @@
-"""Descriptions as phones usually write them: read by one expression, written by their pieces.
+"""Descriptions as phones usually write them: read by two expressions, written by their pieces.
 
 One address for the session, one audio line, no attribute that matters to a relay but a direction that
-is the usual one anyway. What does not match, for any reason, is read line by line in
+is the usual one anyway. A phone describes all its calls alike, but for a number and a port, so that the
+rest is looked at once. What does not match, for any reason, is read line by line in
 `centrex.sdp.description`, with the same outcome.
 """
 
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 _LONGEST: Final = 2000
+_BEGINS: Final = b"v=0\r\no="
+_AUDIO: Final = b"\r\nm=audio "
+_ZERO: Final = ord("0")
 _OTHERS: Final = (
     rb"(?:[^acm\r\n][^\r\n]*+\r\n"
     rb"|a=(?!(?:rtcp(?:-mux)?|sendonly|recvonly|inactive|candidate|ice-ufrag|ice-pwd|ice-options"
@@ -16,10 +21,10 @@ _OTHERS: Final = (
     rb"[^\r\n]*+\r\n)*"
 )
 """Lines that say nothing of where media go."""
-_USUAL: Final = re.compile(
-    rb"v=[^\r\n]*+\r\n" + _OTHERS + rb"c=IN IP4 ([0-9]{1,3}(?:\.[0-9]{1,3}){3})\r\n" + _OTHERS
-    + rb"m=audio ([1-9][0-9]{0,4}) (RTP/AVP|RTP/SAVP)((?: [0-9]{1,3})+)\r\n" + _OTHERS
-)  # fmt: skip
+_BEFORE: Final = re.compile(
+    rb"\r\n" + _OTHERS + rb"c=IN IP4 ([0-9]{1,3}(?:\.[0-9]{1,3}){3})\r\n" + _OTHERS
+)
+_BEHIND: Final = re.compile(rb" (RTP/AVP|RTP/SAVP)((?: [0-9]{1,3})+)\r\n" + _OTHERS)
 _CLOCK: Final = re.compile(rb" *[^/ \r]{1,64}/([0-9]{1,7})(?![0-9])")
 
 
@@ -36,22 +41,51 @@ class Usual(NamedTuple):
     """That of the first format, where the description says it; 0 where it does not."""
 
 
+class _Shape(NamedTuple):
+    """What all descriptions of one phone have in common, but for whose sessions they are, and the port."""
+
+    host: bytes
+    host_at: tuple[int, int]
+    """Behind the line of its origin."""
+    proto: bytes
+    formats: tuple[bytes, ...]
+    clock_rate: int
+
+
 def read(body: bytes) -> Usual | None:
     """Read a description; None where it is not a usual one."""
-    if len(body) > _LONGEST:
+    if len(body) > _LONGEST or not body.startswith(_BEGINS):
         return None
-    found = _USUAL.fullmatch(body)
-    if found is None:
+    origin = body.find(b"\r", len(_BEGINS))
+    media = body.find(_AUDIO)
+    first = media + len(_AUDIO)
+    last = body.find(b" ", first)
+    if not 0 < origin <= media < last or body.find(b"\n", len(_BEGINS)) != origin + 1:
         return None
-    host, digits, proto, listed = found.groups()
-    port, formats = int(digits), tuple(listed.split())
-    if port > 65535:
+    digits = body[first:last]
+    if not digits.isdigit() or len(digits) > 5 or digits[0] == _ZERO or int(digits) > 65535:
         return None
+    shape = _shape(body[origin : media + 2], body[last:])
+    if shape is None:
+        return None
+    host, (begins, ends), proto, formats, rate = shape
+    return Usual(
+        host, (origin + begins, origin + ends), int(digits), (first, last), proto, formats, rate
+    )
+
+
+@lru_cache(512)
+def _shape(before: bytes, behind: bytes) -> _Shape | None:
+    """Return what a description says before its media line, and behind its port."""
+    session, media = _BEFORE.fullmatch(before), _BEHIND.fullmatch(behind)
+    if session is None or media is None:
+        return None
+    formats, ends = tuple(media[2].split()), media.end(2)
     rate, mapped = 0, b"\na=rtpmap:%b " % formats[0]
-    at = body.rfind(mapped, found.end(4))
+    at = behind.rfind(mapped, ends)
     if at >= 0:
-        clock = _CLOCK.match(body, at + len(mapped))
-        if clock is None or body.find(mapped, found.end(4)) != at:
+        clock = _CLOCK.match(behind, at + len(mapped))
+        if clock is None or behind.find(mapped, ends) != at:
             return None
         rate = int(clock[1]) or 8000
-    return Usual(host, found.span(1), port, found.span(2), proto, formats, rate)
+    return _Shape(session[1], session.span(1), media[1], formats, rate)

@@ -32,6 +32,7 @@ _TEL: Final = re.compile(rb"[tT][eE][lL]:(\+?[0-9A-Fa-f*#().-]++)" + _PARAMS)
 _OTHER: Final = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*+):[!#-;=?-Z\[\]_a-z~$&'%]++")
 _BAD_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _ESCAPE: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
+_PLAIN: Final = re.compile(rb"[A-Za-z0-9\-_.!~*'()&=+$,;?/#]++")
 _RESERVED: Final = frozenset(b";/?:@&=+$,%")
 _STRICT_PARAMS: Final = (b"user", b"ttl", b"method", b"maddr", b"transport")
 _MEMO_BOUND: Final = 4096
@@ -198,6 +199,27 @@ def unescape_user(user: bytes) -> bytes:
 def escape_user(user: bytes) -> bytes:
     """Return a user as it stands in a URI: each octet that may not, escaped (RFC 3261 §25.1)."""
     return quote_from_bytes(user, safe="-_.!~*'()&=+$,;?/").encode()
+
+
+def readable_address(user: bytes, host: str) -> str:
+    """Return a user's address for people: escaped no further than it must be to be read again.
+
+    Args:
+        user: Unescaped, as `address_of_record` has it.
+        host: A name, or an address without brackets.
+    """
+    place = f"[{host}]" if ":" in host else host
+    if _PLAIN.fullmatch(user):
+        return f"sip:{user.decode()}@{place}"
+    return f"sip:{_escaped(user)}@{place}" if user else f"sip:{place}"
+
+
+def _escaped(user: bytes) -> str:
+    return "".join(
+        one if one.isprintable() and (_PLAIN.match(one.encode()) or not one.isascii())
+        else "".join(f"%{octet:02X}" for octet in one.encode("utf-8", "surrogateescape"))
+        for one in user.decode("utf-8", "surrogateescape")
+    )  # fmt: skip
 
 
 def address_of_record(uri: SipUri) -> bytes:

@@ -2,8 +2,9 @@
 
 It knows what an installer can look at, in which order, and which command helps. In every text
 `{0}` … are the facts of the rule, `{user}` is whom the first of them means and `{name}` the same
-where it is safe to type into a shell; `{caller}`, `{callee}` and `{source}` are the request's. All
-have been made fit for a reader. It refuses to know which of its texts applies.
+where it is safe to type into a shell, `{host}` the host it names, as safe; `{caller}`, `{callee}` and
+`{source}` are the request's. All have been made fit for a reader. It refuses to know which of its texts
+applies.
 """
 
 from collections.abc import Mapping
@@ -288,7 +289,7 @@ TARGETS: Final[Mapping[Rule, Verdict]] = {
         "the name {0} could not be looked up: {1}",
         (
             "See whether the name is spelled rightly.",
-            "See that this machine's name servers answer: `getent hosts {name}`.",
+            "See that this machine's name servers answer: `getent hosts {host}`.",
         ),
     ),
 }

@@ -22,7 +22,7 @@ from centrex.trace.advice import (
 )
 from centrex.trace.journal import Decision
 from centrex.trace.rules import Rule
-from centrex.trace.words import line, person, told, typable
+from centrex.trace.words import host, line, person, told, typable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +119,7 @@ class _Case:
         named = {
             "user": user,
             "name": typable(user),
+            "host": typable(host(facts[0])),
             "caller": self.caller,
             "callee": self.callee,
             "source": self.source,

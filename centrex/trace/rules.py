@@ -92,6 +92,7 @@ class Rule(enum.Enum):
     # media: (relay, why) / (why,) / (why,) / (why, status) / (kinds, why) / (relay, what, uri, family)
     # / (why,) / (what, rule broken) / (what,) / (relay, why)
     MEDIA_RELAYED = "media-relayed"
+    MEDIA_TAKEN_ON = "media-taken-on"  # (instance,)
     MEDIA_DIRECT = "media-direct"
     MEDIA_UNRELAYED = "media-unrelayed"
     MEDIA_REFUSED = "media-refused"

@@ -36,7 +36,7 @@ WORDS: Final[Mapping[Rule, str]] = {
     Rule.TRUSTED: "{0} is in a trusted network and needs no password",
     Rule.REGISTERED: "{0} is now registered at {1} for {2} s",
     Rule.REFRESHED: "{0} stays registered at {1} for {2} s more",
-    Rule.UNREGISTERED: "{0} is no longer registered at {1}: the phone signed off",
+    Rule.UNREGISTERED: "{0} is no longer registered at {1}: the phone signed off, or came another way since",
     Rule.EXPIRED: "{0} is no longer registered at {1}: the phone did not renew it in time",
     Rule.CONTACT_SILENT: "the phone of {0} at {1} does not answer when it is {2}",
     Rule.CONTACT_ANSWERS: "the phone of {0} at {1} answers again, after {2} s",
@@ -86,6 +86,7 @@ WORDS: Final[Mapping[Rule, str]] = {
     Rule.SUBSCRIPTIONS_FULL: "there are too many watchers already; {0} was refused",
     Rule.TOO_MANY_SUBSCRIPTIONS: "{0} watches too much already",
     Rule.MEDIA_RELAYED: "voice goes through the relay {0}: {1}",
+    Rule.MEDIA_TAKEN_ON: "the rtpengine at {0} has it now",
     Rule.MEDIA_DIRECT: "voice goes directly from phone to phone: {0}",
     Rule.MEDIA_UNRELAYED: "voice should be relayed, but {0}; it is left to find its own way",
     Rule.MEDIA_REFUSED: "refused, because {0}",
@@ -134,6 +135,14 @@ def person(uri: str) -> str:
             return uri  # a bare name
     user, at, _ = uri.rpartition("@")
     return (user.partition(":")[0] if at else uri.partition(";")[0]) or uri
+
+
+def host(uri: str) -> str:
+    """Return the host of a SIP URI that names one by name; of what is no URI all of it."""
+    rest = uri.rpartition("@")[2]
+    for scheme in _SCHEMES:
+        rest = rest[len(scheme) :] if rest.lower().startswith(scheme) else rest
+    return re.split("[:;?]", rest, maxsplit=1)[0]
 
 
 def typable(name: str) -> str:

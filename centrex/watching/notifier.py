@@ -19,7 +19,7 @@ from centrex.watching.subscription import LAZILY, NOTHING, SOON, TIMEOUT, Subscr
 MOST: Final = 100_000
 """Subscriptions in all."""
 MOST_OF_ONE: Final = 500
-"""Subscriptions of one login, or of one address where nobody logs in."""
+"""Subscriptions of one login, or of one address where nobody logs in; of each user who shares either."""
 PAUSE_S: Final = 1.0
 """The time between two NOTIFYs of one subscription."""
 LAZY_S: Final = 30.0

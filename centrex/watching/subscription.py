@@ -31,7 +31,7 @@ class Subscription:
         user: The canonical user who is watched; empty for the whole domain.
         target: His URI, as the watcher wrote it.
         watcher: The watcher's URI.
-        owner: Whose bound it counts against: a login, or an address.
+        owner: Whose bound it counts against: a login, or an address, and who of those who share it.
         login: The login he showed; empty for none.
         trusted: Whether the watcher showed who he is.
         call_id: The dialog's Call-ID.

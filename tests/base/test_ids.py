@@ -46,6 +46,15 @@ def test_the_same_seed_gives_the_same_tokens() -> None:
     assert not {third.token() for _ in range(300)} & set(tokens)
 
 
+@pytest.mark.parametrize("count", [1, 3, 1000])
+def test_numbers_are_below_what_was_said_and_each_comes(count: int) -> None:
+    ids = Ids(Entropy(7))
+    drawn = [ids.below(count) for _ in range(20 * count)]
+    assert set(drawn) >= set(range(min(count, 3)))
+    assert max(drawn) < count
+    assert abs(sum(drawn) / len(drawn) - (count - 1) / 2) <= count / 8
+
+
 @pytest.mark.parametrize(
     ("draw", "octets"), [(lambda ids: ids.key(), 32), (lambda ids: ids.key(5), 5)]
 )

@@ -101,6 +101,8 @@ def talks(
             for data, from_callee in steps:
                 core.receive(data, bob if from_callee else alice, now)
                 sends.clear()
+                if core.relaying is not None:
+                    core.relaying.tell(now)
             core.events.clear()
             core.expire(now)
             between()

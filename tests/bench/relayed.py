@@ -5,6 +5,7 @@ media passes; sockets, threads and data path of the relay are real, the link bet
 """
 
 import cProfile
+import gc
 import pstats
 import sys
 
@@ -25,6 +26,7 @@ def _with_media(proxy: Proxy, plane: object) -> Joined:
     """Give a proxy one relay, with a link in memory."""
     farm = Farm(Watcher(), heartbeat_s=5.0, boot="b")
     joined = Joined(farm, plane, Custody(), capacity=100_000)  # type: ignore[arg-type]
+    joined.to_relay.source = f"{HOST}:40000"  # or its loopback address would be nobody's
     joined.run()
     proxy.core.relaying = Relaying(farm, mode="always", refuse=False)  # type: ignore[arg-type]
     return joined
@@ -53,6 +55,7 @@ def main() -> None:
     lines: list[bytes] = []
     work = talks(players[2], relayed, lambda: lines.extend(_supply(joined)))
     if "-p" in sys.argv:
+        gc.disable()
         profile = cProfile.Profile()
         profile.runcall(work)
         pstats.Stats(profile).sort_stats("tottime").print_stats(50)
@@ -61,6 +64,7 @@ def main() -> None:
     told["core, relayed"] = spent(work, _CALLS)
     assert players[2].core.statistics.calls_total == _CALLS
     assert not len(players[2].core.calls)
+    assert len(lines) == 2 * _CALLS, len(lines)  # all were relayed
     plane = Plane(hosts=[(HOST, HOST)], ports=(20000, 59999), kernel=None, silence_s=60)
     plane.start()
     joined = _with_media(players[4], plane)

@@ -97,6 +97,19 @@ def test_a_running_instance_takes_it_over_if_told_to(line: CommandLine, file: Pa
     assert [command for command, _ in running.asked] == ["reload"]
 
 
+def test_what_was_replaced_is_told_where_the_running_instance_refuses_it(
+    line: CommandLine, file: Path
+) -> None:
+    line.write(TEXT + "[timeouts]\nrollover = 9\n")
+    refusal = {"code": "invalid", "message": "there is no certificate"}
+    with FakeInstance(line.paths.control, {"reload": refusal}):
+        result = line.run("restore", str(file), "--reload")
+    assert result.exit_code == 2
+    assert "what was there stays in" in result.stdout
+    assert "and the running instance knows" not in result.stdout
+    assert "there is no certificate" in result.stderr
+
+
 def test_without_an_instance_there_is_nothing_to_reload(line: CommandLine, file: Path) -> None:
     line.write(TEXT + "[timeouts]\nrollover = 9\n")
     told = line.json("restore", str(file), "--reload")

@@ -84,6 +84,21 @@ def test_warnings_do_not_fail(line: CommandLine) -> None:
     assert len(line.json("config", "check")["warnings"]) == 1
 
 
+def test_logins_that_stand_in_two_places_are_told(line: CommandLine) -> None:
+    line.write(
+        '[network]\ndomain = "x"\n[auth]\ncredentials_file = "logins"\n'
+        + "".join(f'[[auth.credentials]]\nlogin = "{user}"\n' for user in ("1001", "1002"))
+    )
+    line.paths.config.chmod(0o600)
+    file = line.paths.config.parent / "logins"
+    file.write_text(f"1001:x:{'a' * 32}\n1003:x:{'b' * 32}\n")
+    result = line.run("config", "check")
+    assert result.exit_code == 0
+    assert f"1001 also in {file}; what auth.credentials says counts" in result.stderr
+    told = line.json("config", "check")["warnings"]
+    assert [one["key"] for one in told if "also in" in one["message"]] == ["auth.credentials"]
+
+
 def test_a_missing_file_says_what_to_do(line: CommandLine) -> None:
     line.paths.config.unlink()
     result = line.run("config", "show")

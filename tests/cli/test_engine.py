@@ -58,6 +58,9 @@ def test_status_is_shown_for_people_and_for_programs(line: CommandLine) -> None:
     assert "media-deadlock" not in dropped, "nothing was dropped"
     assert "2 media-deadlock" in shown.stdout
     assert "malformed" not in shown.stdout
+    assert "precedence" not in shown.stdout
+    with FakeInstance(line.paths.control, {"status": {**STATUS, "precedence": "refused"}}):
+        assert "no right to it (LimitNICE=-10)" in line.run("status").stdout
     assert "warning: beware\\x1b[2J" in shown.stderr
 
 

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from centrex import api
+from centrex.runtime.lock import InstanceLock
 from cli import users as command
 from tests.support.command_line import CommandLine
 from tests.support.fake_instance import FakeInstance
@@ -88,6 +89,31 @@ def test_a_running_instance_is_told(line: CommandLine) -> None:
 
 
 @pytest.mark.wire
+def test_a_password_is_shown_whatever_the_running_instance_says(line: CommandLine) -> None:
+    refusal = {"code": "internal", "message": "the command failed"}
+    with FakeInstance(line.paths.control, {"reload": refusal}):
+        result = line.run("user", "add", "1001", "--generate")
+        assert result.exit_code == 1
+        assert "password (shown only now): " in result.stdout
+        assert "the running instance has NOT taken it over" in result.stdout
+        assert "the command failed" in result.stderr
+        told = line.run("user", "passwd", "1001", "--json")
+    assert len(json.loads(told.stdout)["password"]) == 16
+    assert json.loads(told.stdout)["reloaded"] is False
+    assert json.loads(told.stderr)["error"]["message"] == "the command failed"
+
+
+@pytest.mark.wire
+def test_one_that_starts_or_does_not_answer_is_not_said_not_to_run(line: CommandLine) -> None:
+    line.paths.lock.parent.mkdir(parents=True)
+    with InstanceLock(line.paths.lock):
+        result = line.run("user", "add", "1001", "--generate")
+    assert (result.exit_code, "NOT taken it over" in result.stdout) == (3, True)
+    assert "password (shown only now): " in result.stdout
+    assert "no instance is running" in line.run("user", "passwd", "1001").stdout
+
+
+@pytest.mark.wire
 def test_the_phones_of_who_is_removed_are_signed_off(line: CommandLine) -> None:
     line.json("user", "add", "shop", "--users", "a%,c")
     nobody = {"code": "not-found", "message": "nobody is registered as c"}
@@ -104,7 +130,17 @@ def test_the_phones_of_who_is_removed_are_signed_off(line: CommandLine) -> None:
         told = line.run("user", "remove", "1001")
         assert (told.exit_code, "signed off" in told.stdout) == (0, False)
     line.json("user", "add", "1001")
+    failure = {"code": "internal", "message": "the command failed"}
+    with FakeInstance(line.paths.control, {**answers, "registrations.remove": failure}):
+        told = line.run("user", "remove", "1001")
+        assert (told.exit_code, "removed 1001" in told.stdout) == (1, True)
+    line.json("user", "add", "1001")
     assert line.json("user", "remove", "1001")["signed_off"] == 0, "none runs"
+    line.write(TEXT.replace("example.com", "fd00::1"))
+    line.json("user", "add", "1001")
+    with FakeInstance(line.paths.control, answers) as instance:
+        line.json("user", "remove", "1001")
+    assert instance.asked[-1][1] == {"aor": "sip:1001@[fd00::1]"}
 
 
 def test_an_invalid_configuration_is_not_edited(line: CommandLine) -> None:

@@ -123,6 +123,58 @@ def test_nothing_takes_a_key_of_a_row_out() -> None:
     assert made(change) == [("unset", ("auth", "credentials", 0, "note"), None)]
 
 
+INSTANCES_TEXT = """\
+[media]
+rtpengine = [
+  # ours
+  "udp:a:1",
+  { address = "udp:b:2", enabled = false },  # theirs
+]
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "lines"),
+    [
+        (
+            {"op": "add", "value": {"address": "udp:c:3", "enabled": True}},
+            ["# ours", '"udp:a:1",', '{ address = "udp:b:2", enabled = false },  # theirs',
+             '"udp:c:3",'],
+        ),
+        (
+            {"op": "update", "index": 0, "value": {"enabled": False}},
+            ["# ours", '{address = "udp:a:1", enabled = false},',
+             '{ address = "udp:b:2", enabled = false },  # theirs'],
+        ),
+        (
+            {"op": "update", "index": 1, "value": {"address": "udp:b:2", "enabled": True}},
+            ["# ours", '"udp:a:1",', '"udp:b:2",  # theirs'],
+        ),
+        (
+            {"op": "move", "index": 1, "to": 0},
+            ['{ address = "udp:b:2", enabled = false },  # theirs', "# ours", '"udp:a:1",'],
+        ),
+        ({"op": "delete", "index": 1}, ["# ours", '"udp:a:1",']),
+    ],
+)  # fmt: skip
+def test_a_row_may_be_one_text_of_a_list(change: dict[str, Any], lines: list[str]) -> None:
+    document, data = Document(Path("x.toml"), INSTANCES_TEXT), tomllib.loads(INSTANCES_TEXT)
+    (edit,) = read([{**change, "list": "media.rtpengine"}])
+    for step in steps(edit, data):
+        step.on_document(document)
+        step.on_data(data)
+    assert [line.strip() for line in document.text.splitlines()[2:-1]] == lines
+    assert tomllib.loads(document.text) == data
+
+
+def test_the_first_row_of_such_a_list_is_put_where_its_default_stood() -> None:
+    document = Document(Path("x.toml"), "[media]\n# NG\n#rtpengine = []\n#mode = 1\n")
+    (edit,) = read([{"op": "add", "list": "media.rtpengine", "value": {"address": "udp:c:3"}}])
+    for step in steps(edit, {}):
+        step.on_document(document)
+    assert document.text == '[media]\n# NG\nrtpengine = ["udp:c:3"]\n#mode = 1\n'
+
+
 TEXTS = st.text(max_size=12)
 PLANS = st.fixed_dictionaries(
     {"name": TEXTS, "destinations": st.lists(TEXTS | st.just({"to": "x", "ring": 3}), max_size=3)},
@@ -130,6 +182,8 @@ PLANS = st.fixed_dictionaries(
 )
 LISTS = st.sampled_from(["routing.plans", "auth.credentials", "directory.entries"])
 NUMBERS = st.integers(0, 4)
+INSTANCES = st.fixed_dictionaries({"address": TEXTS}, optional={"enabled": st.booleans()})
+RTPENGINES = st.just("media.rtpengine")
 CHANGES = st.one_of(
     st.fixed_dictionaries(
         {"op": st.just("set"), "key": st.just("network.port"), "value": st.integers(0, 9)}
@@ -155,6 +209,23 @@ CHANGES = st.one_of(
         }
     ),
     st.fixed_dictionaries(
+        {
+            "op": st.just("set"),
+            "key": st.just("media.rtpengine[0].enabled"),
+            "value": st.booleans(),
+        }
+    ),
+    st.fixed_dictionaries(
+        {"op": st.just("add"), "list": RTPENGINES, "at": st.none() | NUMBERS, "value": INSTANCES}
+    ),
+    st.fixed_dictionaries(
+        {"op": st.just("update"), "list": RTPENGINES, "index": NUMBERS, "value": INSTANCES}
+    ),
+    st.fixed_dictionaries({"op": st.just("delete"), "list": RTPENGINES, "index": NUMBERS}),
+    st.fixed_dictionaries(
+        {"op": st.just("move"), "list": RTPENGINES, "index": NUMBERS, "to": NUMBERS}
+    ),
+    st.fixed_dictionaries(
         {"op": st.just("add"), "list": LISTS, "at": st.none() | NUMBERS, "value": PLANS}
     ),
     st.fixed_dictionaries(
@@ -175,6 +246,9 @@ LAYOUTS = (
     '[network]\ndomain = """\nx"""\nguard = {burst = 5}\n[directory]\nentries = []\n',
     '[network.guard]\nexempt = [\n  "1.2.3.4",  # a\n  "5.6.7.8",\n]\n#burst = 1\n[routing]\n'
     'plans = [\n  {name = "1"},\n  {name = "2"},  # two\n]\n',
+    '[media]\nrtpengine = ["a", "b"]  # both\n',
+    '[media]\nrtpengine = [\n  # 1\n  "a",\n  {address = "b", enabled = false}  # 2\n]\n',
+    '[media]\n[[media.rtpengine]]\naddress = "a"\n# 2\n[[media.rtpengine]]\naddress = "b"\n',
 )
 
 

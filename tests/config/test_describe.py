@@ -78,8 +78,10 @@ def test_lists_have_columns_named_as_their_rows_are() -> None:
         "directory": "directory.entries",
         "routing": "routing.plans",
         "inet": "inet.accounts",
+        "media": "media.rtpengine",
         "auth": "auth.credentials",
     }
+    assert [column["key"] for column in lists["media"]["columns"]] == ["address", "enabled"]
     assert [column["key"] for column in lists["routing"]["columns"]][:2] == ["name", "pattern"]
 
 

@@ -23,7 +23,7 @@ from centrex.config.load import load_text
         ("network.gard = {}", "unknown table", "network.guard"),
         ("events.format = 'xml'", "'xml' is none of 'text' or 'json'", ""),
         ("basic.description = '" + "x" * 201 + "'", "must be at most 200 characters", ""),
-        ("media.rtpengine = ['x']", "has not the right form", ""),
+        ("media.rtpengine = ['x']", "must be udp:host:port, as udp:192.0.2.10:2223", ""),
         ("auth.credentials = [{}]", "is required", ""),
         ("auth.credentials = [{login = ''}]", "must not be empty", ""),
         ("auth.credentials = [{login = 'a b'}]", "must not hold spaces", ""),

@@ -30,6 +30,8 @@ def test_one_address_or_several(file: Path) -> None:
     assert load_relay(file).address == ("192.0.2.9",)
     file.write_text(f'address = ["192.0.2.9", "2001:db8::9"]\nadvertise = "198.51.100.1"\n{LEAST}')
     assert load_relay(file).address == ("192.0.2.9", "2001:db8::9")
+    file.write_text(f'address = "2001:DB8:0::9"\n{LEAST}')
+    assert load_relay(file).address == ("2001:db8::9",), "as the ports there are asked for"
 
 
 @pytest.mark.parametrize(
@@ -59,6 +61,7 @@ def test_what_is_advertised_stands_for_addresses_of_its_own_family(
         (f'name = "a b"\n{LEAST}', "name", "is no name"),
         (f'address = "0.0.0.0"\n{LEAST}', "address", "no single address"),
         (f'address = ["192.0.2.9", "192.0.2.9"]\n{LEAST}', "address", "twice"),
+        (f'address = ["2001:db8::9", "2001:DB8:0::9"]\n{LEAST}', "address", "twice"),
         (f'address = "here"\n{LEAST}', "address", "IPv4 or IPv6"),
         (f"port_range = [40000, 30000]\n{LEAST}", "port_range", "the lower one first"),
         (f"port_range = [80, 90]\n{LEAST}", "port_range.0", "1024"),

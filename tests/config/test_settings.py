@@ -97,7 +97,16 @@ def test_far_addresses_have_their_form() -> None:
     with pytest.raises(ValidationError):
         MediaSettings(rtpengine=("127.0.0.1",))
     with pytest.raises(ValidationError):
+        MediaSettings(rtpengine=("udp:127.0.0.1:70000",))
+    with pytest.raises(ValidationError):
         SiplogSettings(hep="tcp:x")
+
+
+def test_an_rtpengine_may_be_switched_off() -> None:
+    one, off = "udp:127.0.0.1:2223", {"address": "udp:127.0.0.1:2224", "enabled": False}
+    settings = MediaSettings.model_validate({"rtpengine": (one, off)})
+    assert settings.rtpengines == (one,)
+    assert len(settings.rtpengine) == 2
 
 
 def test_settings_never_change() -> None:

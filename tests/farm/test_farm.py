@@ -1,7 +1,5 @@
 """Which relay gets a call, and that each carries what it is to carry, whatever breaks."""
 
-from dataclasses import replace
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -80,22 +78,22 @@ def test_a_call_goes_where_ports_of_its_families_are() -> None:
 def test_what_changes_in_a_session_is_told_at_once() -> None:
     """A new address, not that the call is answered; and what is new may wait for more."""
     farm, _, (link,) = make(100)
-    one = replace(session("s", link.relay), answered=False)
+    one = session("s", link.relay)._replace(answered=False)
     farm.put(link.relay, one, 0.0)
-    one = replace(one, revision=2, answered=True)
+    one = one._replace(revision=2, answered=True)
     farm.put(link.relay, one, 0.0)
     link.run()
     assert not link.to_relay.hurried
     (stream,) = one.streams
     assert stream is not None
-    moved = replace(stream, ends=(End(rtp=Address("192.0.2.17", 4444)), stream.ends[1]))
-    farm.put(link.relay, replace(one, revision=3, streams=(moved,)), 0.0)
+    moved = stream._replace(ends=(End(rtp=Address("192.0.2.17", 4444)), stream.ends[1]))
+    farm.put(link.relay, one._replace(revision=3, streams=(moved,)), 0.0)
     (line,) = link.to_relay.hurried
     assert b"192.0.2.17" in line
     link.run()
     assert link.plane.held["s"].streams == (moved,)
     link.cut()
-    farm.put(link.relay, replace(one, revision=4), 0.0)
+    farm.put(link.relay, one._replace(revision=4), 0.0)
 
 
 def test_a_relay_is_not_waited_for_for_ever() -> None:
@@ -322,6 +320,21 @@ def test_ports_are_leased_again_when_a_call_ends() -> None:
     assert [line.split(b'"')[3] for line in link.to_relay.lines] == [b"end", b"lease"]
 
 
+def test_and_when_a_line_of_one_goes() -> None:
+    farm, _, (link,) = make(100)
+    relay = link.relay
+    one = session("s", relay)
+    farm.put(relay, one, 0.0)
+    link.run()
+    while relay.slot(4) is not None:
+        pass
+    for stock in relay._stocks.values():
+        stock.asked = 0
+    link.to_relay.lines.clear()
+    farm.put(relay, one._replace(revision=2, streams=(None,)), 1.0)
+    assert [line.split(b'"')[3] for line in link.to_relay.lines] == [b"put", b"lease"]
+
+
 def test_a_lease_that_was_too_early_is_asked_for_once_more() -> None:
     """The relay was asked before it heard that a call has ended."""
     farm, _, (link,) = make(100)
@@ -341,7 +354,7 @@ def test_a_lease_that_was_too_early_is_asked_for_once_more() -> None:
 
 def test_a_session_of_a_former_run_that_nobody_answered_is_over() -> None:
     farm, _, (link,) = make(100)
-    one = replace(session("rings", link.relay), answered=False)
+    one = session("rings", link.relay)._replace(answered=False)
     farm.put(link.relay, one, 0.0)
     link.run()
     link.cut()
@@ -366,6 +379,29 @@ def test_anybody_may_be_refused_and_keeps_nobody_out() -> None:
     honest.run()
     assert honest.proxy_side.relay is not None
     assert link.relay.state is RelayState.AVAILABLE
+
+
+def test_who_uses_a_relay_s_name_does_not_change_what_becomes_of_its_calls() -> None:
+    farm, watcher, (link,) = make(100)
+    farm.put(link.relay, session("s", link.relay), 0.0)
+    link.run()
+    relay = link.relay
+    link.now = 10.0
+    link.cut()
+    for second in range(10, 50, 2):
+        farm.refused("r0", "192.0.2.66:1", "it does not know the secret", float(second))
+        farm.refused(
+            f"false-{second}", "192.0.2.66:1", "it does not know the secret", float(second)
+        )
+    assert farm.get("r0") is relay
+    assert relay.state is RelayState.REFUSED
+    assert relay.is_lost(41.0), "its calls go elsewhere by their next offer"
+    again = Joined(farm, link.plane, link.custody, name="r0", now=50.0)
+    again.run()
+    assert again.relay is relay
+    assert again.relay.state is RelayState.AVAILABLE
+    assert "s" in link.plane.held
+    assert not any(event[0] == "ended" for event in watcher.seen)
 
 
 def test_others_calls_count_where_a_relay_serves_several_proxies() -> None:

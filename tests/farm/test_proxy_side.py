@@ -140,7 +140,7 @@ def test_asked_for_figures_come_back(farm: Farm) -> None:
     link.run()
     link.relay.send("sessions", ids=["unknown", 5], ask=7)
     link.run()
-    assert link.answers == [(7, [])]
+    assert link.answers == [(7, [], [])]
 
 
 def test_a_heartbeat_is_read_with_bounds(farm: Farm) -> None:

@@ -1,7 +1,5 @@
 """The relay's end of the link: it does what its proxy says, and only what concerns that one."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -212,7 +210,7 @@ def test_one_that_stands_and_cannot_be_changed_is_over_at_once() -> None:
     assert slots[0] is not None
     assert slots[1] is not None
     more = (*one.streams, Stream((slots[0], slots[1]), (End(), End())))
-    link.farm.put(link.relay, replace(one, revision=2, streams=more), 0.0)
+    link.farm.put(link.relay, one._replace(revision=2, streams=more), 0.0)
     link.run()
     assert not link.plane.held
     assert not link.custody.of("office")
@@ -239,8 +237,8 @@ def test_another_proxy_s_session_is_none_of_its_business() -> None:
     assert "s" in plane.held
     branch.relay.send("sessions", ids=["s"], ask=1)
     branch.run()
-    assert branch.answers == [(1, [])]
-    stolen = wire.from_session(session("s", branch.relay))
+    assert branch.answers == [(1, [], [])]
+    stolen = session("s", branch.relay)
     branch.relay.send("put", session=stolen)
     with pytest.raises(PeerError):
         branch.run()
@@ -252,19 +250,62 @@ def test_a_silent_proxy_is_noticed() -> None:
     assert link.relay_side.is_dead(16.0)
 
 
-def test_many_sessions_are_told_in_parts() -> None:
-    link = up()
-    for number in range(250):
-        link.farm.put(link.relay, session(f"s{number}", link.relay), 0.0)
-        link.run()
+def told_again(link: Joined) -> Joined:
+    """Cut a link and have the relay log in at a proxy that was started anew."""
     link.cut()
     watcher = Watcher()
     watcher.adopts = True
-    later = Farm(watcher, heartbeat_s=5.0, boot="later")
-    again = Joined(later, link.plane, link.custody)
+    again = Joined(Farm(watcher, heartbeat_s=5.0, boot="later"), link.plane, link.custody)
     again.run()
+    return again
+
+
+def test_many_sessions_are_told_in_parts() -> None:
+    link = up()
+    link.custody.capacity = 1000
+    for number in range(250):
+        link.farm.put(link.relay, session(f"s{number}", link.relay), 0.0)
+        link.run()
+    again = told_again(link)
     assert len(again.relay.sessions) == 250
     assert sum(b'"held"' in line for line in again.seen) == 3
+
+
+def test_sessions_with_long_names_are_told_line_by_line() -> None:
+    link = up()
+    for number in range(60):
+        told = session(f"s{number}", link.relay)._replace(call_id="x" * 60_000)
+        link.farm.put(link.relay, told, 0.0)
+        link.run()
+    again = told_again(link)
+    assert len(again.relay.sessions) == 60
+    assert max(map(len, again.seen)) < 200_000
+
+
+def test_figures_that_fit_no_line_are_asked_for_again() -> None:
+    link = up()
+    names = [f"s{number}" for number in range(60)]
+    for name in names:
+        link.farm.put(link.relay, session(name, link.relay), 0.0)
+        link.run()
+    link.plane.row = {"streams": "x" * 30_000}
+    link.relay.send("sessions", ids=[*names, "unknown"], ask=7)
+    link.run()
+    (told,) = link.answers
+    assert [row["id"] for row in told[1]] + told[2] == names
+    assert 0 < len(told[1]) < 10
+    assert max(map(len, link.seen)) < 200_000
+
+
+def test_a_proxy_keeps_the_ports_of_thousands_of_calls_that_ring() -> None:
+    link = up()
+    slots = [Slot("198.51.100.1", "198.51.100.1", port) for port in range(2000, 62_000, 2)]
+    link.farm.expect(link.relay, "s", Ringing(*slots))
+    link.cut()
+    again = Joined(link.farm, link.plane, link.custody, boot="b2")
+    again.run()
+    assert again.relay_side.state is LinkState.UP
+    assert {slot.port for slot in slots} <= {slot.port for slot in link.custody.lent("office")}
 
 
 @given(st.sampled_from(["put", "end", "lease", "keep", "again", "drain", "sessions", "beat", "refused", "x"]),

@@ -9,7 +9,10 @@ from centrex.farm.bencode import Encodable, Value, decode, encode
 from centrex.farm.rtpengines import Reply, Rtpengines, State, failure
 
 NAMES = ("udp:192.0.2.1:2223", "udp:192.0.2.2:2223", "udp:192.0.2.3:2223")
-STATISTICS = {"result": "ok", "statistics": {"currentstatistics": {"sessionsown": 4}}}
+STATISTICS: dict[str, object] = {
+    "result": "ok",
+    "statistics": {"currentstatistics": {"sessionsown": 4}},
+}
 
 
 class World:
@@ -20,6 +23,7 @@ class World:
         self.told: list[tuple[str, str]] = []
         self.dead: set[str] = set()
         self.reply: dict[str, object] = {"result": "ok"}
+        self.statistics: dict[str, object] = STATISTICS
         self.asked: list[tuple[str, bytes, Value]] = []
         self.all = Rtpengines(names or NAMES, self, salt=b"salt", heartbeat_s=5, now=self.now)
 
@@ -28,6 +32,9 @@ class World:
 
     def left(self, name: str) -> None:
         self.told.append(("left", name))
+
+    def began_anew(self, name: str) -> None:
+        self.told.append(("anew", name))
 
     def work(self) -> None:
         """Let all that was sent be answered by those that are there."""
@@ -41,7 +48,7 @@ class World:
                 if not ping:
                     self.asked.append((name, cookie, question))
                 if name not in self.dead:
-                    reply = encode(STATISTICS if ping else self.reply)  # type: ignore[arg-type]
+                    reply = encode(self.statistics if ping else self.reply)  # type: ignore[arg-type]
                     assert self.all.receive(name, cookie + b" " + reply, self.now)
 
     def later(self, seconds: float) -> None:
@@ -96,6 +103,33 @@ def test_one_that_goes_takes_only_its_own_calls_along(world: World) -> None:
     assert NAMES[1] not in after.values()
     assert world.all.ranked(b"x", NAMES[1])[0].name == NAMES[1], "its own calls stay there"
     assert world.all.drain("another", on=True) is None
+
+
+def up(seconds: object) -> dict[str, object]:
+    """Statistics of one that runs for so long."""
+    return {"result": "ok", "statistics": {"totalstatistics": {"uptime": seconds}}}
+
+
+@pytest.mark.parametrize("spelled", [str, int])
+def test_one_that_was_started_anew_is_known_by_its_age(spelled: type) -> None:
+    world = World(NAMES[0])
+    told: list[object] = []
+    for age in (100, 105, 110, 3, 8, 12, 1, 6):
+        world.statistics = up(spelled(age))
+        world.later(5 if told else 0.5)
+        told.append(world.told[1:])
+        world.told[1:] = []
+    anew = [("anew", NAMES[0])]
+    assert told == [[], [], [], anew, [], [], anew, []]
+
+
+@pytest.mark.parametrize("age", ["", "soon", "9" * 30, []])
+def test_one_that_does_not_tell_its_age_is_believed_to_go_on(age: object) -> None:
+    world = World(NAMES[0])
+    for number, said in enumerate((up(100), up(age), STATISTICS, up(115))):
+        world.statistics = said
+        world.later(5 if number else 0.5)
+    assert world.told == [("came", NAMES[0])]
 
 
 def test_a_question_is_answered(world: World) -> None:

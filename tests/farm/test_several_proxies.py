@@ -155,3 +155,35 @@ def test_a_relay_that_is_alone_is_told_nothing(count: object) -> None:
     link.relay.send("expects", count=count)
     with pytest.raises(Exception, match="count"):
         link.run()
+
+
+def test_a_proxy_that_does_not_heed_it_is_refused() -> None:
+    """What crosses is carried, since it was answered; and no more than that."""
+    shared = Shared(10)
+    names = [f"s{number}" for number in range(20)]
+    watcher = shared.office.farm.observer
+    assert isinstance(watcher, Watcher)
+    shared.calls(shared.office, *names)
+    assert list(shared.plane.held) == names[:18]
+    assert shared.plane.refused == 2
+    told = [one[2:4] for one in watcher.seen if one[0] == "ended"]
+    assert told == [(name, "it carries as many calls as it may (10)") for name in names[18:]]
+    assert len(shared.plane.freed) == 4, "their ports are free"
+    shared.calls(shared.office, "s0")
+    assert len(shared.plane.held) == 18, "that one is known"
+    shared.office.farm.end(shared.office.relay, "s0", "hung up", 0.0)
+    shared.calls(shared.office, "another")
+    assert "another" in shared.plane.held
+
+
+def test_what_is_told_again_is_taken_however_many_it_may_carry() -> None:
+    """A relay that was started anew, with a smaller bound: calls go on."""
+    shared = Shared(40)
+    names = [f"s{number}" for number in range(30)]
+    shared.calls(shared.office, *names)
+    shared.office.cut()
+    plane = FakePlane()
+    again = Joined(shared.office.farm, plane, Custody(), capacity=5, boot="b2")
+    again.run()
+    assert list(plane.held) == names
+    assert plane.refused == 0

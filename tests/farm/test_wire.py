@@ -26,6 +26,25 @@ SESSIONS = st.builds(
 )  # fmt: skip
 
 
+def test_rows_go_in_parts_that_fit_a_line() -> None:
+    small = [["row"]] * 7
+    assert [len(part) for part in wire.in_parts(small, 3)] == [3, 3, 1]
+    large = [["x" * 50_000]] * 5 + [["x" * 500_000]] * 2
+    parts = list(wire.in_parts(large, 100))
+    assert [len(part) for part in parts] == [2, 2, 1, 1, 1]
+    assert [row for part in parts for row in part] == large
+    assert all(len(wire.encode("held", rows=part)) < wire.LINE_LIMIT for part in parts)
+    assert not list(wire.in_parts([], 3))
+
+
+def test_a_call_with_the_longest_names_comes_through() -> None:
+    """They share a message of SIP at most, and what is escaped is escaped twice in what is kept."""
+    tags = "\\" * 30_000
+    told = Session("s", "\\" * 65_000, 1, True, (), json.dumps([tags, tags, []]))
+    line = wire.encode("put", session=told)
+    assert wire.to_session(wire.decode(line)["session"]) == told
+
+
 def test_an_older_proxy_says_nothing_of_what_is_no_rtp() -> None:
     end = [["192.0.2.7", 4000], None, "", False, True, True, 0, 8000]
     slot = ["192.0.2.1", "192.0.2.1", 30000]
@@ -36,7 +55,7 @@ def test_an_older_proxy_says_nothing_of_what_is_no_rtp() -> None:
 
 @given(SESSIONS)
 def test_a_session_comes_through(session: Session) -> None:
-    line = wire.encode("put", session=wire.from_session(session))
+    line = wire.encode("put", session=session)
     assert line.count(b"\n") == 1
     assert wire.to_session(wire.decode(line)["session"]) == session
 
@@ -76,7 +95,16 @@ def test_a_session_with_something_wrong(value: Any) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    [b"", b"x", b"[]", b"{}", b'{"t":1}', b"\xff", b"[" * 5000, b'{"t":"' + b"a" * 300_000 + b'"}'],
+    [
+        b"",
+        b"x",
+        b"[]",
+        b"{}",
+        b'{"t":1}',
+        b"\xff",
+        b"[" * 5000,
+        b'{"t":"' + b"a" * wire.LINE_LIMIT + b'"}',
+    ],
 )
 def test_what_is_no_message(line: bytes) -> None:
     with pytest.raises(PeerError):

@@ -144,6 +144,25 @@ def test_restored_as_it_was(exchange: Exchange) -> None:
     assert changed.streams[0].ends[1].rtcp == Address("192.0.2.8", 5001)
 
 
+def test_what_was_declined_before_a_restart_is_free_after_the_next_exchange(
+    exchange: Exchange,
+) -> None:
+    film, none = "m=video 4002 RTP/AVP 99", "m=video 0 RTP/AVP 99"
+    asked = parse(offer("192.0.2.7", 4000, film).encode())
+    declined = parse(offer("192.0.2.8", 5000, none).encode())
+    exchange.describe(CALLER, asked, A, B)
+    exchange.describe(CALLEE, declined, B, A, answers=True)
+    session = exchange.session()
+    assert session is not None
+    assert None not in session.streams
+    again = restored(session, slot)
+    again.answer(b"b", 4)
+    told = again.session()
+    assert told is not None
+    assert told.streams == (session.streams[0], None)
+    assert again.spare() == [], "the relay frees them"
+
+
 def _callee(exchange: Exchange) -> tuple[Address | None, Address | None]:
     """Where the callee wants RTP and RTCP, as the relay is told."""
     stream = _stream(exchange)

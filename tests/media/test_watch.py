@@ -1,7 +1,5 @@
 """What is wrong with a call's media, told once and in words."""
 
-from dataclasses import replace
-
 import pytest
 
 from centrex.media.terms import Address, End, Session, Slot, Stream
@@ -73,12 +71,12 @@ def test_who_was_heard_may_pause_for_longer_than_who_never_was() -> None:
 
 
 def test_a_side_that_need_not_send_is_not_missed() -> None:
-    for quiet in (replace(TALKS, sends=False), End(sends=False, receives=False)):
+    for quiet in (TALKS._replace(sends=False), End(sends=False, receives=False)):
         watch = Watch(0.0)
         watch.look(session(callee=quiet), (9.0, 0.0), 1.0)
         assert watch.look(session(callee=quiet), (16.0, 0.0), 10.0 + FELL_SILENT_S) is None
     watch = Watch(0.0)
-    deaf = replace(TALKS, receives=False)
+    deaf = TALKS._replace(receives=False)
     watch.look(session(caller=deaf), (9.0, 0.0), 1.0)
     assert watch.look(session(caller=deaf), (16.0, 0.0), 10.0 + FELL_SILENT_S) is None
 
@@ -88,10 +86,10 @@ def test_silence_ends_it_later_on_hold() -> None:
     watch.look(session(), (1.0, 1.0), 1.0)
     assert not watch.is_over(session(), (5.0, 3.0), 60.0, 64.9)
     assert watch.is_over(session(), (5.0, 3.0), 60.0, 65.0)
-    held = session(*[replace(TALKS, sends=False)] * 2)
+    held = session(*[TALKS._replace(sends=False)] * 2)
     assert not watch.is_over(held, (5.0, 3.0), 60.0, 65.0)
     assert watch.is_over(held, (5.0, 3.0), 60.0, 5.0 + 60 * HOLD_FACTOR)
-    held = session(callee=replace(TALKS, sends=False))
+    held = session(callee=TALKS._replace(sends=False))
     assert not watch.is_over(held, (5.0, 3.0), 60.0, 65.0), "who holds need not play music"
 
 
@@ -106,10 +104,10 @@ def test_who_may_talk() -> None:
     assert not may_talk(Session("s", "c", 1, True, ()), 0)
 
 
-@pytest.mark.parametrize("callee", [TALKS, replace(TALKS, sends=False)])
+@pytest.mark.parametrize("callee", [TALKS, TALKS._replace(sends=False)])
 def test_a_call_that_is_resumed_after_a_long_hold_is_given_its_time(callee: End) -> None:
     watch, before = Watch(0.0), (5.0, 5.0)
-    hold = session(caller=replace(TALKS, sends=False, receives=False), callee=callee)
+    hold = session(caller=TALKS._replace(sends=False, receives=False), callee=callee)
     for second in range(6, 200):
         assert not watch.is_over(hold, before, 60.0, float(second))
         assert watch.look(hold, before, float(second)) is None
@@ -122,7 +120,7 @@ def test_a_call_that_is_resumed_after_a_long_hold_is_given_its_time(callee: End)
 
 def test_who_is_never_heard_after_a_hold_is_missed() -> None:
     watch = Watch(0.0)
-    hold = session(caller=replace(TALKS, sends=False), callee=replace(TALKS, sends=False))
+    hold = session(caller=TALKS._replace(sends=False), callee=TALKS._replace(sends=False))
     watch.look(hold, (5.0, 5.0), 100.0)
     assert watch.look(session(), (101.0, 5.0), 101.0) is None
     assert watch.look(session(), (130.0, 5.0), 130.9) is None
@@ -132,7 +130,7 @@ def test_who_is_never_heard_after_a_hold_is_missed() -> None:
 
 def test_two_that_wait_for_each_other_wait_from_when_they_may() -> None:
     watch = Watch(0.0)
-    hold = session(caller=replace(TALKS, sends=False))
+    hold = session(caller=TALKS._replace(sends=False))
     assert watch.look(hold, (0.0, 0.0), 1.0) is None
     assert watch.look(hold, (0.0, 0.0), 50.0) is None
     assert watch.look(session(), (0.0, 0.0), 51.0) is None

@@ -1,9 +1,14 @@
 """What was said of media lines, put back side by side."""
 
+import pytest
+
 from centrex.media.terms import Address, End, Slot
-from centrex.media.ways import CALLEE, CALLER, NOTHING, Line, Way, other_side
+from centrex.media.ways import CALLEE, CALLER, GONE, NOTHING, UNSAID, Line, Way, other_side
+from centrex.sdp import parse
+from tests.support.relays import offer
 
 SLOTS = Slot("192.0.2.1", "192.0.2.1", 30000), Slot("192.0.2.1", "192.0.2.1", 30002)
+MORE = Slot("192.0.2.1", "192.0.2.1", 30004), Slot("192.0.2.1", "192.0.2.1", 30006)
 
 
 def at(port: int) -> End:
@@ -66,3 +71,42 @@ def test_who_answers_is_heard_in_place_of_others() -> None:
     way(one, none, two).hear([(at(6000), True)])
     assert (one.ends, one.muxes) == ([at(4000), at(6000)], [False, True])
     assert two.ends == [at(4002), End()]
+
+
+@pytest.mark.parametrize(
+    ("ends", "vacant"),
+    [
+        ([at(4000), at(5000)], False),
+        ([at(4000), GONE], True),
+        ([GONE, at(5000)], True),
+        ([UNSAID, UNSAID], True),
+        ([at(4000), UNSAID], False),
+        ([End(sends=False, receives=False, source="192.0.2.7"), at(5000)], False),
+    ],
+)
+def test_a_line_is_vacant_that_is_declined_or_undescribed(ends: list[End], vacant: bool) -> None:
+    line = Line(SLOTS)
+    line.ends = ends
+    assert line.is_vacant is vacant
+
+
+def test_vacant_lines_go_and_one_stays() -> None:
+    one, gone, other = Line(SLOTS), Line(MORE), Line(SLOTS)
+    one.ends, gone.ends, other.ends = [at(4000), at(5000)], [at(4002), GONE], [GONE, GONE]
+    made = way(one, None, gone)
+    assert made.vacate() == list(MORE)
+    assert made.lines == [one, None, None]
+    assert made.vacate() == []
+    made = way(None, gone, other)
+    assert made.vacate() == list(SLOTS)
+    assert made.lines == [None, gone, None]
+    assert way(None).vacate() == []
+
+
+def test_what_is_offered_anew_may_be_taken() -> None:
+    one, other = Line(SLOTS), Line(MORE)
+    one.ends, other.ends = [at(4000), GONE], [at(4002), GONE]
+    medias = parse(offer("192.0.2.7", 4000, "m=video 0 RTP/AVP 99").encode()).media
+    way(one, other).offered(CALLER, medias)
+    assert one.ends == [at(4000), UNSAID]
+    assert other.ends[CALLEE] is GONE

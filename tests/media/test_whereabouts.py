@@ -54,3 +54,21 @@ def test_where_packets_may_be_wanted(host: str, source: str, wanted: str | None)
     assert end.rtp == (None if wanted is None else Address(wanted, 4000))
     assert end.rtcp == (None if wanted is None else Address(wanted, 4001))
     assert end.source == source
+
+
+@pytest.mark.parametrize(
+    ("control", "source", "wanted"),
+    [
+        ("8.8.4.4", "8.8.8.8", "8.8.4.4"),
+        ("10.0.0.5", "8.8.8.8", "8.8.8.8"),
+        ("10.0.0.5", "192.168.1.1", "10.0.0.5"),
+        ("127.0.0.1", "8.8.8.8", "8.8.8.8"),
+        ("phone.example.com", "8.8.8.8", "8.8.8.8"),
+    ],
+)
+def test_rtcp_goes_to_no_network_of_the_relay_s_own(control: str, source: str, wanted: str) -> None:
+    """Who describes himself in public has nothing to seek there."""
+    (media,) = parse(offer("8.8.8.8", 4000, f"a=rtcp:161 IN IP4 {control}").encode()).media
+    end = end_of(media, source, natted=False)
+    assert end.rtp == Address("8.8.8.8", 4000)
+    assert end.rtcp == Address(wanted, 161)

@@ -102,6 +102,8 @@ def test_a_call_through_rtpengine(tmp_path: Path, stack: ExitStack) -> None:
     assert site.sessions() == [0]
     told = control(site.server, "explain", call_id=talk.call.call_id)
     assert any("through the relay rtpengine" in line["text"] for line in told["lines"])
+    named = f"the rtpengine at {rtpengine.host}:{rtpengine.port} has it now"
+    assert [line["text"] for line in told["lines"]].count(named) == 1
 
 
 def test_several_share_the_calls_and_one_is_drained(tmp_path: Path, stack: ExitStack) -> None:
@@ -176,6 +178,29 @@ def test_a_call_that_moves_to_another_rtpengine(tmp_path: Path, stack: ExitStack
     talk.settle()
     talk.end()
     until(lambda: other.calls == 0)
+
+
+def test_one_that_was_started_anew_has_no_calls_until_they_offer_again(
+    tmp_path: Path, stack: ExitStack
+) -> None:
+    """Nor does an offer that says nothing new, as it refreshes a session, leave them with the old ports."""
+    site = Site(tmp_path, stack, count=1)
+    (rtpengine,) = site.rtpengines
+    talk = site.talk()
+    talk.reinvite()
+    talk.settle()
+    assert site.sessions() == [1]
+    rtpengine.kill()
+    rtpengine.start()
+    until(lambda: site.sessions() == [0], timeout=10)
+    (call,) = control(site.server, "calls")["calls"]
+    assert call["relay"] == ""
+    assert site.server.ask("relays", "calls", name=rtpengine.control)["calls"] == []
+    until(lambda: "relay.began-anew" in site.server.log_tail())
+    talk.reinvite()
+    talk.settle()
+    assert (site.sessions(), rtpengine.calls) == ([1], 1)
+    talk.end()
 
 
 def test_none_is_there_and_calls_are_refused(tmp_path: Path, stack: ExitStack) -> None:

@@ -488,21 +488,21 @@ def test_two_phones_and_no_rtpengine_are_one_refusal(proxy: Proxy) -> None:
     assert finals == [503]
 
 
-def test_an_answer_that_cannot_be_translated_still_arrives(
+def test_an_answer_that_cannot_be_translated_declines(
     proxy: Proxy, engine: FakeRtpengine, alice: Phone, bob: Phone
 ) -> None:
     invite = invited(engine, alice, bob)
     bob.says(invite, 200, body=offer(BOB, 5000))
     engine.failing = "Unknown call-id"
-    assert line(alice.gets(engine.answers(), "200")).host == BOB
-    assert Rule.MEDIA_UNRELAYED in rules(proxy)
+    assert line(alice.gets(engine.answers(), "200")).port == 0
+    assert Rule.MEDIA_UNFIT in rules(proxy)
 
 
 def test_a_call_from_before_a_restart_is_found_again(
     engine: FakeRtpengine, alice: Phone, bob: Phone
 ) -> None:
     talk = answered(engine, alice, bob)
-    later = Proxy(users=["alice", "bob"])
+    later = Proxy(users=["alice", "bob"], run=b"00000001")
     again = FakeRtpengine(later)
     again.knows = {b"call-1"}
     for phone in (alice, bob):
@@ -519,7 +519,7 @@ def test_a_call_from_before_that_is_not_relayed_stays_so(
     engine: FakeRtpengine, alice: Phone, bob: Phone
 ) -> None:
     talk = answered(engine, alice, bob)
-    later = Proxy(users=["alice", "bob"])
+    later = Proxy(users=["alice", "bob"], run=b"00000001")
     again = FakeRtpengine(later)
     for phone in (alice, bob):
         phone.proxy, phone.flow = later, later.flows.get(phone.flow.host, 5060)

@@ -348,6 +348,25 @@ def test_a_standing_name_with_a_fixed_contact(proxy: Proxy, people: dict[str, Ph
     assert sorted(invites(people["alice"].calls("desk", **more))) == ["192.0.2.78", DESK]
 
 
+def test_a_fixed_contact_of_ours_stands_for_that_users_phones(
+    proxy: Proxy, people: dict[str, Phone]
+) -> None:
+    fixed = {
+        b"lobby": b"sip:Desk@example.com", b"gate": b"sip:lobby@example.com", b"round": b"sip:turn@192.0.2.1",
+        b"turn": b"sip:round@example.com", b"self": b"sip:self@example.com", b"us": b"sip:example.com",
+    }  # fmt: skip
+    proxy.core.knows_user = lambda user: user in fixed
+    planned(proxy, hunted("gate", "mobile"), fixed=fixed)
+    for number, user in enumerate(("lobby", "gate", "sips:gate@example.com", "sales")):
+        more: dict[str, Any] = {"branch": f"z9hG4bK{number}", "call_id": f"c{number}"}
+        wanted = [] if user.startswith("sips") else [DESK]
+        assert invites(people["alice"].calls(user, **more)) == wanted
+    for number, user in enumerate(("round", "self", "us")):
+        more = {"branch": f"z9hG4bKn{number}", "call_id": f"n{number}"}
+        final = people["alice"].gets(people["alice"].calls(user, **more), "480")
+        assert b"the user is known, but no phone is registered" in final
+
+
 # races
 
 

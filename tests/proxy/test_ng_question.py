@@ -27,6 +27,40 @@ def test_an_end_is_trusted_unless_it_is_behind_nat(natted: bool) -> None:
     assert ("trust-address" in told["flags"]) is not natted  # type: ignore[operator]
 
 
+@pytest.mark.parametrize(
+    ("host", "source", "lines"),
+    [
+        ("127.0.0.1", "8.8.8.8", []),
+        ("10.0.0.5", "8.8.8.8", []),
+        ("8.8.8.8", "8.8.8.8", ["a=rtcp:2223 IN IP4 127.0.0.1"]),
+        ("8.8.8.8", "8.8.8.8", ["a=rtcp:2223 IN IP4 10.0.0.5"]),
+        ("8.8.8.8", "8.8.8.8", ["a=rtcp:4001", "a=rtcp:2223 IN IP4 127.0.0.1"]),
+        ("8.8.8.8", "8.8.8.8", ["c=IN IP4 8.8.8.8", "c=IN IP4 127.0.0.1"]),
+        ("8.8.8.8", "8.8.8.8", [FILM.format(4002), "c=IN IP4 127.0.0.1"]),
+        ("0.0.0.0", "8.8.8.8", ["a=rtcp:2223 IN IP4 127.0.0.1"]),
+    ],
+)
+def test_nobody_has_rtpengine_send_to_its_own_host(
+    host: str, source: str, lines: list[str]
+) -> None:
+    """Its control port is there, and obeys whoever sends from there."""
+    here = Where(source, "192.0.2.1", natted=False)
+    told = common(Delegated(b"c", b"a"), b"a", found(*lines, host=host), here, HERE)
+    assert told["flags"] == ["strict-source", "SIP-source-address"]
+    assert told["received-from"] == ["IP4", source]
+
+
+@pytest.mark.parametrize(
+    ("host", "source"), [("127.0.0.1", "127.0.0.9"), ("8.8.8.8", ""), ("0.0.0.0", "8.8.8.8")]
+)
+def test_others_are_believed(host: str, source: str) -> None:
+    here = Where(source, "192.0.2.1", natted=False)
+    told = common(
+        Delegated(b"c", b"a"), b"a", found("a=rtcp:4001", "m=audio 0 TCP 8", host=host), here, HERE
+    )
+    assert told["flags"] == ["strict-source", "trust-address"]
+
+
 def test_questions_that_are_the_same() -> None:
     one: Fields = {"command": "offer", "from-tag": b"a", "sdp": b"x", "via-branch": b"1"}
     assert key(one) == key({**one, "via-branch": b"2"})

@@ -26,3 +26,17 @@ def test_the_oldest_is_forgotten() -> None:
     assert len(calls) == orphans.MOST
     assert b"c9" not in calls
     assert b"c10" in calls
+
+
+def test_one_is_looked_at_until_it_is_known() -> None:
+    calls, orphan = Orphans(), Orphan(b"a", [False, False], "why")
+    looks = []
+
+    def look(found: Orphan | None) -> Orphan | None:
+        looks.append(found)
+        return found
+
+    for found in (None, orphan, orphan):
+        calls.hear(b"c1", lambda found=found: look(found))  # type: ignore[misc]
+    assert looks == [None, orphan]
+    assert calls.get(b"c1") is orphan

@@ -3,13 +3,14 @@
 import pytest
 
 from centrex.media.exchange import CALLEE, CALLER, Exchange, Where
-from centrex.media.terms import Session
+from centrex.media.terms import End, Session, Slot, Stream
 from centrex.proxy.carried import Carried
 from centrex.proxy.relayed_calls import RelayedCalls
 from centrex.sdp import parse
 from tests.support.proxy import Proxy
 from tests.support.relays import FakeFarm, FakeRelay, offer
 
+MEMO = '["a", "b", [null, [false, false]]]'
 A, B = Where("192.0.2.7", "192.0.2.1", False), Where("192.0.2.8", "192.0.2.1", False)
 
 
@@ -18,7 +19,8 @@ def _carried(calls: RelayedCalls, relay: FakeRelay, name: str = "s") -> Carried:
     exchange = Exchange(name, b"c1", b"a", relay.slot)
     carried = calls._carried[b"c1"] = Carried(relay, exchange)
     exchange.describe(CALLER, parse(offer("192.0.2.7", 4000).encode()), A, B)
-    calls._tell(carried, 0.0)
+    calls._note(carried)
+    calls.tell(0.0)
     return carried
 
 
@@ -37,12 +39,14 @@ def test_one_that_was_told_is_ended_there_once() -> None:
     calls, core = RelayedCalls(farm), Proxy().core
     carried = _carried(calls, farm.relays[0])
     carried.exchange.describe(CALLEE, parse(offer("192.0.2.8", 5000).encode()), B, A, tag=b"b")
-    calls._tell(carried, 0.0)
+    calls._note(carried)
+    calls.tell(0.0)
     assert len(farm.told) == 1
     for _ in range(2):
         calls.end(core, b"c1", "hung up", 0.0)
     assert farm.ended == [("s", "hung up")]
-    calls._tell(carried, 0.0)
+    calls._note(carried)
+    calls.tell(0.0)
     assert len(farm.told) == 1, "it is over"
 
 
@@ -54,6 +58,19 @@ def test_a_relay_s_end_is_of_the_session_it_names() -> None:
     assert calls.lost(b"c1", "s")
     assert len(calls) == 0
     assert calls._orphans.why(b"c1") == "it was relayed before"
+
+
+@pytest.mark.parametrize("natted", [[True, False], [False, True], [False, False]])
+def test_who_was_behind_nat_is_so_after_a_restart(natted: list[bool]) -> None:
+    """His re-INVITE may not show it, but what comes from where he really is must not be a stranger's."""
+    calls = RelayedCalls(FakeFarm())
+    slots = Slot("192.0.2.1", "192.0.2.1", 30000), Slot("192.0.2.1", "192.0.2.1", 30002)
+    ends = End(natted=natted[0]), End(natted=natted[1])
+    told = Session("x", "c1", 1, True, (None, Stream(slots, ends)), MEMO)
+    assert calls.adopt(FakeRelay(), told)
+    carried = calls.of(b"c1")
+    assert carried is not None
+    assert carried.natted == natted
 
 
 @pytest.mark.parametrize(

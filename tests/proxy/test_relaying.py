@@ -187,9 +187,8 @@ def test_several_lines_and_one_declined(proxy: Proxy, alice: Phone, bob: Phone) 
     assert line(ok, 1).port == 0
     audio, film = farm.only.streams
     assert audio is not None
-    assert film is not None
-    assert film.ends[0].rtcp == Address(ALICE, 4010)
-    assert film.ends[1].rtp is None
+    assert film is None
+    assert len(farm.returned) == 2, "nobody has told the relay of them"
 
 
 def test_rtcp_on_one_port_needs_both_sides(proxy: Proxy, alice: Phone, bob: Phone) -> None:
@@ -484,7 +483,7 @@ def test_a_session_that_a_relay_held_is_taken_up_again(proxy: Proxy) -> None:
     alice, bob = Phone(proxy, "alice", ALICE), Phone(proxy, "bob", BOB)
     talk = _talk(alice, bob)
     session = farm.only
-    later = Proxy(users=["alice", "bob"])
+    later = Proxy(users=["alice", "bob"], run=b"00000001")
     again = relayed(later)
     assert isinstance(later.core.relaying, Relaying)
     assert later.core.relaying.adopt(again.relays[0], session)

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from centrex.base import Transport
 from centrex.registrar.binding import Binding, ChangeKind
 from centrex.registrar.register import Options, Outcome, register
 from centrex.sip.message import Message
@@ -226,6 +227,49 @@ def test_too_many_contacts_are_answered_403() -> None:
     assert run(again, present, options=fewer_allowed).status == 200
     flood = register_request(*(b"<sip:a@h:%d>;expires=0" % port for port in range(1, 400)))
     assert run(flood).status == 403
+
+
+def held(count: int, call_id: bytes, transport: Transport) -> list[Binding]:
+    """Return bindings of a phone behind NAT, each by another way, the newest first."""
+    found: list[Binding] = []
+    for number in range(count):
+        flow = flow_from("192.0.2.7", 40000 + number, transport)
+        request = register_request(b"<sip:a@h:%d>" % (7000 + number), call_id=call_id, cseq=number)
+        outcome = register(request, found, flow, NOW + number, OPTIONS, natted=True)
+        found = list(outcome.bindings)
+    return found
+
+
+@pytest.mark.parametrize("transport", [Transport.TCP, Transport.UDP])
+def test_what_cannot_be_reached_any_more_makes_room(transport: Transport) -> None:
+    present = held(10, b"c1", transport)
+    request = register_request(b"<sip:a@h:9999>", cseq=99)
+    flow = flow_from("192.0.2.7", 50000, transport)
+    if transport is Transport.TCP:
+        assert register(request, present, flow, NOW + 99, OPTIONS, natted=True).status == 403
+        for one in present[3:8]:
+            assert one.flow
+            one.flow.open = False
+    outcome = register(request, present, flow, NOW + 99, OPTIONS, natted=True)
+    oldest = present[7 if transport is Transport.TCP else 9].contact
+    assert set(kinds(outcome)) == {("removed", oldest), ("added", b"sip:a@h:9999")}
+    assert len(outcome.bindings) == 10
+
+
+def test_what_can_be_reached_makes_none() -> None:
+    present = held(10, b"c1", Transport.UDP)
+    for host, call_id in (("192.0.2.7", b"c2"), ("192.0.2.8", b"c1")):
+        request = register_request(b"<sip:a@h:9999>", call_id=call_id, cseq=99)
+        flow = flow_from(host, 50000)
+        assert register(request, present, flow, NOW + 99, OPTIONS, natted=True).status == 403
+    again = register_request(b"<sip:a@h:7000>", b"<sip:a@h:7001>", b"<sip:a@h:9999>", cseq=99)
+    flow = flow_from("192.0.2.7", 50000)
+    outcome = register(again, present, flow, NOW + 99, OPTIONS, natted=True)
+    assert ("removed", b"sip:a@h:7002") in kinds(outcome), "what is refreshed stays"
+    for one in present:
+        one.path = (b"<sip:edge.example.com;lr>",)
+    request = register_request(b"<sip:a@h:9999>", cseq=99)
+    assert register(request, present, flow, NOW + 99, OPTIONS, natted=True).status == 403
 
 
 def test_what_has_expired_does_not_count() -> None:

@@ -84,6 +84,11 @@ def test_each_kind_of_destination() -> None:
     assert found[7].targets[0].uri == b"sip:b@192.0.2.1"
 
 
+def test_no_number_is_left_for_a_gateway() -> None:
+    (found,) = stops("9", {"pattern": r"9(\d*)", "destinations": (r"\1@gw",)})
+    assert (found.targets, found.why) == ([], "no number is left to call there")
+
+
 def test_one_pattern_may_lead_to_another_number_of_it() -> None:
     """One takes a 0 off, again and again; only the same number once more is a circle."""
     row = {"pattern": r"0(\d+)", "destinations": ({"to": r"\1", "expand": True}, "a")}

@@ -1,6 +1,7 @@
 """What is odd about plans."""
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,15 +13,17 @@ USERS = {"a", "b", "+49"}
 TODAY = dt.date(2026, 11, 26)
 
 
+KNOWN = Known(users=USERS, canonical=str.lower, hosts={"here"}, today=TODAY, registrar="Reg")
+
+
 def findings(*plans: dict[str, Any], gateways: Any = (), users: Any = USERS) -> list[str]:
     settings = RoutingSettings.model_validate({"plans": plans, "gateways": gateways})
-    return [
-        f"{key}: {words}"
-        for key, words in lint(
-            settings,
-            Known(users=users, canonical=str.lower, hosts={"here"}, today=TODAY, registrar="Reg"),
-        )
-    ]
+    return [f"{key}: {words}" for key, words in lint(settings, replace(KNOWN, users=users))]
+
+
+def odd_names(*rows: dict[str, Any], known: Known = KNOWN) -> list[str]:
+    settings = DirectorySettings.model_validate({"entries": rows})
+    return [f"{key}: {words}" for key, words in lint_directory(settings, known)]
 
 
 def test_all_is_well() -> None:
@@ -39,6 +42,8 @@ def test_all_is_well() -> None:
         ([{"name": "a", "destinations": ["b"], "times": ["sat", "mon"]}, {"name": "A", "destinations": ["b"], "times": ["mon"]}], "plans[1]: plan 2 never decides: plan 1"),
         ([{"pattern": "1", "destinations": ["b"], "times": ["sat"]}, {"pattern": "1", "destinations": ["b"], "times": ["sat"]}], "plans[1]: plan 2 never decides"),
         ([{"name": "a", "destinations": ["b"], "times": ["mon-sun"]}, {"name": "a", "destinations": ["b"]}], "plans[1]: plan 2 never decides"),
+        ([{"name": "a", "destinations": ["b"], "times": [times]} for times in ("mon-fri", "sat,sun", "08:00-18:00")], "plans[2]: plan 3 never decides: plans before it are for the same, at all its times"),
+        ([{"pattern": "1", "destinations": ["b"], "times": [times]} for times in ("08:00-18:00", "18:00-08:00", "mon-sun")], "plans[2]: plan 3 never decides: plans before it are for the same"),
         ([{"name": "7", "destinations": ["b"]}, {"pattern": "7", "destinations": ["a"]}], "plans[1]: plan 2 never decides: the only number it matches has plan 1 by name"),
         ([{"pattern": "[7]", "destinations": ["a"]}, {"name": "7", "destinations": ["b"]}], "plans[0]: plan 1 never decides: the only number it matches has plan 2 by name"),
         ([{"name": "a", "destinations": ["b"], "times": ["sat 2026-12-24", "sun"]}], "plans[0].times[0]: sat 2026-12-24 never holds: none of these dates is one of these days"),
@@ -112,9 +117,22 @@ def test_addresses_that_lead_nowhere() -> None:
     assert told.startswith("routing.gateways[0].addresses[1]: leads nowhere: calls go by udp, tcp")
     assert not findings(gateways=[{**gateway, "enabled": False}])
     door = {"name": "door", "contact": "sip:door@192.0.2.9;transport=sctp"}
-    settings = DirectorySettings.model_validate({"entries": [door]})
-    ((key, words),) = lint_directory(settings, "registrar", str.lower)
-    assert (key, words[:14]) == ("directory.entries[0].contact", "leads nowhere:")
+    (told,) = odd_names(door)
+    assert told.startswith("directory.entries[0].contact: leads nowhere:")
+
+
+def test_fixed_contacts_of_ours() -> None:
+    for contact, words in (
+        ("sip:ghost@Here", "there is no user ghost here"),
+        ("sip:here", "names no user"),
+        ("sip:reg@here", "names no user"),
+        ("sip:Door@here;x=y", "is the name itself"),
+    ):
+        (told,) = odd_names({"name": "door", "contact": contact})
+        assert told.startswith(f"directory.entries[0].contact: {words}"), told
+    for contact in ("sip:A@here", "sip:ghost@there", "sip:+4-9@here;user=phone"):
+        assert not odd_names({"name": "door", "contact": contact})
+    assert not odd_names({"name": "a", "contact": "sip:x@here"}, known=replace(KNOWN, users=None))
 
 
 def test_two_gateways_of_one_name() -> None:
@@ -155,16 +173,15 @@ def test_half_a_login() -> None:
 
 
 def test_the_directory() -> None:
-    rows = [{"name": name} for name in ("a", "A", "Registrar", "b c", "d")]
+    rows = [{"name": name} for name in ("a", "A", "REG", "b c", "d")]
     off = {"name": "d", "enabled": False}
-    settings = DirectorySettings.model_validate({"entries": [*rows, off]})
-    told = [f"{key}: {words}" for key, words in lint_directory(settings, "registrar", str.lower)]
+    told = odd_names(*rows, off)
     assert len(told) == 3
     for words, one in zip(
         ("[1].name: A is there already, as a", "own name", "space"), told, strict=True
     ):
         assert words in one
-    assert len(list(lint_directory(settings, "registrar", str))) == 1
+    assert len(odd_names(*rows, off, known=replace(KNOWN, canonical=str))) == 1
 
 
 def test_many_plans_are_looked_through_in_a_moment() -> None:

@@ -53,6 +53,16 @@ def test_one_look_for_many() -> None:
     assert PatternSet([]).matching("1") == []
 
 
+def test_what_is_too_much_for_one_set_stands_in_several() -> None:
+    huge = r"\pL{1,200}"  # fits into no set, not even alone
+    texts = [r"\d+", huge, "[a-z]*", r"\pL\d\d", ".*"]
+    patterns = PatternSet(texts)
+    for number in ("b12", "é" * 50, "e" * 200, "77"):
+        alone = [n for n, text in enumerate(texts) if compile_pattern(text).fullmatch(number)]
+        assert alone
+        assert patterns.matching(number) == alone
+
+
 @given(st.text(max_size=30))
 def test_a_set_says_what_each_pattern_says(number: str) -> None:
     texts = [r"\d+", r"9(\d*)", r"[a-z]*", r".*a.*", r"(?i)abc", r"\+49.*"]

@@ -10,7 +10,16 @@ from centrex.routing.tester import Limits, Question, StandingView, try_route
 NOON = dt.datetime(2026, 11, 26, 12, tzinfo=dt.UTC)
 LIMITS = Limits(rollover_s=20, final_answer_s=120, call_maximum_s=0)
 VIEW = StandingView(
-    {"a", "b"}, {"door": "sip:door@192.0.2.9", "b": "sip:b@192.0.2.8"}, ["Here"], str.lower
+    {"a", "b", "gate", "round", "turn"},
+    {
+        "door": "sip:door@192.0.2.9",
+        "b": "sip:b@192.0.2.8",
+        "gate": "sip:Door@here",
+        "round": "sip:turn@here",
+        "turn": "sip:round@here",
+    },
+    ["Here"],
+    str.lower,
 )
 
 
@@ -55,6 +64,8 @@ def test_without_a_plan() -> None:
     assert ask("zz")["outcome"] == "404: there is no such user"
     assert ask("door")["steps"][0]["uris"] == ["sip:door@192.0.2.9"]
     assert ask("door")["plan"] is None
+    assert ask("gate")["steps"][0]["uris"] == ["sip:door@192.0.2.9"]
+    assert ask("round")["outcome"] == "480: no phone is registered"
 
 
 def test_a_plan_that_is_not_in_force() -> None:

@@ -99,6 +99,7 @@ async def test_a_call_is_told_as_a_ladder(made: Instance) -> None:
             engine.grace_s = 0.0
     caller, callee = (f"udp {phone.host}:{phone.port}" for phone in (call.caller, call.callee))
     assert told["parties"] == [caller, "centrex", callee]
+    assert told["users"] == {caller: call.caller.user, callee: call.callee.user}
     assert (told["state"], told["lost"]) == ("ringing", 0)
     messages = [one for one in told["entries"] if one["kind"] == "message"]
     assert [(one["from"], one["to"], one["summary"].split(" sip:")[0]) for one in messages] == [

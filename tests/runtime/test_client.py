@@ -48,6 +48,7 @@ async def attached(made: Instance, **how: Any) -> AsyncIterator[Client]:
 async def test_an_instance_is_asked_over_one_connection_again_and_again(made: Instance) -> None:
     async with made.running() as engine, attached(made) as client:
         assert (client.mode, client.read_only, client.paths) == ("attached", False, made.paths)
+        assert not client.was_stopped
         for _ in range(20):
             assert (await client.ask("snapshot"))["state"] == "running"
         assert engine.desk._clients == 1

@@ -94,6 +94,34 @@ async def test_registrations_are_listed_by_user_and_removed(made: Instance) -> N
         assert caught.value.code == "not-found"
 
 
+@pytest.mark.parametrize("domain", ["voip.test", "fd00::1"])
+async def test_whoever_is_listed_is_removed_by_the_address_that_is_told(
+    made: Instance, domain: str
+) -> None:
+    made.write(network__domain=domain)
+    made.engine = made.make()
+    names = [b"a@b", b"50%", b"%41", b"a", b"two words", "jürgen".encode(), b"\x1b[2j\xff"]
+    async with made.running() as engine:
+        for number, name in enumerate(names):
+            engine.registry.restore(name, [binding(engine, number)])
+        listed = (await made.ask("registrations"))["registrations"]
+        for row in listed:
+            (one,) = (await made.ask("registrations", aor=row["aor"]))["registrations"]
+            assert one["contact"] == row["contact"]
+            told = await made.ask("registrations.remove", aor=row["aor"], contact=row["contact"])
+            assert told == {"removed": 1}
+        assert len(listed) == len(names)
+        assert not engine.registry.names()
+
+
+async def test_what_is_no_address_is_refused_as_such(made: Instance) -> None:
+    async with made.running():
+        for command in ("registrations", "registrations.remove"):
+            with pytest.raises(CommandRefused, match="sip:two words@x is no address") as caught:
+                await made.ask(command, aor="sip:two words@x")
+            assert caught.value.code == "invalid"
+
+
 async def test_one_phone_of_a_user_is_removed_by_its_contact(made: Instance) -> None:
     async with made.running() as engine:
         fill(engine, 3, each=2)

@@ -309,3 +309,18 @@ async def test_what_waits_for_a_restart_is_no_news_in_a_review(made: Instance) -
         told = await made.ask("config.preview", fingerprint=await seen(made), changes=[NONCE])
         assert told["also"] == []
         assert (await made.ask("config.open"))["in_force"] == {"basic.state_dir": ""}
+
+
+async def test_who_reads_the_file_again_after_a_restart_is_told_what_is_in_force_now(
+    made: Instance,
+) -> None:
+    async with made.running():
+        made.write(registrar__case_sensitive=True)
+        told = await made.ask("config.open")
+        assert list(told["in_force"]) == ["registrar.case_sensitive"]
+        assert (await made.ask("config.open", unless=told["seen"]))["same"]
+    made.engine = made.make()
+    async with made.running():
+        again = await made.ask("config.open", unless=told["seen"])
+        assert "same" not in again
+        assert again["in_force"] == {}

@@ -65,12 +65,12 @@ class Office:
 
 
 def link(plane: FakePlane, address: str, port: int, custody: Custody, said: list[str],
-         secret: bytes = SECRET) -> ProxyLink:  # fmt: skip
+         secret: bytes = SECRET, name: str = "one") -> ProxyLink:  # fmt: skip
     return ProxyLink(
         address,
         port,
         secret,
-        name="one",
+        name=name,
         plane=plane,
         custody=custody,
         told=lambda: {
@@ -117,6 +117,35 @@ async def test_a_call_is_told_and_ended(tmp_path: Path, kind: str) -> None:
         await office.server.ask(gone, ["s"])
 
 
+async def test_more_figures_than_fit_a_line_come_all_the_same(tmp_path: Path) -> None:
+    office, plane, path = Office(), FakePlane(), tmp_path / "s"
+    names = [f"s{number}" for number in range(60)]
+    async with office.listening(path=path), anyio.create_task_group() as tasks:
+        tasks.start_soon(link(plane, f"unix:{path}", 0, Custody(), []).run)
+        await until(lambda: office.farm.open(0.0) is not None)
+        relay = office.farm.open(0.0)
+        assert relay is not None
+        for name in names:
+            office.farm.put(relay, session(name, relay), 0.0)
+        await until(lambda: len(plane.held) == 60)
+        plane.row = {"streams": "x" * 30_000}
+        rows = await office.server.ask(relay, [*names, "unknown"])
+        assert [row["id"] for row in rows] == names
+        tasks.cancel_scope.cancel()
+
+
+async def test_many_relays_of_one_host_are_no_strangers(tmp_path: Path) -> None:
+    office, path, more = Office(), tmp_path / "s", 20
+    async with office.listening(path=path), anyio.create_task_group() as tasks:
+        for number in range(more):
+            one = link(FakePlane(), f"unix:{path}", 0, Custody(), [], name=f"relay-{number}")
+            tasks.start_soon(one.run)
+            await until(lambda number=number: office.farm.get(f"relay-{number}") is not None)  # type: ignore[misc]
+        assert all(relay.link is not None for relay in office.farm)
+        tasks.cancel_scope.cancel()
+    assert not office.server._strangers
+
+
 async def test_a_proxy_that_was_started_anew_is_found_soon(tmp_path: Path) -> None:
     plane, custody, said = FakePlane(), Custody(), list[str]()
     path = tmp_path / "s"
@@ -161,7 +190,7 @@ async def test_strangers_are_cut(tmp_path: Path) -> None:
     office = Office()
     path = tmp_path / "s"
     async with office.listening(path=path):
-        for said in (b"GET / HTTP/1.0\r\n\r\n", b'{"t":"hello"}\n', b"x" * 300_000):
+        for said in (b"GET / HTTP/1.0\r\n\r\n", b'{"t":"hello"}\n', b"x" * 100_000):
             async with await anyio.connect_unix(path) as stream:
                 await stream.send(said)
                 await ended(stream)

@@ -28,6 +28,7 @@ class ScriptedCore:
         self.sends: list[tuple[Flow, bytes]] = []
         self.asks: list[Resolve] = []
         self.events: list[Event] = []
+        self.relaying: Any = None
         self.statistics = Statistics(0.0)
         self._deadline = math.inf
         self.told: list[tuple[Any, ...]] = []
@@ -136,6 +137,24 @@ async def test_what_the_core_wants_sent_is_sent_and_counted() -> None:
         assert bench.core.sends == []
         assert bench.core.statistics.messages_out == 2
         assert bench.changed >= 1
+
+
+async def test_relays_are_told_once_all_is_sent_and_a_fault_goes_no_further() -> None:
+    async with at_work() as bench:
+        told: list[list[bytes]] = []
+
+        def tell(now: float) -> None:
+            told.append(bench.wire.sent.copy())
+            raise ValueError(now)
+
+        bench.core.relaying = SimpleNamespace(tell=tell)
+        bench.hands.take(b"1", bench.flow)
+        assert told == []
+        with bench.bus.subscribe() as news:
+            bench.hands.finish()
+            (event,) = (item[1] for item in news.drain() if isinstance(item, tuple))
+        assert told == [[b"answer to 1"]]
+        assert (event.name, event.severity) == ("internal-error", Severity.ERROR)
 
 
 @pytest.mark.parametrize(

@@ -77,10 +77,19 @@ async def test_what_is_wrong_at_the_start_is_told_to_who_started_it(made: Instan
         api.run_inside(ConfigSource(path=made.file))
 
 
+async def test_one_that_we_closed_may_be_started_again(made: Instance) -> None:
+    inside = await anyio.to_thread.run_sync(start, made)
+    for _ in range(2):
+        await inside.close()
+        assert not inside.was_stopped
+
+
 async def test_an_engine_stopped_from_outside_is_gone(made: Instance) -> None:
     inside = await anyio.to_thread.run_sync(start, made)
+    assert not inside.was_stopped
     await made.ask("stop", grace_s=0)
     await ended(inside)
+    assert inside.was_stopped
     with pytest.raises(Unavailable, match="the engine has ended"):
         await inside.ask("status")
     await inside.close()
@@ -99,6 +108,7 @@ async def test_an_engine_that_fails_says_by_what(
     monkeypatch.setattr(engine, "_stop", fail)
     await made.ask("stop")
     await ended(inside)
+    assert not inside.was_stopped
     with pytest.raises(Unavailable, match="the engine has failed"):
         await inside.ask("status")
     with pytest.raises(BaseExceptionGroup) as caught:

@@ -53,6 +53,24 @@ def test_messages_and_decisions_stand_in_the_order_of_cause_and_effect() -> None
     assert ladder.parties([]) == ["centrex"]
 
 
+def asked(flow_: Flow, line: str, sender: str, to: str, *, incoming: bool) -> Passed:
+    head = f"{line} SIP/2.0\r\nFrom: {sender};tag=1\r\nTo: {to}\r\nCSeq: 1 INVITE\r\n\r\n"
+    return Passed(1.0, flow_, head.encode(), incoming)
+
+
+def test_columns_are_known_by_their_users() -> None:
+    a, b, c, d = (flow(f"192.0.2.{number}") for number in range(11, 15))
+    passed = [
+        asked(a, "INVITE sip:300@x", "<sip:1%3001@x>", "<sip:300@x>", incoming=True),
+        asked(b, "INVITE sip:1002@192.0.2.12", "<sip:1:001@x>", "<sip:300@x>", incoming=False),
+        asked(c, "INVITE sip:300-0x5f@192.0.2.13", "<sip:1@x>", "<sip:300@x>", incoming=False),
+        asked(d, "INVITE sip:@", "<", "<sip:300@x>", incoming=True),
+        Passed(1.0, d, RINGING, True),
+        asked(d, "BYE sip:1@x", "<sip:300@x>", "<sip:1001@x>;tag=9", incoming=True),
+    ]
+    assert ladder.users(passed) == {a.name: "1001", b.name: "1002", c.name: "300"}
+
+
 def test_a_long_call_keeps_its_newest_messages_within_an_answer() -> None:
     odd = [
         Passed(float(n), A, b"X" * 10 + b"\xff\x00\n\xe2\x80\xae" * 800, True) for n in range(99)

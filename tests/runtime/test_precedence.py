@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from centrex.runtime.precedence import NICE, Precedence
+from tests.support.engine import instance
 from tests.support.server import COMMAND, CentrexServer
 from tests.support.wire import until
 
@@ -91,9 +92,29 @@ def test_without_the_right_all_stays_as_it_was(
     (tmp_path / "autogroup").write_text("/autogroup-12 nice 0")
     (tmp_path / "autogroup").chmod(0o400)
     monkeypatch.setattr(Path, "write_text", refused)
+    assert Precedence(tmp_path).state == ""
     precedence.take()
     precedence.give_back()
     assert (tmp_path / "autogroup").read_text() == "/autogroup-12 nice 0"
+    assert precedence.state == "refused"
+
+
+@pytest.mark.wire
+async def test_that_the_right_is_lacking_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: Any) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "setpriority", refused)
+    monkeypatch.setattr(os, "getpriority", lambda *_: 0)
+    async with instance(tmp_path, {}) as made, made.running() as engine:
+        assert (await made.ask("status"))["precedence"] == ""
+        for begins in (True, False, True, False):
+            engine._watched(begins)
+        assert (await made.ask("status"))["precedence"] == "refused"
+    assert made.log.count("server.no-precedence") == 1
+    assert "LimitNICE=-10" in made.log
 
 
 @AS_ROOT

@@ -57,9 +57,11 @@ async def test_a_row_is_plain_and_says_what_the_log_says(world: World) -> None:
     (row,) = (await world.recent.rows({}))["rows"]
     assert (row["kind"], row["severity"], row["call_id"]) == ("registrations", "info", "c@x")
     assert row["aor"] == "sip:1001@voip.test"
+    world.happen("registration.added", Kind.REGISTRATIONS, user=b"a@b")
+    assert (await world.recent.rows({}))["rows"][-1]["aor"] == "sip:a%40b@voip.test"
     assert row["fields"]["contact"] == "sip:\\xff\x1b[2J"
     assert len(row["at"]) == len("2026-11-22T17:34:23.123Z")
-    line = as_text(event, world.recent._memory.newest(1)[0][0])
+    line = as_text(event, world.recent._memory.newest(2)[0][0])
     assert line == f"{row['at']} info  registrations {row['text']}"
     json.dumps(row, allow_nan=False)
 

@@ -9,6 +9,7 @@ import pytest
 
 from centrex.events import Event, Kind
 from centrex.runtime.control import CommandRefused
+from centrex.runtime.media import Media
 from tests.support.engine import Instance, instance
 
 pytestmark = pytest.mark.wire
@@ -105,6 +106,36 @@ async def test_sighup_reloads(made: Instance) -> None:
         assert isinstance(event, Event)
         assert (event.name, event.fields) == ("server.reloaded", {"changed": 1})
         assert engine.policy.options.max_contacts == 7
+
+
+async def test_who_reloads_while_it_starts_is_obeyed_as_later(
+    made: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits, go_on = anyio.Event(), anyio.Event()
+
+    async def start(media: Media, tasks: object) -> None:
+        waits.set()
+        await go_on.wait()
+
+    monkeypatch.setattr(Media, "start", start)
+    engine = made.engine
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(engine.run, None)
+            await waits.wait()
+            made.write(registrar__max_contacts=7)
+            (change,) = (await made.ask("reload"))["changed"]
+            assert (change["key"], engine.policy.options.max_contacts) == (
+                "registrar.max_contacts",
+                7,
+            )
+            made.write(registrar__max_contacts=8)
+            with engine.bus.subscribe([Kind.SERVER]) as news:
+                os.kill(os.getpid(), signal.SIGHUP)
+                await news.receive()
+            assert engine.policy.options.max_contacts == 8
+            go_on.set()
+            engine.stopping.set()
 
 
 async def test_nonces_survive_a_reload_unless_realm_or_life_change(made: Instance) -> None:

@@ -1,5 +1,7 @@
 """A backup put back: here, on another machine, interrupted, spoilt."""
 
+import os
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -110,6 +112,41 @@ def test_another_machine_gets_all_of_it(file: Path, tmp_path: Path) -> None:
     assert config.auth.credentials_file == str(other.folder / "logins")
     assert (other.paths.state / "registrations").read_bytes() == IMAGE
     assert (other.folder / "relay.toml").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root restores for somebody else")
+def test_what_root_restores_belongs_to_whom_the_folder_belongs(
+    site: Site, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nobody = 65534
+    other = Site(tmp_path / "other", name="branch")
+    other.paths.state.rmdir()
+    for folder in (other.folder, other.paths.state.parent):
+        os.chown(folder, nobody, nobody)
+    restore(planned(file, other), other.paths)
+    made = [other.folder / name for name in ("branch.toml", "logins", "relay.toml")]
+    made += [other.paths.state, other.paths.state / "registrations"]
+    assert {path.stat().st_uid for path in made} == {nobody}
+    change(other)
+    for path in made:
+        os.chown(path, nobody, nobody)
+    with monkeypatch.context() as patch:
+        patch.setattr(room, "replace_file", failing_at(6, KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            restore(planned(file, other), other.paths)
+    left = [path for path in other.folder.iterdir() if path not in made]
+    assert len(left) == 3, "the list, and two dated copies"
+    assert {path.stat().st_uid for path in left} == {nobody}, "whose server undoes it"
+
+
+def test_one_that_cannot_be_used_is_not_compared_and_that_is_told(site: Site, file: Path) -> None:
+    site.write(TEXT + "wrong = 1\n")
+    wanted = planned(file, site)
+    (remark,) = (one for one in wanted.remarks if "nothing is compared" in one)
+    assert str(site.paths.config) in remark
+    assert "wrong" in remark
+    other = planned(file, Site(site.folder.parent / "new", name="new"))
+    assert not any("nothing is compared" in one for one in other.remarks)
 
 
 def test_a_credentials_file_of_any_place_is_put_beside_the_configuration(
@@ -337,3 +374,22 @@ def test_what_cannot_be_read_at_all_is_told(site: Site, tmp_path: Path, monkeypa
     monkeypatch.setattr(room, "MAX_ARCHIVE", 4)
     with pytest.raises(BadArchive, match="too large"):
         read_archive(big)
+
+
+def test_what_comes_by_a_pipe_is_bounded_too(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, pipe = file.read_bytes(), tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for most in (len(data), len(data) - 1):
+        monkeypatch.setattr(room, "MAX_ARCHIVE", most)
+        writer = threading.Thread(target=pipe.write_bytes, args=(data,))
+        writer.start()
+        try:
+            if most == len(data):
+                assert CONFIG in read_archive(pipe).files
+            else:
+                with pytest.raises(BadArchive, match="too large"):
+                    read_archive(pipe)
+        finally:
+            writer.join(10)

@@ -164,3 +164,60 @@ def test_with_rtpengine(proxy: Proxy, alice: Phone, bob: Phone) -> None:
     bob.says(bob.gets(talk.from_caller("BYE"), "BYE"), 200)
     assert not len(engine.media._orphans)
     assert not len(engine.media)
+
+
+# a late offer: the answer is in the ACK, or in a PRACK
+
+
+def late(alice: Phone, bob: Phone, host: str) -> Talk:
+    """A call whose offer comes with its 200, and its answer with the ACK."""
+    invite = bob.gets(alice.calls("bob"), "INVITE")
+    ok = alice.gets(bob.says(invite, 200, body=offer(BOB, 5000)), "200")
+    assert line(ok).host == BOB
+    talk = Talk.standing(alice, bob, invite, ok)
+    for _ in range(2):  # as the 200 was repeated
+        ack = bob.gets(talk.from_caller("ACK", body=offer(host, 4000), extra=SDP), "ACK")
+        assert line(ack).host == host
+    return talk
+
+
+def test_the_answer_in_an_ack_tells_it_too(proxy: Proxy, alice: Phone, bob: Phone) -> None:
+    relayed(proxy, mode="auto")
+    talk = late(alice, bob, PRIVATE)
+    assert rules(proxy).count(Rule.MEDIA_TOO_LATE) == 1
+    assert proxy.statistics.amiss == {"media-too-late": 1}
+    assert alice.flow.natted
+    data = alice.gets(talk.from_callee("INVITE", body=offer(BOB, 5000), extra=SDP), "INVITE")
+    assert line(data).host == RELAY
+    told = [one[3] for one in proxy.journal.story(b"call-1") if one[1] is Rule.MEDIA_RELAYED]
+    assert told == ["the caller is behind NAT"]
+
+
+def test_where_it_needs_no_relay_nothing_is_said(proxy: Proxy, alice: Phone, bob: Phone) -> None:
+    relayed(proxy, mode="auto")
+    late(alice, bob, ALICE)
+    assert Rule.MEDIA_TOO_LATE not in rules(proxy)
+    assert not alice.flow.natted
+
+
+def test_the_answer_in_an_ack_of_another_family(proxy: Proxy, alice: Phone, bob: Phone) -> None:
+    relayed(proxy, mode="auto")
+    talk = late(alice, bob, "2a01:4f8::9")
+    data = bob.gets(talk.from_caller("INVITE", body=offer(ALICE, 4000), extra=SDP), "INVITE")
+    assert line(data).host == RELAY, "though this one would need none"
+
+
+def test_the_answer_in_an_ack_with_rtpengine(proxy: Proxy, alice: Phone, bob: Phone) -> None:
+    engine = FakeRtpengine(proxy, mode="auto")
+    talk = late(alice, bob, "2a01:4f8::9")
+    assert rules(proxy).count(Rule.MEDIA_TOO_LATE) == 1
+    talk.from_caller("INVITE", body=offer(ALICE, 4000), extra=SDP)
+    assert line(bob.gets(engine.answers(), "INVITE")).host == HOST
+
+
+@pytest.mark.parametrize("mode", ["always", "never"])
+def test_in_other_modes_nobody_looks(proxy: Proxy, alice: Phone, bob: Phone, mode: Any) -> None:
+    farm = relayed(proxy, mode=mode)
+    farm.relays.clear()
+    late(alice, bob, PRIVATE)
+    assert Rule.MEDIA_TOO_LATE not in rules(proxy)

@@ -256,3 +256,78 @@ def test_rtpengine_is_asked_for_an_address_of_each_family(
     assert second.gets(sent, "INVITE")
     offers = [ask.fields for ask in engine.told if ask.fields["command"] == "offer"]
     assert [fields["address-family"] for fields in offers] == ["IP4", "IP6"]
+
+
+# who moves from one to the other within a call
+
+
+HOME, AWAY = offer(ALICE, 4000), offer("2001:db8::7", 4002)
+
+
+def _talk(alice: Phone, desk: Phone) -> Talk:
+    invite = desk.gets(call(alice), "INVITE")
+    return Talk.standing(
+        alice, desk, invite, alice.gets(desk.says(invite, 200, body=offer(DESK, 5000)), "200")
+    )
+
+
+def _moves(talk: Talk, body: str) -> bytes:
+    return talk.callee.gets(talk.from_caller("INVITE", body=body, extra=SDP), "INVITE")
+
+
+def test_who_moves_to_the_other_version_gets_a_port_of_it(proxy: Proxy, alice: Phone) -> None:
+    farm = relayed(proxy, relay := FakeRelay())
+    talk = _talk(alice, desk := _desk(proxy))
+    before = _streams(farm)
+    invite = _moves(talk, AWAY)
+    assert line(invite).host == FOUR
+    pending = _streams(farm)
+    assert before[0] in pending, "until it is accepted all is heard where it was"
+    assert len(pending) == 2
+    ok = alice.gets(desk.says(invite, 200, body=offer(DESK, 5002)), "200")
+    ((slots, ends),) = _streams(farm)
+    assert [(slot.host, slot.port) for slot in slots] == [
+        (SIX, line(ok).port), (FOUR, line(invite).port)
+    ]  # fmt: skip
+    assert line(ok).host == SIX
+    assert ends == [Address("2001:db8::7", 4002), Address(DESK, 5002)]
+    ok = alice.gets(desk.says(_moves(talk, HOME), 200, body=offer(DESK, 5004)), "200")
+    assert line(ok).host == FOUR
+    ((_, ends),) = _streams(farm)
+    assert ends == [Address(ALICE, 4000), Address(DESK, 5004)]
+    assert _free(farm, relay)
+
+
+def test_one_that_is_refused_stays_where_it_was(proxy: Proxy, alice: Phone) -> None:
+    farm = relayed(proxy, relay := FakeRelay())
+    talk = _talk(alice, desk := _desk(proxy))
+    before = _streams(farm)
+    desk.says(_moves(talk, AWAY), 488)
+    assert _streams(farm) == before
+    assert _free(farm, relay)
+
+
+def test_one_whose_relay_has_none_of_that_version_keeps_its_port(
+    proxy: Proxy, alice: Phone
+) -> None:
+    farm = relayed(proxy, FakeRelay(hosts=(FOUR,)))
+    talk = _talk(alice, desk := _desk(proxy))
+    ((slots, _),) = _streams(farm)
+    invite = _moves(talk, AWAY)
+    assert (line(invite).host, line(invite).port) == (FOUR, slots[1].port)
+    desk.says(invite, 200, body=offer(DESK, 5000))
+    assert [slots for slots, _ in _streams(farm)] == [slots]
+
+
+def test_who_says_so_in_a_late_offer(proxy: Proxy, alice: Phone) -> None:
+    farm = relayed(proxy, relay := FakeRelay())
+    talk = _talk(alice, desk := _desk(proxy))
+    invite = desk.gets(talk.from_caller("INVITE"), "INVITE")
+    ok = alice.gets(desk.says(invite, 200, body=offer("2001:db8::8", 5002)), "200")
+    ack = desk.gets(talk.from_caller("ACK", body=offer(ALICE, 4004), extra=SDP), "ACK")
+    ((slots, ends),) = _streams(farm)
+    assert [(slot.host, slot.port) for slot in slots] == [
+        (FOUR, line(ok).port), (SIX, line(ack).port)
+    ]  # fmt: skip
+    assert ends == [Address(ALICE, 4004), Address("2001:db8::8", 5002)]
+    assert _free(farm, relay)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from centrex.proxy import delegating, relaying
+from centrex.proxy import delegated_calls, relaying
 from tests.support.calling import Phone, Sent
 from tests.support.proxy import Proxy
 from tests.support.relays import line, offer, relayed
@@ -123,7 +123,7 @@ def test_what_it_relays_of_unknown_calls_has_a_bound(
 ) -> None:
     """rtpengine never says that one has ended."""
     engine = FakeRtpengine(proxy)
-    monkeypatch.setattr(delegating, "_MOST_UNKNOWN", 2)
+    monkeypatch.setattr(delegated_calls, "_MOST_UNKNOWN", 2)
     for number in range(3):
         invite = bob.gets(again(alice, number), "INVITE")
         assert not bob.says(invite, 200, body=offer(BOB, 5000))

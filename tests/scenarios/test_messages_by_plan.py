@@ -131,6 +131,19 @@ def test_to_a_gateway_as_calls_do(proxy: Proxy) -> None:
     assert names(stranger.sends("MESSAGE", where, call_id="c3")) == ["480"]
 
 
+def test_a_gateway_that_is_slow_with_a_message_is_still_there_for_calls(proxy: Proxy) -> None:
+    """What is no call has 32 s for its answer, and nothing need be said before."""
+    planned(proxy, OUT, gateways=[{**GATEWAY, "check_interval": 30}])
+    alice = Phone(proxy, "alice", "192.0.2.7")
+    alice.sends("MESSAGE", f"sip:9123@{DOMAIN}")
+    assert "198.51.100.2" in went(proxy.advance(5.1))
+    assert not proxy.core.gateways.gone
+    sent = alice.calls("9123", call_id="c2")
+    assert went(sent, "INVITE") == ["198.51.100.1"]
+    assert "198.51.100.2" in went(proxy.advance(5.1), "INVITE")
+    assert [probe.address for probe in proxy.core.gateways.gone] == ["sip:198.51.100.1"]
+
+
 def test_whoever_writes_shows_who_he_is() -> None:
     proxy = Proxy(users=["alice", "bob"], auth=True)
     planned(proxy, hunted("bob"))

@@ -57,6 +57,7 @@ def compared(text: bytes) -> Description | None:
 
 
 @given(
+    st.sampled_from([["o=- 1 1 IN IP4 192.0.2.7"], ["o=\r"], []]),
     st.lists(st.sampled_from(LINES), max_size=6),
     st.lists(st.sampled_from(LINES), max_size=6),
     st.lists(st.sampled_from(LINES), max_size=6),
@@ -64,9 +65,22 @@ def compared(text: bytes) -> Description | None:
     st.sampled_from(["", "", "\r\n", "a=ptime:20"]),
 )
 def test_both_ways_say_the_same(
-    before: list[str], between: list[str], behind: list[str], ends: str, rest: str
+    origin: list[str],
+    before: list[str],
+    between: list[str],
+    behind: list[str],
+    ends: str,
+    rest: str,
 ) -> None:
-    lines = ["v=0", *before, "c=IN IP4 192.0.2.7", *between, "m=audio 4000 RTP/AVP 96 0", *behind]
+    lines = [
+        "v=0",
+        *origin,
+        *before,
+        "c=IN IP4 192.0.2.7",
+        *between,
+        "m=audio 4000 RTP/AVP 96 0",
+        *behind,
+    ]
     compared("".join(line + ends for line in lines).encode() + rest.encode())
 
 

@@ -10,6 +10,7 @@ from centrex.sip.uri import (
     address_of_record,
     parse_full,
     parse_uri,
+    readable_address,
     unescape_user,
     uri_equal,
 )
@@ -141,6 +142,29 @@ def test_address_of_record() -> None:
         (b"sip:bob@[2001:DB8::1]:5060", b"sip:bob@[2001:db8::1]"),
     ):
         assert address_of_record(sip(raw)) == key
+
+
+@pytest.mark.parametrize(
+    ("user", "written"),
+    [
+        (b"1001", "1001"),
+        (b"*21#", "*21#"),
+        ("jürgen".encode(), "jürgen"),
+        (b"a@b c%41", "a%40b%20c%2541"),
+        (b"\x1b[2J\xff", "%1B%5B2J%FF"),
+        ("\u202e1".encode(), "%E2%80%AE1"),
+    ],
+)
+def test_an_address_for_people_escapes_what_could_not_be_read_again(
+    user: bytes, written: str
+) -> None:
+    assert readable_address(user, "example.com") == f"sip:{written}@example.com"
+    assert readable_address(user, "fd00::1") == f"sip:{written}@[fd00::1]"
+
+
+@given(st.binary(min_size=0, max_size=20))
+def test_it_is_read_again_as_what_it_was(user: bytes) -> None:
+    assert unescape_user(sip(readable_address(user, "example.com").encode()).user) == user
 
 
 def test_unescape_user() -> None:

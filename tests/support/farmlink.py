@@ -27,6 +27,7 @@ class FakePlane:
         self.broken = ""
         self.refused = 0
         self.taken: set[int] = set()
+        self.row: dict[str, Any] = {}
         self.pairs = 10_000
         self._ports = count(30000, 2)
 
@@ -62,7 +63,7 @@ class FakePlane:
         return {"id": name} if self.held.pop(name, None) else None
 
     def sessions(self, names: Sequence[str] | None = None) -> list[dict[str, Any]]:
-        return [{"id": name} for name in names or () if name in self.held]
+        return [{"id": name, **self.row} for name in names or () if name in self.held]
 
 
 class Ringing:
@@ -174,10 +175,10 @@ class Joined:
             name=proxy,
             secret=SECRET,
             nonce=nonces[1],
-            answered=lambda ask, rows: self.answers.append((ask, rows)),
+            answered=lambda *told: self.answers.append(told),
             now=now,
         )
-        self.answers: list[tuple[int, list[Any]]] = []
+        self.answers: list[tuple[int, list[Any], list[str]]] = []
         self.seen: list[bytes] = []
 
     def run(self) -> None:

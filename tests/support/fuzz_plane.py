@@ -2,7 +2,6 @@
 
 import random
 from collections import Counter
-from dataclasses import replace
 from typing import Final
 
 from centrex.base import Unavailable
@@ -132,11 +131,11 @@ class PlaneFuzz:
             at = self.random.randrange(len(streams))
             stream = streams[at]
             ends = (self._some_end(), self._some_end())
-            streams[at] = self._stream() if stream is None else replace(stream, ends=ends)
+            streams[at] = self._stream() if stream is None else stream._replace(ends=ends)
         if self.random.random() < 0.1:
             streams.append(self._stream())
         revision = session.revision + self.random.choice((1, 1, 1, 0, -1))
-        self._put(replace(session, revision=revision, streams=tuple(streams), answered=True))
+        self._put(session._replace(revision=revision, streams=tuple(streams), answered=True))
 
     def _end(self) -> None:
         name = f"s{self.random.randrange(40)}"

@@ -49,6 +49,7 @@ def spoiled() -> Pretend:
         "headline": HOSTILE,
         "advice": [HOSTILE],
         "parties": parties,
+        "users": {parties[0]: HOSTILE},
         "entries": [
             message(parties[0], parties[1], summary, raw=raw, transport=HOSTILE),
             {"at": HOSTILE, "kind": "decision", "rule": HOSTILE, "text": HOSTILE},

@@ -354,6 +354,11 @@ class Pretend:
         """Whether it has neither gone nor been let go of."""
         return not (self.closed or self.gone)
 
+    @property
+    def was_stopped(self) -> bool:
+        """Nobody stops it."""
+        return False
+
     async def ask(self, command: str, params: Mapping[str, Any] | None = None) -> Json:
         """Answer from the table."""
         given = dict(params or {})

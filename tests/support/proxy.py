@@ -101,6 +101,7 @@ class Proxy:
         patience: Patience | None = None,
         options: Options | None = None,
         max_message: int = 8192,
+        run: bytes = b"00000000",
     ) -> None:
         self.now = 1000.0
         self.flows = FakeFlows()
@@ -141,7 +142,7 @@ class Proxy:
                 auth_failures_per_minute=1000,
                 drops=self.statistics.drops,
             ),
-            route_tokens=RouteTokens(b"k" * 32),
+            route_tokens=RouteTokens(b"k" * 32, run),
             ids=Ids(seeded()),
             journal=self.journal,
             statistics=self.statistics,
@@ -160,6 +161,8 @@ class Proxy:
         """Return what has been sent since, and forget it."""
         out = list(self.core.sends)
         self.core.sends.clear()
+        if self.core.relaying is not None:
+            self.core.relaying.tell(self.now)
         return out
 
     def advance(self, seconds: float) -> list[tuple[Flow, bytes]]:

@@ -78,7 +78,7 @@ class FakeRtpengine:
         )
         port = self._ports.setdefault(key, next(self._next))
         sdp = re.sub(rb"c=IN IP\d \S+", b"c=IN IP4 " + HOST.encode(), sdp)
-        return re.sub(rb"m=audio \d+", b"m=audio %d" % port, sdp)
+        return re.sub(rb"m=audio [1-9]\d*", b"m=audio %d" % port, sdp)
 
     def commands(self) -> list[str]:
         """Return which commands were told, in order."""

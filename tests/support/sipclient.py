@@ -61,9 +61,9 @@ class Link(Protocol):
 class Datagrams:
     """UDP: one datagram, one message."""
 
-    def __init__(self, server: tuple[str, int], host: str) -> None:
+    def __init__(self, server: tuple[str, int], host: str, port: int = 0) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind((host, 0))
+        self._socket.bind((host, port))
         self._server = server
         name = self._socket.getsockname()
         self.local = (str(name[0]), int(name[1]))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from centrex.trace import Decision, Rule
 from centrex.trace.advice import CREDENTIALS, REFUSALS, REGISTRATIONS, STATUSES, TARGETS
 from centrex.trace.explain import Explanation, explain
-from centrex.trace.words import WORDS, line, person, typable
+from centrex.trace.words import WORDS, host, line, person, typable
 
 FLOW = "udp 192.0.2.7:5060"
 AOR = b"sip:1001@example.com"
@@ -79,7 +79,7 @@ SAMPLES: dict[Rule, tuple[Any, ...]] = {
     Rule.TARGET_CANCELLED: (TARGET,),
     Rule.TARGET_NOT_STOPPED: (TARGET, 20),
     Rule.TARGET_UNREACHABLE: (TARGET, "connection refused"),
-    Rule.DNS_FAILED: (b"example.net", "no such name"),
+    Rule.DNS_FAILED: (b"sip:bob@example.net:5070;transport=tcp", "no such name"),
     Rule.SWITCHED_TRANSPORT: (TARGET, "UDP", "TCP", 1450),
     Rule.SUBSCRIBED: (b"sip:bob@example.com", b"dialog", 3600),
     Rule.SUBSCRIPTION_REFRESHED: (b"sip:bob@example.com", b"dialog", 3600),
@@ -90,6 +90,7 @@ SAMPLES: dict[Rule, tuple[Any, ...]] = {
     Rule.SUBSCRIPTIONS_FULL: (b"alice",),
     Rule.TOO_MANY_SUBSCRIPTIONS: (b"alice",),
     Rule.MEDIA_RELAYED: ("frankfurt", "the caller is behind NAT"),
+    Rule.MEDIA_TAKEN_ON: ("192.0.2.100:2223",),
     Rule.MEDIA_DIRECT: ("nothing stands between the phones",),
     Rule.MEDIA_UNRELAYED: ("no media relay is available",),
     Rule.MEDIA_REFUSED: ("no media relay is available", 503),
@@ -153,7 +154,7 @@ def test_every_text_fits_its_facts() -> None:
         *REFUSALS.values(), *TARGETS.values(), *STATUSES.values(), *REGISTRATIONS.values(),
         *(verdict for _, verdict in CREDENTIALS),
     ]  # fmt: skip
-    names = dict.fromkeys(("user", "name", "caller", "callee", "source"), "x")
+    names = dict.fromkeys(("user", "name", "host", "caller", "callee", "source"), "x")
     for verdict in verdicts:
         for text in (verdict.why, *verdict.advice):
             assert text.format("a", "b", "c", "d", **names)
@@ -442,6 +443,19 @@ def test_no_story_is_too_odd_to_be_told(decisions: list[tuple[Rule, list[Any]]])
 )
 def test_whom_a_uri_means(uri: str, name: str) -> None:
     assert person(uri) == name
+
+
+@pytest.mark.parametrize(
+    "uri",
+    ["sip:bob@pbx.net:5070;transport=tcp", "SIPS:pbx.net?x=y", "sip:a%40b@pbx.net", "pbx.net"],
+)
+def test_the_host_of_a_uri(uri: str) -> None:
+    assert host(uri) == "pbx.net"
+
+
+def test_who_is_not_known_to_dns_is_looked_for_by_his_host() -> None:
+    story = told(INVITE, (Rule.DNS_FAILED, b"sip:bob@pbx.net;transport=tcp", "no such name"))
+    assert "`getent hosts pbx.net`" in " ".join(story.advice)
 
 
 @pytest.mark.parametrize("name", ["-x", "a b", "$(x)", "a;b", "", "a\\x1b", "…"])

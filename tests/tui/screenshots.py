@@ -1,119 +1,132 @@
-"""Draws the dashboard's main screens into docs/screens: `python -m tests.tui.screenshots`."""
+"""Draws the dashboard's main screens into docs/screens: `python -m tests.tui.screenshots`.
+
+What they show is an office's real day. Where they say what those that are there say, but for times,
+numbers and names that are made up anew, these are left as they are.
+"""
 
 import argparse
 import asyncio
-import copy
-import math
-import random
-from collections.abc import Sequence
-from itertools import pairwise
+import html
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from centrex.config.describe import describe
-from tests.support.day import Day
-from tests.support.pretend import RELAYS, WATCHER, Json, Pretend, call_row, registration
+from centrex import api
+from tests.support.office import Office, at_home, network
 from tests.support.screens import Operator, dashboard
+from tui.run import Opener
 
 TARGET = Path(__file__).parents[2] / "docs" / "screens"
 SIZE = (110, 32)
-PEOPLE = [str(number) for number in range(1001, 1021)]
-_PHONES = ("Yealink SIP-T46S 66.85.0.5", "Grandstream GXP2135 1.0.11", "baresip v3.10", "Snom D735")
+DAY_S = 12
+_RUN = re.compile(r'<text[^>]* x="([\d.]+)" y="([\d.]+)"[^>]*>([^<]*)</text>')
+_MADE_UP = re.compile(
+    r"/tmp/\w+|\b[0-9a-f]+-[0-9a-f]+-[0-9a-f]+…?|[\d:.,]*\d[\d:.,]*|[▁▂▃▄▅▆▇█▲▼╺━╸┃]+"
+)
 
 
-def busy() -> Pretend:
-    """An instance in the middle of a day."""
-    chance = random.Random(7)
-    instance = Pretend()
-    people = PEOPLE
-    instance.registrations = [
-        registration(
-            user,
-            source=f"198.51.100.{chance.randrange(2, 250)}:{chance.randrange(1024, 65000)}",
-            user_agent=chance.choice(_PHONES),
-            expires_s=chance.randrange(60, 3600),
-            transport=chance.choice(("udp", "tcp", "tls")),
-        )
-        for user in people
-    ]
-    instance.calls = [call_row(number, duration_s=7.0 + 13 * number) for number in range(9)]
-    instance.bans = [
-        {
-            "source": source, "reason": "more than 10 wrong passwords in a minute",
-            "until": f"2026-11-26T09:40:{second:02}.000Z", "seconds_left": 1500 + second,
-        }
-        for second, source in enumerate(("203.0.113.20", "2001:db8:77::/64"))
-    ]  # fmt: skip
-    watchers = [
-        {**WATCHER, "watcher": f"sip:{who}@example.com", "target": f"sip:{whom}@example.com"}
-        for who, whom in pairwise(people[:8])
-    ]
-    instance.answers["subscriptions"] = lambda _: {
-        "rows": watchers, "total": len(watchers), "next": None, "available": True
-    }  # fmt: skip
-    day = Day(people)
-    instance.recent, instance.call = day.events(), day.call()
-    (port,) = (key for key in keys_described() if key["key"] == "network.port")
-    (effect,) = instance.preview["effects"]
-    effect.update(effect=port["effect"], words=port["words"])
-    relays = copy.deepcopy(RELAYS)
-    relays[0]["why"] = "eBPF: no right to load programs (CAP_BPF and CAP_NET_ADMIN)"
-    relays[1]["why"] = ""
-    instance.answers["relays"] = lambda _: {"relays": relays}
-    instance.values = {
-        key["key"]: {"value": key["default"], "origin": "default"} for key in keys_described()
-    }
-    return instance
+def words_of(drawn: str) -> str:
+    """Return what a picture shows, line by line."""
+    lines: dict[float, list[tuple[float, str]]] = {}
+    for x, y, text in _RUN.findall(drawn):
+        lines.setdefault(float(y), []).append((float(x), html.unescape(text)))
+    rows = ("".join(text for _, text in sorted(runs)) for _, runs in sorted(lines.items()))
+    return "\n".join(rows).replace("\xa0", " ")
 
 
-def keys_described() -> list[Json]:
-    """Return every setting that has a default, as `config.describe` tells it."""
-    return [key for table in describe()["tables"] for key in table["keys"]]
+def is_like(drawn: str, before: str) -> bool:
+    """Return whether two pictures say the same, but for what each run makes up anew."""
+    said, was = (
+        [" ".join(_MADE_UP.sub("#", line).split()) for line in words_of(one).splitlines()]
+        for one in (drawn, before)
+    )
+    return said == was
 
 
-async def draw(target: Path = TARGET) -> None:
-    """Draw all of them into a folder that is there."""
+class Artist:
+    """Draws what an operator sees.
 
-    async def _draw(operator: Operator, name: str, *words: str) -> None:
-        await operator.sees(*words)
-        await operator.pilot.pause(0.3)
-        svg = operator.app.export_screenshot(title="centrex")
-        (target / f"{name}.svg").write_text(svg, encoding="utf-8")
+    Args:
+        operator: Whoever is at the keys.
+    Attributes:
+        drawn: The pictures, by name.
+    """
 
-    async with dashboard(busy(), size=SIZE) as operator:
-        usual = {id(one): one[-1] for one in operator.app.history._series.values()}
-        for number in range(120):
-            wave = 1.5 + math.sin(number / 9) + 0.4 * math.sin(number / 2)
-            for series in operator.app.history._series.values():
-                series.append(round(wave / 2.5 * usual[id(series)], 2))
-        await operator.pilot.pause(1.5)
-        await _draw(operator, "main", "Statistics")
-        await operator.press("3")
-        await _draw(operator, "phones", "Phones – 20")
-        await operator.press("4")
-        await _draw(operator, "calls", "Calls – 9")
-        await operator.press("enter")
-        await operator.sees("INVITE 1002")
-        await operator.press("j", "j")
-        await _draw(operator, "call", "◆ 1002 is registered")
-        operator.app.go("relays")
-        await _draw(operator, "relays", "frankfurt")
-        await operator.press("6")
-        await _draw(operator, "bans", "wrong passwords")
-        await operator.press("7")
-        await _draw(operator, "watch", "Watchers – 7")
-        await operator.press("question_mark")
-        await _draw(operator, "help", "Keys on the screen you came from")
-        await operator.press("escape")
-        operator.app.obey("route 9044")
-        await operator.sees("Who rings when")
-        await operator.press("enter", "enter")
-        await _draw(operator, "route", "15–135 s")
-        operator.app.go("config")
-        await operator.sees("Basic Settings")
-        await operator.press("j", "tab", "j", "j", "j", "enter", "5070", "enter")
-        await _draw(operator, "config", "● Server port")
-        await operator.press("v")
-        await _draw(operator, "review", "In the file")
+    def __init__(self, operator: Operator) -> None:
+        self._operator = operator
+        self.drawn: dict[str, str] = {}
+
+    async def draw(self, name: str, *words: str) -> None:
+        """Draw the screen once all words are on it."""
+        await self._operator.sees(*words)
+        await self._operator.pilot.pause(0.5)
+        self.drawn[name] = self._operator.app.export_screenshot(title="centrex")
+
+
+def hang(drawn: Mapping[str, str], target: Path) -> bool:
+    """Put pictures into a folder, all or none; return whether they say something new."""
+    files = {target / f"{name}.svg": text for name, text in drawn.items()}
+    if all(
+        file.exists() and is_like(text, file.read_text("utf-8")) for file, text in files.items()
+    ):
+        return False
+    for file, text in files.items():
+        file.write_text(text, encoding="utf-8")
+    return True
+
+
+async def draw() -> dict[str, str]:
+    """Draw all of them."""
+    with tempfile.TemporaryDirectory() as folder, Office(Path(folder)) as office, at_home(office):
+        config = office.server.config
+        opener = Opener(api.instance_paths("", config), lambda: api.ConfigSource(path=config))
+        async with dashboard(opener=opener, size=SIZE) as operator:
+            await operator.sees("server.started", patience_s=30)
+            await asyncio.to_thread(office.open)
+            await operator.until(lambda: len(operator.app.relays) == 2, "two relays", 20)
+            await operator.app.feed.ask("relays.drain", {"name": "frankfurt", "on": True})
+            call_id = await asyncio.to_thread(office.talk)
+            await asyncio.to_thread(office.work, DAY_S)
+            await asyncio.to_thread(office.guess)
+            await asyncio.to_thread(office.work, 1)
+            artist = Artist(operator)
+            await _draw_all(operator, artist, call_id)
+            await operator.app.feed.close()
+    return artist.drawn
+
+
+async def _draw_all(operator: Operator, artist: Artist, call_id: str) -> None:
+    await artist.draw("main", "Statistics", " now 9 ", "relays 2/2")
+    await operator.press("3")
+    await artist.draw("phones", "Phones – 20")
+    await operator.press("4")
+    await artist.draw("calls", "Calls – 9")
+    operator.app.obey(f"call {call_id}")
+    await operator.sees("INVITE 1002")
+    await operator.press("j", "j")
+    await artist.draw("call", "◆ 1002 is registered")
+    operator.app.go("relays")
+    await artist.draw("relays", "↓ draining")
+    await operator.press("6")
+    await artist.draw("bans", "wrong passwords")
+    await operator.press("7")
+    await artist.draw("watch", "Watchers – 7")
+    await operator.press("question_mark")
+    await artist.draw("help", "Keys on the screen you came from")
+    await operator.press("escape")
+    operator.app.obey("route 9044")
+    await operator.sees("Who rings when")
+    await operator.press("down", "1005", "enter")
+    await artist.draw("route", "15–135 s")
+    operator.app.go("config")
+    await operator.sees("Basic Settings")
+    await operator.press("j", "tab", "j", "j", "j", "enter", "5070", "enter")
+    await artist.draw("config", "● Server port")
+    await operator.press("v")
+    await artist.draw("review", "In the file")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -126,8 +139,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--to", type=Path, default=TARGET, metavar="DIR", help="where to; docs/screens if not given"
     )
     target: Path = parser.parse_args(arguments).to
+    if os.geteuid() != 0:  # a network of its own takes root, if only of a world of its own
+        here = [sys.executable, "-m", "tests.tui.screenshots", "--to", str(target)]
+        os.execvp("unshare", ["unshare", "--map-root-user", "--net", *here])
     target.mkdir(parents=True, exist_ok=True)
-    asyncio.run(draw(target))
+    with network():
+        hang(asyncio.run(draw()), target)
 
 
 if __name__ == "__main__":

@@ -165,6 +165,24 @@ async def test_the_file_is_read_again_only_where_it_is_another_one() -> None:
         await operator.until(lambda: screen.draft.value("network.domain") == "example.org")
 
 
+async def test_the_file_as_it_is_after_applying_is_what_it_is_compared_with_later() -> None:
+    instance = Pretend()
+    told = instance.opened
+    told["seen"] = "f1.1"
+    instance.answers["config.open"] = lambda params: (
+        {"same": True, "seen": told["seen"]} if params.get("unless") == told["seen"] else told
+    )
+    async with _applying(instance, "basic", "tab", "j", "enter") as (operator, screen):
+        told["seen"] = "f2.2"
+        instance.waits["config.apply"].set()
+        await operator.until(lambda: screen.draft.fingerprint == "f2")
+        told["values"]["basic"]["start_engine"] = True  # somebody puts the file back as it was
+        told["fingerprint"], told["seen"] = "f1", "f1.1"
+        operator.app.feed.look()
+        await operator.until(lambda: screen.draft.fingerprint == "f1")
+        assert screen.draft.value("basic.start_engine") is True
+
+
 async def test_what_could_not_be_read_while_the_engine_started_is_read_then() -> None:
     instance = Pretend()
     ready = instance.answers["config.describe"]

@@ -141,8 +141,17 @@ async def test_it_is_typed_judged_and_becomes_an_edit() -> None:
         assert wish["value"] == {"alpha": {"x": 1, "y": "b"}}
         await operator.press("enter")
         await operator.sees('y = "b"')
-        await operator.press("escape")
+        await operator.press(*"z = 3", "escape")
+        await operator.sees("Leave this text?")
+        await operator.press("n")
+        await operator.sees("z = 3", "✓ alpha")
+        await operator.press("escape", "y")
         await operator.sees("● Plug-in settings")
+        assert not isinstance(operator.app.screen, FreeTable)
+        await operator.press("enter")
+        await operator.sees('y = "b"')
+        await operator.press("escape")
+        await operator.until(lambda: not isinstance(operator.app.screen, FreeTable))
 
 
 @pytest.mark.anyio

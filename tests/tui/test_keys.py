@@ -1,5 +1,6 @@
 import asyncio
 import time
+from typing import Any
 
 import pytest
 from textual import events
@@ -114,3 +115,26 @@ async def test_a_slow_answer_does_not_keep_keys_for_long(monkeypatch: pytest.Mon
         await operator.sees("Phones – 3")
         assert time.monotonic() - began >= 0.3
         instance.waits["calls"].set()
+
+
+async def test_textual_tells_what_is_to_be_done_after_a_redraw() -> None:
+    """`Keys` looks at what Textual has inside, since it tells that nowhere."""
+    async with dashboard(Pretend()) as operator:
+        screen = operator.app.screen
+        waits = "Textual has what follows a redraw elsewhere now: see tui/keys.py"
+        assert not keys._after_redraw(screen)
+        done = asyncio.Event()
+        seen: list[bool] = []
+        real = type(screen)._invoke_later  # where `call_after_refresh` leads to
+
+        def noted(self: Any, *told: Any) -> None:
+            real(self, *told)
+            seen.append(keys._after_redraw(self))
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(type(screen), "_invoke_later", noted)
+            screen.call_after_refresh(done.set)
+            await asyncio.wait_for(done.wait(), 20)
+        assert seen, waits
+        assert all(seen), waits
+        await operator.until(lambda: not keys._after_redraw(screen))

@@ -75,3 +75,8 @@ def test_each_kind_of_list_tells_how_it_is_typed() -> None:
     assert "1002 (15 s)" in how(TO)
     assert "(expand)" in how(TO)
     assert how("port_range", "integer") == "Numbers with a comma between."
+
+
+def test_an_address_that_is_switched_off_is_said_to_be() -> None:
+    items = ["udp:a:1", {"address": "udp:b:2", "enabled": False}]
+    assert written(items, "media.rtpengine") == "udp:a:1, udp:b:2 (off)"

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.pretend import Pretend, call_row, registration
+from tests.support.pretend import RELAYS, Pretend, call_row, registration
 from tests.support.screens import LARGE, SMALL, dashboard, text
 from tui.app import Dashboard
 from tui.screens.view import View
@@ -60,6 +60,24 @@ async def test_all_phones_of_a_user_are_removed_by_another_key() -> None:
         await operator.press("y")
         await operator.sees("Phones – 2", "removed 1")
         assert instance.commands("registrations.remove")[0][1] == {"aor": "sip:1002@example.com"}
+
+
+async def test_only_a_whole_address_is_asked_for_at_the_server() -> None:
+    instance = Pretend()
+    async with dashboard(instance) as operator:
+        await operator.press("3")
+        await operator.sees("reception")
+        await operator.press("slash", "sip:1002@")
+        before = len(instance.commands("registrations"))
+        await operator.until(lambda: len(instance.commands("registrations")) > before)
+        await operator.sees("1 pass the filter sip:1002@", "Phones – 3")
+        await operator.press("example.com")
+        await operator.until(lambda: "aor" in instance.commands("registrations")[-1][1])
+        assert {one[1].get("aor") for one in instance.commands("registrations")} <= {
+            None, "sip:1002@e", "sip:1002@ex", "sip:1002@exa", "sip:1002@exam", "sip:1002@examp",
+            "sip:1002@exampl", "sip:1002@example", "sip:1002@example.", "sip:1002@example.c",
+            "sip:1002@example.co", "sip:1002@example.com",
+        }  # fmt: skip
 
 
 async def test_a_call_is_ended_after_a_yes() -> None:
@@ -280,6 +298,43 @@ async def test_the_ladder_is_filtered_by_words_and_by_parts() -> None:
         await operator.sees("2 of 13 pass", "1002 has one phone")
         await operator.press("escape", "escape")
         await operator.sees("Statistics")
+
+
+async def test_what_is_told_of_a_relay_is_wrapped_not_cut() -> None:
+    instance = Pretend()
+    row = {**RELAYS[0], "why": "word " * 30 + "last-of-all"}
+    instance.answers["relays"] = lambda _: {"relays": [row]}
+    async with dashboard(instance) as operator:
+        await operator.press("5")
+        await operator.sees("embedded")
+        await operator.press("enter")
+        await operator.sees("Figures and streams of embedded", "last-of-all")
+
+
+async def test_the_chosen_call_stays_in_sight_as_others_begin() -> None:
+    instance = Pretend()
+    instance.calls = [call_row(number) for number in range(50)]
+
+    def begin_more(count: int) -> None:
+        first = len(instance.calls)
+        rows = (
+            call_row(one, id=f"new-{one}", duration_s=1.0) for one in range(first, first + count)
+        )
+        instance.calls = [*rows, *instance.calls]
+
+    async with dashboard(instance) as operator:
+        await operator.press("4")
+        await operator.sees("Calls – 50")
+        await operator.press("j", "j")
+        await operator.sees("›1002")
+        for count in (10, 40, 15):
+            begin_more(count)
+            await operator.sees(f"Calls – {len(instance.calls)}", "›1002", "▼")
+        instance.calls = instance.calls[-50:]
+        await operator.sees("Calls – 50", "›1002")
+        await operator.press("g")
+        begin_more(40)
+        await operator.sees("Calls – 90", "›1050")
 
 
 async def test_the_footer_names_the_filter_where_it_works_only() -> None:

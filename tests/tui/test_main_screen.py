@@ -337,6 +337,16 @@ async def test_a_refused_call_and_a_refused_registration_lead_to_their_ladders()
         assert ids == {"call-1@192.0.2.7", "call-2@192.0.2.7"}
 
 
+async def test_what_is_amiss_with_media_is_told_where_there_is_any() -> None:
+    instance = Pretend()
+    instance.snapshot["media_amiss"] = {"media-one-way": 2, "media-unrelayed": 1, "media-late": 0}
+    async with dashboard(instance) as operator:
+        shown = await operator.sees("bans 1 amiss 3", "298 packets/s")
+        assert "watched" not in shown
+    async with dashboard(instance, size=(130, 40)) as operator:
+        await operator.sees("bans 1 amiss 3 (one-way 2, unrelayed 1) watched 0", "298 packets/s")
+
+
 async def test_the_reasons_of_drops_give_way_to_the_rate() -> None:
     instance = Pretend()
     instance.snapshot["drops"] = {"a-reason-of-many-letters-indeed": 1_000_000, "other": 3}

@@ -21,6 +21,7 @@ from tui.places import SCREENS
 from tui.screens.help import pages_of_settings, unfolded
 from tui.values import Objection, as_shown, as_text, bounds, explained, parse
 from tui.widgets.lines import clean, fit, wrap
+from tui.widgets.settings_area import relay_fact
 from tui.words import bars, clock, day_and_time, figure, listeners, many, person, span, tall_bars
 
 
@@ -146,6 +147,14 @@ def test_values_are_typed_as_they_are_shown() -> None:
     assert "geheim" not in as_shown("geheim", {"secret": True})
     assert as_shown(True, {}) == "✓ yes"
     assert as_shown(30, {"unit": "s"}) == "30 s"
+    assert as_shown(0, {"unit": "s"}) == "0 s"
+    assert as_shown(0, {"unit": "s", "zero": "none"}) == "none"
+    assert as_shown(False, {"zero": "none"}) == "✗ no"
+    assert parse("None", {"type": "integer", "zero": "none", "minimum": 0}) == 0
+    assert parse("0", {"type": "integer", "zero": "none", "minimum": 0}) == 0
+    with pytest.raises(Objection):
+        parse("none", {"type": "integer", "minimum": 0})
+    assert "default none" in explained({**PORT, "default": 0, "zero": "none"})[1]
 
 
 @pytest.mark.parametrize(
@@ -309,6 +318,15 @@ def test_a_ladder_points_each_arrow_from_its_sender_to_its_receiver() -> None:
     assert len(Ladder(CALL["parties"], CALL["entries"], 100, decisions=False).entries) == 11
 
 
+def test_the_head_of_a_ladder_tells_users_and_where_they_are() -> None:
+    parties = ["udp 192.0.2.7:5060", "centrex", "tls [2001:db8::7]:5061"]
+    users = dict(zip(parties[::2], ("1001", "1002"), strict=True))
+    names, _ = Ladder(parties, (), 100, users=users).head()
+    told = " ".join(text.strip() for text, _ in names).split()
+    assert told == ["1001", "192.0.2.7:5060", "centrex", "1002", "[2001:db8::7]:5061"]
+    assert "udp 192.0.2.7:5060" in Ladder(parties, (), 100).as_text()
+
+
 def test_an_acknowledgement_of_a_refusal_names_it_and_nobody_else() -> None:
     a, here, b = CALL["parties"]
     told = [
@@ -374,3 +392,14 @@ def test_the_page_of_a_tab_tells_each_setting_once() -> None:
     for key in describe()["tables"][0]["keys"]:
         assert f"{key['label']}:" in pages["basic"].text, key
     assert "Credentials file:" in every
+
+
+def test_relays_that_drain_are_online_and_said_to_drain() -> None:
+    on, drains, gone = ({"state": one} for one in ("available", "draining", "gone"))
+    assert relay_fact([{**on, "path": "ebpf"}, drains, gone]) == (
+        "2 of 3 online, 1 draining, ebpf",
+        "good",
+    )
+    assert relay_fact([drains]) == ("1 of 1 online, 1 draining", "warn")
+    assert relay_fact([gone]) == ("0 of 1 online", "bad")
+    assert relay_fact([]) == ("none", "dim")

@@ -1,10 +1,10 @@
-import html
-import re
+import asyncio
+import os
 from pathlib import Path
 
 import pytest
 
-from tests.support.day import Day
+from tests.support.office import network
 from tests.tui import screenshots
 
 README = Path(__file__).parents[2] / "README.md"
@@ -13,7 +13,7 @@ README = Path(__file__).parents[2] / "README.md"
 def test_asking_for_help_draws_nothing(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(screenshots, "draw", lambda _: pytest.fail("drawn"))
+    monkeypatch.setattr(screenshots, "draw", lambda: pytest.fail("drawn"))
     with pytest.raises(SystemExit) as ended:
         screenshots.main(["--help"])
     assert ended.value.code == 0
@@ -27,42 +27,43 @@ def test_the_readme_refers_to_every_picture() -> None:
     assert not [name for name in names if f"docs/screens/{name}" not in text]
 
 
+def picture(*lines: str) -> str:
+    return "".join(
+        f'<text class="a" x="{x}" y="{y}.5" clip-path="b">{word}</text>'
+        for y, line in enumerate(lines)
+        for x, word in enumerate(line.split("|"))
+    )
+
+
+def test_a_picture_says_the_same_whatever_is_made_up_anew() -> None:
+    drawn = picture("Calls – 9|  udp 198.51.100.7:40112", "Call-ID 7f10-65-2631b3 ▁▂█")
+    assert screenshots.words_of(drawn).startswith("Calls – 9  udp 198")
+    again = picture("Calls – 9| udp 198.51.100.7:5999", "Call-ID 9a10-6-31b3|  ▁█▁▁")
+    assert screenshots.is_like(drawn, again)
+    assert not screenshots.is_like(drawn, again.replace("udp", "tcp"))
+
+
+def test_pictures_are_put_up_all_or_none(tmp_path: Path) -> None:
+    before = {"a": picture("up 00:10"), "b": picture("9 calls")}
+    assert screenshots.hang(before, tmp_path)
+    assert not screenshots.hang({"a": picture("up 00:11"), "b": picture("8 calls")}, tmp_path)
+    assert (tmp_path / "a.svg").read_text() == before["a"]
+    after = {"a": picture("up 00:12"), "b": picture("8 phones")}
+    assert screenshots.hang(after, tmp_path)
+    assert (tmp_path / "a.svg").read_text() == after["a"]
+
+
 @pytest.mark.slow
-@pytest.mark.timeout(90)
-def test_the_pictures_are_those_that_are_drawn(tmp_path: Path) -> None:
-    screenshots.main(["--to", str(tmp_path)])
-    drawn = {file.name for file in tmp_path.iterdir()}
-    assert drawn == {file.name for file in screenshots.TARGET.iterdir()}
-    assert "Statistics" in (tmp_path / "main.svg").read_text(encoding="utf-8")
-
-
-def _words(name: str) -> str:
-    """Return what a picture shows, each line of it by itself."""
-    drawn = (screenshots.TARGET / f"{name}.svg").read_text(encoding="utf-8")
-    lines: dict[float, list[tuple[float, str]]] = {}
-    pattern = r'<text[^>]* x="([\d.]+)" y="([\d.]+)"[^>]*>([^<]*)</text>'
-    for x, y, text in re.findall(pattern, drawn):
-        lines.setdefault(float(y), []).append((float(x), html.unescape(text)))
-    rows = ("".join(text for _, text in sorted(runs)) for _, runs in sorted(lines.items()))
-    return "\n".join(rows).replace("\xa0", " ")
-
-
-def test_the_pictures_show_words_that_the_product_says() -> None:
-    day = Day(screenshots.PEOPLE)
-    told = [str(one["text"]) for one in day.events()]
-    shown = re.findall(r"(?:call|auth|registration)\.[a-z-]+ .*", _words("main"))
-    assert len(shown) > 5
-    for line in shown:
-        name, fields = line.split()[0], re.findall(r" ([a-z]+)=", line)
-        real = [one for one in told if one.startswith(f"{name} ")]
-        assert any(set(fields) <= set(re.findall(r" ([a-z]+)=", one)) for one in real), line
-    call = day.call()
-    picture = _words("call")
-    assert call["headline"] in picture
-    decisions = re.findall(r"◆ (.*?)(?:…| *$)", picture, re.MULTILINE)
-    texts = [str(one["text"]) for one in call["entries"] if one["kind"] == "decision"]
-    assert decisions
-    assert not [
-        one for one in decisions if not any(text.startswith(one.rstrip()) for text in texts)
-    ]
-    assert "10 wrong passwords in a minute" in _words("bans")
+@pytest.mark.wire
+@pytest.mark.timeout(180)
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may make a network of its own")
+def test_the_pictures_are_those_of_a_real_day() -> None:
+    with network():
+        drawn = asyncio.run(screenshots.draw())
+    assert {f"{name}.svg" for name in drawn} == {file.name for file in screenshots.TARGET.iterdir()}
+    words = {name: screenshots.words_of(text) for name, text in drawn.items()}
+    assert "1001  198.51.100.7:" in words["call"]
+    assert "1002  198.51.100.18:" in words["call"]
+    assert "Yealink SIP-T46S" in words["phones"]
+    assert "203.0.113.20" in words["bans"]
+    assert "+port = 5070" in words["review"]

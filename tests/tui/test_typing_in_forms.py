@@ -4,6 +4,8 @@ from textual import events
 from tests.support.pretend import Pretend
 from tests.support.screens import Operator, dashboard, lines
 from tests.tui.test_configuration import opened, wishes
+from tests.tui.test_editing_lists import field
+from tests.tui.test_scrolling import turn
 from tui.screens.config import ConfigScreen
 from tui.screens.item import ItemScreen
 from tui.widgets.fields import Form
@@ -96,3 +98,52 @@ async def test_keys_that_come_all_at_once_are_all_taken(burst: list[str]) -> Non
         await operator.until(lambda: bool(instance.commands("config.preview")))
         assert wishes(instance, "config.preview")[0]["value"] == 25
         assert not screen.query_one(Form).typing
+
+
+async def test_a_row_is_judged_at_the_field_while_it_is_typed() -> None:
+    instance = Pretend()
+    async with dashboard(instance) as operator:
+        await opened(operator, "directory")
+        await operator.press("tab", "tab", "a", "ada", "enter")
+        await field(operator, "contact")
+        await operator.press("enter", "ada@example.com")
+        await operator.sees("✗ has not the right form")
+        await operator.press("enter")
+        await operator.sees("✗ has not the right form")
+        await operator.press("home", "sip:", "enter")
+        await operator.sees_no_more("✗")
+        await operator.press("s")
+        await operator.until(lambda: bool(instance.commands("config.preview")))
+
+
+async def test_what_is_wrong_with_a_row_as_a_whole_is_told_in_its_form() -> None:
+    instance = Pretend()
+    async with dashboard(instance) as operator:
+        await opened(operator, "routing")
+        await operator.press("tab", "tab", "a", "300", "enter")
+        await field(operator, "pattern")
+        await operator.press("enter", "(", "enter")
+        await operator.sees("✗ is no pattern of RE2")
+        await operator.press("end", "backspace", "9.", "enter", "s")
+        await operator.sees("✗ needs either a name or a pattern, and not both")
+        assert not instance.commands("config.preview")
+
+
+async def test_the_field_stays_upon_its_setting_whatever_moves() -> None:
+    instance = Pretend()
+    async with dashboard(instance) as operator:
+        screen = await opened(operator, "events")
+        await operator.press("tab", *["j"] * 12, "enter", "/var/log/x")
+        await operator.sees("Event file               /var/log/x")
+        await operator.pilot.resize_terminal(100, 15)
+        await operator.sees("Event file               /var/log/x")
+        await operator.press("y")
+        await operator.sees("Event file               /var/log/xy")
+        rows = screen.form.rows
+        await turn(operator, rows, events.MouseScrollUp, 3)
+        await operator.pilot.resize_terminal(80, 24)
+        await operator.sees("Event file               /var/log/xy")
+        await operator.press("enter")
+        await operator.sees("● Event file               /var/log/xy")
+        assert rows.chosen is not None
+        assert rows.chosen["key"] == "events.file"

@@ -216,6 +216,22 @@ async def test_a_service_that_ends_is_not_replaced_and_found_again_when_it_is_ba
             await leave(operator)
 
 
+async def test_an_engine_that_was_stopped_stays_so_until_somebody_starts_it(
+    inside: CentrexServer,
+) -> None:
+    paths = api.instance_paths("", inside.config)
+    async with dashboard(opener=opener_of(inside)) as operator:
+        await operator.sees("server.started")
+        await asyncio.to_thread(api.call, paths, "stop")
+        await operator.sees("The server was stopped", patience_s=20)
+        assert api.is_lock_free(paths)
+        await operator.press("r")
+        await operator.sees_no_more("The server was stopped", patience_s=20)
+        await operator.sees("in-process")
+        assert not api.is_lock_free(paths)
+        await leave(operator)
+
+
 async def test_an_engine_that_cannot_start_says_why(inside: CentrexServer) -> None:
     inside.config.write_text("[network]\ndomian = 'x'\n")
     async with dashboard(opener=opener_of(inside), begun="There is no server to show") as operator:

@@ -127,6 +127,30 @@ def test_an_engine_that_comes_back_finds_its_calls_again(
     assert until(lambda: relays(server)["local"]["sessions"] == 0)
 
 
+def test_engine_and_relay_are_killed_together_and_calls_go_on(
+    server: CentrexServer, phones: tuple[SipClient, SipClient]
+) -> None:
+    """Neither is there to tell the other; the relay finds what the one before it has written down."""
+    talk, over = Talk(*phones), Talk(*phones)
+    talk.settle()
+    over.end()
+    relay = server.relay_pid
+    written = Path(f"/proc/{relay}/cmdline").read_bytes().split(b"\0")
+    ledger = Path(written[written.index(b"--lock") + 1].decode()).with_suffix(".calls")
+    until(lambda: b'"end"' in ledger.read_bytes())
+    os.kill(relay, signal.SIGKILL)
+    server.kill9()
+    server.start()
+    assert until(lambda: relays(server).get("local", {}).get("sessions") == 1)
+    assert server.relay_pid != relay
+    talk.hear(within=5.0)
+    places = talk.places
+    assert talk.reinvite() == places, "its ports are the same, for the engine knows it"
+    talk.settle()
+    talk.end()
+    assert until(lambda: relays(server)["local"]["sessions"] == 0)
+
+
 def test_a_relay_of_a_former_engine_takes_over_new_settings(
     server: CentrexServer, phones: tuple[SipClient, SipClient]
 ) -> None:

@@ -33,6 +33,8 @@ class Applying(Widget):
     going: Draft | None = None
     """The edits that are being applied."""
     preview: dict[str, Any]
+    seen = ""
+    """What the instance called the file as it was read last, and what was in force then."""
 
     if TYPE_CHECKING:
 
@@ -172,6 +174,7 @@ class Applying(Widget):
         opened = await self.dashboard.ask("config.open")
         if opened is None:
             return None
+        self.seen = str(opened.get("seen", ""))
         lost: list[str] = []
         if keep:
             self.draft, lost = self.draft.rebased(opened)

@@ -50,6 +50,7 @@ class LadderRows(Rows):
         self.ladder = Ladder(
             list(call.get("parties", ())), entries,
             max(40, self.size.width - 2), decisions=self.decisions,
+            users=dict(call.get("users", {})),
         )  # fmt: skip
         if was is not None and was in self.ladder.entries:
             self.cursor = self.ladder.entries.index(was)

@@ -13,10 +13,11 @@ from tui.dialogs import DIALOGS, Dialog, find
 from tui.draft import CREDENTIALS, Draft
 from tui.screens.applying import Applying
 from tui.screens.config_lists import ListEditing
+from tui.screens.relays import state_of
 from tui.screens.view import View
 from tui.values import Spec, explained
 from tui.widgets.fields import FieldRows, Form, Heading, passing
-from tui.widgets.lines import Line, Panel, wrap
+from tui.widgets.lines import Line, Panel, Run, cells, wrap
 from tui.widgets.prompt import Prompt
 from tui.widgets.rows import Rows
 from tui.widgets.table import Table
@@ -82,7 +83,6 @@ class ConfigScreen(Applying, ListEditing, View):
         self.preview: dict[str, Any] = {}
         self._why = ""
         self._loaded = False
-        self._seen = ""
         self._reading: Worker[None] | None = None
 
     def body(self) -> ComposeResult:
@@ -145,7 +145,7 @@ class ConfigScreen(Applying, ListEditing, View):
                 self.described = {one["table"]: one for one in told["tables"]}
                 self.dashboard.described = self.described
             # to read thousands of rows is work: not while the file is what it was
-            known = {"unless": self._seen} if self._seen and not self._why else {}
+            known = {"unless": self.seen} if self.seen and not self._why else {}
             opened = await ask("config.open", known)
         except (api.Unavailable, api.Refused) as error:
             self._why = str(error)
@@ -159,7 +159,7 @@ class ConfigScreen(Applying, ListEditing, View):
             return
         if self._is_untouched:
             self.draft, self.preview = Draft(opened), {}
-            self._seen = str(opened.get("seen", ""))
+            self.seen = str(opened.get("seen", ""))
         self.show_dialog(self.dialog)
 
     def happened(self, batch: object) -> None:
@@ -172,6 +172,8 @@ class ConfigScreen(Applying, ListEditing, View):
         """
         if self.app.screen is self and (not self._loaded or self._is_untouched):
             self._read()
+        if self.is_made and self.dialog.name == "media":
+            self._banner()
 
     # -- showing -----------------------------------------------------------------------------
 
@@ -237,6 +239,8 @@ class ConfigScreen(Applying, ListEditing, View):
         lines: list[Line] = [[(self.dialog.title, "title")]]
         if found := self._found():
             lines.append([(found, "warn")])
+        if self.dialog.name == "media":
+            lines.append(self._relays())
         if self._why:
             lines.append([(f"✗ {self._why}", "bad")])
         elif told and not told.get("available", True):
@@ -251,6 +255,23 @@ class ConfigScreen(Applying, ListEditing, View):
         if self.dashboard.read_only:
             lines.append([("read-only: nothing can be changed here", "warn")])
         self.query_one("#banner", Panel).show(lines)
+
+    def _relays(self) -> Line:
+        """Return how the relays are, those that do not serve first, and the key that leads to them."""
+        runs: list[Run] = [("5 ", "key"), ("relays: ", "dim")]
+        relays = sorted(self.dashboard.relays, key=lambda one: one["state"] == "available")
+        if not relays:
+            return [*runs, ("none has logged in", "warn")]
+        room = self.query_one("#banner").size.width
+        for number, relay in enumerate(relays):
+            words, style = state_of(relay)
+            part = [(" · " * bool(number), "dim"), (f"{relay['name']} {words}", style)]
+            rest = (f" · {len(relays) - number} more", "dim")
+            is_last = number == len(relays) - 1
+            if number and cells([*runs, *part]) + (not is_last) * len(rest[0]) > room:
+                return [*runs, rest]
+            runs += part
+        return runs
 
     def _found(self) -> str:
         """Return how many settings and rows pass the filter, here and in all; nothing without one."""

@@ -8,9 +8,10 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.widget import Widget
 
+from centrex import api
 from tui.draft import Draft
 from tui.filter import Filter
-from tui.screens.item import ItemScreen
+from tui.screens.item import ItemScreen, Judge
 from tui.screens.questions import Choose, Confirm, Enter
 from tui.values import Spec, as_text
 from tui.widgets.lines import Line, entitle, wrap
@@ -40,13 +41,14 @@ def _cell(spec: Spec) -> Any:
 
 
 def _called(row: Row, index: int) -> str:
-    return str(row.get("login") or row.get("name") or row.get("pattern") or index + 1)
+    names = (row.get(key) for key in ("login", "name", "pattern", "address"))
+    return str(next(filter(None, names), index + 1))
 
 
 def columns_of(specs: list[Spec]) -> list[Column]:
     """Return a table's columns for the keys of a list: what names a row first."""
     order = {
-        "login": 0, "name": 0, "enabled": 0, "pattern": 1, "destinations": 1, "display": 2, "users": 2,
+        "login": 0, "name": 0, "address": 0, "enabled": 0, "pattern": 1, "destinations": 1, "display": 2, "users": 2,
         "company": 4, "note": 5,
     }  # fmt: skip
     ranked = sorted(specs, key=lambda spec: order.get(spec["key"], 3))
@@ -221,7 +223,7 @@ class ListEditing(Widget):
         ]
         at = f"{self.list_name}[{row['_index']}]" if row else self.list_name
         problems = [
-            f"{key.removeprefix(at).lstrip('.')}: {why}"
+            f"{key.removeprefix(at).lstrip('.')}: {why}".removeprefix(": ")
             for key, why in self._row_problems.items()
             if key.startswith(at)
         ]
@@ -253,6 +255,10 @@ class ListEditing(Widget):
         specs = list(self.list_spec["columns"]) if self.list_spec else []
         return [spec for spec in specs if spec["key"] not in _HASHES]
 
+    def _judge(self) -> Judge:
+        """Return who says what is wrong with a row of this list by itself."""
+        return partial(api.objections, self.list_name)
+
     def _chosen_index(self) -> int | None:
         row = self.table.chosen
         return None if row is None else int(row["_index"])
@@ -279,7 +285,9 @@ class ListEditing(Widget):
             self._done(len(self.draft.rows(name)) - 1)
 
         heading = f"A new row of {(self.list_spec or {}).get('label') or name}"
-        screen = ItemScreen(heading, self._specs(), {}, fresh=True, check=self._taken_login)
+        screen = ItemScreen(
+            heading, self._specs(), {}, fresh=True, judge=self._judge(), check=self._taken_login
+        )
         self.app.push_screen(screen, entered)
 
     def _taken_login(self, row: Mapping[str, Any], index: int = -1) -> dict[str, str]:
@@ -365,7 +373,8 @@ class ListEditing(Widget):
 
         check = partial(self._taken_login, index=index)
         self.app.push_screen(
-            ItemScreen(f"Row {index + 1}", self._specs(), row, check=check), entered
+            ItemScreen(f"Row {index + 1}", self._specs(), row, judge=self._judge(), check=check),
+            entered,
         )
 
     def action_delete(self) -> None:
@@ -403,7 +412,12 @@ class ListEditing(Widget):
             self._done(index + 1)
 
         screen = ItemScreen(
-            "A row like that one", self._specs(), same, fresh=True, check=self._taken_login
+            "A row like that one",
+            self._specs(),
+            same,
+            fresh=True,
+            judge=self._judge(),
+            check=self._taken_login,
         )
         self.app.push_screen(screen, entered)
 

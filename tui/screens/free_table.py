@@ -8,7 +8,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import TextArea
 
 from tui.free_table import as_toml, read
-from tui.screens.questions import Question
+from tui.screens.questions import Confirm, Question
 from tui.values import Objection
 from tui.widgets.lines import Line, Panel, wrap
 
@@ -81,3 +81,16 @@ class FreeTable(Question[dict[str, Any]]):
         tables = self._judge()
         if tables is not None:
             self.dismiss(tables)
+
+    def action_leave(self) -> None:
+        """Answer nothing; ask first where that would lose something."""
+        if self.query_one(TextArea).text == self._text:
+            self.dismiss(None)
+            return
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.dismiss(None)
+
+        words = "What was typed here is forgotten; ^s takes it."
+        self.app.push_screen(Confirm("Leave this text?", words, verb="forget it"), answered)

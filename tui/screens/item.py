@@ -1,7 +1,7 @@
 """One row of a list, edited in a form of its own; what is wrong stands at its keys."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -13,6 +13,8 @@ from tui.widgets.fields import FieldRows, Form
 from tui.widgets.lines import Line, Panel, wrap
 from tui.widgets.rows import Rows
 
+Judge: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, str]]
+
 
 class ItemScreen(Question[dict[str, Any]]):
     """Asks for a row; answers with its keys, or nothing.
@@ -22,7 +24,8 @@ class ItemScreen(Question[dict[str, Any]]):
         specs: Its keys.
         row: Their present values.
         fresh: Whether it is a new one.
-        check: Says what is wrong with a row, by key.
+        judge: Says what is wrong with a row, or with some keys of one, by key.
+        check: Says what is wrong with a row among the others, by key.
     """
 
     DEFAULT_CSS = """
@@ -48,18 +51,19 @@ class ItemScreen(Question[dict[str, Any]]):
         row: Mapping[str, Any],
         *,
         fresh: bool = False,
-        check: Callable[[Mapping[str, Any]], Mapping[str, str]] = lambda row: {},
+        judge: Judge = lambda row: {},
+        check: Judge = lambda row: {},
     ) -> None:
         super().__init__()
         self.heading = heading
         self._specs = list(specs)
         self._was = {spec["key"]: row.get(spec["key"], spec.get("default")) for spec in specs}
         self._now = dict(self._was)
-        self._fresh, self._check = fresh, check
+        self._fresh, self._judge, self._check = fresh, judge, check
 
     def body(self) -> ComposeResult:
         """Make the form and the words below it."""
-        yield Form(self._now.get, self._is_changed, lambda: True)
+        yield Form(self._now.get, self._is_changed, lambda: True, judge=self._objection)
         yield Panel(id="item-words")
 
     def on_mount(self) -> None:
@@ -72,19 +76,26 @@ class ItemScreen(Question[dict[str, Any]]):
         if self._fresh:
             self.call_after_refresh(form.edit, self._specs[0])
 
+    def _objection(self, key: str, value: Any) -> str:
+        """Return what is wrong with a value; what is empty may only be lacking yet."""
+        return "" if value in ("", []) else self._judge({key: value}).get(key, "")
+
     def _is_changed(self, key: str) -> bool:
         return self._now.get(key) != self._was.get(key)
 
     def _explain(self) -> None:
-        spec = self.query_one(FieldRows).chosen
+        rows = self.query_one(FieldRows)
+        spec = rows.chosen
         if spec is None:
             return
+        wrong = rows.problems.get(spec["key"], "")
         words, facts, effect = explained(spec)
         width = max(20, self.size.width * 96 // 100 - 8) if self.size.width < 88 else 78
-        lines: list[Line] = [[(line, "")] for line in wrap(words, width)[:2]]
+        lines: list[Line] = [[(f"✗ {wrong}", "bad")]] if wrong else []
+        lines += [[(line, "")] for line in wrap(words, width)[:2]]
         lines += [[(line, "dim")] for line in wrap(facts, width)[:1]]
         lines += [[(line, "note")] for line in wrap(effect, width)[:1]]
-        self.query_one("#item-words", Panel).show(lines)
+        self.query_one("#item-words", Panel).show(lines[:4])
 
     def on_rows_moved(self, event: Rows.Moved) -> None:
         """Explain the key under the cursor."""
@@ -98,12 +109,14 @@ class ItemScreen(Question[dict[str, Any]]):
         rows = self.query_one(FieldRows)
         rows.problems = {k: v for k, v in rows.problems.items() if k != event.key}
         rows.changed()
+        self._explain()
 
     def on_form_objected(self, event: Form.Objected) -> None:
         """Show what is wrong with what is typed."""
         event.stop()
         rows = self.query_one(FieldRows)
         rows.object_to({event.key: event.why} if event.why else {})
+        self._explain()
 
     def on_field_rows_undone(self, event: FieldRows.Undone) -> None:
         """Take the edit of a key back."""
@@ -143,13 +156,22 @@ class ItemScreen(Question[dict[str, Any]]):
             spec for spec in self._specs
             if spec.get("required") and self._now.get(spec["key"]) in (None, "", [])
         ]  # fmt: skip
-        wrong = {spec["key"]: "is required" for spec in missing} or self._check(self._now)
+        wrong: Mapping[str, str] = {spec["key"]: "is required" for spec in missing}
+        wrong = wrong or self._judged() or self._check(self._now)
         if wrong:
             rows = self.query_one(FieldRows)
             rows.object_to(wrong)
             rows.choose(next(iter(wrong)))
+            self._explain()
             return
         self.dismiss({key: value for key, value in self._now.items() if value is not None})
+
+    def _judged(self) -> dict[str, str]:
+        """Return what is wrong, by key; what is wrong with the row as a whole, at its first one."""
+        row = {key: value for key, value in self._now.items() if value is not None}
+        keys = [spec["key"] for spec in self._specs]
+        told = self._judge(row)
+        return {key if key in keys else keys[0]: why for key, why in told.items()}
 
     def on_item_screen_save(self, event: Save) -> None:
         """Answer with the row."""

@@ -1,13 +1,16 @@
 """The phones that are registered: who, where, by what, how long; and forgetting one."""
 
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from textual.binding import Binding, BindingType
 
 from tui.screens.live import LiveScreen
 from tui.widgets.table import Column, Row
 from tui.words import person, span
+
+_WHOLE: Final = re.compile(r"sips?:[^@\s]+@[^@\s]+")
 
 
 class RegistrationsScreen(LiveScreen):
@@ -54,12 +57,12 @@ class RegistrationsScreen(LiveScreen):
     def params(self) -> dict[str, Any]:
         """Ask for one user only, where so many are registered that not all are shown."""
         text = self.table.filter.text if self.is_mounted else ""
-        return {"aor": text} if text.startswith(("sip:", "sips:")) else {}
+        return {"aor": text} if _WHOLE.fullmatch(text) else {}
 
     def narrow(self, text: str) -> None:
         """Filter; a whole address is asked for at the server, where all of them are."""
         super().narrow(text)
-        if text.startswith(("sip:", "sips:")):
+        if _WHOLE.fullmatch(text):
             self.look()
 
     def hint_for_more(self) -> str:

@@ -10,20 +10,25 @@ from centrex import api
 from tui.relayed import call_lines
 from tui.screens.live import LiveScreen
 from tui.screens.questions import Tell
-from tui.widgets.lines import Line
+from tui.widgets.lines import Line, wrap
 from tui.widgets.table import Column, Row
 from tui.words import figure, span
 from tui.work import begin
 
 _WIDTH: Final = 66
 """Cells of a line of what is told of a relay."""
-_MARKS: Final[Mapping[str, tuple[str, str]]] = {
+_STATES: Final[Mapping[str, tuple[str, str]]] = {
     "available": ("● available", "good"),
     "draining": ("↓ draining", "warn"),
     "silent": ("✗ silent", "bad"),
     "gone": ("✗ gone", "bad"),
     "refused": ("✗ refused", "bad"),
 }
+
+
+def state_of(row: Row) -> tuple[str, str]:
+    """Return the state of a relay as it is shown, and in which style."""
+    return _STATES.get(str(row["state"]), (f"? {row['state']}", "warn"))
 
 
 def _load(row: Row) -> float:
@@ -49,8 +54,7 @@ class RelaysScreen(LiveScreen):
         Column(name="name", title="Relay", text=lambda row: row["name"], least=8, weight=0),
         Column(
             name="state", title="State", least=11, weight=0,
-            text=lambda row: _MARKS.get(str(row["state"]), (f"? {row['state']}", ""))[0],
-            style=lambda row: _MARKS.get(str(row["state"]), ("", "warn"))[1],
+            text=lambda row: state_of(row)[0], style=lambda row: state_of(row)[1],
         ),
         Column(
             name="sessions", title="Calls", text=lambda row: figure(row["sessions"]),
@@ -102,7 +106,9 @@ class RelaysScreen(LiveScreen):
         if answer is None:
             return
         lines: list[Line] = [
-            [(f"{about}: ", "dim"), (words, "")] for about, words in api.relay_in_words(row)
+            [(" " * (len(about) + 2) if at else f"{about}: ", "dim"), (part, "")]
+            for about, words in api.relay_in_words(row)
+            for at, part in enumerate(wrap(words, max(16, _WIDTH - len(about) - 2)))
         ]
         calls = answer.get("relays.calls", answer.get("calls", ()))
         if not calls:

@@ -6,13 +6,13 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
-_KEYS: Final = frozenset(
-    key
+_ACTIONS: Final = {
+    key: binding.action
     for binding in Input.BINDINGS
     if isinstance(binding, Binding)
     for key in binding.key.split(",")
-)
-"""What a line of text is edited with."""
+}
+"""What a line of text is edited with: what each key does."""
 
 
 class Field(Input):
@@ -28,7 +28,8 @@ class Field(Input):
 
     async def on_key(self, event: events.Key) -> None:
         """Do at once what an editing key is bound to here."""
-        if event.key in _KEYS:
+        action = _ACTIONS.get(event.key)
+        if action is not None:
             event.stop()
             event.prevent_default()
-            await self.run_action(self._bindings.key_to_bindings[event.key][0].action)
+            await self.run_action(action)

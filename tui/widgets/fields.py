@@ -90,6 +90,8 @@ class FieldRows(Rows):
         self.problems: Mapping[str, str] = {}
         self.in_force: Mapping[str, Any] = {}
         """What runs otherwise than the file says, by key."""
+        self.held: Callable[[], bool] = lambda: False
+        """Whether a value is being typed, so that its line stays the chosen one."""
         self._value_of, self._is_changed = value_of, is_changed
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -182,6 +184,7 @@ class FieldRows(Rows):
 
     def move_to(self, index: int) -> None:
         """Choose a line, passing over headings."""
+        index = self.cursor if self.held() else index
         by = 1 if index >= self.cursor else -1
         index = max(0, min(index, self.count() - 1))
         while 0 <= index < self.count() and isinstance(self.items[index], Heading):
@@ -220,6 +223,7 @@ class Form(Container):
         value_of: Returns the present value of a key.
         is_changed: Returns whether a key is edited.
         may_change: Returns whether anything may be edited.
+        judge: Returns what is wrong with a value of a key, beyond its form.
     """
 
     DEFAULT_CSS = """
@@ -258,10 +262,13 @@ class Form(Container):
         is_changed: Callable[[str], bool],
         may_change: Callable[[], bool],
         *,
+        judge: Callable[[str, Any], str] = lambda key, value: "",
         id: str | None = None,
     ) -> None:
         super().__init__(id=id)
+        self._judge = judge
         self.rows = FieldRows(value_of, is_changed, may_change)
+        self.rows.held = lambda: self.typing
         self._value_of, self._may_change = value_of, may_change
         self._spec: Spec | None = None
         self._began_with = ""
@@ -270,6 +277,14 @@ class Form(Container):
         """Make the lines and the field."""
         yield self.rows
         yield Typed(compact=True, select_on_focus=True)
+
+    def on_mount(self) -> None:
+        """Have the field go with its line."""
+        self.watch(self.rows, "scroll_y", self._place, init=False)
+
+    def on_resize(self) -> None:
+        """Have the field fit in again."""
+        self.call_after_refresh(self._place)
 
     @property
     def field(self) -> Input:
@@ -322,16 +337,20 @@ class Form(Container):
 
     def _type(self, spec: Spec, text: str) -> None:
         self._spec, self._began_with = spec, text
-        field, rows = self.field, self.rows
-        y = rows.cursor - rows.top
-        x = LABEL + 4
-        field.styles.offset = (x, y)
-        field.styles.width = max(8, self.size.width - x)
+        field = self.field
+        self._place()
         field.password = bool(spec.get("secret"))
         with field.prevent(Input.Changed):
             field.value = text
         field.add_class("-typing")
         field.focus()
+
+    def _place(self) -> None:
+        """Put the field upon the value of its setting, wherever that is now."""
+        if self._spec is not None:
+            x = LABEL + 4
+            self.field.styles.offset = (x, self.rows.cursor - self.rows.top)
+            self.field.styles.width = max(8, self.size.width - x)
 
     def _close(self) -> None:
         self.field.remove_class("-typing")
@@ -347,11 +366,18 @@ class Form(Container):
         if self._spec is None:
             return
         try:
-            parse(event.value, self._spec)
+            self._parsed(event.value, self._spec)
         except Objection as error:
             self.post_message(self.Objected(self._spec["key"], str(error)))
         else:
             self.post_message(self.Objected(self._spec["key"], ""))
+
+    def _parsed(self, text: str, spec: Spec) -> Any:
+        """Return the value that is typed. Raises `Objection` where it is none."""
+        value = parse(text, spec)
+        if why := self._judge(spec["key"], value):
+            raise Objection(why)
+        return value
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Take what was typed, if it can be."""
@@ -365,7 +391,7 @@ class Form(Container):
         if spec is None:
             return True
         try:
-            value = parse(self.field.value, spec)
+            value = self._parsed(self.field.value, spec)
         except Objection as error:
             self.post_message(self.Objected(spec["key"], str(error)))
             return False

@@ -35,7 +35,7 @@ def clean(value: object, limit: int = _LONGEST) -> str:
 def entitle(widget: Widget, text: str) -> None:
     """Put text into a widget's border, cleaned and read as no markup, if it is not there already."""
     title = Content(clean(text, 300))
-    if getattr(widget, "_border_title", None) != title:
+    if widget.border_title != title.markup:
         widget.border_title = title
 
 

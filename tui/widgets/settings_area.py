@@ -30,12 +30,15 @@ def in_force(config: Mapping[str, Any], key: str, default: Any = None) -> Any:
 
 def relay_fact(relays: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
     """Return how many relays there are, by which way their packets go, and how good that is."""
-    online = [relay for relay in relays if relay.get("state") == "available"]
+    draining = sum(relay.get("state") == "draining" for relay in relays)
+    online = [relay for relay in relays if relay.get("state") in ("available", "draining")]
     if not relays:
         return "none", "dim"
     paths = sorted({str(relay.get("path", "")) for relay in online if relay.get("path")})
     by = f", {', '.join(paths)}" if paths else ""
-    return f"{len(online)} of {len(relays)} online{by}", "good" if online else "bad"
+    less = f", {draining} draining" if draining else ""
+    style = "good" if len(online) > draining else "warn" if draining else "bad"
+    return f"{len(online)} of {len(relays)} online{less}{by}", style
 
 
 class SettingsArea(Panel):

@@ -24,14 +24,14 @@ def _pair(name: str, value: str, style: str = "strong") -> list[Run]:
     return [(f" {name} ", "dim"), (value, style)]
 
 
-def _drops(values: Mapping[str, Any], named: int) -> str:
-    """Return how many messages were dropped, with the reasons that were the most frequent."""
-    drops = {str(why): int(n) for why, n in dict(at(values, "drops", {})).items() if n}
-    if not drops:
+def _reasons(counted: Mapping[str, Any], named: int) -> str:
+    """Return how many there are in all, with the reasons that were the most frequent."""
+    counts = {str(why): int(n) for why, n in counted.items() if n}
+    if not counts:
         return "0"
-    worst = sorted(drops, key=lambda why: -drops[why])[:named]
-    words = ", ".join(f"{why} {figure(drops[why])}" for why in worst)
-    return figure(sum(drops.values())) + (f" ({words})" if words else "")
+    worst = sorted(counts, key=lambda why: -counts[why])[:named]
+    words = ", ".join(f"{why.removeprefix('media-')} {figure(counts[why])}" for why in worst)
+    return figure(sum(counts.values())) + (f" ({words})" if words else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +76,9 @@ class StatisticsBar(Panel):
         if width >= WIDE:
             self.show(self._cards(width))
             return
-        received = self._received(width - _NAME - _RATE - _READABLE)
-        groups = (self._calls(), self._phones(), received, self._sent(), self._media())
+        room = width - _NAME - _RATE - _READABLE
+        received, media = self._received(room), self._media(room)
+        groups = (self._calls(), self._phones(), received, self._sent(), media)
         rooms = [width - _NAME - _RATE - group.taken for group in groups]
         spark = min([_SPARK, *(room for room in rooms if room >= _LEAST)])
         self.show([self._row(group, width, spark) for group in groups])
@@ -128,7 +129,8 @@ class StatisticsBar(Panel):
         """Return the messages that came in; of the reasons of drops as many as there is room for."""
         total = _pair("total", self._count("messages.in"))
         left = room - sum(len(text) for text, _ in [*total, *_pair("dropped", "")])
-        told = [_drops(self._values, named) for named in (2, 1, 0)]
+        dropped = dict(at(self._values, "drops", {}))
+        told = [_reasons(dropped, named) for named in (2, 1, 0)]
         drops = next((words for words in told if len(words) <= left), told[-1])
         return _Group(
             name="messages in",
@@ -145,15 +147,22 @@ class StatisticsBar(Panel):
             figures=_pair("total", self._count("messages.out")),
         )
 
-    def _media(self) -> _Group:
+    def _media(self, room: int) -> _Group:
+        """Return relays and what is amiss with media, if anything; who watches gives way to that."""
         available, known = at(self._values, "relays.available"), at(self._values, "relays.known")
         bans = at(self._values, "bans")
         figures = [
             *_pair("relays", f"{available}/{known}", "strong" if available else "warn"),
             *_pair("sessions", self._count("relays.sessions")),
             *_pair("bans", figure(bans), "warn" if bans else "strong"),
-            *_pair("watched", self._count("subscriptions")),
         ]
+        watched = _pair("watched", self._count("subscriptions"))
+        amiss = dict(at(self._values, "media_amiss", {}))
+        told = [_pair("amiss", _reasons(amiss, named), "warn") for named in (2, 1, 0)]
+        rests = [[*words, *watched] for words in told] + [told[-1]] if any(amiss.values()) else []
+        left = room - sum(len(text) for text, _ in figures)
+        fits = (rest for rest in rests if sum(len(text) for text, _ in rest) <= left)
+        figures += next(fits, rests[-1] if rests else watched)
         return _Group(
             name="media",
             series="relays.packets_per_s",
@@ -181,7 +190,7 @@ class StatisticsBar(Panel):
             (self._phones(), each),
             (self._received(each - 1), each),
             (self._sent(), _NARROW),
-            (self._media(), width - _NARROW - 3 * each),
+            (self._media(width - _NARROW - 3 * each - 1), width - _NARROW - 3 * each),
         )
         lines: list[list[Run]] = [[] for _ in range(2 + _TALL)]
         for group, room in cards:

@@ -86,6 +86,7 @@ class Table(Rows):
         self.ordered = False
         """Whether the order the rows came in means something, so that there is a way back to it."""
         self._key = key
+        self._picked = False
         self._all: list[Row] = []
         self._seen: list[Row] = []
         self._widths: dict[str, int] = {}
@@ -108,7 +109,7 @@ class Table(Rows):
     def fill(self, rows: Sequence[Row]) -> None:
         """Show these rows from now on; whichever was chosen stays so."""
         self._all = list(rows)
-        self._arrange()
+        self._arrange(follow=self._picked)
 
     def narrow(self, text: str) -> None:
         """Show only rows that pass a filter."""
@@ -122,6 +123,11 @@ class Table(Rows):
                 self.move_to(index)
                 return True
         return False
+
+    def move_to(self, index: int) -> None:
+        """Choose a row; who goes to the first one sees whichever is the first, from then on."""
+        self._picked = index > 0
+        super().move_to(index)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer to open a row only where that does something."""
@@ -158,9 +164,10 @@ class Table(Rows):
         lines += ["\t".join(clean(column.text(row)) for column in columns) for row in rows]
         return "\n".join(lines) + "\n"
 
-    def _arrange(self) -> None:
-        was = self._key(self.chosen) if self.chosen is not None else None
-        before = len(self._seen)
+    def _arrange(self, *, follow: bool = True) -> None:
+        """Lay the rows out; the chosen one stays so, or the first one where nobody chose another."""
+        was = self._key(self.chosen) if follow and self.chosen is not None else None
+        before, place = len(self._seen), self.cursor - self.top
         rows = self._all
         if self.filter:
             rows = [row for row in rows if self.filter.keeps(self.texts(row))]
@@ -174,7 +181,12 @@ class Table(Rows):
         ):
             places = (index for index, row in enumerate(rows) if self._key(row) == was)
             self.cursor = next(places, self.cursor)
+        self.cursor = self.cursor if follow else 0
+        self._picked = self._picked or self.cursor > 0
         self.changed()
+        if 0 <= place < self.seen and not 0 <= self.cursor - self.top < self.seen:
+            self.scroll_to(y=max(0, self.cursor - place), animate=False, immediate=True, force=True)
+            self.changed()
         if before != len(self._seen):
             self.post_message(self.Filtered())
 

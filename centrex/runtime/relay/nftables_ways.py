@@ -20,6 +20,7 @@ from centrex.runtime.relay.netlink import Netlink, Octets, attribute, attributes
 _GET_ROUTE: Final = 26
 _ROUTE: Final = struct.Struct("=BBBBBBBBI")
 _DESTINATION: Final = 1
+_SOURCE: Final = 2
 _INTERFACE: Final = 4
 _LOCAL: Final = 2
 _SYSCTLS: Final = Path("/proc/sys/net")
@@ -65,11 +66,20 @@ class Ways:
             if _loopback(entry.target):
                 raise Unavailable(f"nothing gets to {entry.target.host} from outside this host")
             if way_on is not None:
+                self._same_way(entry, way_on)
                 forwarding.add((":" in entry.source.host, way_back))
             outside.append(entry)
         for ip6, interface in forwarding:
             self._forwards(ip6, interface)
         return outside
+
+    def _same_way(self, entry: Entry, way_on: int) -> None:
+        """See that packets take a way that they would also take from the address they leave from.
+
+        They bear it only once they are on their way.
+        """
+        if self._route(entry.target.host, entry.leaves.host) != way_on:
+            raise Unavailable(f"what leaves from {entry.leaves.host} takes another way")
 
     def forwards(self) -> bool:
         """Whether the host lets packets of either family pass from any interface to another."""
@@ -79,16 +89,25 @@ class Ways:
         )
         return any(_is_on(setting) for setting in settings)
 
-    def _route(self, host: str) -> int | None:
-        """Return the index of the interface that leads to a host; None where it is this one."""
+    def _route(self, host: str, source: str = "") -> int | None:
+        """Return the index of the interface that leads to a host; None where it is this one.
+
+        Args:
+            host: The host.
+            source: The address of ours from which it is gone to; empty where that is open.
+        """
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             packed = socket.inet_pton(family, host)
         except OSError:
             raise Unavailable(f"{host} is no numeric address") from None
-        head = _ROUTE.pack(family, 8 * len(packed), 0, 0, 0, 0, 0, 0, 0)
+        bits = 8 * len(packed)
+        body = _ROUTE.pack(family, bits, bits if source else 0, 0, 0, 0, 0, 0, 0)
+        body += attribute(_DESTINATION, packed)
+        if source:
+            body += attribute(_SOURCE, socket.inet_pton(family, source))
         try:
-            answer = self._netlink.ask(_GET_ROUTE, 0, head + attribute(_DESTINATION, packed))
+            answer = self._netlink.ask(_GET_ROUTE, 0, body)
         except OSError as error:
             if error.errno == errno.ETIMEDOUT:
                 raise Unavailable(f"the way to {host} is not known: {error.strerror}") from error

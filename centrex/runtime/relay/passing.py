@@ -9,12 +9,13 @@ import resource
 import select
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final, TypeAlias
 
 from centrex.base import Instant
 from centrex.media.learning import Verdict
+from centrex.media.terms import Address
 from centrex.rtp import packet
 from centrex.rtp.report import read_reports
 from centrex.runtime.relay.carrier import Carrier, both
@@ -31,6 +32,8 @@ _FRESH_S: Final = 2.0
 """An end that was not heard for so long gets no socket of its own."""
 _CONNECTED_SHARE: Final = 0.75
 """Of all descriptors; the rest is kept for calls to come."""
+_MOST_CALLS: Final = 16
+"""Calls of this relay that a packet may pass one after the other."""
 
 Take: TypeAlias = Callable[[Instant], None]
 """Reads one packet of one socket, and does with it what is to be done."""
@@ -41,14 +44,16 @@ class Passing:
 
     Args:
         epoll: Waits for packets.
+        shown: Returns each address of ours, and what the far side is told in its place.
 
     Attributes:
         takes: What is called when a descriptor has something to read.
         carrier: Takes what is certain into the kernel; to be set before the first packet.
     """
 
-    def __init__(self, epoll: select.epoll) -> None:
-        self._epoll = epoll
+    def __init__(self, epoll: select.epoll, shown: Callable[[], Mapping[str, str]]) -> None:
+        self._epoll, self._shown = epoll, shown
+        self._ports: dict[tuple[str, int], Port] = {}
         self.carrier: Carrier
         self.takes: dict[int, Take] = {}
         self.waiting: set[Port] = set()
@@ -60,17 +65,20 @@ class Passing:
     def enter(self, port: Port) -> None:
         """Begin to read a port."""
         port.onward = self._control(port) if port.rtcp else self._media(port)
+        self._ports[port.address] = port
         self._listen(port.sock, self._open(port, port.sock))
 
     def leave(self, port: Port) -> None:
         """Read a port no longer."""
         self._part(port)
+        del self._ports[port.address]
         self._deafen(port.sock)
 
     def renew(self, old: Port, new: Port) -> None:
         """Read the same socket for another port."""
         self._part(old)
         new.onward = self._control(new) if new.rtcp else self._media(new)
+        self._ports[new.address] = new
         self.takes[new.sock.fileno()] = self._open(new, new.sock)
 
     def _part(self, port: Port) -> None:
@@ -201,7 +209,7 @@ class Passing:
             peer.drop("unreachable")
             peer.send(self._view[:length])
         except OSError:
-            port.drop("not-sent")
+            port.drop("circle" if peer.target is None else "not-sent")
             port.unsent += length
         else:
             peer.sent += 1
@@ -303,18 +311,48 @@ class Passing:
     # where packets go
 
     def aim(self, port: Port) -> None:
-        """Have packets to an end go where it is now believed to be."""
+        """Have packets to an end go where it is now believed to be; nowhere, if they came back to us."""
         if not port.latch.locked:
             port.source = None
         target = None
+        circles = False
         for address in port.latch.targets[:1]:
             if (":" in address.host) == (":" in port.address.host):
-                target = port.wire(address)
+                circles = self._circles(port, address)
+                target = None if circles else port.wire(address)
         if port.connected is not None and port.source is not None and target == port.target:
             return
         self._loosen(port)
         port.target = target
         port.send = None if target is None else _sender(port.sock, target)
+        if circles:
+            port.send = _not_at_all
+
+    def _circles(self, port: Port, address: Address) -> bool:
+        """Whether what a port sends to an address would be sent on, by ports of ours, until it is back there.
+
+        One call may well lead to another one of this relay; but what descriptions say that name its ports
+        crosswise would keep it busy with one packet for ever.
+        """
+        for _ in range(_MOST_CALLS):
+            reached = self._own(address)
+            if reached is None or reached.peer is None:
+                return False
+            if reached.peer is port:
+                return True
+            if reached.peer.target is None:
+                return False
+            address = Address(*reached.peer.target[:2])
+        return True
+
+    def _own(self, address: Address) -> Port | None:
+        """Return the port of ours at an address, or at the one that is told in its place."""
+        found = self._ports.get(address)
+        if found is None:
+            for host, shown in self._shown().items():
+                if shown == address.host and found is None:
+                    found = self._ports.get((host, address.port))
+        return found
 
     def settle(self, port: Port, now: Instant) -> None:
         """Give an end that is certain a socket of its own; to be called about every second."""
@@ -354,6 +392,11 @@ class Passing:
             for _ in range(_DRAIN):
                 sock.recv(1)
                 port.drop(Verdict.RIVAL.value)
+
+
+def _not_at_all(data: memoryview) -> int:
+    """Send nothing: it would come back."""
+    raise ConnectionRefusedError
 
 
 def _sender(sock: socket.socket, target: Any) -> Callable[[memoryview], int]:

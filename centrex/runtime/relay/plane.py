@@ -14,10 +14,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from heapq import heappop, heappush
-from random import SystemRandom
 from typing import Any, Final
 
-from centrex.base import Instant, Unavailable
+from centrex.base import Ids, Instant, Unavailable
 from centrex.media.terms import Address, End, Session, Slot
 from centrex.rtp import packet
 from centrex.runtime.relay.carrier import Carrier, both
@@ -45,7 +44,6 @@ _PRIME_FIRST_S: Final = 0.15
 _PRIME_LONGEST_S: Final = 5.0
 _KEEPALIVE_S: Final = 15.0
 _NOTICES: Final = 4096
-_RANDOM: Final = SystemRandom()
 
 
 class Plane:
@@ -67,14 +65,16 @@ class Plane:
         ports: tuple[int, int],
         kernel: KernelPath | None,
         silence_s: float,
-        draw: Callable[[int], int] = _RANDOM.randrange,
+        draw: Callable[[int], int] | None = None,
         clock: Callable[[], Instant] = time.monotonic,
     ) -> None:
+        # two pools: ports are drawn by whoever leases them, primers by the thread of the packets
+        draw, primer = (draw or Ids(os.urandom).below for _ in range(2))
         self._opener = Opener(hosts, ports, draw)
         self._spares = Spares(draw)
-        self._silence_s, self._draw, self._clock = silence_s, draw, clock
+        self._silence_s, self._draw, self._clock = silence_s, primer, clock
         self._epoll = select.epoll()
-        self._passing = Passing(self._epoll)
+        self._passing = Passing(self._epoll, lambda: self._opener.shown)
         self._carrier = self._passing.carrier = Carrier(kernel, self._passing.drain, clock())
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._epoll.register(self._bell, select.EPOLLIN)
@@ -86,7 +86,7 @@ class Plane:
         self._pairs: dict[tuple[str, int], Pair] = {}
         self._held: dict[str, Held] = {}
         self._primes: list[tuple[Instant, int, Held]] = []
-        self.notices: deque[tuple[str, str, str, dict[str, Any] | None]] = deque(maxlen=_NOTICES)
+        self.notices: deque[tuple[str, str, str, dict[str, Any] | None]] = deque()
         """Session, kind, words, figures where it has ended: for whoever tells the proxies."""
         self._look_at = self._round_began = 0.0
         self._round: list[str] = []
@@ -233,7 +233,7 @@ class Plane:
             self._wake()
 
     def refuse(self) -> None:
-        """Count a session that cannot be served, for another proxy has its ports."""
+        """Count a session that cannot be served, as another proxy has its ports, or all have too many."""
         with self._lock:
             self._totals.refused += 1
 
@@ -504,6 +504,8 @@ class Plane:
                 self._passing.settle(port, now)
 
     def _tell(self, name: str, kind: str, words: str, told: dict[str, Any] | None = None) -> None:
+        if len(self.notices) >= _NOTICES and kind != "ended":
+            return  # but who does not learn of an end counts that call for ever
         self.notices.append((name, kind, words, told))
         os.eventfd_write(self.news, 1)
 

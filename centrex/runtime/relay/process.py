@@ -10,7 +10,7 @@ import sys
 import time
 import zlib
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +20,9 @@ from anyio.abc import TaskGroup
 from centrex.base import LocalError, Unavailable
 from centrex.config.relay import fingerprint, load_relay, relay_warnings
 from centrex.farm.custody import Custody
+from centrex.farm.ledger import Ledger
 from centrex.farm.relay_side import RelaySide
+from centrex.runtime import large_pages
 from centrex.runtime.garbage import Collector
 from centrex.runtime.lock import InstanceLock
 from centrex.runtime.monitor import interface_addresses
@@ -28,6 +30,7 @@ from centrex.runtime.notify import Notifier, tell_ready
 from centrex.runtime.relay.addresses import EVERY_S, AddressKeeper, all_addresses, most_calls
 from centrex.runtime.relay.anew import again, objections
 from centrex.runtime.relay.beats import Beats
+from centrex.runtime.relay.ledger_file import FLUSH_S, LedgerFile
 from centrex.runtime.relay.link import ProxyLink
 from centrex.runtime.relay.offload import Offload, open_offload
 from centrex.runtime.relay.plane import Plane
@@ -65,6 +68,10 @@ class RelayProcess:
         self._again = False
         self._possible = 0
         self._links: list[ProxyLink] = []
+        self._ledger: LedgerFile | None = None
+        if lock is not None:
+            self._custody.ledger = Ledger()
+            self._ledger = LedgerFile(lock.with_suffix(".calls"), self._custody.ledger, say)
         self._plane: Plane
         self._beats: Beats
         self._offload: Offload
@@ -93,11 +100,24 @@ class RelayProcess:
             self._beats = Beats(self._figures, self._custody.counts, self._links)
             _check(self._plane, hosts)
             self._plane.start()
+            self._go_on()
             try:
                 await self._serve(ready_fd)
             finally:
                 self._plane.close(keep=self._again)
+                if self._ledger is not None:
+                    self._ledger.close(keep=self._again)
         return self._again
+
+    def _go_on(self) -> None:
+        """Take up the sessions of a relay that was killed; its proxy says which of them are over."""
+        if self._ledger is None:
+            return
+        for one in self._ledger.left():
+            with suppress(Unavailable):  # its ports are somebody else's by now
+                self._plane.put(one.session)
+                self._custody.restore(one)
+        self._ledger.begin()
 
     def _machine_name(self) -> str:
         """Return a name no other relay of this machine has: engines' own ones share theirs."""
@@ -134,7 +154,10 @@ class RelayProcess:
             tasks.start_soon(self._tell_notices)
             tasks.start_soon(self._each_second, tasks)
             tasks.start_soon(notifier.watchdog)
+            tasks.start_soon(large_pages.keep)
             tasks.start_soon(self._settle)
+            if self._ledger is not None:
+                tasks.start_soon(self._write_down, self._ledger)
             tasks.start_soon(self._end_with, tasks)
             try:
                 await self._obey(notifier, ready_fd)
@@ -213,6 +236,11 @@ class RelayProcess:
             collector.each_second(self._plane.total * _MESSAGES_A_CALL)
             if self._orphan_s and not len(self._custody) and self._is_alone():
                 tasks.cancel_scope.cancel()
+
+    async def _write_down(self, ledger: LedgerFile) -> None:
+        while True:
+            await anyio.sleep(FLUSH_S)
+            ledger.flush()
 
     async def _settle(self) -> None:
         """Lend ports in the end, whatever a proxy that is not there may hold."""

@@ -101,3 +101,20 @@ def test_the_loopback_is_not_reached_from_outside(ways: Ways) -> None:
         ways.from_outside([OUTSIDE._replace(target=Address("127.0.0.1", 5000))])
     with pytest.raises(Unavailable, match="nothing leaves this host from"):
         ways.from_outside([FROM_HERE._replace(leaves=Address("127.0.0.1", 30002))])
+
+
+def test_what_takes_another_way_from_the_relay_s_own_address_is_left_to_that(
+    ways: Ways, rooms: Lab
+) -> None:
+    """A host with two providers: nf_tables routes a packet before it bears the address it leaves from."""
+    far = OUTSIDE._replace(target=Address("10.9.0.9", 5000))
+    rooms.relay.run("ip", "route", "add", "10.9.0.9", "via", "10.2.0.2")
+    assert ways.from_outside([far]) == [far]
+    rooms.relay.run("ip", "route", "add", "10.9.0.9", "via", "10.1.0.3", "table", "77")
+    rooms.relay.run("ip", "rule", "add", "from", far.leaves.host, "table", "77")
+    try:
+        with pytest.raises(Unavailable, match=r"what leaves from 10\.2\.0\.1 takes another way"):
+            ways.from_outside([far])
+        assert ways.from_outside([OUTSIDE]) == [OUTSIDE]
+    finally:
+        rooms.relay.run("ip", "rule", "del", "table", "77")

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from centrex.media.terms import End, Session, Stream
+from centrex.media.terms import End, Session, Slot, Stream
+from centrex.runtime.relay.plane import Plane
 from tests.support.fake_kernel import FakeKernel
 from tests.support.planes import World
 from tests.support.ports import loopback
@@ -130,6 +131,84 @@ def test_what_was_early_leaves_before_the_kernel_takes_over(world: World) -> Non
     assert [callee.receive()[0] for _ in range(8)] == sent
     world.clock.go_on()
     until(lambda: (caller.address, call.slots[0].rtp) in kernel.table)
+
+
+# calls that lead to ports of the relay itself
+
+
+def leads(*slots: Slot, shown: str = "") -> tuple[End, ...]:
+    """Return ends that are ports of the relay, as a description may name them."""
+    return tuple(
+        End(
+            rtp=slot.rtp._replace(host=shown or slot.host),
+            rtcp=slot.rtcp._replace(host=shown or slot.host),
+            source=shown or slot.host,
+        )
+        for slot in slots
+    )
+
+
+def put(
+    plane: Plane, name: str, slots: list[Slot], ends: tuple[End, ...], revision: int = 1
+) -> None:
+    told = Stream((slots[0], slots[1]), (ends[0], ends[1]))
+    plane.put(Session(name, "call", revision, True, (told,)))
+
+
+def test_one_call_leads_to_another_one(world: World) -> None:
+    """A phone system between two calls, that leaves the media to us."""
+    plane, alice, bob = world.plane(), world.end(stream=1), world.end(stream=2)
+    one, two, three, four = slots = plane.lease(next(iter(plane.hosts)), 4)
+    put(plane, "s1", slots[:2], (alice.end(), *leads(three)))
+    put(plane, "s2", slots[2:], (*leads(two), bob.end()))
+    for _ in range(8):
+        bob.gets(alice.send(one))
+        alice.gets(bob.send(four))
+
+
+@pytest.mark.parametrize("shown", ["", "203.0.113.5"])
+def test_no_packet_goes_round_in_a_circle(world: World, shown: str) -> None:
+    """One who calls himself could else keep the relay busy for ever with the packet that opens his NAT."""
+    plane = world.plane()
+    host = next(iter(plane.hosts))
+    one, two, three, four = slots = plane.lease(host, 4)
+    if shown:
+        plane.offer([(host, shown)])
+    put(plane, "s1", slots[:2], leads(four, three, shown=shown))
+    put(plane, "s2", slots[2:], leads(two, one, shown=shown))
+    ports = [plane._pairs[slot.host, slot.port].rtp for slot in slots]
+    assert [port.target is None for port in ports] == [False, False, True, True]
+    if shown:
+        return
+    until(lambda: plane.figures()["drops"].get("circle", 0) > 0)
+    for _ in range(5):
+        world.passes(5.1)
+    assert plane.figures()["packets"] < 100
+
+
+def test_one_that_leads_to_itself(world: World) -> None:
+    plane, alice, bob = world.plane(), world.end(stream=1), world.end(stream=2)
+    slots = plane.lease(next(iter(plane.hosts)), 2)
+    put(plane, "s1", slots, leads(*reversed(slots)))
+    until(lambda: plane.figures()["drops"].get("circle", 0) > 0)
+    put(plane, "s1", slots, (alice.end(), bob.end()), 2)
+    for _ in range(8):
+        bob.gets(alice.send(slots[0]))
+        alice.gets(bob.send(slots[1]))
+
+
+def test_what_led_in_a_circle_may_not_any_more(world: World) -> None:
+    plane, alice, bob = world.plane(), world.end(stream=1), world.end(stream=2)
+    one, two, three, four = slots = plane.lease(next(iter(plane.hosts)), 4)
+    put(plane, "s1", slots[:2], leads(four, three))
+    put(plane, "s2", slots[2:], leads(two, one))
+    put(plane, "s1", slots[:2], (alice.end(), *leads(three)), 2)
+    put(plane, "s2", slots[2:], (*leads(two), bob.end()), 2)
+    three_s = plane._pairs[three.host, three.port].rtp
+    until(lambda: three_s.target is not None, "the port before it has opened it by a packet")
+    for _ in range(8):
+        bob.gets(alice.send(one))
+        alice.gets(bob.send(four))
 
 
 # an end that is certain has a socket of its own

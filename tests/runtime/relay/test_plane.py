@@ -2,7 +2,6 @@
 
 import socket
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from centrex.base import Unavailable
 from centrex.media.terms import Address, End, Session, Stream
 from centrex.rtp.packet import is_packet, is_rtcp, receiver_report
+from centrex.runtime.relay import plane as plane_module
 from centrex.runtime.relay.kernel import Carried, Entry
 from centrex.runtime.relay.plane import Plane
 from tests.support.fake_kernel import FakeKernel
@@ -80,8 +80,8 @@ def test_nobody_is_sent_anything_before_both_have_described_themselves(world: Wo
 
 def test_an_end_behind_nat_is_sent_to_where_its_signalling_came_from(world: World) -> None:
     caller, callee = world.end(), world.end()
-    hidden = replace(
-        caller.end(), rtp=Address("10.255.255.9", caller.port), natted=True, source=caller.host
+    hidden = caller.end()._replace(
+        rtp=Address("10.255.255.9", caller.port), natted=True, source=caller.host
     )
     call = Call(world.plane(), caller, callee, ends=(hidden, callee.end()))
     assert caller.receive()[1] == call.slots[0].rtp
@@ -201,7 +201,7 @@ def test_hold_and_resume(world: World) -> None:
     call = world.call()
     call.talk()
     talks = call.ends
-    call.put(replace(talks[0], receives=False), replace(talks[1], sends=False))
+    call.put(talks[0]._replace(receives=False), talks[1]._replace(sends=False))
     call.callee.gets(call.caller.send(call.slots[0]))
     world.passes(30.0)
     call.callee.gets(call.caller.send(call.slots[0]))
@@ -228,7 +228,7 @@ def test_an_older_revision_changes_nothing(world: World) -> None:
     call = world.call()
     first = call.put()
     call.put(caller=world.end().end())
-    call.plane.put(replace(first, revision=1))
+    call.plane.put(first._replace(revision=1))
     (held,) = call.plane.held()
     assert held.revision == call.revision
 
@@ -265,6 +265,27 @@ def test_silence_ends_a_session_and_frees_its_ports(world: World) -> None:
     assert ended[3] is not None
     assert ended[3]["streams"][0][0]["packets"] == 8
     assert call.plane.figures()["ports_used"] == 0
+
+
+def test_each_end_is_told_however_much_there_is_to_tell(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plane_module, "_NOTICES", 2)
+    plane = world.plane(silence_s=60.0)
+    for number in range(5):
+        world.call(plane, name=f"s{number}")
+    world.passes(61.0)
+    until(lambda: plane.figures()["sessions"] == 0)
+    assert sorted(name for name, _ in notices(plane, "ended")) == [f"s{n}" for n in range(5)]
+    assert len(plane.notices) <= 5 + 2
+
+
+def test_two_threads_draw_from_no_pool_at_once() -> None:
+    plane = Plane(hosts=[(loopback(), "")], ports=(31000, 48999), kernel=None, silence_s=60.0)
+    pools = [getattr(draw, "__self__", None) for draw in (plane._draw, plane._opener._draw)]
+    assert None not in pools
+    assert pools[0] is not pools[1]
+    plane.close()
 
 
 def test_the_end_gives_figures_and_ports_back(world: World) -> None:
@@ -400,7 +421,7 @@ def test_the_kernel_gets_what_is_certain(world: World) -> None:
 def test_the_kernel_gets_nothing_that_may_still_change(world: World) -> None:
     kernel = FakeKernel()
     caller, callee = world.end(stream=1), world.end(stream=2)
-    ends = (caller.end(), replace(callee.end(), natted=True))
+    ends = (caller.end(), callee.end()._replace(natted=True))
     call = Call(world.plane(kernel=kernel), caller, callee, ends=ends)
     for _ in range(8):
         callee.gets(caller.send(call.slots[0]))

@@ -145,7 +145,7 @@ class EbpfPath:
         Raises:
             Unavailable: The kernel cannot carry it.
         """
-        out = self._routes.to(entry.target.host)
+        out = self._routes.to(entry.target.host, entry.leaves.host)
         if not out.local:
             return out.interface
         if not self._routes.to(entry.source.host).local:

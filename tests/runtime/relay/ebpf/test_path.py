@@ -245,6 +245,34 @@ def test_a_route_that_changes_is_followed(
     callee.close()
 
 
+@pytest.mark.parametrize("ip6", [False, True], ids=["IPv4", "IPv6"])
+def test_a_way_that_depends_on_the_relay_s_own_address(
+    rooms: Lab, path: EbpfPath, ip6: bool
+) -> None:
+    """A host with two providers: what bears the address of one leaves by that one."""
+    there = in_v6(THERE) if ip6 else THERE
+    first, far, second = (
+        ("fd01::3", "fd08::9", "fd02::2") if ip6 else ("10.1.0.3", "10.8.0.9", "10.2.0.2")
+    )
+    ip = ("ip", "-6" if ip6 else "-4")
+    entry = there._replace(target=Address(far, 5000))
+    rooms.relay.run(*ip, "route", "add", far, "via", first)
+    rooms.relay.run(*ip, "route", "add", far, "via", second, "table", "77")
+    rooms.relay.run(*ip, "rule", "add", "from", there.leaves.host, "table", "77")
+    rooms.right.run(*ip, "addr", "add", far, "dev", "lo")
+    try:
+        path.install([entry])
+        callee, caller = rooms.right.udp(*entry.target), rooms.left.udp(*entry.source)
+        caller.sendto(b"hello", entry.arrives)
+        assert received(callee) == (b"hello", entry.leaves)
+        caller.close()
+        callee.close()
+    finally:
+        rooms.relay.run(*ip, "rule", "del", "table", "77")
+        rooms.relay.run(*ip, "route", "del", far)
+        rooms.relay.run(*ip, "route", "flush", "table", "77")
+
+
 def test_two_relays_on_one_host(rooms: Lab, path: EbpfPath, ends: Ends) -> None:
     with opened(rooms, "other") as other:
         path.install([THERE])

@@ -1,0 +1,159 @@
+"""What is said in place of an answer that cannot go through the relay its offer went through.
+
+Passed as it is, it would have the offerer send to an address that was never meant for it, while what
+answers the offer goes to the relay. A 2xx cannot be refused (RFC 3261 §14.1), so the offer's lines are
+declined in it (RFC 3264 §6). It knows messages and what was offered; who relays is not its business.
+"""
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from centrex import sdp
+from centrex.base import Instant
+from centrex.events import Field, Kind, Severity
+from centrex.proxy.carried import Carried, Delegated
+from centrex.proxy.context import Branch, Context
+from centrex.proxy.ends import Described, described
+from centrex.sip.message import Message, parse
+from centrex.sip.names import CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, REQUIRE
+from centrex.trace import Rule
+
+if TYPE_CHECKING:
+    from centrex.proxy.core import Core
+
+_SDP: Final = b"application/sdp"
+_END: Final = b"\r\n\r\n"
+_UNREAD: Final = "what answers it cannot be read"
+_ALL: Final = "everything"
+_ORIGIN: Final = re.compile(rb"^o=[!-~]+(?: [!-~]+){5}(?=\r?$)", re.MULTILINE)
+_TIMES: Final = re.compile(rb"^t=[ -~]*(?=\r?$)", re.MULTILINE)
+
+
+def unread(
+    core: "Core", branch: Branch, status: int, data: bytes, now: Instant
+) -> tuple[bytes, Described | None]:
+    """See to a response in which no description was found, to an offer that was relayed.
+
+    Args:
+        core: The core.
+        branch: Which was answered.
+        status: The response's status.
+        data: The response.
+        now: The time.
+
+    Returns:
+        The response, and what it describes by then: one that holds a description which cannot be read
+        declines what was offered. All others are as they were.
+    """
+    if data.find(_END) + len(_END) == len(data):
+        return data, None
+    response = parse(data)
+    if not _may_describe(response):
+        return data, None
+    return declined(core, branch, status, response, _UNREAD, now)
+
+
+def heard(
+    core: "Core", branch: Branch, status: int, data: bytes, now: Instant
+) -> tuple[bytes, Described | None]:
+    """Return a response, and what it describes, seen to as `unread` does where that is to be."""
+    found = described(core, branch.context, data, now)
+    if found is None and branch.described:
+        return unread(core, branch, status, data, now)
+    return data, found
+
+
+def declined(
+    core: "Core", branch: Branch, status: int, response: Message, why: str, now: Instant
+) -> tuple[bytes, Described | None]:
+    """Return a response that declines all lines of an offer, and what it describes.
+
+    One that need not answer it, since others follow or came before, loses its body instead.
+
+    Args:
+        core: The core.
+        branch: Which was answered.
+        status: The response's status.
+        response: The response.
+        why: Why its own description cannot pass.
+        now: The time.
+    """
+    carried, ctx = branch.carried, branch.context
+    assert isinstance(carried, (Carried, Delegated))
+    offer, text = _offer_in(ctx), carried.declined
+    if status < 200 and b"100rel" not in b",".join(response.values(REQUIRE)).lower():
+        text = b""
+    elif offer is not None:  # else it was answered: this is said once more, or by somebody else
+        text = carried.declined = _none_of(offer, response.body)
+        _tell(core, ctx, offer, why, now)
+    if not text:
+        return with_content(response, b"", b""), None
+    found = Described(_SDP, text, text, sdp.parse(text))
+    return with_content(response, _SDP, text), found
+
+
+def without_answer(core: "Core", ctx: Context, data: bytes, now: Instant) -> bytes:
+    """Return a request within a relayed call whose description cannot be relayed, as it may pass.
+
+    An ACK answers what was offered through the relay (RFC 3261 §13.2.1): it loses its body. What else
+    may be described there is an offer, and goes as it came.
+    """
+    if ctx.method != b"ACK":
+        return data
+    # an ACK has no story of its own
+    core.journal.open(ctx.call_id).append((now, Rule.MEDIA_UNFIT, _ALL, _UNREAD))
+    core.statistics.media_amiss(Rule.MEDIA_UNFIT.value)
+    return with_content(parse(data), b"", b"")
+
+
+def with_content(message: Message, kind: bytes, body: bytes) -> bytes:
+    """Return a message with another body of another type, neither coded nor in parts; empty for none."""
+    lines = message.lines
+    length = b"Content-Length: %d" % len(body)
+    told: list[tuple[int, bytes]] = [(CONTENT_LENGTH, length), (CONTENT_ENCODING, b"")]
+    told.append((CONTENT_TYPE, b"Content-Type: " + kind if kind else b""))
+    gone: set[int] = set()
+    fresh: list[bytes] = []
+    for number, new in told:
+        gone.update(message.indices(number))
+        fresh += [new] if new else []
+    kept = [line for index, line in enumerate(lines) if index not in gone]
+    return b"\r\n".join([*kept, *fresh]) + _END + body
+
+
+def _may_describe(response: Message) -> bool:
+    """Whether a response may hold a description that others can read."""
+    kind = response.value(CONTENT_TYPE).lower()
+    if kind.startswith(b"multipart/"):
+        coded = bool(response.value(CONTENT_ENCODING))
+        return coded or _SDP in response.body.lower()
+    return not kind or _SDP in kind
+
+
+def _offer_in(ctx: Context) -> sdp.Description | None:
+    """Return the description in a request; None once it was answered."""
+    kind, body = ctx.message.value(CONTENT_TYPE), ctx.message.body
+    span = sdp.find(kind, body)
+    return None if span is None else sdp.parse(body[span[0] : span[1]])
+
+
+def _none_of(offer: sdp.Description, answer: bytes) -> bytes:
+    """Return the answer that takes nothing of an offer, in the name of whoever's answer it replaces."""
+    origin = _ORIGIN.search(answer)
+    lines = [b"v=0", origin[0] if origin else b"o=- 0 0 IN IP4 0.0.0.0", b"s=-"]
+    lines.append(b"c=IN IP4 0.0.0.0")
+    lines += _TIMES.findall(offer.text)[:1] or [b"t=0 0"]
+    for media in offer.media:
+        formats = b" ".join(media.formats)
+        lines.append(b"m=%b 0 %b %b" % (media.kind, media.proto, formats))
+    return b"".join(line + b"\r\n" for line in lines)
+
+
+def _tell(core: "Core", ctx: Context, offer: sdp.Description, why: str, now: Instant) -> None:
+    kinds = ", ".join(media.kind.decode("latin-1") for media in offer.media if media.port)
+    core.decide(ctx, (now, Rule.MEDIA_UNFIT, kinds, why))
+    core.statistics.media_amiss(Rule.MEDIA_UNFIT.value)
+    fields: dict[str, Field] = {
+        "from": ctx.from_uri, "to": ctx.to_uri, "what": kinds, "why": why
+    }  # fmt: skip
+    core.notify(Kind.MEDIA, Severity.WARNING, "media.declined", fields, ctx.call_id)

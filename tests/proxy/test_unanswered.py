@@ -1,0 +1,225 @@
+"""Answers that cannot pass through the relay of their offer: nobody is shown an address for them."""
+
+from typing import Any
+
+import pytest
+
+from centrex.events import Kind
+from centrex.proxy.unanswered import with_content
+from centrex.sip.message import parse
+from centrex.trace import Rule
+from tests.support.calling import Phone, Sent, Talk, rules
+from tests.support.proxy import Proxy, respond
+from tests.support.relays import described, line, offer, relayed
+from tests.support.rtpengine_asked import HOST, FakeRtpengine
+
+SDP = "Content-Type: application/sdp\n"
+ALICE, BOB = "192.0.2.7", "192.0.2.8"
+RELAY = "198.51.100.1"
+FILM = "m=video 4002 RTP/AVP 99"
+BROKEN = (
+    f"v=0\r\no=bob 7 8 IN IP4 {BOB}\r\ns=-\r\nc=IN IP4 {BOB}\r\nt=0 0\r\nm=audio x RTP/AVP 8\r\n"
+)
+PARTS = (
+    f"--x\r\nContent-Type: application/sdp\r\n\r\n{BROKEN}\r\n--x\r\n\r\nhello\r\n--x--\r\n",
+    "multipart/mixed;boundary=x",
+)
+WIRED = (
+    "--x\r\nContent-Type: application/sdp\r\nContent-Transfer-Encoding: base64\r\n\r\ndj0w\r\n--x--\r\n",
+    "multipart/mixed;boundary=x",
+)
+
+
+@pytest.fixture
+def proxy() -> Proxy:
+    return Proxy(users=["alice", "bob"])
+
+
+@pytest.fixture
+def alice(proxy: Proxy) -> Phone:
+    return Phone(proxy, "alice", ALICE)
+
+
+@pytest.fixture
+def bob(proxy: Proxy) -> Phone:
+    return Phone(proxy, "bob", BOB)
+
+
+def call(alice: Phone, *more: str) -> Sent:
+    return alice.calls("bob", body=offer(ALICE, 4000, *more), extra=SDP)
+
+
+def says(phone: Phone, request: bytes, status: int, body: str, kind: str, **more: Any) -> Sent:
+    extra = f"Contact: <{phone.contact}>\nContent-Type: {kind}\n{more.pop('extra', '')}"
+    data = respond(request, status, "X", to_tag=phone.name, extra=extra, body=body)
+    return phone.proxy.receive(data, phone.flow)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "coded"),
+    [
+        (BROKEN, "application/sdp", ""),
+        (*PARTS, ""),
+        (*WIRED, ""),
+        (offer(BOB, 5000), "application/sdp", "Content-Encoding: gzip\n"),
+        (BROKEN.replace("v=0", "v=0\r"), "application/sdp", ""),
+    ],
+)
+def test_an_answer_that_cannot_be_read_declines(
+    proxy: Proxy, alice: Phone, bob: Phone, body: str, kind: str, coded: str
+) -> None:
+    proxy.core.wanted = frozenset({Kind.MEDIA})
+    relayed(proxy)
+    invite = bob.gets(call(alice, FILM), "INVITE")
+    ok = alice.gets(says(bob, invite, 200, body, kind, extra=coded), "200")
+    told = described(ok)
+    assert [(one.kind, one.port, one.formats) for one in told.media] == [
+        (b"audio", 0, (b"8", b"0", b"101")),
+        (b"video", 0, (b"99",)),
+    ]
+    assert b"Content-Type: application/sdp\r\n" in ok
+    assert b"ncoding" not in ok
+    assert f"c=IN IP4 {BOB}".encode() not in ok
+    assert Rule.MEDIA_UNFIT in rules(proxy)
+    (event,) = [one for one in proxy.core.events if one.name == "media.declined"]
+    assert event.fields["what"] == "audio, video"
+    bob.gets(Talk.standing(alice, bob, invite, ok).from_caller("ACK"), "ACK")
+
+
+def test_the_origin_of_whoever_answers_stays(proxy: Proxy, alice: Phone, bob: Phone) -> None:
+    relayed(proxy)
+    invite = bob.gets(call(alice), "INVITE")
+    ok = alice.gets(says(bob, invite, 200, BROKEN, "application/sdp"), "200")
+    assert f"\r\no=bob 7 8 IN IP4 {BOB}\r\n".encode() in ok
+
+
+def test_it_is_said_again_to_who_missed_it(proxy: Proxy, alice: Phone, bob: Phone) -> None:
+    relayed(proxy)
+    invite = bob.gets(call(alice), "INVITE")
+    first = alice.gets(says(bob, invite, 200, BROKEN, "application/sdp"), "200")
+    assert alice.gets(says(bob, invite, 200, BROKEN, "application/sdp"), "200") == first
+    assert rules(proxy).count(Rule.MEDIA_UNFIT) == 1
+
+
+def test_who_picks_up_second_answers_nothing(proxy: Proxy, alice: Phone, bob: Phone) -> None:
+    relayed(proxy)
+    mobile = Phone(proxy, "bob", "192.0.2.9")
+    sent = call(alice)
+    first, second = bob.gets(sent, "INVITE"), mobile.gets(sent, "INVITE")
+    alice.gets(bob.says(first, 200, body=offer(BOB, 5000)), "200")
+    ok = alice.gets(says(mobile, second, 200, BROKEN, "application/sdp"), "200")
+    assert not parse(ok).body
+
+
+def test_what_rings_only_rings(proxy: Proxy, alice: Phone, bob: Phone) -> None:
+    """Nobody waits for an answer in a provisional response, unless it is sent reliably."""
+    relayed(proxy)
+    invite = bob.gets(call(alice), "INVITE")
+    early = alice.gets(says(bob, invite, 183, BROKEN, "application/sdp"), "183")
+    assert early.endswith(b"Content-Length: 0\r\n\r\n")
+    assert not parse(early).body
+    ok = alice.gets(bob.says(invite, 200, body=offer(BOB, 5000)), "200")
+    assert line(ok).host == RELAY
+
+
+def test_what_is_sent_reliably_answers(proxy: Proxy, alice: Phone, bob: Phone) -> None:
+    relayed(proxy)
+    invite = bob.gets(call(alice), "INVITE")
+    early = says(bob, invite, 183, BROKEN, "application/sdp", extra="Require: 100rel\nRSeq: 1\n")
+    assert line(alice.gets(early, "183")).port == 0
+
+
+def test_what_describes_nothing_is_left_alone(proxy: Proxy, alice: Phone, bob: Phone) -> None:
+    relayed(proxy)
+    invite = bob.gets(call(alice), "INVITE")
+    alice.gets(bob.says(invite, 183, body=offer(BOB, 5000), extra="Require: 100rel\n"), "183")
+    for kind, body in (
+        ("application/xml", "<a/>"),
+        ("multipart/mixed;boundary=x", "--x\r\nContent-Type: text/plain\r\n\r\nhello\r\n--x--\r\n"),
+    ):
+        assert alice.gets(says(bob, invite, 200, body, kind), "200").endswith(body.encode())
+    assert Rule.MEDIA_UNFIT not in rules(proxy)
+
+
+def test_where_the_offer_was_not_relayed_it_passes(proxy: Proxy, alice: Phone, bob: Phone) -> None:
+    relayed(proxy, mode="auto")
+    invite = bob.gets(call(alice), "INVITE")
+    ok = alice.gets(says(bob, invite, 200, BROKEN, "application/sdp"), "200")
+    assert ok.endswith(BROKEN.encode())
+
+
+def test_within_a_call(proxy: Proxy, alice: Phone, bob: Phone) -> None:
+    """And the call goes on with the next offer."""
+    relayed(proxy)
+    invite = bob.gets(call(alice), "INVITE")
+    ok = alice.gets(bob.says(invite, 200, body=offer(BOB, 5000)), "200")
+    talk = Talk.standing(alice, bob, invite, ok)
+    again = bob.gets(talk.from_caller("INVITE", body=offer(ALICE, 4444), extra=SDP), "INVITE")
+    assert line(alice.gets(says(bob, again, 200, BROKEN, "application/sdp"), "200")).port == 0
+    third = bob.gets(talk.from_caller("INVITE", body=offer(ALICE, 4444), extra=SDP), "INVITE")
+    assert line(third).host == RELAY
+    assert line(alice.gets(bob.says(third, 200, body=offer(BOB, 5000)), "200")).host == RELAY
+
+
+def test_the_answer_in_an_ack_is_left_out(proxy: Proxy, alice: Phone, bob: Phone) -> None:
+    relayed(proxy)
+    invite = bob.gets(alice.calls("bob"), "INVITE")
+    ok = alice.gets(bob.says(invite, 200, body=offer(BOB, 5000)), "200")
+    assert line(ok).host == RELAY
+    talk = Talk.standing(alice, bob, invite, ok)
+    ack = bob.gets(talk.from_caller("ACK", body=BROKEN, extra=SDP), "ACK")
+    assert not parse(ack).body
+    assert b"Content-Type" not in ack
+    assert Rule.MEDIA_UNFIT in rules(proxy)
+
+
+# rtpengine
+
+
+def test_rtpengine_is_told_what_is_said_instead(proxy: Proxy, alice: Phone, bob: Phone) -> None:
+    engine = FakeRtpengine(proxy)
+    call(alice)
+    invite = bob.gets(engine.answers(), "INVITE")
+    says(bob, invite, 200, *PARTS)
+    told = alice.gets(engine.answers(), "200")
+    assert line(told).port == 0
+    assert b"m=audio 0 RTP/AVP 8 0 101\r\n" in bytes(engine.told[-1].fields["sdp"])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_where_rtpengine_fails_it_declines_too(
+    proxy: Proxy, alice: Phone, bob: Phone, broken: bool
+) -> None:
+    engine = FakeRtpengine(proxy)
+    call(alice)
+    invite = bob.gets(engine.answers(), "INVITE")
+    says(bob, invite, 200, BROKEN if broken else offer(BOB, 5000), "application/sdp")
+    engine.failing = "Unknown call-id"
+    ok = alice.gets(engine.answers(), "200")
+    assert line(ok).port == 0
+    assert BOB.encode() not in ok.partition(b"c=IN")[2]
+
+
+def test_rtpengine_and_the_answer_in_an_ack(proxy: Proxy, alice: Phone, bob: Phone) -> None:
+    engine = FakeRtpengine(proxy)
+    invite = bob.gets(alice.calls("bob"), "INVITE")
+    bob.says(invite, 200, body=offer(BOB, 5000))
+    ok = alice.gets(engine.answers(), "200")
+    assert line(ok).host == HOST
+    talk = Talk.standing(alice, bob, invite, ok)
+    ack = bob.gets(talk.from_caller("ACK", body=BROKEN, extra=SDP), "ACK")
+    assert not parse(ack).body
+    engine.failing = "Unknown call-id"
+    assert not talk.from_caller("ACK", body=offer(ALICE, 4000), extra=SDP)
+    assert not parse(bob.gets(engine.answers(), "ACK")).body
+
+
+def test_all_that_tells_of_a_body_is_replaced() -> None:
+    data = (
+        b"SIP/2.0 200 X\r\nVia: a\r\nl: 3\r\nc: multipart/mixed\r\n ;boundary=x\r\ne: gzip\r\n"
+        b"Content-Encoding: gzip\r\nX: y\r\n\r\nabc"
+    )
+    assert with_content(parse(data), b"application/sdp", b"v=0\r\n") == (
+        b"SIP/2.0 200 X\r\nVia: a\r\nX: y\r\nContent-Length: 5\r\nContent-Type: application/sdp"
+        b"\r\n\r\nv=0\r\n"
+    )
