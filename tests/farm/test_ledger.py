@@ -1,6 +1,5 @@
 """What a relay writes down of its sessions, and what the next one reads of it."""
 
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
