@@ -143,7 +143,7 @@ def test_engine_and_relay_are_killed_together_and_calls_go_on(
     server.start()
     assert until(lambda: relays(server).get("local", {}).get("sessions") == 1)
     assert server.relay_pid != relay
-    talk.hear(within=5.0)
+    talk.hear(within=15.0)
     places = talk.places
     assert talk.reinvite() == places, "its ports are the same, for the engine knows it"
     talk.settle()
