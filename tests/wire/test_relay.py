@@ -42,9 +42,9 @@ def elsewhere(port: int) -> dict[str, object]:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[CentrexServer]:
-    with CentrexServer(
-        tmp_path, users=["alice", "bob"], overrides={"media.mode": "always"}
-    ) as running:
+    overrides = {"media.mode": "always", "media.heartbeat": 1}
+    with CentrexServer(tmp_path, users=["alice", "bob"], overrides=overrides) as running:
+        stocked(running, "local")
         yield running
 
 
@@ -385,6 +385,7 @@ def test_voice_goes_on_where_video_finds_no_port(tmp_path: Path, refuse: bool) -
         SipClient("bob", server) as bob,
     ):
         assert bob.register().status == 200
+        until(lambda: relays(server).get("local", {}).get("state") == "available")
         talk = Talk(alice, bob)
         assert talk.relayed
         talk.settle()
