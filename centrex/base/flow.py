@@ -6,7 +6,10 @@ to the core; opening, closing and sending belong to `centrex.runtime`.
 """
 
 import enum
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
+
+_MOST_MOVES: Final = 8
+"""How often a phone is followed from flow to flow."""
 
 
 class Transport(enum.Enum):
@@ -81,6 +84,7 @@ class Flow:
         inbound: Whether the far side opened the connection; false for UDP.
         natted: Whether who is there has shown at any time, by a Via or by a description of its media,
             that it is behind NAT.
+        successor: Where the phone is now whose port a NAT has changed; None where it is here.
     """
 
     __slots__ = (
@@ -97,6 +101,7 @@ class Flow:
         "received_params",
         "received_port",
         "reliable",
+        "successor",
         "transport",
     )
 
@@ -118,6 +123,7 @@ class Flow:
         self.link, self.local = link, local
         self.inbound, self.open = inbound, is_open
         self.natted = False
+        self.successor: Flow | None = None
         self.received_host = host.encode()
         self.received_port = str(port).encode()
         self.received_params = b";rport=%b;received=%b" % (self.received_port, self.received_host)
@@ -126,3 +132,13 @@ class Flow:
 
     def __repr__(self) -> str:
         return f"Flow({self.name})"
+
+    @property
+    def latest(self) -> "Flow":
+        """The flow to where the phone is now."""
+        flow = self
+        for _ in range(_MOST_MOVES):
+            if flow.successor is None or not flow.successor.open:
+                break
+            flow = flow.successor
+        return flow

@@ -30,7 +30,7 @@ from centrex.media.ways import (
     Way,
     other_side,
 )
-from centrex.media.whereabouts import end_of, is_numeric
+from centrex.media.whereabouts import end_of, is_numeric, names, odd_lines
 from centrex.sdp import DECLINED, Description, Media, Place, rewrite
 
 __all__ = [
@@ -186,13 +186,15 @@ class Exchange:
 
     def has_passed(self, sdp: Description) -> bool:
         """Whether a description names ports of ours: its call has come back to us, by another proxy."""
-        return any(
-            slot.port == media.port and (slot.shown == media.host or media.is_held)
-            for line in self._all_lines()
-            if line is not None
-            for slot in line.slots
-            for media in sdp.media
-        )
+        ports = [media.port for media in sdp.media]
+        for way in self._ways.values():
+            for line in way.lines:
+                if line is None:
+                    continue
+                for slot in line.slots:
+                    if slot.port in ports and names(sdp, slot):
+                        return True
+        return False
 
     def describe(
         self,
@@ -234,7 +236,7 @@ class Exchange:
             self._open.discard(other_side(side))
             if other_side(side) not in self._saved:
                 way.let_go(other_side(side))
-        odd = _odd(sdp)
+        odd = odd_lines(sdp)
         aside = way.aside if answers else odd
         fresh, lacking = self._serve_all(way, aside, sdp, side, here, there, answers=answers)
         if lacking:
@@ -563,15 +565,6 @@ def _has_moved(line: Line, media: Media, side: Side, here: Where) -> bool:
     """Whether a side wants its media at an address that the port facing it cannot send to."""
     family = family_of(line.slots[side].host)
     return not media.is_held and family_of_media(media.host, here) != family
-
-
-def _odd(sdp: Description) -> frozenset[int]:
-    """Return the numbers of lines that no relay can carry."""
-    odd = NONE
-    for number, media in enumerate(sdp.media):
-        if media.why_not and media.port:
-            odd |= {number}
-    return odd
 
 
 def _stand_in(way: Way, number: int, media: Media, side: Side) -> Place | None:

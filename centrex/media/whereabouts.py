@@ -7,8 +7,8 @@ import ipaddress
 from functools import lru_cache
 from typing import Final
 
-from centrex.media.terms import Address, End
-from centrex.sdp import Media
+from centrex.media.terms import Address, End, Slot
+from centrex.sdp import Description, Media
 
 _BROADCAST: Final = "255.255.255.255"
 
@@ -39,6 +39,23 @@ def end_of(media: Media, source: str, *, natted: bool) -> End:
         clock_rate=media.clock_rate,
         is_rtp=media.is_rtp,
     )
+
+
+def names(sdp: Description, slot: Slot) -> bool:
+    """Whether a description names a certain slot of the relay."""
+    return any(
+        slot.port == media.port and (slot.shown == media.host or media.is_held)
+        for media in sdp.media
+    )
+
+
+def odd_lines(sdp: Description) -> frozenset[int]:
+    """Return the numbers of lines that no relay can carry."""
+    odd: frozenset[int] = frozenset()
+    for number, media in enumerate(sdp.media):
+        if media.why_not and media.port:
+            odd |= {number}
+    return odd
 
 
 def is_hidden(host: str, source: str) -> bool:

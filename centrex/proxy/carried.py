@@ -81,6 +81,8 @@ def pick(
         others: Those of which it should.
         tried: The names of relays that could not serve the session.
     """
+    if not others:
+        return farm.open(now, families, tried)
     wanted = [*families, *(one for one in others if one not in families)]
     relay = farm.open(now, wanted, tried)
     return (

@@ -580,12 +580,14 @@ class Core:
             return
         ctx.dialog = True
         from_caller = call.caller_tag == ctx.from_tag
-        ctx.dialog_flow = call.callee_flow if from_caller else call.caller_flow
+        flow = call.callee_flow if from_caller else call.caller_flow
+        ctx.dialog_flow = None if flow is None else flow.latest
 
     def flow_of_token(self, token: bytes) -> Flow | None:
         """Return the flow a Record-Route value of ours remembers, if it still leads anywhere."""
         known = read_flow_token(token)
-        return self.flows.find(*known) if known else None
+        flow = self.flows.find(*known) if known else None
+        return None if flow is None else flow.latest
 
 
 _TIMERS: Final[dict[int, Callable[[Core, Branch, Instant], None]]] = {

@@ -5,6 +5,7 @@ it does not tell. A stranger who may call somebody here could have us call anybo
 begins something must lead where the call is known to have its other end, or show who sent it.
 """
 
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from centrex.base import Instant, PeerError
@@ -47,8 +48,8 @@ def _is_at(core: "Core", ctx: Context, call: Call) -> bool:
     """Whether a request leads where the call's other end is, or as an end in its place has been told.
 
     An end is where its INVITE went or came from, and wherever it has spoken from since. Where it says that
-    it is, is believed if the other one asks from his own place; where anybody may register, whoever calls
-    may be both, and it must be on the same private networks.
+    it is, is believed if the other one asks from his own place. Where anybody may register, whoever calls may
+    be both: then all of them, a proxy that leads the call back to us too, must be on private networks.
     """
     from_caller = ctx.from_tag == call.caller_tag
     mine, other = call.caller_flow, call.callee_flow
@@ -61,13 +62,19 @@ def _is_at(core: "Core", ctx: Context, call: Call) -> bool:
     to = hop[1] if isinstance(hop, tuple) else ""
     if to and (to == host or to in hosts):
         return True
-    if hop is None or ctx.flow.host != mine.host:
+    if hop is None:
         return False
-    access = core.access
-    closed = access.enabled and access.covers(b"REGISTER")
-    if not closed and not (host and is_private(host) and (not to or is_private(to))):
+    if core.access.enabled and core.access.covers(b"REGISTER"):
+        if ctx.flow.host != mine.host:
+            return False
+    elif not all(map(_is_inside, (ctx.flow.host, host, to or host))):
         return False
     return hop in _told(said if from_caller else call.invite)
+
+
+def _is_inside(host: str) -> bool:
+    """Whether a numeric address is of a private network, or this machine's own; empty is none."""
+    return bool(host) and (is_private(host) or ip_address(host).is_loopback)
 
 
 def _first_hop(ctx: Context) -> Hop | Destination | None:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from centrex.proxy.core import Core
 
 ALLOW: Final = b"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, SUBSCRIBE, NOTIFY, MESSAGE, REFER, INFO, UPDATE, PRACK, PUBLISH"
+_ALLOW_HERE: Final = b"Allow: REGISTER, SUBSCRIBE, OPTIONS"
+"""What the server itself takes (§21.4.6); all else it only passes on."""
 ABILITIES: Final = (ALLOW, b"Accept: */*", b"Supported: path", ALLOW_EVENTS)
 _CHANGES: Final = {
     ChangeKind.ADDED: (Rule.REGISTERED, "registration.added"),
@@ -61,7 +63,7 @@ def serve(core: "Core", ctx: Context, now: Instant) -> Outcome:
     if ctx.method in (b"BYE", b"CANCEL", b"NOTIFY"):
         return Answer(481, Rule.UNKNOWN_DIALOG, ctx.method, words="there is no such dialog here")
     words = "the server itself takes REGISTER, SUBSCRIBE and OPTIONS only; name a user"
-    return Answer(405, Rule.BAD_EXTENSION, ctx.method, words=words, extra=(ALLOW,))
+    return Answer(405, Rule.BAD_EXTENSION, ctx.method, words=words, extra=(_ALLOW_HERE,))
 
 
 def _register(core: "Core", ctx: Context, now: Instant) -> Outcome:
@@ -182,13 +184,27 @@ def _refused(
     )
 
 
+def _follow(change: Change) -> None:
+    """Note that a phone has gone on from another port of its NAT: calls that are up have to follow it."""
+    before, now = change.previous, change.binding
+    if now.flow is None:
+        return
+    now.flow.successor = None
+    if before is None or before.flow is None or before.flow is now.flow:
+        return
+    if now.natted and not now.path and before.call_id == now.call_id:
+        before.flow.successor = now.flow
+
+
 def _note(core: "Core", ctx: Context, aor: bytes, change: Change, now: Instant) -> None:
     rule, name = _CHANGES[change.kind]
     binding = change.binding
     expires = round(binding.expires_at - now)
     core.decide(ctx, (now, rule, aor, binding.contact, expires))
-    if change.kind is not ChangeKind.REMOVED and ctx.login is not None:
-        core.guard.protect(ctx.flow.host, binding.expires_at)
+    if change.kind is not ChangeKind.REMOVED:
+        _follow(change)
+        if ctx.login is not None:
+            core.guard.protect(ctx.flow.host, binding.expires_at)
     refreshed = change.kind is ChangeKind.REFRESHED
     if core.details_registrations if refreshed else core.tells_registrations:
         core.tell(

@@ -2,8 +2,15 @@
 
 import pytest
 
-from centrex.media.terms import Address
-from centrex.media.whereabouts import end_of, is_hidden, is_numeric, is_private
+from centrex.media.terms import Address, Slot
+from centrex.media.whereabouts import (
+    end_of,
+    is_hidden,
+    is_numeric,
+    is_private,
+    names,
+    odd_lines,
+)
 from centrex.sdp import parse
 from tests.support.relays import offer
 
@@ -72,3 +79,23 @@ def test_rtcp_goes_to_no_network_of_the_relay_s_own(control: str, source: str, w
     end = end_of(media, source, natted=False)
     assert end.rtp == Address("8.8.8.8", 4000)
     assert end.rtcp == Address(wanted, 161)
+
+
+def test_lines_that_name_a_slot_of_ours() -> None:
+    told = parse(
+        b"v=0\r\nc=IN IP4 192.0.2.9\r\nm=audio 4000 RTP/AVP 0\r\nm=video 4002 RTP/AVP 34\r\n"
+    )
+    for host, port, named in (
+        ("192.0.2.9", 4002, True), ("192.0.2.9", 4004, False), ("192.0.2.8", 4000, False)
+    ):  # fmt: skip
+        assert names(told, Slot("10.0.0.1", host, port)) is named
+    held = parse(b"v=0\r\nc=IN IP4 0.0.0.0\r\nm=audio 4000 RTP/AVP 0\r\n")
+    assert names(held, Slot("10.0.0.1", "192.0.2.9", 4000))
+
+
+def test_lines_that_no_relay_can_carry() -> None:
+    told = parse(
+        b"v=0\r\nc=IN IP4 192.0.2.9\r\nm=audio 4000 RTP/AVP 0\r\nm=message 9 TCP/MSRP *\r\n"
+        b"m=image 0 TCP/T38 t38\r\n"
+    )
+    assert odd_lines(told) == {1}

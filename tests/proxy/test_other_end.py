@@ -147,14 +147,37 @@ def test_an_end_that_says_it_is_elsewhere(settings: dict[str, Any], where: str) 
     assert len(proxy.core.asks) == bool(settings)
 
 
-def test_private_networks_are_their_own_affair() -> None:
+@pytest.mark.parametrize("net", ["10.0.0", "127.0.0"])
+def test_private_networks_are_their_own_affair(net: str) -> None:
     proxy = Proxy(users=["alice", "bob"])
-    alice, bob = Phone(proxy, "alice", "10.0.0.7"), Phone(proxy, "bob", "10.0.0.8")
+    alice, bob = Phone(proxy, "alice", f"{net}.7"), Phone(proxy, "bob", f"{net}.8")
     bob.contact = "sip:bob@10.9.9.9"
     assert went(Talk(alice, bob).from_caller("INVITE")) == ["10.9.9.9"]
     bob.contact = ELSEWHERE
     talk = Talk(alice, bob, branch="z9hG4bK2", call_id="c2")
     assert went(talk.from_caller("INVITE")) == ["403"]
+
+
+@pytest.mark.parametrize(("proxy_host", "where"), [("10.0.0.9", "10.0.0.8"), (MALLORY, "403")])
+def test_a_call_that_another_proxy_leads_back_to_us(proxy_host: str, where: str) -> None:
+    """The second time it comes from that proxy, and is the same call."""
+    proxy = Proxy(users=["alice", "bob"])
+    alice, bob = Phone(proxy, "alice", "10.0.0.7"), Phone(proxy, "bob", "10.0.0.8")
+    far = Phone(proxy, "far", proxy_host)
+    bob.contact = "sip:bob@10.0.0.8"
+    first = far.gets(alice.calls("far"), "INVITE")
+    again = first.replace(b"INVITE sip:far@", b"INVITE sip:bob@").replace(
+        b"Via:", b"Via: SIP/2.0/UDP %b;branch=z9hG4bKfar\r\nVia:" % proxy_host.encode(), 1
+    )
+    again = re.sub(rb"sip:bob@[0-9.:]+ SIP", b"sip:bob@example.com SIP", again)
+    invite = bob.gets(proxy.receive(again, far.flow), "INVITE")
+    back = far.gets(bob.says(invite, 200), "200")
+    own = re.sub(rb"Via: [^\r]*far[^\r]*\r\n", b"", back, count=1)
+    alice.gets(proxy.receive(own, far.flow), "200")
+    talk = Talk.standing(far, bob, invite, back)
+    ours = [line for line in back.split(b"\r\n") if line.startswith(b"Record-Route")]
+    route = ours[0].decode().replace("Record-Route", "Route")
+    assert went(talk.from_caller("INVITE", route=route)) == [where]
 
 
 def test_an_end_that_has_moved_is_followed() -> None:

@@ -1,12 +1,12 @@
-"""A phone whose connection breaks during a call is reached by the one it has registered by since."""
+"""A phone that has moved to another connection, or another port of its NAT, is reached there within a call."""
 
 from typing import Any
 
 import pytest
 
 from centrex.base import Flow, Transport
-from tests.support.calling import Phone, Sent, Talk
-from tests.support.proxy import Proxy
+from tests.support.calling import Phone, Sent, Talk, start
+from tests.support.proxy import DOMAIN, Proxy
 
 NAT = "203.0.113.9"
 TCP = Transport.TCP
@@ -76,3 +76,47 @@ def test_it_is_not_taken_for_another(proxy: Proxy, others: Any) -> None:
         connected(proxy, user, 40010 + number, host)
     flow = to(talk.from_caller("BYE"), "BYE")
     assert (flow.host, flow.port) == ("10.0.0.5", 40001)
+
+
+@pytest.mark.parametrize("with_route", [True, False])
+def test_a_phone_whose_nat_has_changed_its_port_is_followed(proxy: Proxy, with_route: bool) -> None:
+    alice = Phone(proxy, "alice", "192.0.2.7")
+    bob = Phone(proxy, "bob", NAT, 40001, behind="10.0.0.5:5060")
+    talk = Talk(alice, bob)
+    for number in (2, 3):
+        bob.flow = proxy.flows.get(NAT, 40000 + number)
+        assert refreshes(bob, number) == "200"
+    route = None if with_route else ""
+    assert to(talk.from_caller("INVITE", route=route), "INVITE").port == 40003
+    other = Phone(proxy, "carol", NAT, 40001, behind="10.0.0.6:5060")
+    assert to(talk.from_caller("BYE", route=route), "BYE") is other.flow, (
+        "that port is another's now"
+    )
+
+
+def test_another_phone_at_the_same_private_address_is_not_followed(proxy: Proxy) -> None:
+    alice = Phone(proxy, "alice", "192.0.2.7")
+    bob = Phone(proxy, "bob", NAT, 40001, behind="10.0.0.5:5060")
+    talk = Talk(alice, bob)
+    Phone(proxy, "bob", "203.0.113.77", 5060, behind="10.0.0.5:5060")
+    assert to(talk.from_caller("BYE"), "BYE").host == NAT
+
+
+def test_nor_is_a_connection_that_is_gone(proxy: Proxy) -> None:
+    alice = Phone(proxy, "alice", "192.0.2.7")
+    bob = Phone(proxy, "bob", NAT, 40001, behind="10.0.0.5:5060")
+    talk = Talk(alice, bob)
+    old, bob.flow = bob.flow, proxy.flows.get(NAT, 40002, TCP)
+    assert refreshes(bob, 2) == "200"
+    assert to(talk.from_caller("UPDATE"), "UPDATE") is bob.flow
+    bob.flow.open = False
+    assert to(talk.from_caller("BYE"), "BYE") is old
+
+
+def refreshes(phone: Phone, cseq: int) -> str:
+    """Register the same contact again, from where the phone is now; return the status."""
+    ((_, answer),) = phone.sends(
+        "REGISTER", f"sip:{DOMAIN}", target=f"sip:{phone.name}@{DOMAIN}", cseq=cseq,
+        extra=f"Contact: <{phone.contact}>", call_id=f"reg-{phone.name}-{NAT}-40001",
+    )  # fmt: skip
+    return start(answer)

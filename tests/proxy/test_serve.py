@@ -69,3 +69,12 @@ def test_a_registration_that_came_through_another_proxy_is_not_behind_nat() -> N
     Phone(proxy, "bob", "192.0.2.100", extra="Via: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bKx")
     (binding,) = proxy.registry.lookup(b"bob", proxy.now)
     assert not binding.natted
+
+
+def test_what_the_server_itself_does_not_take_is_answered_with_what_it_does() -> None:
+    """RFC 3261 §21.4.6: the methods of that address, not those that are passed on to phones."""
+    proxy = Proxy(users=["bob"])
+    alice = Phone(proxy, "alice", "192.0.2.7", register=False)
+    for method in ("INVITE", "MESSAGE", "PUBLISH", "NEWS"):
+        answer = alice.gets(alice.sends(method, f"sip:registrar@{DOMAIN}", call_id=method), "405")
+        assert b"\r\nAllow: REGISTER, SUBSCRIBE, OPTIONS\r\n" in answer
