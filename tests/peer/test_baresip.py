@@ -22,7 +22,7 @@ from tests.support.phones import (
 )
 from tests.support.server import CentrexServer
 
-pytestmark = [pytest.mark.peer("baresip"), pytest.mark.slow, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.peer("baresip"), pytest.mark.slow, pytest.mark.timeout(120)]
 
 TIMER_B_S: Final = 32.0
 Pair: TypeAlias = tuple[Baresip, Baresip]

@@ -10,7 +10,7 @@ from tests.support.registerload import RegisterLoad
 from tests.support.server import CentrexServer, password_of
 from tests.support.sipclient import SipClient
 
-pytestmark = [pytest.mark.wire, pytest.mark.slow, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.wire, pytest.mark.slow, pytest.mark.timeout(180)]
 INTERVAL_S = 1
 LATE_S = 2
 """How much later than it is due a busy machine may have written something down."""

@@ -13,7 +13,7 @@ from tests.support.sipclient import SipClient
 from tests.support.sipp import Sipp, login_rows
 from tests.support.wire import change, control
 
-pytestmark = [pytest.mark.peer("baresip", "sipp"), pytest.mark.slow, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.peer("baresip", "sipp"), pytest.mark.slow, pytest.mark.timeout(180)]
 USERS = ["alice", "silent", "busy", "answers", "voicemail"]
 QUICK: dict[str, object] = {
     "timeouts.start_response": 1,

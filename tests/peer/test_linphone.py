@@ -23,7 +23,7 @@ from tests.support.server import CentrexServer
 pytestmark = [
     pytest.mark.peer("baresip", "linphonec"),
     pytest.mark.slow,
-    pytest.mark.timeout(60),
+    pytest.mark.timeout(120),
 ]
 TRANSPORTS = ("udp", "tcp", "tls")
 Pair: TypeAlias = tuple[Phone, Phone]

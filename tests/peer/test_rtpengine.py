@@ -192,7 +192,7 @@ def test_one_that_was_started_anew_has_no_calls_until_they_offer_again(
     assert site.sessions() == [1]
     rtpengine.kill()
     rtpengine.start()
-    until(lambda: site.sessions() == [0], timeout=10)
+    until(lambda: site.sessions() == [0])
     (call,) = control(site.server, "calls")["calls"]
     assert call["relay"] == ""
     assert site.server.ask("relays", "calls", name=rtpengine.control)["calls"] == []

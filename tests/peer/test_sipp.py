@@ -134,7 +134,7 @@ def test_ten_thousand_phones_register_and_refresh(tmp_path: Path) -> None:
             server,
             tmp_path,
             count=count,
-            rate=800,
+            rate=400,
             hold_ms=3000,
             files={"users.csv": login_rows(users)},
             at_once=10_000,

@@ -12,7 +12,7 @@ from tests.support.sipclient import SipClient
 from tests.support.sipp import Sipp, login_rows
 from tests.support.wire import control
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 MD5_ONLY = {"auth.algorithms": ["MD5"]}
 DIRECTORY = {
     "directory.entries": [{"name": "door", "display": "Door", "contact": "sip:door@192.0.2.9"}]
@@ -97,7 +97,7 @@ def test_linphone_watches_a_busy_lamp_and_hears_when_the_server_stops(tmp_path: 
         watcher.await_("notify", 'version="3"')
         watcher.await_("subscription", "terminated")
         server.start()
-        watcher.await_("subscription", "active", timeout=40)
+        watcher.await_("subscription", "active", timeout=60)
         watcher.await_("notify", 'version="0"')
         _await_active(server)
 

@@ -83,7 +83,7 @@ async def test_it_is_looked_at_again_and_not_where_there_is_no_such_thing(
     monkeypatch.setattr(large_pages, "collapse", lambda: looked.append(1))
     monkeypatch.setattr(large_pages, "_FIRST_S", 0.001)
     monkeypatch.setattr(large_pages, "is_possible", lambda: len(looked) < 3)
-    with anyio.fail_after(10):
+    with anyio.fail_after(20):
         await large_pages.keep()
     assert len(looked) == 3
 

@@ -15,9 +15,18 @@ class Clock:
 
     def __init__(self) -> None:
         self.ahead = 0.0
+        self._stands: float | None = None
 
     def __call__(self) -> float:
-        return time.monotonic() + self.ahead
+        return (time.monotonic() if self._stands is None else self._stands) + self.ahead
+
+    def stand(self) -> None:
+        """Let no time pass by itself from now on, however long a busy machine takes."""
+        self._stands = time.monotonic()
+
+    def go_on(self) -> None:
+        """Let time pass again."""
+        self._stands = None
 
 
 class World:

@@ -42,9 +42,9 @@ def elsewhere(port: int) -> dict[str, object]:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[CentrexServer]:
-    with CentrexServer(
-        tmp_path, users=["alice", "bob"], overrides={"media.mode": "always"}
-    ) as running:
+    overrides = {"media.mode": "always", "media.heartbeat": 1}
+    with CentrexServer(tmp_path, users=["alice", "bob"], overrides=overrides) as running:
+        stocked(running, "local")
         yield running
 
 
@@ -143,7 +143,7 @@ def test_engine_and_relay_are_killed_together_and_calls_go_on(
     server.start()
     assert until(lambda: relays(server).get("local", {}).get("sessions") == 1)
     assert server.relay_pid != relay
-    talk.hear(within=5.0)
+    talk.hear(within=15.0)
     places = talk.places
     assert talk.reinvite() == places, "its ports are the same, for the engine knows it"
     talk.settle()
@@ -385,6 +385,7 @@ def test_voice_goes_on_where_video_finds_no_port(tmp_path: Path, refuse: bool) -
         SipClient("bob", server) as bob,
     ):
         assert bob.register().status == 200
+        until(lambda: relays(server).get("local", {}).get("state") == "available")
         talk = Talk(alice, bob)
         assert talk.relayed
         talk.settle()

@@ -11,7 +11,7 @@ from tests.support.relays import offer
 from tests.support.rtp_ends import RtpEnd
 from tests.support.server import CentrexServer
 from tests.support.sipclient import SipClient
-from tests.support.wire import Six, control, has_ipv6, until
+from tests.support.wire import Six, control, has_ipv6, stocked, until
 
 pytestmark = [pytest.mark.wire, pytest.mark.slow, pytest.mark.timeout(60)]
 
@@ -30,8 +30,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CentrexServer]:
             "network.address": [host, "::1"],
             "network.guard.exempt": ["127.0.0.0/8", "::1"],
             "media.mode": "always",
+            "media.heartbeat": 1,
         },
     ) as running:
+        stocked(running, "local")
         yield running
 
 

@@ -141,6 +141,7 @@ def test_a_phone_whose_port_was_rewritten_loses_nothing(world: World) -> None:
     """Its first packets are kept until it is certain that nothing comes from where it said."""
     call = world.call()
     rewritten = world.end(call.caller.host, stream=1)
+    world.clock.stand()
     port = call.plane._pairs[call.slots[0].host, call.slots[0].port].rtp
     sent = []
     for number in range(5):

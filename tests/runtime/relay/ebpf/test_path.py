@@ -191,7 +191,7 @@ def test_loss_and_jitter(path: EbpfPath, ends: Ends) -> None:
         received(ends.callee)
     carried = path.carried()[THERE.key]
     assert (carried.packets, carried.lost) == (7, 2)
-    assert 0 < carried.jitter_s < 0.05
+    assert 0 < carried.jitter_s < 1
     for sequence in (2000, 2001, 2003):  # another source begins, and misses one
         ends.caller.sendto(primer(8, sequence, 160 * sequence, 8), ARRIVES)
         received(ends.callee)
