@@ -70,6 +70,7 @@ class Rtpengine:
         draining: Whether it is to get no new calls.
         figures: What it last said of itself.
         began: When it was started, by its own account; None until it has told.
+        up_s: For how many seconds it ran when it told that last.
         heard: When it was heard last.
         since: Since when its state is what it is.
     """
@@ -81,6 +82,7 @@ class Rtpengine:
         self.heard = self.since = now
         self.pinged = -math.inf
         self.began: Instant | None = None
+        self.up_s = 0
 
     @property
     def takes_calls(self) -> bool:
@@ -247,7 +249,8 @@ class Rtpengines:
         if up_s is None:
             return
         before, instance.began = instance.began, now - up_s
-        if before is not None and instance.began - before > _UNSURE_S:
+        was_up_s, instance.up_s = instance.up_s, up_s
+        if before is not None and (up_s < was_up_s or instance.began - before > _UNSURE_S):
             self._observer.began_anew(instance.name)
 
     def failed(self, name: str, now: Instant) -> None:

@@ -123,6 +123,15 @@ def test_one_that_was_started_anew_is_known_by_its_age(spelled: type) -> None:
     assert told == [[], [], [], anew, [], [], anew, []]
 
 
+def test_so_is_one_that_dies_young() -> None:
+    world = World(NAMES[0])
+    world.all._heartbeat_s = 0.5
+    for age in (2, 1, 1):
+        world.statistics = up(age)
+        world.later(0.5)
+    assert world.told == [("came", NAMES[0]), ("anew", NAMES[0])]
+
+
 @pytest.mark.parametrize("age", ["", "soon", "9" * 30, []])
 def test_one_that_does_not_tell_its_age_is_believed_to_go_on(age: object) -> None:
     world = World(NAMES[0])

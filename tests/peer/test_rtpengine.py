@@ -190,6 +190,7 @@ def test_one_that_was_started_anew_has_no_calls_until_they_offer_again(
     talk.reinvite()
     talk.settle()
     assert site.sessions() == [1]
+    until(lambda: rtpengine.up_s >= 5, timeout=15)  # it tells its age in whole seconds
     rtpengine.kill()
     rtpengine.start()
     until(lambda: site.sessions() == [0])

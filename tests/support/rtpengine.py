@@ -83,6 +83,13 @@ class RtpengineProcess:
         assert isinstance(calls, list)
         return len(calls)
 
+    @property
+    def up_s(self) -> int:
+        """For how long it runs, by its own account."""
+        told = self.ask({"command": "statistics"})[b"statistics"]
+        assert isinstance(told, dict)
+        return int(told[b"totalstatistics"][b"uptime"])
+
     def pause(self) -> None:
         """Let it answer nothing, though its port stays open."""
         self._process.send_signal(signal.SIGSTOP)
