@@ -23,7 +23,7 @@ from centrex.proxy import leg, upstream
 from centrex.proxy.answer import Answer
 from centrex.proxy.carried import DIRECT, UNDECIDED, Carried
 from centrex.proxy.context import Branch, Context
-from centrex.proxy.media_body import split_body, with_body
+from centrex.proxy.media_body import SDP, split_body, with_body
 from centrex.proxy.media_lines import NO_PORTS, left_out, odd_lines
 from centrex.proxy.media_path import OFFERS, Mode
 from centrex.proxy.orphans import Orphan
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
 _IPV4: Final[tuple[Family, ...]] = (4,)
 _NONE_LEFT: Final = "no media relay is available"
-_SDP: Final = b"application/sdp"
 _UNRELAYED: Final = b'Reason: SIP;cause=488;text="No media relay"'
 
 
@@ -62,7 +61,7 @@ def described(core: "Core", ctx: Context, data: bytes, now: Instant) -> Describe
         return None
     content_type, body = parts
     try:
-        if content_type == _SDP:
+        if content_type == SDP:
             return Described(content_type, body, body, sdp.parse(body))
         span = sdp.find(content_type, body)
         if span is None:

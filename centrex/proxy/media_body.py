@@ -16,6 +16,9 @@ _CODED: Final = re.compile(
     rb"\r\n(?:content-encoding|e)[ \t]*:(?![ \t]*identity[ \t]*\r\n)", re.IGNORECASE
 )
 _END: Final = b"\r\n\r\n"
+SDP: Final = b"application/sdp"
+_SDP_LINE: Final = b"\r\nContent-Type: application/sdp\r\n"
+"""As nearly all spell it."""
 
 
 def split_body(data: bytes) -> tuple[bytes, bytes] | None:
@@ -29,9 +32,12 @@ def split_body(data: bytes) -> tuple[bytes, bytes] | None:
     ends = data.find(_END)
     if ends < 0 or ends + 4 == len(data):
         return None
-    head = data[: ends + 2]
-    found = _TYPE.search(head)
-    if found is None or _CODED.search(head) is not None:
+    if _CODED.search(data, 0, ends + 2) is not None:
+        return None
+    if data.find(_SDP_LINE, 0, ends + 2) >= 0:
+        return SDP, data[ends + 4 :]
+    found = _TYPE.search(data, 0, ends + 2)
+    if found is None:
         return None
     return found[1].replace(b"\r\n", b"").strip(), data[ends + 4 :]
 

@@ -95,10 +95,8 @@ class Media:
         self.rtcp_host: str | None = None
         self.rtcp_mux = self.is_held = False
         self.why_not = ""
-        self.is_rtp = b"RTP/" in proto.upper()
         self.sends = self.receives = True
-        self.payload = _payload(formats[0]) if formats and self.is_rtp else 0
-        self.clock_rate = _CLOCKS.get(self.payload, 90000 if kind == b"video" else 8000)
+        self.is_rtp, self.payload, self.clock_rate = _coding(kind, proto, formats[:1])
         self.first = self.end = self.connection = 0
         self.rtcp_lines: list[int] = []
         self.ice: list[int] = []
@@ -124,7 +122,8 @@ class Description:
         self.text = text
         self.usual: usual.Usual | None = None
         self._lines: list[bytes] | None = None
-        self.cr = b"\r" if text[text.find(b"\n") - 1 :][:1] == b"\r" else b""
+        ends = text.find(b"\n")
+        self.cr = b"\r" if text[ends - 1 : ends] == b"\r" else b""
         self.media: tuple[Media, ...] = ()
         self.connection = 0
         self.host = ""
@@ -307,9 +306,14 @@ def _usual(body: bytes, told: usual.Usual) -> Description:
     return description
 
 
-def _payload(text: bytes) -> int:
-    number = int(text) if text.isdigit() and len(text) <= 3 else 0
-    return number if number < 128 else 0
+@lru_cache(256)
+def _coding(kind: bytes, proto: bytes, first: tuple[bytes, ...]) -> tuple[bool, int, int]:
+    """Return whether a line is RTP, the payload type of its first format, and its clock rate unless told."""
+    is_rtp, number = b"RTP/" in proto.upper(), 0
+    if is_rtp and first and first[0].isdigit() and len(first[0]) <= 3:
+        number = int(first[0])
+    payload = number if number < 128 else 0
+    return is_rtp, payload, _CLOCKS.get(payload, 90000 if kind == b"video" else 8000)
 
 
 @lru_cache(4096)

@@ -11,6 +11,8 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 _LONGEST: Final = 2000
+_SHAPES: Final = 512
+"""What is remembered of descriptions."""
 _BEGINS: Final = b"v=0\r\no="
 _AUDIO: Final = b"\r\nm=audio "
 _ZERO: Final = ord("0")
@@ -74,7 +76,7 @@ def read(body: bytes) -> Usual | None:
     )
 
 
-@lru_cache(512)
+@lru_cache(_SHAPES)
 def _shape(before: bytes, behind: bytes) -> _Shape | None:
     """Return what a description says before its media line, and behind its port."""
     session, media = _BEFORE.fullmatch(before), _BEHIND.fullmatch(behind)
