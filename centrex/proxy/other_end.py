@@ -13,11 +13,13 @@ from centrex.calls import Call
 from centrex.calls.table import FORGOTTEN_AFTER
 from centrex.media.whereabouts import is_private
 from centrex.proxy.context import Context
+from centrex.registrar.registry import MustAsk
 from centrex.routing.next_hop import Hop, next_hop
 from centrex.routing.rfc3263 import Destination
 from centrex.sip.message import Message, parse
 from centrex.sip.nameaddr import parse_name_addr
 from centrex.sip.names import CONTACT, RECORD_ROUTE, ROUTE
+from centrex.sip.uri import SipUri, parse_uri
 from centrex.sip.via import split_values
 
 if TYPE_CHECKING:
@@ -41,7 +43,9 @@ def is_missed(core: "Core", ctx: Context, now: Instant) -> bool:
     if call is None:
         began = core.gateways.numbers.began
         return not ctx.before or (began is not None and now - began >= FORGOTTEN_AFTER)
-    return not call.has_dialog(ctx.from_tag, ctx.to_tag) or not _is_at(core, ctx, call)
+    if call.has_dialog(ctx.from_tag, ctx.to_tag) or ctx.to_tag == call.caller_tag:
+        return not _is_at(core, ctx, call)
+    return ctx.from_tag != call.caller_tag or not _is_at_another(core, ctx, call, now)
 
 
 def _is_at(core: "Core", ctx: Context, call: Call) -> bool:
@@ -70,6 +74,22 @@ def _is_at(core: "Core", ctx: Context, call: Call) -> bool:
     elif not all(map(_is_inside, (ctx.flow.host, host, to or host))):
         return False
     return hop in _told(said if from_caller else call.invite)
+
+
+def _is_at_another(core: "Core", ctx: Context, call: Call, now: Instant) -> bool:
+    """Whether a caller speaks to another phone of ours than the call is listed with.
+
+    It was called by another branch of a proxy before us, with the same Call-ID, or has answered as well.
+    """
+    if ctx.flow.host != call.caller_flow.host:
+        return False
+    hop = _first_hop(ctx)
+    for text in (ctx.request_uri, ctx.to_uri):
+        uri = parse_uri(text)
+        bindings = core.registry.lookup(uri.user, now) if isinstance(uri, SipUri) else ()
+        if not isinstance(bindings, MustAsk) and hop in [next_hop(one.contact) for one in bindings]:
+            return hop is not None
+    return False
 
 
 def _is_inside(host: str) -> bool:

@@ -93,6 +93,10 @@ def test_what_begins_nothing_passes_as_before() -> None:
 def test_another_tag_is_another_dialog() -> None:
     _, talk = called()
     talk.callee.name = "somebody"
+    assert went(talk.from_caller("INVITE")) == [BOB], "a phone of ours knows its dialogs"
+    leads(talk, ELSEWHERE)
+    assert went(talk.from_caller("INVITE")) == ["403"]
+    leads(talk, f"sip:bob@{BOB}:5070")
     assert went(talk.from_caller("INVITE")) == ["403"]
 
 
@@ -178,6 +182,24 @@ def test_a_call_that_another_proxy_leads_back_to_us(proxy_host: str, where: str)
     ours = [line for line in back.split(b"\r\n") if line.startswith(b"Record-Route")]
     route = ours[0].decode().replace("Record-Route", "Route")
     assert went(talk.from_caller("INVITE", route=route)) == [where]
+
+
+@pytest.mark.parametrize(("phone", "where"), [("carol", "8.8.4.4"), ("", "403")])
+def test_two_who_are_called_by_a_proxy_before_us(phone: str, where: str) -> None:
+    """Both have one Call-ID and tag of the caller's; the second to be called answers."""
+    proxy, talk = called()
+    carol = Phone(proxy, "carol", "8.8.4.4", register=False)
+    if phone:
+        proxy.core.access, access = Proxy(users=["carol"]).core.access, proxy.core.access
+        proxy.register(phone, carol.flow, carol.contact)
+        proxy.core.access = access
+    talk.callee = carol
+    leads(talk, carol.contact)
+    assert went(talk.from_caller("INVITE")) == [where]
+    assert went(talk.from_caller("BYE")) == ["8.8.4.4"]
+    talk.caller.flow = Phone(proxy, "other", "5.5.5.5", register=False).flow
+    assert went(talk.from_caller("INVITE")) == ["403"], "nobody else may"
+    assert went(talk.from_callee("INVITE")) == [MALLORY]
 
 
 def test_an_end_that_has_moved_is_followed() -> None:
