@@ -252,7 +252,8 @@ class Engine:
         await self._open_pages(tasks)
         collector = Collector(step=self.stay.garbage_step)
         tasks.start_soon(collector.run, self.statistics)
-        tasks.start_soon(large_pages.keep)
+        if not self.stay.garbage_step:  # in a process of its own
+            large_pages.collapse()
         self.say("server.started", Severity.NOTICE, listens=", ".join(self.edges.names()))
         for warning in self.warnings + self.policy.warnings:
             self.say("server.warning", Severity.WARNING, what=warning)

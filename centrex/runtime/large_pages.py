@@ -4,6 +4,8 @@ With small ones the processor looks up, at each call, where hundreds of pages ar
 twice over. Large pages come unasked only where the system is set so (`transparent_hugepage`), and then
 not for what was there before; MADV_COLLAPSE (Linux 6.1, madvise(2)) puts what is there on them. Memory
 that is mostly unused is left alone, as are systems that know no such thing.
+
+It is for the start: while it goes on, whoever asks the kernel for memory may wait for a tenth of a second.
 """
 
 import ctypes
@@ -11,8 +13,6 @@ import re
 import sys
 from pathlib import Path
 from typing import Final
-
-import anyio
 
 _COLLAPSE: Final = 25
 """MADV_COLLAPSE."""
@@ -27,17 +27,6 @@ _PRIVATE: Final = re.compile(
 _ENTRY: Final = 8
 """Octets that /proc/self/pagemap has for each small page; the last one tells whether it is there."""
 _THERE: Final = (b"\x80", b"\x81")
-_FIRST_S: Final = 1.0
-_LONGEST_S: Final = 300.0
-
-
-async def keep() -> None:
-    """Put on large pages what is there, and less and less often what has come, until cancelled."""
-    wait_s = _FIRST_S
-    while is_possible():
-        await anyio.sleep(wait_s)
-        await anyio.to_thread.run_sync(collapse, abandon_on_cancel=True)
-        wait_s = min(2 * wait_s, _LONGEST_S)
 
 
 def is_possible() -> bool:
@@ -53,8 +42,15 @@ def collapse() -> int:
     """Put memory of our own on large pages, as far as it is in use.
 
     Returns:
-        How many large pages it is on; 0 where the system has no such call.
+        How many large pages it is on; 0 where the system has no such pages, or no such call.
     """
+    try:
+        return _collapse() if is_possible() else 0
+    except OSError:
+        return 0  # where we may not look at our own memory, all stays as it was
+
+
+def _collapse() -> int:
     madvise = ctypes.CDLL(None, use_errno=True).madvise
     madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
     count = 0

@@ -22,7 +22,6 @@ from centrex.config.relay import fingerprint, load_relay, relay_warnings
 from centrex.farm.custody import Custody
 from centrex.farm.ledger import Ledger
 from centrex.farm.relay_side import RelaySide
-from centrex.runtime import large_pages
 from centrex.runtime.garbage import Collector
 from centrex.runtime.lock import InstanceLock
 from centrex.runtime.monitor import interface_addresses
@@ -154,7 +153,6 @@ class RelayProcess:
             tasks.start_soon(self._tell_notices)
             tasks.start_soon(self._each_second, tasks)
             tasks.start_soon(notifier.watchdog)
-            tasks.start_soon(large_pages.keep)
             tasks.start_soon(self._settle)
             if self._ledger is not None:
                 tasks.start_soon(self._write_down, self._ledger)
