@@ -43,6 +43,14 @@ def test_a_picture_says_the_same_whatever_is_made_up_anew() -> None:
     assert not screenshots.is_like(drawn, again.replace("udp", "tcp"))
 
 
+def test_no_picture_shows_the_folder_it_was_drawn_in() -> None:
+    folder = "/tmp/tmp_071ejal"
+    assert screenshots._FOLDER.sub(screenshots._AS_INSTALLED, f"{folder}/a") == "/srv/centrex/etc/a"
+    assert len(screenshots._AS_INSTALLED) == len(folder)
+    for file in screenshots.TARGET.iterdir():
+        assert "/tmp/" not in file.read_text(encoding="utf-8"), file.name
+
+
 def test_pictures_are_put_up_all_or_none(tmp_path: Path) -> None:
     before = {"a": picture("up 00:10"), "b": picture("9 calls")}
     assert screenshots.hang(before, tmp_path)
