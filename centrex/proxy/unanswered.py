@@ -14,6 +14,7 @@ from centrex.events import Field, Kind, Severity
 from centrex.proxy.carried import Carried, Delegated
 from centrex.proxy.context import Branch, Context
 from centrex.proxy.ends import Described, described
+from centrex.proxy.media_body import SDP
 from centrex.sip.message import Message, parse
 from centrex.sip.names import CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, REQUIRE
 from centrex.trace import Rule
@@ -21,7 +22,6 @@ from centrex.trace import Rule
 if TYPE_CHECKING:
     from centrex.proxy.core import Core
 
-_SDP: Final = b"application/sdp"
 _END: Final = b"\r\n\r\n"
 _UNREAD: Final = "what answers it cannot be read"
 _ALL: Final = "everything"
@@ -88,8 +88,8 @@ def declined(
         _tell(core, ctx, offer, why, now)
     if not text:
         return with_content(response, b"", b""), None
-    found = Described(_SDP, text, text, sdp.parse(text))
-    return with_content(response, _SDP, text), found
+    found = Described(SDP, text, text, sdp.parse(text))
+    return with_content(response, SDP, text), found
 
 
 def without_answer(core: "Core", ctx: Context, data: bytes, now: Instant) -> bytes:
@@ -126,8 +126,8 @@ def _may_describe(response: Message) -> bool:
     kind = response.value(CONTENT_TYPE).lower()
     if kind.startswith(b"multipart/"):
         coded = bool(response.value(CONTENT_ENCODING))
-        return coded or _SDP in response.body.lower()
-    return not kind or _SDP in kind
+        return coded or SDP in response.body.lower()
+    return not kind or SDP in kind
 
 
 def _offer_in(ctx: Context) -> sdp.Description | None:
