@@ -49,6 +49,7 @@ __all__ = [
 
 _MOST_EARLY: Final = 16
 """Dialogs before the answer whose descriptions are kept, for whichever of them answers."""
+_LATEST: Final = 0xFFFFFFFF
 
 
 class Where(NamedTuple):
@@ -100,6 +101,7 @@ class Exchange:
         "callee_tag",
         "caller_tag",
         "ended",
+        "later",
         "name",
         "revision",
     )
@@ -114,7 +116,7 @@ class Exchange:
         self.name, self.call_id, self.caller_tag = name, call_id, caller_tag
         self.callee_tag = b""
         self.answered = self.ended = False
-        self.revision = 0
+        self.revision = self.later = 0  # see `Orphan`
         self._slot = slot
         self._spare: list[Slot] = []
         self._ways: dict[Family, Way] = {}
@@ -231,7 +233,9 @@ class Exchange:
         """
         way = self._way_of(there if side == CALLER else here)
         if self.ended or self.is_foreign(tag):
-            return rewrite(sdp, [_stand_in(way, *one, side) for one in enumerate(sdp.media)])
+            return rewrite(
+                sdp, [_stand_in(way, *one, side) for one in enumerate(sdp.media)], self.later
+            )
         self._changed, self._latest = True, way
         if answers:
             self._open.discard(other_side(side))
@@ -260,7 +264,7 @@ class Exchange:
         gone = way.declined | way.unfit
         if gone:
             places = [DECLINED if number in gone else place for number, place in enumerate(places)]
-        return rewrite(sdp, places)
+        return rewrite(sdp, places, self.later)
 
     @property
     def declined(self) -> frozenset[int]:
@@ -520,7 +524,7 @@ class Exchange:
 
     def _memo(self, muxes: list[list[bool] | None]) -> list[object]:
         tags = [tag.decode("latin-1") for tag in (self.caller_tag, self.callee_tag)]
-        return [*tags, muxes]
+        return [*tags, muxes, self.later] if self.later else [*tags, muxes]
 
 
 def restored(session: Session, slot: Callable[[Family, str], Slot | None]) -> Exchange:
@@ -530,7 +534,10 @@ def restored(session: Session, slot: Callable[[Family, str], Slot | None]) -> Ex
         PeerError: It is not one of ours.
     """
     try:
-        caller, callee, muxes = json.loads(session.memo)
+        caller, callee, muxes, *rest = json.loads(session.memo)
+        (later,) = rest or (0,)
+        if type(later) is not int or not 0 <= later <= _LATEST:
+            raise TypeError(later)
         call_id, tags = session.call_id.encode("latin-1"), (caller.encode("latin-1"), callee)
         exchange = Exchange(session.id, call_id, tags[0], slot)
         exchange.callee_tag = callee.encode("latin-1")
@@ -542,6 +549,7 @@ def restored(session: Session, slot: Callable[[Family, str], Slot | None]) -> Ex
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise PeerError("the session is not one of ours", rule="media relay link") from error
     exchange.answered, exchange.revision = session.answered, session.revision
+    exchange.later = later
     exchange._last, exchange._last_memo = session, exchange._memo(muxes)
     return exchange
 

@@ -18,6 +18,9 @@ class Orphan(NamedTuple):
     """Whether caller and callee are behind NAT, as far as messages have shown."""
     why: str
     """Why it is to be relayed again."""
+    later: int = 1
+    """What is to be added to the versions of its descriptions, for either phone knows the last one with
+    other addresses, and may leave aside what comes with the same version (RFC 3264 §8, 4028 §7.4)."""
 
 
 class Orphans:

@@ -40,8 +40,10 @@ class RelayedCalls:
         return self._carried.get(call_id)
 
     def _take_on(self, core: "Core", ctx: Context, caller_tag: bytes, relay: Relay) -> Carried:
+        orphan = self._orphans.get(ctx.call_id)
         self._orphans.discard(ctx.call_id)
         exchange = Exchange(core.ids.token().decode(), ctx.call_id, caller_tag, relay.slot)
+        exchange.later = int(bool(ctx.to_tag)) if orphan is None else orphan.later
         carried = self._carried[ctx.call_id] = Carried(relay, exchange)
         return carried
 
@@ -92,7 +94,8 @@ class RelayedCalls:
     def _remember(self, carried: Carried) -> None:
         """Remember a call that goes on without a relay, until it makes another offer."""
         exchange = carried.exchange
-        self._orphans.add(exchange.call_id, Orphan(exchange.caller_tag, carried.natted, _ENDED))
+        orphan = Orphan(exchange.caller_tag, carried.natted, _ENDED, exchange.later + 1)
+        self._orphans.add(exchange.call_id, orphan)
 
     def _unsaid(self, core: "Core", carried: Carried, now: Instant) -> None:
         """It was not relayed before that exchange, and is not after it."""

@@ -1,6 +1,7 @@
 """A description with other addresses: those of a relay, in the lines it is to serve (RFC 8866, RFC 3605).
 
-Nothing else changes, with one exception: candidates of ICE would lead past the relay, and go.
+Nothing else changes, with two exceptions: candidates of ICE would lead past the relay, and go; and the
+version rises where the one who is told knows it with other addresses.
 """
 
 from collections.abc import Sequence
@@ -8,6 +9,8 @@ from typing import Final, NamedTuple
 
 from centrex.sdp.description import Description, Media, parse_lines
 
+_DIGITS: Final = 20
+"""Of the longest version: 64 bits."""
 _NOWHERE: Final = {b"IP4": b"0.0.0.0", b"IP6": b"::"}
 
 
@@ -25,7 +28,7 @@ DECLINED: Final = Place("", 0, 0)
 """Says of a media line that it is not wanted: its port becomes 0 (RFC 3264 §6)."""
 
 
-def rewrite(description: Description, places: Sequence[Place | None]) -> bytes:
+def rewrite(description: Description, places: Sequence[Place | None], later: int = 0) -> bytes:
     """Return a description that names other places.
 
     A line on hold by `c=0.0.0.0` (RFC 2543) gets its port, and stays on hold. A declined line is
@@ -35,14 +38,15 @@ def rewrite(description: Description, places: Sequence[Place | None]) -> bytes:
         description: The description.
         places: One for each media line, in order; None leaves that line as it is, and `DECLINED`
             takes its port.
+        later: How much is added to the version in `o=`.
 
     Raises:
         ValueError: There are more or fewer places than media lines.
 
-    RFC: 8866 §5.7, §5.14, 3605 §2.1, 8839 §5
+    RFC: 8866 §5.2, §5.7, §5.14, 3264 §8, 3605 §2.1, 8839 §5
     """
     if description.usual is not None:
-        short = _rewrite_usual(description, places)
+        short = None if later else _rewrite_usual(description, places)
         if short is not None:
             return short
         description = parse_lines(description.text)
@@ -55,6 +59,8 @@ def rewrite(description: Description, places: Sequence[Place | None]) -> bytes:
     wanted = [(media, place) for media, place in pairs if place is not DECLINED]
     if len(wanted) < len(pairs):
         _decline(lines, description, pairs)
+    if later:
+        _raise_version(lines, later)
     shared = _shared_connection(description, wanted)
     if shared:
         _put(lines, description.connection, shared)
@@ -77,6 +83,16 @@ def _decline(
         if place is DECLINED:
             name, _, rest = description.lines[media.first].split(b" ", 2)
             lines[media.first] = b"%b 0 %b" % (name, rest)
+
+
+def _raise_version(lines: list[bytes | None], later: int) -> None:
+    for index, line in enumerate(lines):
+        if line is not None and line.startswith(b"o="):
+            words = line.split(b" ")
+            if len(words) > 2 and words[2].isdigit() and len(words[2]) <= _DIGITS:
+                words[2] = b"%d" % (int(words[2]) + later)
+                lines[index] = b" ".join(words)
+            return
 
 
 def _rewrite_usual(description: Description, places: Sequence[Place | None]) -> bytes | None:

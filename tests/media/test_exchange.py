@@ -144,6 +144,19 @@ def test_restored_as_it_was(exchange: Exchange) -> None:
     assert changed.streams[0].ends[1].rtcp == Address("192.0.2.8", 5001)
 
 
+def test_restored_with_the_versions_that_the_phones_were_told(exchange: Exchange) -> None:
+    exchange.later = 2
+    exchange.describe(CALLER, parse(offer("192.0.2.7", 4000).encode()), A, B)
+    exchange.describe(CALLEE, parse(offer("192.0.2.8", 5000).encode()), B, A)
+    exchange.answer(b"b", 4)
+    session = exchange.session()
+    assert session is not None
+    again = restored(session, slot)
+    told = again.describe(CALLER, parse(offer("192.0.2.7", 4000).encode()), A, B)
+    assert b"o=- 1 3 IN" in told
+    assert again.session() is None, "nothing has changed"
+
+
 def test_what_was_declined_before_a_restart_is_free_after_the_next_exchange(
     exchange: Exchange,
 ) -> None:
@@ -357,8 +370,12 @@ def test_or_nothing_changes_where_all_is_wanted() -> None:
 
 
 @pytest.mark.parametrize(
-    "memo", ["", "[]", "{}", "[1, 2, 3]", '["a", "b", 5]', '["a", "b", []]', "[" * 16_000]
-)
+    "memo",
+    [
+        "", "[]", "{}", "[1, 2, 3]", '["a", "b", 5]', '["a", "b", []]', "[" * 16_000,
+        '["a", "b", [null], true]', '["a", "b", [null], -1]', '["a", "b", [null], 1, 1]',
+    ],
+)  # fmt: skip
 def test_a_foreign_memo(memo: str) -> None:
     with pytest.raises(PeerError):
         restored(Session("s", "c", 1, True, (None,), memo), slot)

@@ -438,9 +438,16 @@ def test_a_relay_that_does_not_come_back_is_left_with_the_next_offer(
     relay.lost = True
     data = bob.gets(talk.from_caller("INVITE", body=offer(ALICE, 4444), extra=SDP), "INVITE")
     assert line(data).host == "198.51.100.77"
+    assert b"o=- 1 2 IN" in data, "it is another description, though alice's is the same"
     assert [reason for _, reason in farm.ended] == ["the relay is lost"]
     ok = alice.gets(bob.says(data, 200, body=offer(BOB, 5000)), "200")
     assert line(ok).host == "198.51.100.77"
+    assert b"o=- 1 2 IN" in ok
+    other.lost = True
+    relay.lost = False
+    data = bob.gets(talk.from_caller("INVITE", body=offer(ALICE, 4444), extra=SDP), "INVITE")
+    assert line(data).host == RELAY
+    assert b"o=- 1 3 IN" in data
 
 
 def test_who_was_behind_nat_is_so_after_the_relay_has_ended_its_part(

@@ -32,6 +32,22 @@ def test_nothing_relayed_nothing_changed() -> None:
     assert rewritten(BROWSER, None) == BROWSER
 
 
+@pytest.mark.parametrize("place", [HERE, DECLINED, None])
+@pytest.mark.parametrize("text", [YEALINK, BROWSER])
+def test_a_later_version_changes_nothing_else(text: str, place: Place | None) -> None:
+    before = rewritten(text, place)
+    user, number, version, rest = before.partition("o=")[2].split(" ", 3)
+    after = rewrite(parse(text.encode()), [place], 3).decode()
+    raised = f"o={user} {number} {int(version) + 3} {rest}"
+    assert after == before.partition("o=")[0] + raised
+
+
+@pytest.mark.parametrize("version", ["", "x", "-1", "9" * 21])
+def test_what_is_no_version_stays(version: str) -> None:
+    text = YEALINK.replace("o=", f"o=- 1 {version} ", 1)
+    assert rewrite(parse(text.encode()), [None], 1).decode() == text
+
+
 @pytest.mark.parametrize("usual", [True, False])
 def test_a_declined_line_loses_its_port_and_nothing_else(usual: bool) -> None:
     text = (
