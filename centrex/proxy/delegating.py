@@ -92,7 +92,7 @@ class Delegating(DelegatedCalls):
         if carried is None:
             why = why_relayed(self.mode, found, caller, callee, CALLER)
             if not why:
-                left_alone(core, branch, found, now, self.mode)
+                left_alone(core, branch, found, now, self.mode, (caller, callee))
                 return data
             carried = self._take_on(core, ctx, ctx.from_tag, why, now)
         carried.natted = [caller.natted, callee.natted]

@@ -328,12 +328,28 @@ def why_relayed(
 
 
 def left_alone(
-    core: "Core", branch: Branch, found: Described | None, now: Instant, mode: Mode
+    core: "Core",
+    branch: Branch,
+    found: Described | None,
+    now: Instant,
+    mode: Mode,
+    ends: tuple[Where, Where] | None = None,
 ) -> None:
-    """No relay is needed; where nothing was described yet, that is seen by what will be."""
+    """No relay is needed; where nothing was described yet, that is seen by what will be.
+
+    Args:
+        core: The core.
+        branch: That of the message.
+        found: What it describes.
+        now: The time.
+        mode: Whether to relay.
+        ends: How caller and callee are reached, where a call begins.
+    """
     ctx = branch.context
     branch.carried = None
     if mode == "never":
+        if ends is not None:
+            core.decide(ctx, (now, Rule.MEDIA_DIRECT, _switched_off(found, ends)))
         return
     if found is None:
         branch.carried = UNDECIDED
@@ -343,6 +359,12 @@ def left_alone(
         branch.carried = DIRECT
     if branch.carried is DIRECT and not ctx.to_tag:
         core.decide(ctx, (now, Rule.MEDIA_DIRECT, "nothing stands between the phones"))
+
+
+def _switched_off(found: Described | None, ends: tuple[Where, Where]) -> str:
+    """Return why nothing is relayed, and what stands between the phones of a new call all the same."""
+    why = need(found, *ends) if may_carry(found) else ""
+    return f'media.mode is "never", though {why}' if why else 'media.mode is "never"'
 
 
 def overheard(core: "Core", branch: Branch, data: bytes, now: Instant) -> str:

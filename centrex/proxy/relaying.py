@@ -122,7 +122,7 @@ class Relaying(RelayedCalls):
         if carried is None:
             why = why_relayed(self.mode, found, caller, callee, CALLER)
             if not why:
-                left_alone(core, branch, found, now, self.mode)
+                left_alone(core, branch, found, now, self.mode, (caller, callee))
                 return data
         elif all(other.over for other in ctx.branches if other is not branch):
             carried.exchange.forget()

@@ -153,4 +153,6 @@ def typable(name: str) -> str:
 def _text(fact: Any) -> str:
     if isinstance(fact, (bytes, str)):
         return shown(fact, _LIMIT)
-    return f"{fact:g}" if isinstance(fact, float) else shown(str(fact), _LIMIT)
+    if isinstance(fact, float):
+        return f"{fact:.0f}" if fact >= 100 else f"{fact:.3g}"
+    return shown(str(fact), _LIMIT)

@@ -110,6 +110,7 @@ def test_switched_off_it_asks_nothing(proxy: Proxy) -> None:
     alice, bob = Phone(proxy, "alice", ALICE), Phone(proxy, "bob", BOB)
     bob.gets(call(alice), "INVITE")
     assert not engine.waiting
+    assert Rule.MEDIA_DIRECT in rules(proxy)
 
 
 def test_a_late_offer(engine: FakeRtpengine, alice: Phone, bob: Phone) -> None:

@@ -50,6 +50,19 @@ def test_two_phones_that_reach_each_other_are_left_alone(
     assert Rule.MEDIA_DIRECT in rules(proxy)
 
 
+@pytest.mark.parametrize("behind", ["", "10.0.0.5:5060"])
+def test_that_relaying_is_switched_off_is_told(proxy: Proxy, alice: Phone, behind: str) -> None:
+    relayed(proxy, mode="never")
+    bob = Phone(proxy, "bob", BOB, behind=behind)
+    invite = bob.gets(call(alice), "INVITE")
+    bob.says(invite, 180, body=offer(BOB, 5000))
+    bob.says(invite, 200, body=offer(BOB, 5000))
+    told = [one for one in proxy.journal.story(b"call-1") if one[1] is Rule.MEDIA_DIRECT]
+    assert [one[2] for one in told] == [
+        'media.mode is "never"' + (", though the callee is behind NAT" if behind else "")
+    ]
+
+
 @pytest.mark.parametrize("behind", ["caller", "callee"])
 def test_an_end_behind_nat_is_relayed(proxy: Proxy, behind: str) -> None:
     farm = relayed(proxy, mode="auto")

@@ -134,6 +134,13 @@ def test_every_rule_has_a_sentence_that_uses_its_facts(rule: Rule) -> None:
     assert line(rule, ())  # facts that are missing harm nobody
 
 
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(0.5, "0.5"), (54.9553, "55"), (133.231, "133"), (1234567.8, "1234568")]
+)
+def test_seconds_are_as_exact_as_anybody_cares(seconds: float, shown: str) -> None:
+    assert f" {shown} s " in line(Rule.TARGET_IS_SILENT, (TARGET, "called", seconds))
+
+
 @pytest.mark.parametrize("rule", Rule)
 def test_every_rule_can_end_a_story_of_any_kind(rule: Rule) -> None:
     for start in (REGISTER, INVITE, (Rule.REQUEST, b"MESSAGE", *INVITE[2:])):
