@@ -155,6 +155,7 @@ class Delegated:
         caller_tag: The caller's tag.
         callee_tag: That of whoever answered; empty until somebody has.
         natted: Whether caller and callee are behind NAT, as far as messages have shown.
+        later: What is added to the versions of its descriptions; see `Orphan`.
         told: The tag of whoever's answer to the call's offer rtpengine was told last.
         answers: What rtpengine was told of each answer to it, and the description it gave, by tag.
         offered_by: The tag of whoever's offer has no answer yet; empty where none is open.
@@ -175,6 +176,7 @@ class Delegated:
         "declined",
         "is_held",
         "known",
+        "later",
         "natted",
         "offered_by",
         "offers",
@@ -186,6 +188,7 @@ class Delegated:
     def __init__(self, call_id: bytes, caller_tag: bytes) -> None:
         self.call_id, self.caller_tag = call_id, caller_tag
         self.by = ""
+        self.later = 0
         self.is_held = False
         self.callee_tag = self.told = self.declined = b""
         self.answers: dict[bytes, tuple[Mapping[str, Encodable], bytes]] = {}

@@ -59,7 +59,9 @@ class DelegatedCalls:
     def _served(
         self, core: "Core", ctx: Context, carried: Delegated, name: str, now: Instant
     ) -> None:
-        """An instance has answered: it has the call."""
+        """An instance has answered: it has the call, and other ports for it than one that had it before."""
+        if carried.by and not (carried.is_held and carried.by == name):
+            carried.later += 1
         if carried.by != name:
             carried.by = name
             core.decide(ctx, (now, Rule.MEDIA_TAKEN_ON, name.removeprefix("udp:")))
@@ -70,7 +72,11 @@ class DelegatedCalls:
     ) -> Delegated:
         core.decide(ctx, (now, Rule.MEDIA_RELAYED, "rtpengine", why))
         self._orphans.discard(ctx.call_id)
-        return self._keep_track(core, Delegated(ctx.call_id, caller_tag))
+        carried = Delegated(ctx.call_id, caller_tag)
+        carried.later = int(
+            bool(ctx.to_tag)
+        )  # the phones have described it to each other unrelayed
+        return self._keep_track(core, carried)
 
     def _keep_track(self, core: "Core", carried: Delegated) -> Delegated:
         """Remember a call; of those we know nothing of, nobody may ever say that one has ended."""

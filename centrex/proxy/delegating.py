@@ -466,6 +466,8 @@ class Delegating(DelegatedCalls):
         if carried.by != reply.name or (fields["command"] == "offer" and "to-tag" in fields):
             carried.known.clear()  # to a new offer an answer in the old words is another answer
         self._served(core, waiting.branch.context, carried, reply.name, now)
+        if carried.later:
+            new = sdp.with_later_version(new, carried.later)
         while len(carried.known) >= _MOST_KNOWN:
             del carried.known[next(iter(carried.known))]
         carried.known[key(fields)] = new

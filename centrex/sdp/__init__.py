@@ -2,6 +2,16 @@
 
 from centrex.sdp.description import Description, Media, parse
 from centrex.sdp.multipart import find, replace
-from centrex.sdp.rewrite import DECLINED, Place, rewrite
+from centrex.sdp.rewrite import DECLINED, Place, rewrite, with_later_version
 
-__all__ = ["DECLINED", "Description", "Media", "Place", "find", "parse", "replace", "rewrite"]
+__all__ = [
+    "DECLINED",
+    "Description",
+    "Media",
+    "Place",
+    "find",
+    "parse",
+    "replace",
+    "rewrite",
+    "with_later_version",
+]

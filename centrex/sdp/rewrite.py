@@ -85,6 +85,16 @@ def _decline(
             lines[media.first] = b"%b 0 %b" % (name, rest)
 
 
+def with_later_version(text: bytes, later: int) -> bytes:
+    """Return a description as it is, but for its version in `o=`, which is so much higher.
+
+    RFC: 8866 §5.2, 3264 §8
+    """
+    lines: list[bytes | None] = list(text.split(b"\n"))
+    _raise_version(lines, later)
+    return b"\n".join([line for line in lines if line is not None])
+
+
 def _raise_version(lines: list[bytes | None], later: int) -> None:
     for index, line in enumerate(lines):
         if line is not None and line.startswith(b"o="):

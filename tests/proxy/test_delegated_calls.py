@@ -87,6 +87,21 @@ def test_an_instance_that_was_started_anew_has_none(proxy: Proxy, engine: FakeRt
     assert engine.media.calls_of(NAME) == [b"call-1"]
 
 
+@pytest.mark.parametrize("again", [NAME, OTHER])
+def test_a_call_with_other_ports_is_described_with_a_later_version(
+    proxy: Proxy, engine: FakeRtpengine, again: str
+) -> None:
+    """RFC 3264 §8: a phone may leave aside what has the version that it knows."""
+    talk = answered(proxy, engine)
+    assert b"o=- 1 1 IN" in refresh(talk, engine)
+    for version in (b"o=- 1 2 IN", b"o=- 1 3 IN"):
+        engine.media.left(engine.name)
+        engine.media.began_anew(engine.name)
+        engine.name = NAME if engine.name == OTHER else again
+        assert version in refresh(talk, engine)
+        assert version in refresh(talk, engine), "as long as that one has it"
+
+
 @pytest.mark.parametrize(("gone", "commands"), [(NAME, ["offer", "answer"]), (OTHER, [])])
 def test_where_an_instance_is_gone_its_calls_ask_for_another(
     proxy: Proxy, engine: FakeRtpengine, gone: str, commands: list[str]

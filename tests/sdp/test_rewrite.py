@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from centrex.sdp import DECLINED, Media, Place, parse, rewrite
+from centrex.sdp import DECLINED, Media, Place, parse, rewrite, with_later_version
 from tests.support.descriptions import BROWSER, HEAD, YEALINK
 
 HERE = Place("198.51.100.1", 30000, 30001)
@@ -40,6 +40,19 @@ def test_a_later_version_changes_nothing_else(text: str, place: Place | None) ->
     after = rewrite(parse(text.encode()), [place], 3).decode()
     raised = f"o={user} {number} {int(version) + 3} {rest}"
     assert after == before.partition("o=")[0] + raised
+
+
+@pytest.mark.parametrize(
+    ("told", "later"),
+    [
+        (b"v=0\r\no=- 1 7 IN IP4 a\r\ns=o=- 1 1\r\n", b"v=0\r\no=- 1 9 IN IP4 a\r\ns=o=- 1 1\r\n"),
+        (b"v=0\no=- 1 7", b"v=0\no=- 1 9"),
+        (b"v=0\r\n", b"v=0\r\n"),
+        (b"", b""),
+    ],
+)
+def test_a_later_version_alone(told: bytes, later: bytes) -> None:
+    assert with_later_version(told, 2) == later
 
 
 @pytest.mark.parametrize("version", ["", "x", "-1", "9" * 21])
