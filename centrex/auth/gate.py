@@ -343,7 +343,11 @@ def _take_one(message: Message, index: int, number: int) -> None:
 def is_for(realm: bytes, value: bytes) -> bool:
     """Return whether the value of a header with credentials is for a realm."""
     # Where nothing is escaped, no quoted string can hold this text: nothing need be parsed.
-    if b"\\" not in value and b'realm="%b"' % realm in value and value[:7].lower() == b"digest ":
+    if (
+        value.find(b"\\") < 0
+        and value.find(b'realm="%b"' % realm) >= 0
+        and value[:7].lower() == b"digest "
+    ):
         return True
     given = _digest(value)
     return given is not None and given.get(b"realm") == realm

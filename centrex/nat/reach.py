@@ -50,7 +50,7 @@ def amend_via(line: bytes, via: ViaForm | Via, branch: bytes, flow: Flow) -> byt
 
 
 def _rewritten(via: Via, flow: Flow, *, asked: bool) -> bytes:
-    host = b"[%b]" % via.host if b":" in via.host else via.host
+    host = b"[%b]" % via.host if via.host.find(b":") >= 0 else via.host
     port = b":%d" % via.port if via.port else b""
     line = b"Via: SIP/2.0/%b %b%b" % (via.transport, host, port)
     for name, value in via.params:

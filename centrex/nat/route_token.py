@@ -139,7 +139,7 @@ class RouteTokens:
 
 def told(route: bytes, *, from_caller: bool) -> bytes:
     """Return the flow token for the other end, of a value that is known to be ours."""
-    if b";c" not in route[route.find(b";cx=") + 4 :]:
+    if route.find(b";c", route.find(b";cx=") + 4) < 0:
         return b""
     found = _OWN.search(route)
     if found is None:

@@ -156,7 +156,7 @@ def own_routes(core: "Core", ctx: Context, now: Instant) -> Outcome:
         if (
             not message.repeated >> ROUTE & 1
             and line.startswith(ctx.flow.local.route_prefix)
-            and b"," not in line
+            and line.find(b",") < 0
             and _verify(core, ctx, line, now, plain=True)
         ):
             ctx.dropped = index
@@ -172,7 +172,7 @@ def own_routes(core: "Core", ctx: Context, now: Instant) -> Outcome:
 def _is_strict_routed(core: "Core", ctx: Context) -> bool:
     """Whether the Request-URI is a Record-Route value of ours (§16.4)."""
     raw = ctx.request_uri
-    return b";lr" in raw and b"@" not in raw and core.places.owns_uri(raw)
+    return raw.find(b";lr") >= 0 and raw.find(b"@") < 0 and core.places.owns_uri(raw)
 
 
 def _undo_strict_routing(core: "Core", ctx: Context, now: Instant) -> None:

@@ -371,7 +371,7 @@ class Core:
         start = line.find(b";branch=") + 8
         end = line.find(b";", start)
         branch = line[start:] if end < 0 else line[start:end]
-        if b"," in branch:
+        if branch.find(b",") >= 0:
             branch = branch[: branch.find(b",")]
         client = self.layer.clients.get((branch, message.method))
         if client is None:
@@ -380,7 +380,7 @@ class Core:
                 self.statistics.drop(Rule.STRAY_RESPONSE.value)
                 return
         try:
-            if b'"' in line:  # whoever takes our Via off will look for its end
+            if line.find(b'"') >= 0:  # whoever takes our Via off will look for its end
                 split_values(line[line.find(b":") + 1 :])
             read_response(message)
         except PeerError:

@@ -61,6 +61,8 @@ LATE_TRYING: Final = USER_TIMER + 3
 STREAM_ABOVE: Final = 1300
 """Octets beyond which a request is to go by a congestion-controlled transport (§18.1.1)."""
 _HOP_LINES: Final = tuple(b"Max-Forwards: %d" % hops for hops in range(256))
+_ONE_LESS: Final = {b"%d" % hops: b"%d" % (hops - 1) for hops in range(1, 100)}
+"""What Max-Forwards becomes, by what it was, as far as a request of the usual form may have it."""
 _TARGET_TRIED: Final = Rule.TARGET_TRIED
 _RECORD_ROUTE_OCTETS: Final = len(b"Record-Route: ")
 _NO_CREDENTIALS: Final = (None, None)
@@ -73,6 +75,7 @@ _CREDENTIALS: Final = (
     (usual.AUTHORIZATION, len(b"Authorization: ")),
 )
 _END_OF_HEAD: Final = b"\r\n\r\n"
+_BEHIND_URI: Final = b" SIP/2.0\r\n"
 _FORMS_DIALOG: Final = frozenset({b"INVITE", b"SUBSCRIBE", b"REFER", b"NOTIFY"})
 
 
@@ -155,12 +158,12 @@ def _send_alone(core: "Core", ctx: Context, found: Found, target: Target, now: I
     branch = Branch(ctx, target, now, _ring_s(core, ctx, target, now, last=True))
     branch.flow = flow
     ctx.branches.append(branch)
-    token = b"z9hG4bK%b%b" % (core.ids.token(), ctx.loop_hash)
+    token = MAGIC_COOKIE + core.ids.token() + ctx.loop_hash
+    own = flow.local.via + token
     if not ctx.to_tag and ctx.method in _FORMS_DIALOG:
-        routes = b"\r\n".join(_recorded(core, branch, flow))
-        added = b"%b%b\r\n%b\r\n%b\r\n" % (flow.local.via, token, routes, ctx.via_line)
+        added = b"\r\n".join((own, *_recorded(core, branch, flow), ctx.via_line, b""))
     else:
-        added = b"%b%b\r\n%b\r\n" % (flow.local.via, token, ctx.via_line)
+        added = b"\r\n".join((own, ctx.via_line, b""))
     _put(core, branch, token, _write_usual(core, found, ctx.method, target.uri, added), now)
     return True
 
@@ -222,7 +225,7 @@ def pass_usual_ack(core: "Core", found: Found, uri: bytes, via: bytes, flow: Flo
         flow = core.flows.reach(*hop)
         if flow is None or (not flow.reliable and len(found.string) > STREAM_ABOVE - _GROWTH):
             return False
-    added = b"%bz9hG4bK%b\r\n%b\r\n" % (flow.local.via, core.ids.token(), via)
+    added = b"".join((flow.local.via, MAGIC_COOKIE, core.ids.token(), b"\r\n", via, b"\r\n"))
     core.sends.append((flow, _write_usual(core, found, b"ACK", uri, added)))
     return True
 
@@ -460,24 +463,25 @@ def _write_usual(core: "Core", found: Found, method: bytes, uri: bytes, added: b
     via = found.start(19) - 13  # before "Via: SIP/2.0/"
     via_ends = data.find(b"\n", found.end(24)) + 1
     hops, hops_end = found.span(26)
-    left = int(data[hops:hops_end]) - 1
+    left = _ONE_LESS[data[hops:hops_end]]
     route, route_end = found.span(27)
     if via < hops and found.group(30, 31) == _NO_CREDENTIALS:
         if route < 0:
-            return b"%b %b SIP/2.0\r\n%b%b%b%d%b" % (
-                method, uri, data[starts:via], added, data[via_ends:hops], left, data[hops_end:],
-            )  # fmt: skip
+            return b"".join((
+                method, b" ", uri, _BEHIND_URI, data[starts:via], added, data[via_ends:hops], left,
+                data[hops_end:],
+            ))  # fmt: skip
         if via < route < hops:
-            return b"%b %b SIP/2.0\r\n%b%b%b%b%d%b" % (
-                method, uri, data[starts:via], added, data[via_ends : route - 7],
+            return b"".join((
+                method, b" ", uri, _BEHIND_URI, data[starts:via], added, data[via_ends : route - 7],
                 data[route_end + 2 : hops], left, data[hops_end:],
-            )  # fmt: skip
+            ))  # fmt: skip
         if hops < route:
-            return b"%b %b SIP/2.0\r\n%b%b%b%d%b%b" % (
-                method, uri, data[starts:via], added, data[via_ends:hops], left,
+            return b"".join((
+                method, b" ", uri, _BEHIND_URI, data[starts:via], added, data[via_ends:hops], left,
                 data[hops_end : route - 7], data[route_end + 2 :],
-            )  # fmt: skip
-    edits = [(via, via_ends, added), (hops, hops_end, b"%d" % left)]
+            ))  # fmt: skip
+    edits = [(via, via_ends, added), (hops, hops_end, left)]
     if route > 0:
         edits.append((route - 7, route_end + 2, b""))  # "Route: " and CRLF
     for group, octets in _CREDENTIALS:
@@ -496,7 +500,7 @@ def _write_usual(core: "Core", found: Found, method: bytes, uri: bytes, added: b
 def _recorded(core: "Core", branch: Branch, flow: Flow) -> list[bytes]:
     """Return our Record-Route lines; the branch gets to know the value, where it is just one."""
     routes = record_routes(core, branch.context, branch.target, flow)
-    if len(routes) == 1 and b";cg=" not in routes[0]:
+    if len(routes) == 1 and routes[0].find(b";cg=") < 0:
         branch.route = routes[0][_RECORD_ROUTE_OCTETS:]
     return routes
 

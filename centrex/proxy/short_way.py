@@ -99,14 +99,14 @@ def _new(
     for_us = ours and (not user or user.lower() == places.registrar_name)
     if method == b"OPTIONS" and for_us and route is None:
         return _ping(core, found, flow)
-    if b";lr" in uri or core.is_full:
+    if uri.find(b";lr") >= 0 or core.is_full:
         return False
     if other_end is None and challenge_at_once(core, found, flow, for_us=for_us, now=now):
         return True
     ctx = Context(method, uri, flow, call_id, core.journal.open(call_id))
     ctx.usual, ctx.via_line = found, via_line(found, flow)
     ctx.ours, ctx.for_us = ours, for_us
-    ctx.user = _user_of(core, uri, now) if b";user=" in uri else user or b""
+    ctx.user = _user_of(core, uri, now) if uri.find(b";user=") >= 0 else user or b""
     ctx.from_uri, ctx.from_tag, ctx.to_uri = from_uri, from_tag or b"", to_uri
     if not for_us:
         ctx.loop_hash = forward.usual_loop_hash(uri, route, call_id)

@@ -61,7 +61,7 @@ def on_response(core: "Core", branch: Branch, response: Message, now: Instant) -
     status = response.status
     if isinstance(branch, NumberedBranch):
         branch.restore(response)
-    if not response.repeated >> VIA & 1 and b"," not in response.lines[response.at[VIA]]:
+    if not response.repeated >> VIA & 1 and response.lines[response.at[VIA]].find(b",") < 0:
         # no Via is left for whoever sent the request: it must not be passed on (§16.7 step 3)
         if status >= 200:
             branch_failed(core, branch, 502, Rule.TARGET_UNREACHABLE, _NO_VIA, now)

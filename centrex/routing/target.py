@@ -62,7 +62,7 @@ def request_uri(raw: bytes) -> bytes:
 
     That is its headers and a `method` (§19.1.1, table 1). Any other URI is returned as it is.
     """
-    if b"?" not in raw and b";method=" not in raw.lower():
+    if raw.find(b"?") < 0 and raw.lower().find(b";method=") < 0:
         return raw
     try:
         uri = parse_uri(raw)

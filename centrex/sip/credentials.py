@@ -64,7 +64,7 @@ def _parse_full(value: bytes) -> tuple[bytes, dict[bytes, bytes]]:
         name, quoted, plain = match.groups()
         if quoted is None:
             quoted = plain
-        elif b"\\" in quoted:
+        elif quoted.find(b"\\") >= 0:
             quoted = _ESCAPED.sub(rb"\1", quoted)
         if not name.islower():
             name = name.lower()

@@ -57,7 +57,7 @@ def canonical_address(text: bytes) -> bytes:
         PeerError: It is no address.
     RFC: 5118 §4.5 (`received` with brackets is tolerated).
     """
-    if b":" in text:
+    if text.find(b":") >= 0:
         return canonical_ipv6(text[1:-1] if text[:1] == b"[" and text[-1:] == b"]" else text)
     if _IPV4.fullmatch(text) is None:
         raise PeerError("an IP address is malformed", rule="RFC 3261 §25.1")
@@ -78,4 +78,4 @@ def parse_port(digits: bytes) -> int:
 
 def bracketed(host: bytes) -> bytes:
     """Return the host as it stands in a URI or Via: brackets around an IPv6 address."""
-    return b"[" + host + b"]" if b":" in host else host
+    return b"[" + host + b"]" if host.find(b":") >= 0 else host

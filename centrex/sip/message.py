@@ -94,7 +94,7 @@ class Message:
 
 def unfold(value: bytes) -> bytes:
     """Return a header value with each fold made one space, stripped at both ends (§7.3.1)."""
-    if b"\n" in value:
+    if value.find(b"\n") >= 0:
         value = b" ".join(part.strip(b" \t") for part in value.split(b"\r\n"))
     return value.strip(b" \t")
 
@@ -117,7 +117,7 @@ def parse(data: bytes) -> Message:
     head = data[:end] if end >= 0 else data.removesuffix(b"\r\n")
     lines = head.split(b"\r\n")
     breaks = len(lines) - 1
-    if b"\r\n " in head or b"\r\n\t" in head:
+    if head.find(b"\r\n ") >= 0 or head.find(b"\r\n\t") >= 0:
         lines = _join_folds(lines)
     message = Message(lines, data[end + 4 :] if end >= 0 else b"")
     _start_line(message, lines[0])
@@ -191,9 +191,9 @@ def _start_line(message: Message, first: bytes) -> None:
     method, _, rest = first.partition(b" ")
     uri, _, version = rest.rpartition(b" ")
     message.method, message.uri = method, uri
-    if version.upper() == b"SIP/2.0" and uri and b" " not in uri:
+    if version.upper() == b"SIP/2.0" and uri and uri.find(b" ") < 0:
         return
-    if b" SIP/" not in first.upper():
+    if first.upper().find(b" SIP/") < 0:
         raise PeerError("the first line is no SIP request or status line", rule="RFC 3261 §7.1")
     if version[:4].upper() == b"SIP/" and version.upper() != b"SIP/2.0":
         message.fault = PeerError("the SIP version is not 2.0", rule="RFC 3261 §21.5.6", status=505)

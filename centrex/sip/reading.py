@@ -105,14 +105,14 @@ def read_via(line: bytes) -> tuple[ViaForm, bytes] | None:
 
 
 def _new_form(key: bytes, head: bytes, line: bytes) -> ViaForm | None:
-    if b"," in line or b"\n" in line or not head.endswith(b";branch="):
+    if line.find(b",") >= 0 or line.find(b"\n") >= 0 or not head.endswith(b";branch="):
         return None
     via = parse_via(line[line.find(b":") + 1 :].strip(b" \t"))
     names = [name for name, _ in via.params]
     if via.rport or via.received or not {b"branch", b"rport"}.issuperset(names):
         return None
     plain = head.replace(b";rport;", b";")
-    if b";rport" in plain.lower():
+    if plain.lower().find(b";rport") >= 0:
         return None
     form = ViaForm(via, plain)
     if len(key) <= _LENGTH:
@@ -243,7 +243,7 @@ def top_via(message: Message) -> tuple[ViaForm | Via, bytes]:
     if usual is not None:
         return usual
     value = message.value(VIA)
-    if b"," in value:
+    if value.find(b",") >= 0:
         values = split_values(value)
         message.lines[index : index + 1] = [b"Via: " + one for one in values if one]
         message.rescan()

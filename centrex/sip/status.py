@@ -90,6 +90,14 @@ _CLASSES: Final[dict[int, bytes]] = {
 }
 
 
+_LINES: Final = {code: b"SIP/2.0 %d %b\r\n" % (code, PHRASES[code]) for code in PHRASES}
+
+
+def status_line(code: int) -> bytes:
+    """Return the first line of a response, with its CRLF."""
+    return _LINES.get(code) or b"SIP/2.0 %d %b\r\n" % (code, phrase(code))
+
+
 def phrase(code: int) -> bytes:
     """Return the reason phrase of a status code; that of its class where the code is unknown."""
     return PHRASES.get(code) or _CLASSES[code // 100]

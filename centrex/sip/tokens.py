@@ -75,7 +75,7 @@ def split_values(value: bytes) -> list[bytes]:
         PeerError: A quote or an angle bracket is not closed.
     RFC: 3261 §7.3.1.
     """
-    if b"," not in value:
+    if value.find(b",") < 0:
         return [value]
     found: list[bytes] = []
     at, end = 0, len(value)
@@ -114,7 +114,7 @@ def unquote(value: bytes) -> bytes:
     if value[:1] != b'"':
         return value
     inner = value[1:-1]
-    return _ESCAPED.sub(rb"\1", inner) if b"\\" in inner else inner
+    return _ESCAPED.sub(rb"\1", inner) if inner.find(b"\\") >= 0 else inner
 
 
 def quote(text: bytes) -> bytes:

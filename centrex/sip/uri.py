@@ -83,7 +83,7 @@ class SipUri:
             if key == name:
                 if value is None:
                     return b""
-                return unquote_to_bytes(value) if b"%" in value else value
+                return unquote_to_bytes(value) if value.find(b"%") >= 0 else value
         return None
 
 
@@ -150,7 +150,7 @@ def parse_uri(raw: bytes) -> Uri:
 
 def parse_full(raw: bytes) -> Uri:
     """Read a URI by the full grammar; `parse_uri` is the same and faster."""
-    if b"%" in raw and _BAD_ESCAPE.search(raw):
+    if raw.find(b"%") >= 0 and _BAD_ESCAPE.search(raw):
         raise PeerError("a URI has a % that escapes nothing", rule="RFC 3261 §19.1.2")
     match = _SIP.fullmatch(raw)
     if match is not None:
@@ -180,7 +180,7 @@ def _read_params(text: bytes) -> Params:
     found: list[tuple[bytes, bytes | None]] = []
     for item in text.split(b";")[1:]:
         name, equals, value = item.partition(b"=")
-        if b"%" in name:
+        if name.find(b"%") >= 0:
             name = unquote_to_bytes(name)
         found.append((name.lower(), value if equals else None))
     return tuple(found)
@@ -193,7 +193,7 @@ def is_secure(raw: bytes) -> bool:
 
 def unescape_user(user: bytes) -> bytes:
     """Return a user with each `%` escape resolved, once (RFC 3261 §19.1.2)."""
-    return unquote_to_bytes(user) if b"%" in user else user
+    return unquote_to_bytes(user) if user.find(b"%") >= 0 else user
 
 
 def escape_user(user: bytes) -> bytes:
@@ -285,7 +285,7 @@ def _header_set(headers: bytes) -> list[tuple[bytes, bytes]]:
 
 def _canonical(text: bytes) -> bytes:
     """Resolve the escapes of what is not reserved; spell the others in upper case."""
-    return _ESCAPE.sub(_resolve, text) if b"%" in text else text
+    return _ESCAPE.sub(_resolve, text) if text.find(b"%") >= 0 else text
 
 
 def _resolve(match: re.Match[bytes]) -> bytes:

@@ -7,6 +7,8 @@ header, which gives the same values. It knows no state and decides nothing.
 
 A header that is read stands once: `(?(n)(?!))` fails where group n has been met before. Headers that
 nobody here reads are known by their names, so that no other spelling of one that is read slips by.
+A line that has matched is not tried another way (`(?>...)`): else the places of all groups would be
+kept for each line, and that is written memory.
 """
 
 import re
@@ -14,7 +16,7 @@ from collections.abc import Sequence
 from typing import Final, TypeAlias
 
 from centrex.base import Flow
-from centrex.sip.status import phrase
+from centrex.sip.status import status_line
 
 Found: TypeAlias = re.Match[bytes]
 """A match of `REQUEST`."""
@@ -66,7 +68,7 @@ HOPS, ROUTE, AGENT, EXPIRES, PROXY_AUTHORIZATION, AUTHORIZATION = 26, 27, 28, 29
 REQUEST: Final = re.compile(
     rb"([A-Z]{2,12}+) "
     rb"(sip:(?:(" + _USER + rb")@)?(" + _HOST + rb")(?::(" + _PORT + rb"))?" + _URI_PARAMS + rb")"
-    rb" SIP/2\.0\r\n(?:"
+    rb" SIP/2\.0\r\n(?:(?>"
     rb"From" + _address(FROM)
     + rb"|To" + _address(TO)
     + rb"|C(?:"
@@ -85,12 +87,12 @@ REQUEST: Final = re.compile(
     rb"|Expires: " + _once(EXPIRES) + rb"([0-9]{1,9}+)\r\n"
     rb"|Proxy-Authorization: " + _once(PROXY_AUTHORIZATION) + rb"([^\r\n]*+)\r\n"
     rb"|Authorization: " + _once(AUTHORIZATION) + rb"([^\r\n]*+)\r\n"
-    rb"|" + _UNREAD + rb")+\r\n" + _needed(FROM, TO, CALL_ID, NUMBER, LENGTH, TRANSPORT, HOPS)
+    rb"|" + _UNREAD + rb"))+\r\n" + _needed(FROM, TO, CALL_ID, NUMBER, LENGTH, TRANSPORT, HOPS)
 )  # fmt: skip
 """The head of a request; the names above are its groups."""
 
 RESPONSE: Final = re.compile(
-    rb"SIP/2\.0 ([1-6][0-9][0-9]) ([^\r\n]*+)\r\n(?:"
+    rb"SIP/2\.0 ([1-6][0-9][0-9]) ([^\r\n]*+)\r\n(?:(?>"
     rb"Via: (?(4)(?(3)(?!))(?(6)(?!))([^,\r\n]++)"
     rb"|(SIP/2\.0/[A-Z]++ [^;,\r\n]++;branch=([^;,\r\n ]++)"
     rb"(?:(?:;received=[0-9a-f.:]++|;rport=[0-9]++)+)?)(?:, ?([^,\r\n]++))?)\r\n"
@@ -104,7 +106,7 @@ RESPONSE: Final = re.compile(
     rb"|ontent-Type: " + _once(17) + rb"([^\r\n]*+)\r\n"
     rb"|ontent-Disposition:[^\r\n]*+\r\n)"
     rb"|(?:Record-Route|Server|User-Agent|Require|RSeq|Reason|Warning|Timestamp):[^\r\n]*+\r\n"
-    rb"|" + _UNREAD + rb")+\r\n" + _needed(4, 7, 10, 13, 14, 16)
+    rb"|" + _UNREAD + rb"))+\r\n" + _needed(4, 7, 10, 13, 14, 16)
 )  # fmt: skip
 """The head of a response. Groups: 1 status, 2 reason phrase; 4 the topmost Via with 5 its branch;
 3 or 6 the Via below it, the last one, on a line of its own or behind a comma; 7 From with 8 URI,
@@ -121,7 +123,7 @@ def via_line(found: Found, flow: Flow) -> bytes:
         more = b""
     else:
         more = b";received=" + flow.received_host
-    return b"Via: SIP/2.0/%b %b;branch=%b%b" % (transport, sent_by, branch, more)
+    return b"".join((b"Via: SIP/2.0/", transport, b" ", sent_by, b";branch=", branch, more))
 
 
 def is_elsewhere(found: Found, flow: Flow) -> bool:
@@ -149,10 +151,9 @@ def build_reply(
         extra: Further header lines.
     """
     sender, target, call_id, number, method = found.group(6, 9, 12, 13, 1)
-    if to_tag:
-        target = b"%b;tag=%b" % (target, to_tag)
+    tag = b";tag=" + to_tag if to_tag else b""
     lines = b"\r\n".join(extra) + b"\r\n" if extra else b""
-    return (
-        b"SIP/2.0 %d %b\r\n%b\r\nFrom: %b\r\nTo: %b\r\nCall-ID: %b\r\nCSeq: %b %b\r\n%b"
-        b"Content-Length: 0\r\n\r\n"
-    ) % (status, phrase(status), via, sender, target, call_id, number, method, lines)
+    return b"".join((
+        status_line(status), via, b"\r\nFrom: ", sender, b"\r\nTo: ", target, tag, b"\r\nCall-ID: ",
+        call_id, b"\r\nCSeq: ", number, b" ", method, b"\r\n", lines, b"Content-Length: 0\r\n\r\n",
+    ))  # fmt: skip

@@ -128,7 +128,7 @@ def _check_method(message: Message) -> None:
 def _check_vias(message: Message) -> list[Via]:
     vias: list[Via] = []
     for value in message.values(VIA):
-        if b"," in value:
+        if value.find(b",") >= 0:
             vias.extend([parse_via(one) for one in split_values(value)])
         else:
             vias.append(parse_via(value))

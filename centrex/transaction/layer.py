@@ -90,7 +90,7 @@ class TransactionLayer:
         self.timers = Timers()
         self.servers: dict[ServerKey, ServerTransaction] = {}
         self.clients: dict[ClientKey, ClientTransaction] = {}
-        self._by_stream: dict[Flow, set[ClientTransaction]] = {}
+        self._by_stream: dict[Flow, dict[ClientTransaction, None]] = {}
         self.repeated = 0
 
     # server side
@@ -188,7 +188,7 @@ class TransactionLayer:
         self.sends.append((flow, data))
         if flow.reliable:
             self.timers.arm(self.timing.timeout, now, client, _TIMEOUT)
-            self._by_stream.setdefault(flow, set()).add(client)
+            self._by_stream.setdefault(flow, {})[client] = None
         else:
             client.interval = self.timing.t1
             self.timers.arm(client.interval, now, client, _RESEND)
@@ -265,7 +265,7 @@ class TransactionLayer:
         if client.flow.reliable:
             others = self._by_stream.get(client.flow)
             if others is not None:
-                others.discard(client)
+                others.pop(client, None)
                 if not others:
                     del self._by_stream[client.flow]
         client.state = State.TERMINATED
@@ -273,7 +273,7 @@ class TransactionLayer:
         client.user = None
 
     def flow_failed(self, flow: Flow, now: Instant) -> None:
-        """Tell every transaction that waits on a stream that it is gone (§17.1.4)."""
+        """Tell every transaction that waits on a stream that it is gone (§17.1.4), the oldest first."""
         for client in tuple(self._by_stream.get(flow, ())):
             self._expire_client(client, In.TRANSPORT_ERROR, now)
 

@@ -1,9 +1,11 @@
 """The layer: the ACK it writes, streams that fail, and that nothing stays behind."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from centrex.sip.message import parse
+from centrex.transaction.client import ClientTransaction
 from centrex.transaction.layer import USER_TIMER, ack_for
 from centrex.transaction.machine import In
 from tests.support.machines import Bench
@@ -49,6 +51,17 @@ def test_a_failing_stream_takes_all_its_transactions_and_no_others() -> None:
     assert list(bench.layer.clients.values()) == [other]
     bench.layer.flow_failed(bench.tcp, bench.now)
     assert len(bench.told) == 2
+
+
+def test_those_that_wait_on_a_failing_stream_are_told_in_the_order_they_began(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = Bench()
+    clients = [bench.ask("INVITE", reliable=True, branch=f"z9hG4bK{n}") for n in range(50)]
+    order: list[ClientTransaction] = []
+    monkeypatch.setattr(bench, "on_failure", lambda client, _: order.append(client))
+    bench.layer.flow_failed(bench.tcp, bench.now)
+    assert order == clients
 
 
 def test_the_users_own_timers_come_back_to_it() -> None:
