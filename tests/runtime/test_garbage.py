@@ -55,10 +55,10 @@ def test_memory_is_given_back_once_a_busy_time_is_over() -> None:
     engine.seconds(100)
     assert engine.trimmed == 0
     engine.seconds(5, BUSY)
-    engine.seconds(2)
+    engine.seconds(39)
     engine.seconds(1, BUSY)
-    engine.seconds(2)
-    assert engine.trimmed == 0
+    engine.seconds(39)
+    assert engine.trimmed == 0, "its transactions are there still"
     engine.seconds(1)
     assert engine.trimmed == 1
     engine.seconds(100)
@@ -75,8 +75,21 @@ def test_it_is_switched_off_and_what_is_there_is_left_out() -> None:
     assert gc.get_freeze_count() > 0
 
 
-def test_the_young_are_looked_at_when_it_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_SOME", 0)
+class Looks:
+    """Counts how many objects are looked at: those that are not set aside."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.most = 0
+        collect = gc.collect
+
+        def counted(generation: int = 2) -> int:
+            self.most = max(self.most, len(gc.get_objects(generation=0)))
+            return collect(generation)
+
+        monkeypatch.setattr(gc, "collect", counted)
+
+
+def test_the_few_young_of_a_quiet_time_are_looked_at() -> None:
     engine = Engine()
     cycle = forgotten()
     engine.seconds(9)
@@ -85,34 +98,47 @@ def test_the_young_are_looked_at_when_it_is_quiet(monkeypatch: pytest.MonkeyPatc
     assert cycle() is None
 
 
-def test_a_few_young_are_not_worth_it() -> None:
+def test_nobody_is_held_up_during_a_busy_time_nor_after_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     engine = Engine()
-    cycle = forgotten()
-    engine.seconds(20)
-    assert cycle() is not None
+    looks = Looks(monkeypatch)
+    kept: list[list[int]] = []
+    for _ in range(30):
+        kept += [[number] for number in range(5_000)]
+        engine.seconds(1, BUSY)
+    engine.seconds(599)
+    assert len(kept) == 150_000
+    assert looks.most < 10_000, (
+        "what a burst has left is not walked over when the next call may come"
+    )
 
 
-def test_nobody_is_held_up_while_it_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_SOME", 0)
+def test_what_was_set_aside_is_looked_at_after_a_long_quiet() -> None:
     engine = Engine()
     cycle = forgotten()
-    engine.seconds(599, BUSY)
+    kept = [[number] for number in range(20_000)]
+    engine.seconds(10, BUSY)
+    engine.seconds(599)
     assert cycle() is not None
-    # One that came while messages kept coming is seen to when they stop.
     engine.seconds(1)
     assert cycle() is None
+    assert len(kept) == 20_000
+    assert gc.get_freeze_count() > 20_000, "it is not looked at again"
 
 
-def test_too_many_young_are_looked_at_whatever_goes_on() -> None:
-    engine = Engine(too_many=500)
-    kept = [[number] for number in range(100)]
+def test_far_too_much_that_was_set_aside_is_looked_at_whatever_goes_on() -> None:
+    engine = Engine(too_many=50_000)
     cycle = forgotten()
-    engine.seconds(1, BUSY)
+    kept = [[number] for number in range(20_000)]
+    engine.seconds(3_600, BUSY)
     assert cycle() is not None
-    kept += [[number] for number in range(500)]
+    kept += [[number] for number in range(50_000)]
+    engine.seconds(3_599, BUSY)
+    assert cycle() is not None
     engine.seconds(1, BUSY)
     assert cycle() is None
-    assert len(kept) == 600
+    assert len(kept) == 70_000
 
 
 def test_where_others_share_the_process_the_young_are_looked_at_in_small_steps() -> None:
@@ -133,7 +159,7 @@ def test_where_others_share_the_process_the_young_are_looked_at_in_small_steps()
     assert set(steps) == {0}, "nothing older is walked over in the middle of a call"
 
 
-def test_what_outlived_those_steps_is_looked_at_when_it_is_quiet() -> None:
+def test_what_outlived_those_steps_is_looked_at_once_that_is_over() -> None:
     gc.enable()
     engine = Engine(step=500)
     cycle = forgotten()
@@ -141,6 +167,7 @@ def test_what_outlived_those_steps_is_looked_at_when_it_is_quiet() -> None:
     kept = [[number] for number in range(20_000)]
     del reference
     engine.seconds(10, BUSY)
+    engine.seconds(40)
     assert cycle() is not None
     engine.seconds(10)
     assert cycle() is None
@@ -154,23 +181,16 @@ def old() -> weakref.ref[Cycle]:
     return cycle
 
 
-def test_the_old_are_looked_at_once_in_ten_minutes() -> None:
-    engine = Engine()
+@pytest.mark.parametrize("step", [0, 500])
+def test_the_old_are_looked_at_after_ten_quiet_minutes(step: int) -> None:
+    engine = Engine(step=step)
+    engine.seconds(1, BUSY)
     for _ in range(2):
         cycle = old()
         engine.seconds(599)
         assert cycle() is not None
         engine.seconds(1)
         assert cycle() is None
-
-
-def test_that_waits_until_it_is_quiet() -> None:
-    engine = Engine()
-    cycle = old()
-    engine.seconds(601, BUSY)
-    assert cycle() is not None
-    engine.seconds(1)
-    assert cycle() is None
 
 
 async def test_it_looks_once_a_second_and_leaves_the_process_as_it_was(
