@@ -41,7 +41,7 @@ from centrex.proxy.media_path import METHODS, OFFERS, Mode
 from centrex.proxy.ng_question import Fields, common, key, stand_in
 from centrex.proxy.ng_waiting import Failure, Probe, Request, Response, Restore, Search, Waiting
 from centrex.proxy.orphans import Orphan
-from centrex.proxy.unanswered import declined, heard, without_answer
+from centrex.proxy.unanswered import declined, heard, unread_request, without_answer
 from centrex.sip.message import parse
 
 if TYPE_CHECKING:
@@ -85,10 +85,11 @@ class Delegating(DelegatedCalls):
         if ctx.method != b"INVITE" or ctx.call is None:
             return data
         found = offered(core, ctx, data, now)
-        if found is None and is_opaque(ctx, data):
-            return data
         carried = self._carried.get(ctx.call_id)
         caller, callee = caller_of(ctx), callee_of(branch, branch.flow)
+        if found is None and is_opaque(ctx, data):
+            why = why_relayed(self.mode, None, caller, callee, CALLER)
+            return unread_request(core, branch, data, now, why, relayed=False, refuse=self.refuse)
         if carried is None:
             why = why_relayed(self.mode, found, caller, callee, CALLER)
             if not why:
@@ -126,9 +127,7 @@ class Delegating(DelegatedCalls):
             return data
         caller_tag = caller_tag_of(core, ctx)
         found = offered(core, ctx, data, now)
-        strange = caller_tag not in (ctx.from_tag, ctx.to_tag)
-        empty = found is None and (is_opaque(ctx, data) or ctx.method == b"UPDATE")
-        if strange or empty:
+        if caller_tag not in (ctx.from_tag, ctx.to_tag):
             return data
         branch.side = side = CALLER if ctx.from_tag == caller_tag else CALLEE
         here, there = caller_of(ctx), far_end(flow, natted=False)
@@ -137,6 +136,8 @@ class Delegating(DelegatedCalls):
         )
         if not why and may_carry(found):
             why = self._orphans.why(ctx.call_id)
+        if found is None and (is_opaque(ctx, data) or ctx.method == b"UPDATE"):
+            return unread_request(core, branch, data, now, why, relayed=False, refuse=self.refuse)
         if not why:
             left_alone(core, branch, found, now, self.mode)
             return data
@@ -165,7 +166,7 @@ class Delegating(DelegatedCalls):
         side = CALLER if ctx.from_tag == carried.caller_tag else CALLEE
         found = offered(core, ctx, data, now)
         if found is None and is_opaque(ctx, data):
-            return without_answer(core, ctx, data, now)
+            return unread_request(core, branch, data, now, "", relayed=True, refuse=True)
         if found is not None and carried.has_passed(found.text):
             return data
         branch.carried, branch.side = carried, side
@@ -405,7 +406,8 @@ class Delegating(DelegatedCalls):
             unrelayed(core, branch, new.words, now, refuse=self.refuse)
             if branch.context.answered:
                 return
-            data = without_answer(core, branch.context, data, now)
+            if waiting.fields["command"] == "answer":
+                data = without_answer(core, branch.context, parse(data), now)
         forward.send_on(core, branch, waiting.token, data, now)
 
     def _given_up(self, branch: Branch, carried: Delegated) -> None:

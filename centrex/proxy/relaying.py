@@ -52,7 +52,7 @@ from centrex.proxy.media_path import METHODS, OFFERS, Mode
 from centrex.proxy.orphans import Orphan
 from centrex.proxy.relayed_calls import RelayedCalls
 from centrex.proxy.rush import PATIENCE_S, Rush, Waiting
-from centrex.proxy.unanswered import unread, without_answer
+from centrex.proxy.unanswered import unread, unread_request
 from centrex.trace import Rule
 
 if TYPE_CHECKING:
@@ -114,11 +114,12 @@ class Relaying(RelayedCalls):
         ctx, flow = branch.context, branch.flow
         assert flow is not None
         found = offered(core, ctx, data, now)
-        if found is None and is_opaque(ctx, data):
-            return data
         carried = self._carried.get(ctx.call_id)
         caller, callee = caller_of(ctx), callee_of(branch, flow)
         why = ""
+        if found is None and is_opaque(ctx, data):
+            why = why_relayed(self.mode, None, caller, callee, CALLER)
+            return unread_request(core, branch, data, now, why, relayed=False, refuse=self.refuse)
         if carried is None:
             why = why_relayed(self.mode, found, caller, callee, CALLER)
             if not why:
@@ -241,11 +242,11 @@ class Relaying(RelayedCalls):
         if caller_tag not in (ctx.from_tag, ctx.to_tag):
             return data
         found = offered(core, ctx, data, now)
+        branch.side = CALLER if ctx.from_tag == caller_tag else CALLEE
         if found is None and (is_opaque(ctx, data) or ctx.method == b"UPDATE"):
-            return data if carried is None else without_answer(core, ctx, data, now)
+            return self._unread_within(core, branch, carried, data, now)
         if found and carried and carried.exchange.has_passed(found.description):
             return data
-        branch.side = CALLER if ctx.from_tag == caller_tag else CALLEE
         if carried is not None and offers and carried.relay.is_lost(now):
             self._give_up(carried, now)
             carried = None
@@ -266,6 +267,18 @@ class Relaying(RelayedCalls):
         tag = ctx.to_tag if branch.side == CALLER else ctx.from_tag
         tell_lines(core, branch, found, tag, now, answers=not offers)
         return with_body(data, changed)
+
+    def _unread_within(
+        self, core: "Core", branch: Branch, carried: Carried | None, data: bytes, now: Instant
+    ) -> bytes | None:
+        """A request within a dialog that describes nothing which can be read."""
+        ctx, why = branch.context, ""
+        if carried is None and ctx.has_body:
+            here, there = ends_within(branch, self._orphans.natted(ctx.call_id))
+            ends = (here, there) if branch.side == CALLER else (there, here)
+            why = self._why(ctx, None, ends, branch.side)
+        relayed = carried is not None
+        return unread_request(core, branch, data, now, why, relayed=relayed, refuse=self.refuse)
 
     def _describe_within(
         self, branch: Branch, found: Described, here: Where, there: Where, now: Instant
