@@ -1,7 +1,7 @@
 """A call whose media go through somebody: through whom, and what was described so far."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from centrex.base import Instant
 from centrex.farm.bencode import Encodable
@@ -9,6 +9,9 @@ from centrex.farm.relay import Unsaid
 from centrex.media.exchange import NOWHERE, Exchange, Family
 from centrex.media.terms import Session, Slot
 from centrex.routing.target import Target
+
+if TYPE_CHECKING:
+    from centrex.proxy.context import Context
 
 
 class Relay(Protocol):
@@ -102,21 +105,30 @@ class Carried:
         towards: The target its INVITE was sent to last.
         ends: How the caller and that target are reached.
         declined: What was last put in place of an answer that could not pass.
+        offer: What its INVITE offers; empty where that offers nothing.
+        forks: The INVITEs that begin it: several where a proxy before us has forked it. When it is
+            answered, the one that was, if there were several.
     """
 
-    __slots__ = ("declined", "ends", "exchange", "natted", "relay", "towards")
+    __slots__ = ("declined", "ends", "exchange", "forks", "natted", "offer", "relay", "towards")
 
     def __init__(self, relay: Relay, exchange: Exchange) -> None:
         self.relay, self.exchange = relay, exchange
         self.natted = [False, False]
         self.towards: Target | None = None
         self.ends = (NOWHERE, NOWHERE)
-        self.declined = b""
+        self.declined = self.offer = b""
+        self.forks: list[Context] = []
 
     @property
     def by(self) -> str:
         """Return the name of the relay."""
         return self.relay.name
+
+    def joins(self, ctx: "Context") -> None:
+        """An INVITE begins it, alone or with others."""
+        if ctx not in self.forks:
+            self.forks.append(ctx)
 
     def move(self, relay: Relay) -> None:
         """Have another relay serve it, before any slot was taken."""

@@ -545,7 +545,14 @@ class Delegating(DelegatedCalls):
             fields = what.left.popleft()
             self._ask(core, what.carried.call_id, fields, what, at=what.carried.by)
 
-    def end(self, core: "Core", call_id: bytes, reason: str, now: Instant) -> None:
+    def failed(self, core: "Core", ctx: Context, now: Instant) -> None:
+        """See `MediaPath`."""
+        if ctx.call is not None:
+            self.end(core, ctx.call_id, "the call failed", now)
+
+    def end(
+        self, core: "Core", call_id: bytes, reason: str, now: Instant, *, tag: bytes = b""
+    ) -> None:
         """See `MediaPath`."""
         carried = self._lose_track(call_id)
         if carried is not None:
@@ -553,8 +560,9 @@ class Delegating(DelegatedCalls):
 
     def hung_up(self, core: "Core", ctx: Context, now: Instant) -> None:
         """See `MediaPath`."""
-        carried = self._carried.get(ctx.call_id)
-        if carried is not None:
+        if core.calls.get(ctx.call_id) is not None:
+            return  # that one rings yet
+        if ctx.call_id in self._carried:
             self.end(core, ctx.call_id, "hung up", now)
         elif self.mode != "never":
             fields: Fields = {"command": "delete", "call-id": ctx.call_id}

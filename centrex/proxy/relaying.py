@@ -46,6 +46,7 @@ from centrex.proxy.ends import (
     why_nobody,
     why_relayed,
 )
+from centrex.proxy.forked import APART, FORKED, is_idle, is_same_way, led_back, may_share
 from centrex.proxy.media_body import with_body
 from centrex.proxy.media_lines import NO_PORTS, tell_lines
 from centrex.proxy.media_path import METHODS, OFFERS, Mode
@@ -94,14 +95,16 @@ class Relaying(RelayedCalls):
     def _may_begin(self, core: "Core", ctx: Context) -> bool:
         """Whether an INVITE may be what has its call relayed: of a call that is listed.
 
-        One that another proxy has led back to us may be, too, while nothing of its call is relayed.
+        One that another proxy has forked, or led back to us, may be, too.
         """
         if ctx.call is not None:
             return True
         call, carried = core.calls.get(ctx.call_id), self._carried.get(ctx.call_id)
-        if call is None or call.caller_tag != ctx.from_tag or call.callee_tag:
+        if call is None:
+            return carried is not None and ctx in carried.forks
+        if call.caller_tag != ctx.from_tag:
             return False
-        return carried is None or any(one.carried is carried for one in ctx.branches)
+        return carried is not None or not call.callee_tag
 
     def _first(
         self, core: "Core", waiting: Waiting, now: Instant, *, shares: bool = False
@@ -116,19 +119,17 @@ class Relaying(RelayedCalls):
         found = offered(core, ctx, data, now)
         carried = self._carried.get(ctx.call_id)
         caller, callee = caller_of(ctx), callee_of(branch, flow)
-        why = ""
         if found is None and is_opaque(ctx, data):
             why = why_relayed(self.mode, None, caller, callee, CALLER)
             return unread_request(core, branch, data, now, why, relayed=False, refuse=self.refuse)
-        if carried is None:
-            why = why_relayed(self.mode, found, caller, callee, CALLER)
-            if not why:
-                left_alone(core, branch, found, now, self.mode)
-                return data
-        elif all(other.over for other in ctx.branches if other is not branch):
-            carried.exchange.forget()
+        reason = self._why_first(core, branch, found, caller, callee, now)
+        if reason is None:
+            return None if ctx.answered else data
+        why = reason
         try:
             carried = carried or self._begin(core, branch, found, caller, callee, now)
+            carried.joins(ctx)
+            carried.offer = b"" if found is None else found.text
             carried.natted = [caller.natted, callee.natted]
             carried.towards, carried.ends = branch.target, (caller, callee)
             branch.carried, branch.side = carried, CALLER
@@ -149,6 +150,37 @@ class Relaying(RelayedCalls):
             return self._first(core, waiting, now, shares=True)
         unrelayed(core, branch, why_nobody(branch, lacking), now, refuse=self.refuse)
         return None if ctx.answered else data
+
+    def _why_first(
+        self,
+        core: "Core",
+        branch: Branch,
+        found: Described | None,
+        caller: Where,
+        callee: Where,
+        now: Instant,
+    ) -> str | None:
+        """Return why an INVITE that begins a call is relayed; None where it is not.
+
+        It is empty where that was told with another of its branches.
+        """
+        ctx = branch.context
+        carried = self._carried.get(ctx.call_id)
+        if carried is None:
+            why = why_relayed(self.mode, found, caller, callee, CALLER)
+            if not why:
+                left_alone(core, branch, found, now, self.mode)
+            return why or None
+        if ctx.call is not None or ctx in carried.forks:
+            if is_idle(carried, branch):
+                carried.exchange.forget()
+            return ""
+        if led_back(core, ctx) or (found and carried.exchange.has_passed(found.description)):
+            return None  # it is relayed on its first way through us
+        if may_share(carried, ctx, found):
+            return FORKED
+        unrelayed(core, branch, APART, now, refuse=self.refuse and is_same_way(carried, ctx))
+        return None
 
     def _may_wait(
         self, waiting: Waiting, callee: Where, lacking: Family | None, now: Instant
@@ -397,6 +429,7 @@ class Relaying(RelayedCalls):
         vain = carried.exchange.answer(tag, family_of(flow.local.host))
         if vain:
             self._farm.give_back(carried.relay, vain)
+        carried.forks = [ctx] if len(carried.forks) > 1 else []
         if not ctx.to_tag and carried.towards is not branch.target:
             carried.natted[CALLEE] = self._back(branch, carried)[0].natted
 
@@ -441,13 +474,13 @@ class Relaying(RelayedCalls):
             except NoSlot:
                 why = why_nobody(branch, self._farm.lacks(families(found, here, there)))
                 return response_unrelayed(core, branch, status, data, found, why, now, self.refuse)
-            if ctx.to_tag:
-                carried.exchange.save(
-                    branch.side
-                )  # this offer may come to nothing, and the call goes on
+            if ctx.to_tag:  # this offer may come to nothing, and the call goes on
+                carried.exchange.save(branch.side)
             carried.natted = [end.natted for end in ends]
             branch.carried = carried
             core.decide(ctx, (now, Rule.MEDIA_RELAYED, carried.by, why))
+        if not ctx.to_tag and not branch.carried.exchange.answered:
+            branch.carried.joins(ctx)
         return self.inward(core, branch, status, to_tag, data, now)
 
     def _back(self, branch: Branch, carried: Carried | None) -> tuple[Where, Where]:
