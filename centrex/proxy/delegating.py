@@ -36,6 +36,7 @@ from centrex.proxy.ends import (
     unrelayed,
     why_relayed,
 )
+from centrex.proxy.forked import has_failed, may_begin, takes_part
 from centrex.proxy.media_body import with_body
 from centrex.proxy.media_path import METHODS, OFFERS, Mode
 from centrex.proxy.ng_question import Fields, common, key, stand_in
@@ -82,10 +83,10 @@ class Delegating(DelegatedCalls):
             return data
         if ctx.to_tag:
             return self._in_dialog(core, branch, token, data, now)
-        if ctx.method != b"INVITE" or ctx.call is None:
+        carried = self._carried.get(ctx.call_id)
+        if ctx.method != b"INVITE" or not may_begin(core, ctx, carried):
             return data
         found = offered(core, ctx, data, now)
-        carried = self._carried.get(ctx.call_id)
         caller, callee = caller_of(ctx), callee_of(branch, branch.flow)
         if found is None and is_opaque(ctx, data):
             why = why_relayed(self.mode, None, caller, callee, CALLER)
@@ -96,6 +97,9 @@ class Delegating(DelegatedCalls):
                 left_alone(core, branch, found, now, self.mode)
                 return data
             carried = self._take_on(core, ctx, ctx.from_tag, why, now)
+        elif not takes_part(core, branch, carried, found, now, refuse=self.refuse):
+            return None if ctx.answered else data
+        carried.joins(ctx, b"" if found is None else found.text)
         carried.natted = [caller.natted, callee.natted]
         branch.carried, branch.side = carried, CALLER
         carried.offers.append(token)
@@ -199,7 +203,7 @@ class Delegating(DelegatedCalls):
         assert isinstance(carried, Delegated)
         branch.described = fields["command"] == "offer"
         known = carried.known.get(key(fields))
-        if known is not None:
+        if known is not None and len(carried.forks) < 2:  # else each has to be named to it
             return with_body(data, sdp.replace(found.content_type, found.body, known))
         waiting = Request(branch, token, data, found, fields)
         self._ask(core, carried.call_id, fields, waiting, at=carried.by)
@@ -292,6 +296,8 @@ class Delegating(DelegatedCalls):
             carried = self._take_on(core, ctx, caller_tag_of(core, ctx), why, now)
             carried.natted = [end.natted for end in ends]
             branch.carried = carried
+            if not ctx.to_tag:
+                carried.joins(ctx, b"")
         else:
             left_alone(core, branch, found, now, self.mode)
 
@@ -310,6 +316,7 @@ class Delegating(DelegatedCalls):
             if carried.callee_tag or branch.context.answered:
                 return  # it was by another one
             carried.callee_tag = to_tag
+            carried.goes_to(branch.context)
             carried.natted[CALLEE] = _back(branch, carried)[0].natted
         won = branch.client.key[0] if branch.client is not None else b""
         for token in carried.offers:
@@ -547,22 +554,28 @@ class Delegating(DelegatedCalls):
 
     def failed(self, core: "Core", ctx: Context, now: Instant) -> None:
         """See `MediaPath`."""
-        if ctx.call is not None:
+        if has_failed(core, ctx, self._carried.get(ctx.call_id)):
             self.end(core, ctx.call_id, "the call failed", now)
 
     def end(
         self, core: "Core", call_id: bytes, reason: str, now: Instant, *, tag: bytes = b""
     ) -> None:
         """See `MediaPath`."""
-        carried = self._lose_track(call_id)
+        carried = self._carried.get(call_id)
+        if carried is not None and carried.is_foreign(tag):
+            return
+        self._lose_track(call_id)
         if carried is not None:
             self._tell(core, carried, {"command": "delete", "call-id": call_id})
 
     def hung_up(self, core: "Core", ctx: Context, now: Instant) -> None:
         """See `MediaPath`."""
-        if core.calls.get(ctx.call_id) is not None:
-            return  # that one rings yet
-        if ctx.call_id in self._carried:
+        carried = self._carried.get(ctx.call_id)
+        if core.calls.get(ctx.call_id) is not None and (
+            carried is None or carried.callee_tag not in (ctx.from_tag, ctx.to_tag)
+        ):
+            return  # another INVITE of its call is on its way yet
+        if carried is not None:
             self.end(core, ctx.call_id, "hung up", now)
         elif self.mode != "never":
             fields: Fields = {"command": "delete", "call-id": ctx.call_id}

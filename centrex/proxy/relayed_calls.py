@@ -11,7 +11,7 @@ from centrex.media.exchange import Exchange, restored
 from centrex.media.terms import Session
 from centrex.proxy.carried import Carried, Farm, Relay
 from centrex.proxy.context import Branch, Context
-from centrex.proxy.forked import is_awaited
+from centrex.proxy.forked import has_failed
 from centrex.proxy.orphans import Orphan, Orphans
 
 if TYPE_CHECKING:
@@ -109,12 +109,7 @@ class RelayedCalls:
 
     def failed(self, core: "Core", ctx: Context, now: Instant) -> None:
         """See `MediaPath`."""
-        carried = self._carried.get(ctx.call_id)
-        if ctx.call is None and (carried is None or ctx not in carried.forks):
-            return
-        if carried is not None and is_awaited(carried, ctx):
-            return
-        if ctx.call is not None or core.calls.get(ctx.call_id) is None:  # else that one ends it
+        if has_failed(core, ctx, self._carried.get(ctx.call_id)):
             self.end(core, ctx.call_id, "the call failed", now)
 
     def end(

@@ -46,7 +46,7 @@ from centrex.proxy.ends import (
     why_nobody,
     why_relayed,
 )
-from centrex.proxy.forked import APART, FORKED, is_idle, is_same_way, led_back, may_share
+from centrex.proxy.forked import is_idle, may_begin, takes_part
 from centrex.proxy.media_body import with_body
 from centrex.proxy.media_lines import NO_PORTS, tell_lines
 from centrex.proxy.media_path import METHODS, OFFERS, Mode
@@ -93,18 +93,7 @@ class Relaying(RelayedCalls):
         return self._first(core, Waiting(branch, token, data, now + PATIENCE_S), now)
 
     def _may_begin(self, core: "Core", ctx: Context) -> bool:
-        """Whether an INVITE may be what has its call relayed: of a call that is listed.
-
-        One that another proxy has forked, or led back to us, may be, too.
-        """
-        if ctx.call is not None:
-            return True
-        call, carried = core.calls.get(ctx.call_id), self._carried.get(ctx.call_id)
-        if call is None:
-            return carried is not None and ctx in carried.forks
-        if call.caller_tag != ctx.from_tag:
-            return False
-        return carried is not None or not call.callee_tag
+        return may_begin(core, ctx, self._carried.get(ctx.call_id))
 
     def _first(
         self, core: "Core", waiting: Waiting, now: Instant, *, shares: bool = False
@@ -128,8 +117,7 @@ class Relaying(RelayedCalls):
         why = reason
         try:
             carried = carried or self._begin(core, branch, found, caller, callee, now)
-            carried.joins(ctx)
-            carried.offer = b"" if found is None else found.text
+            carried.joins(ctx, b"" if found is None else found.text)
             carried.natted = [caller.natted, callee.natted]
             carried.towards, carried.ends = branch.target, (caller, callee)
             branch.carried, branch.side = carried, CALLER
@@ -162,25 +150,19 @@ class Relaying(RelayedCalls):
     ) -> str | None:
         """Return why an INVITE that begins a call is relayed; None where it is not.
 
-        It is empty where that was told with another of its branches.
+        It is empty where that was told already.
         """
-        ctx = branch.context
-        carried = self._carried.get(ctx.call_id)
+        carried = self._carried.get(branch.context.call_id)
         if carried is None:
             why = why_relayed(self.mode, found, caller, callee, CALLER)
             if not why:
                 left_alone(core, branch, found, now, self.mode)
             return why or None
-        if ctx.call is not None or ctx in carried.forks:
-            if is_idle(carried, branch):
-                carried.exchange.forget()
-            return ""
-        if led_back(core, ctx) or (found and carried.exchange.has_passed(found.description)):
-            return None  # it is relayed on its first way through us
-        if may_share(carried, ctx, found):
-            return FORKED
-        unrelayed(core, branch, APART, now, refuse=self.refuse and is_same_way(carried, ctx))
-        return None
+        if not takes_part(core, branch, carried, found, now, refuse=self.refuse):
+            return None
+        if is_idle(carried, branch):
+            carried.exchange.forget()
+        return ""
 
     def _may_wait(
         self, waiting: Waiting, callee: Where, lacking: Family | None, now: Instant
@@ -429,7 +411,7 @@ class Relaying(RelayedCalls):
         vain = carried.exchange.answer(tag, family_of(flow.local.host))
         if vain:
             self._farm.give_back(carried.relay, vain)
-        carried.forks = [ctx] if len(carried.forks) > 1 else []
+        carried.goes_to(ctx)
         if not ctx.to_tag and carried.towards is not branch.target:
             carried.natted[CALLEE] = self._back(branch, carried)[0].natted
 
@@ -480,7 +462,7 @@ class Relaying(RelayedCalls):
             branch.carried = carried
             core.decide(ctx, (now, Rule.MEDIA_RELAYED, carried.by, why))
         if not ctx.to_tag and not branch.carried.exchange.answered:
-            branch.carried.joins(ctx)
+            branch.carried.joins(ctx, b"")
         return self.inward(core, branch, status, to_tag, data, now)
 
     def _back(self, branch: Branch, carried: Carried | None) -> tuple[Where, Where]:

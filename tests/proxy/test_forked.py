@@ -12,6 +12,7 @@ from centrex.trace import Rule
 from tests.support.calling import Phone, Sent, find, names, rules, start, values
 from tests.support.proxy import DOMAIN, Proxy
 from tests.support.relays import FakeFarm, FakeRelay, line, offer, relayed
+from tests.support.rtpengine_asked import HOST, FakeRtpengine
 from tests.support.sipmessage import uri_in
 
 SDP = "Content-Type: application/sdp\n"
@@ -282,3 +283,81 @@ def test_one_that_was_led_back_is_seen_by_its_vias(proxy: Proxy, forked: Forked)
     sent = forked.calls("carol", extra=f"Via: SIP/2.0/UDP {DOMAIN}:5060;branch=z9hG4bKours\n")
     assert line(forked.carol.gets(sent, "INVITE")).host == ALICE
     assert Rule.MEDIA_UNRELAYED not in rules(proxy)
+
+
+# rtpengine
+
+
+def by_rtpengine(forked: Forked, engine: FakeRtpengine) -> tuple[bytes, bytes]:
+    """Have both called; return what Bob and Carol get."""
+    forked.calls("bob")
+    first = forked.bob.gets(engine.answers(), "INVITE")
+    forked.calls("carol")
+    second = forked.carol.gets(engine.answers(), "INVITE")
+    assert [ask.fields["command"] for ask in engine.told] == ["offer", "offer"]
+    assert len({ask.fields["via-branch"] for ask in engine.told}) == 2
+    return first, second
+
+
+@pytest.mark.parametrize("winner", ["bob", "carol"])
+@pytest.mark.parametrize("crosses", [False, True])
+def test_rtpengine_serves_both(proxy: Proxy, forked: Forked, winner: str, crosses: bool) -> None:
+    engine = FakeRtpengine(proxy)
+    invites = dict(zip(("bob", "carol"), by_rtpengine(forked, engine), strict=True))
+    assert {line(invite).host for invite in invites.values()} == {HOST}
+    phones = {"bob": forked.bob, "carol": forked.carol}
+    loser = "bob" if winner == "carol" else "carol"
+    host = phones[winner].flow.host
+    phones[winner].says(invites[winner], 200, body=offer(host, 5000))
+    ok = find(engine.answers(), "200")
+    assert line(ok).host == HOST
+    if crosses:
+        sent = phones[loser].says(invites[loser], 200, body=offer("192.0.2.200", 7000))
+        late = find(sent + engine.answers(), "200")
+        assert b"192.0.2.200" not in late.partition(b"c=IN")[2]
+        forked.sends("BYE", late, loser, cseq=2)
+    else:
+        forked.gives_up(loser, phones[loser], invites[loser])
+    engine.answers()
+    assert len(engine.media) == 1
+    forked.sends("INVITE", ok, winner, extra=SDP, body=offer(ALICE, 4444), cseq=2)
+    assert line(phones[winner].gets(engine.answers(), "INVITE")).host == HOST
+    forked.sends("BYE", ok, winner, cseq=3)
+    engine.answers()
+    assert not len(engine.media)
+    assert engine.told[-1].fields["command"] == "delete"
+    assert "via-branch" not in engine.told[-1].fields
+
+
+@pytest.mark.parametrize("order", [("bob", "carol"), ("carol", "bob")])
+def test_rtpengine_keeps_it_until_all_have_failed(
+    proxy: Proxy, forked: Forked, order: tuple[str, str]
+) -> None:
+    engine = FakeRtpengine(proxy)
+    invites = dict(zip(("bob", "carol"), by_rtpengine(forked, engine), strict=True))
+    phones = {"bob": forked.bob, "carol": forked.carol}
+    for left, name in ((1, order[0]), (0, order[1])):
+        phones[name].says(invites[name], 486)
+        engine.answers()
+        assert len(engine.media) == left
+
+
+def test_what_is_hung_up_while_another_rings_is_given_back(proxy: Proxy, forked: Forked) -> None:
+    engine = FakeRtpengine(proxy)
+    _, second = by_rtpengine(forked, engine)
+    forked.carol.says(second, 200, body=offer(CAROL, 5000))
+    ok = find(engine.answers(), "200")
+    forked.sends("BYE", ok, "another", cseq=2)
+    assert len(engine.media) == 1
+    forked.sends("BYE", ok, "carol", cseq=3)
+    assert not len(engine.media)
+
+
+@pytest.mark.parametrize("refuse", [False, True])
+def test_rtpengine_and_another_offer(proxy: Proxy, forked: Forked, refuse: bool) -> None:
+    engine = FakeRtpengine(proxy, refuse=refuse)
+    forked.calls("bob")
+    engine.answers()
+    sent = forked.calls("carol", offer(BEFORE, 9000))
+    assert names(sent)[-1] == ("503" if refuse else "INVITE")
+    assert (Rule.MEDIA_REFUSED if refuse else Rule.MEDIA_UNRELAYED) in rules(proxy)
