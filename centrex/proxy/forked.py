@@ -65,7 +65,7 @@ def takes_part(
     *,
     refuse: bool,
 ) -> bool:
-    """Whether an INVITE is relayed with the others of its call; it is told, and noted, where it is not.
+    """Whether an INVITE is relayed with the others of its call, if there are any; that is noted.
 
     Args:
         core: The core.
@@ -76,7 +76,8 @@ def takes_part(
         refuse: Whether what nobody can relay is to be refused.
     """
     ctx = branch.context
-    if ctx.call is not None or ctx in carried.forks:
+    is_free = not _is_awaited(carried, ctx) and (ctx.call is not None or not carried.is_answered)
+    if is_free or ctx in carried.forks:
         return True
     if led_back(core, ctx) or _has_passed(carried, found):
         return False  # it is relayed on its first way through us
@@ -89,6 +90,14 @@ def takes_part(
     by = carried.by if isinstance(carried, Carried) else "rtpengine"
     core.decide(ctx, (now, Rule.MEDIA_RELAYED, by, _FORKED))
     return True
+
+
+def _is_awaited(carried: Relayed, ctx: Context) -> bool:
+    """Whether other INVITEs of a call may still be answered, or one was."""
+    for one in carried.forks:
+        if one is not ctx and (not one.answered or one.winner is not None):
+            return True
+    return False
 
 
 def _has_passed(carried: Relayed, found: Described | None) -> bool:
@@ -112,7 +121,6 @@ def has_failed(core: "Core", ctx: Context, carried: Relayed | None) -> bool:
     """Whether an INVITE that was refused is the last of its call: none is answered, or may yet be."""
     if ctx.call is None and (carried is None or ctx not in carried.forks):
         return False
-    for one in carried.forks if carried is not None else ():
-        if one is not ctx and (not one.answered or one.winner is not None):
-            return False
+    if carried is not None and _is_awaited(carried, ctx):
+        return False
     return ctx.call is not None or core.calls.get(ctx.call_id) is None  # else that one ends it

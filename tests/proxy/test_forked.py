@@ -285,6 +285,38 @@ def test_one_that_was_led_back_is_seen_by_its_vias(proxy: Proxy, forked: Forked)
     assert Rule.MEDIA_UNRELAYED not in rules(proxy)
 
 
+@pytest.mark.parametrize("offers", [False, True])
+def test_a_third_one_after_the_first_has_failed(proxy: Proxy, forked: Forked, offers: bool) -> None:
+    farm = relayed(proxy)
+    first, second = forked.both()
+    forked.bob.says(first, 486)
+    sent = forked.calls("bob", offer(ALICE, 4444) if offers else None, branch="z9hG4bKthird")
+    third = forked.bob.gets(sent, "INVITE")
+    assert line(third).host == (ALICE if offers else RELAY)
+    forked.bob.says(third, 486)
+    assert line(find(forked.carol.says(second, 200, body=offer(CAROL, 5000)), "200")).host == RELAY
+    (stream,) = farm.only.streams
+    assert stream is not None
+    assert stream.ends[0].rtp == Address(ALICE, 4000)
+
+
+def test_one_after_all_others_have_failed_may_offer_something_else(
+    proxy: Proxy, forked: Forked
+) -> None:
+    """The first goes directly, so that it is none of those."""
+    relayed(proxy, mode="auto")
+    desk, mobile = forked.carol, Phone(proxy, "carol", "192.0.2.19", behind="10.0.0.5:5060")
+    forked.calls("bob")
+    sent = forked.calls("carol")
+    second = mobile.gets(sent, "INVITE")
+    assert line(second).host == RELAY
+    desk.says(desk.gets(sent, "INVITE"), 486)
+    mobile.says(second, 486)
+    sent = forked.calls("carol", offer(ALICE, 4444), branch="z9hG4bKthird")
+    assert line(mobile.gets(sent, "INVITE")).host == RELAY
+    assert Rule.MEDIA_UNRELAYED not in rules(proxy)
+
+
 # rtpengine
 
 
