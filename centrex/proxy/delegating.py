@@ -571,9 +571,9 @@ class Delegating(DelegatedCalls):
     def hung_up(self, core: "Core", ctx: Context, now: Instant) -> None:
         """See `MediaPath`."""
         carried = self._carried.get(ctx.call_id)
-        if core.calls.get(ctx.call_id) is not None and (
-            carried is None or carried.callee_tag not in (ctx.from_tag, ctx.to_tag)
-        ):
+        callee_tag = carried.callee_tag if carried is not None else b""
+        is_its = bool(callee_tag) and callee_tag in (ctx.from_tag, ctx.to_tag)
+        if core.calls.get(ctx.call_id) is not None and not is_its:
             return  # another INVITE of its call is on its way yet
         if carried is not None:
             self.end(core, ctx.call_id, "hung up", now)
