@@ -9,7 +9,7 @@ from centrex.media.terms import Address
 from centrex.proxy.relaying import Relaying
 from centrex.sip.names import CONTACT, RECORD_ROUTE
 from centrex.trace import Rule
-from tests.support.calling import Phone, Sent, find, names, rules, start, values
+from tests.support.calling import Phone, Sent, find, names, routes, rules, start, values
 from tests.support.proxy import DOMAIN, Proxy
 from tests.support.relays import FakeFarm, FakeRelay, line, offer, relayed
 from tests.support.rtpengine_asked import HOST, FakeRtpengine
@@ -393,3 +393,21 @@ def test_rtpengine_and_another_offer(proxy: Proxy, forked: Forked, refuse: bool)
     sent = forked.calls("carol", offer(BEFORE, 9000))
     assert names(sent)[-1] == ("503" if refuse else "INVITE")
     assert (Rule.MEDIA_REFUSED if refuse else Rule.MEDIA_UNRELAYED) in rules(proxy)
+
+
+def test_a_bye_of_a_caller_without_a_tag_ends_nothing_that_still_rings(proxy: Proxy) -> None:
+    """RFC 2543 knew no tags; RFC 3261 §15 lets a caller leave an early dialog by BYE."""
+    engine = FakeRtpengine(proxy)
+    alice, bob = Phone(proxy, "alice", ALICE), Phone(proxy, "bob", BOB)
+    invite = alice.write(
+        "INVITE", f"sip:bob@{DOMAIN}", body=offer(ALICE, 4000), branch="z9hG4bKcall",
+        extra=f"Contact: <{alice.contact}>\n{SDP}",
+    )  # fmt: skip
+    proxy.receive(invite.replace(b";tag=a\r\n", b"\r\n"), alice.flow)
+    early = alice.gets(bob.says(bob.gets(engine.answers(), "INVITE"), 180), "180")
+    bye = alice.write(
+        "BYE", bob.contact, target=f"sip:bob@{DOMAIN}", to_tag="bob", cseq=2,
+        extra=f"{routes(early, caller=True)}\n",
+    )  # fmt: skip
+    bob.gets(proxy.receive(bye.replace(b";tag=a\r\n", b"\r\n"), alice.flow), "BYE")
+    assert len(engine.media) == 1
