@@ -74,12 +74,23 @@ def answered(
         core.tell(Kind.CALLS, Severity.DEBUG, "call.answered", fields, call.call_id)
 
 
-def failed(core: "Core", call: Call, status: int, now: Instant) -> None:
-    """No target picked up."""
+def failed(core: "Core", call: Call, ctx: Context | None, status: int, now: Instant) -> None:
+    """No target picked up.
+
+    Args:
+        core: The core.
+        call: The call.
+        ctx: Its INVITE; None where that is gone.
+        status: What the caller was told.
+        now: The time.
+    """
     known = core.calls.end(call)
     # one that was forgotten while it rang may have been relayed once more, towards its next target
     if core.relaying is not None and (known or core.calls.get(call.call_id) is None):
-        core.relaying.end(core, call.call_id, "the call failed", now)
+        if ctx is None:
+            core.relaying.end(core, call.call_id, "the call failed", now)
+        else:
+            core.relaying.failed(core, ctx, now)
     if not known:
         return
     core.statistics.call_ended(failed=True)
@@ -105,6 +116,8 @@ def hung_up(core: "Core", ctx: Context, now: Instant) -> None:
     elif call.has_dialog(ctx.from_tag, ctx.to_tag):
         who = "caller" if ctx.from_tag == call.caller_tag else "callee"
         _end(core, call, who, ctx.tale, now)
+    elif core.relaying is not None and not call.callee_tag:
+        core.relaying.hung_up(core, ctx, now)  # another INVITE of its call may have been answered
 
 
 def spoke(core: "Core", ctx: Context, now: Instant) -> None:
@@ -156,7 +169,7 @@ def _end(core: "Core", call: Call, who: str, tale: list[Decision], now: Instant)
         if who == _TIMEOUT:
             core.relaying.forgotten(core, call.call_id, now)
         else:
-            core.relaying.end(core, call.call_id, "hung up", now)
+            core.relaying.end(core, call.call_id, "hung up", now, tag=call.callee_tag)
     core.statistics.call_ended()
     if core.watchers.lamps.on:
         lamp_life.ended(core, call, who, now)

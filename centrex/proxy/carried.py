@@ -1,7 +1,7 @@
 """A call whose media go through somebody: through whom, and what was described so far."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from centrex.base import Instant
 from centrex.farm.bencode import Encodable
@@ -9,6 +9,9 @@ from centrex.farm.relay import Unsaid
 from centrex.media.exchange import NOWHERE, Exchange, Family
 from centrex.media.terms import Session, Slot
 from centrex.routing.target import Target
+
+if TYPE_CHECKING:
+    from centrex.proxy.context import Context
 
 
 class Relay(Protocol):
@@ -92,7 +95,33 @@ def pick(
     )
 
 
-class Carried:
+class Begun:
+    """What is known of the INVITEs of a call that is relayed.
+
+    Attributes:
+        offer: What they offer; empty where that is nothing.
+        forks: Those that begin it: several where a proxy before us has forked it. When it is
+            answered, the one that was, if there were several.
+    """
+
+    __slots__ = ("forks", "offer")
+
+    def __init__(self) -> None:
+        self.offer = b""
+        self.forks: list[Context] = []
+
+    def joins(self, ctx: "Context", offer: bytes) -> None:
+        """An INVITE begins it, alone or with others."""
+        self.offer = offer
+        if ctx not in self.forks:
+            self.forks.append(ctx)
+
+    def goes_to(self, ctx: "Context") -> None:
+        """That one was answered."""
+        self.forks = [ctx] if len(self.forks) > 1 else []
+
+
+class Carried(Begun):
     """How one call's media are relayed.
 
     Attributes:
@@ -107,6 +136,7 @@ class Carried:
     __slots__ = ("declined", "ends", "exchange", "natted", "relay", "towards")
 
     def __init__(self, relay: Relay, exchange: Exchange) -> None:
+        super().__init__()
         self.relay, self.exchange = relay, exchange
         self.natted = [False, False]
         self.towards: Target | None = None
@@ -117,6 +147,16 @@ class Carried:
     def by(self) -> str:
         """Return the name of the relay."""
         return self.relay.name
+
+    @property
+    def caller_tag(self) -> bytes:
+        """The caller's tag."""
+        return self.exchange.caller_tag
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether it has a callee, or is over."""
+        return self.exchange.answered or self.exchange.ended
 
     def move(self, relay: Relay) -> None:
         """Have another relay serve it, before any slot was taken."""
@@ -145,7 +185,7 @@ class Direct:
 DIRECT: Final = Direct()
 
 
-class Delegated:
+class Delegated(Begun):
     """A call whose media rtpengine relays.
 
     Attributes:
@@ -186,6 +226,7 @@ class Delegated:
     )
 
     def __init__(self, call_id: bytes, caller_tag: bytes) -> None:
+        super().__init__()
         self.call_id, self.caller_tag = call_id, caller_tag
         self.by = ""
         self.later = 0
@@ -198,6 +239,11 @@ class Delegated:
         self.offers: list[bytes] = []
         self.pending: dict[bytes, Mapping[str, Encodable]] = {}
         self.stable: list[Mapping[str, Encodable]] = []
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether it has a callee."""
+        return bool(self.callee_tag)
 
     def has_passed(self, text: bytes) -> bool:
         """Whether rtpengine gave a description: its call has come back to us, by another proxy."""

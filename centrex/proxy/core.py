@@ -521,9 +521,9 @@ class Core:
     def _failed(self, ctx: Context, status: int, now: Instant) -> None:
         """A request got a final response that is no success, or one of our own."""
         if ctx.call is not None:
-            call_life.failed(self, ctx.call, status, now)
-        elif self.relaying is not None and ctx.to_tag and status >= 300:
-            self.relaying.refused(self, ctx, now)
+            call_life.failed(self, ctx.call, ctx, status, now)
+        elif self.relaying is not None and status >= 300:
+            (self.relaying.refused if ctx.to_tag else self.relaying.failed)(self, ctx, now)
 
     # branches
 

@@ -36,12 +36,13 @@ from centrex.proxy.ends import (
     unrelayed,
     why_relayed,
 )
+from centrex.proxy.forked import has_failed, may_begin, takes_part
 from centrex.proxy.media_body import with_body
 from centrex.proxy.media_path import METHODS, OFFERS, Mode
 from centrex.proxy.ng_question import Fields, common, key, stand_in
 from centrex.proxy.ng_waiting import Failure, Probe, Request, Response, Restore, Search, Waiting
 from centrex.proxy.orphans import Orphan
-from centrex.proxy.unanswered import declined, heard, without_answer
+from centrex.proxy.unanswered import declined, heard, unread_request, without_answer
 from centrex.sip.message import parse
 
 if TYPE_CHECKING:
@@ -82,19 +83,23 @@ class Delegating(DelegatedCalls):
             return data
         if ctx.to_tag:
             return self._in_dialog(core, branch, token, data, now)
-        if ctx.method != b"INVITE" or ctx.call is None:
+        carried = self._carried.get(ctx.call_id)
+        if ctx.method != b"INVITE" or not may_begin(core, ctx, carried):
             return data
         found = offered(core, ctx, data, now)
-        if found is None and is_opaque(ctx, data):
-            return data
-        carried = self._carried.get(ctx.call_id)
         caller, callee = caller_of(ctx), callee_of(branch, branch.flow)
+        if found is None and is_opaque(ctx, data):
+            why = why_relayed(self.mode, None, caller, callee, CALLER)
+            return unread_request(core, branch, data, now, why, relayed=False, refuse=self.refuse)
         if carried is None:
             why = why_relayed(self.mode, found, caller, callee, CALLER)
             if not why:
                 left_alone(core, branch, found, now, self.mode, (caller, callee))
                 return data
             carried = self._take_on(core, ctx, ctx.from_tag, why, now)
+        elif not takes_part(core, branch, carried, found, now, refuse=self.refuse):
+            return None if ctx.answered else data
+        carried.joins(ctx, b"" if found is None else found.text)
         carried.natted = [caller.natted, callee.natted]
         branch.carried, branch.side = carried, CALLER
         carried.offers.append(token)
@@ -126,9 +131,7 @@ class Delegating(DelegatedCalls):
             return data
         caller_tag = caller_tag_of(core, ctx)
         found = offered(core, ctx, data, now)
-        strange = caller_tag not in (ctx.from_tag, ctx.to_tag)
-        empty = found is None and (is_opaque(ctx, data) or ctx.method == b"UPDATE")
-        if strange or empty:
+        if caller_tag not in (ctx.from_tag, ctx.to_tag):
             return data
         branch.side = side = CALLER if ctx.from_tag == caller_tag else CALLEE
         here, there = caller_of(ctx), far_end(flow, natted=False)
@@ -137,6 +140,8 @@ class Delegating(DelegatedCalls):
         )
         if not why and may_carry(found):
             why = self._orphans.why(ctx.call_id)
+        if found is None and (is_opaque(ctx, data) or ctx.method == b"UPDATE"):
+            return unread_request(core, branch, data, now, why, relayed=False, refuse=self.refuse)
         if not why:
             left_alone(core, branch, found, now, self.mode)
             return data
@@ -165,7 +170,7 @@ class Delegating(DelegatedCalls):
         side = CALLER if ctx.from_tag == carried.caller_tag else CALLEE
         found = offered(core, ctx, data, now)
         if found is None and is_opaque(ctx, data):
-            return without_answer(core, ctx, data, now)
+            return unread_request(core, branch, data, now, "", relayed=True, refuse=True)
         if found is not None and carried.has_passed(found.text):
             return data
         branch.carried, branch.side = carried, side
@@ -198,7 +203,7 @@ class Delegating(DelegatedCalls):
         assert isinstance(carried, Delegated)
         branch.described = fields["command"] == "offer"
         known = carried.known.get(key(fields))
-        if known is not None:
+        if known is not None and len(carried.forks) < 2:  # else each has to be named to it
             return with_body(data, sdp.replace(found.content_type, found.body, known))
         waiting = Request(branch, token, data, found, fields)
         self._ask(core, carried.call_id, fields, waiting, at=carried.by)
@@ -291,6 +296,8 @@ class Delegating(DelegatedCalls):
             carried = self._take_on(core, ctx, caller_tag_of(core, ctx), why, now)
             carried.natted = [end.natted for end in ends]
             branch.carried = carried
+            if not ctx.to_tag:
+                carried.joins(ctx, b"")
         else:
             left_alone(core, branch, found, now, self.mode)
 
@@ -309,6 +316,7 @@ class Delegating(DelegatedCalls):
             if carried.callee_tag or branch.context.answered:
                 return  # it was by another one
             carried.callee_tag = to_tag
+            carried.goes_to(branch.context)
             carried.natted[CALLEE] = _back(branch, carried)[0].natted
         won = branch.client.key[0] if branch.client is not None else b""
         for token in carried.offers:
@@ -405,7 +413,8 @@ class Delegating(DelegatedCalls):
             unrelayed(core, branch, new.words, now, refuse=self.refuse)
             if branch.context.answered:
                 return
-            data = without_answer(core, branch.context, data, now)
+            if waiting.fields["command"] == "answer":
+                data = without_answer(core, branch.context, parse(data), now)
         forward.send_on(core, branch, waiting.token, data, now)
 
     def _given_up(self, branch: Branch, carried: Delegated) -> None:
@@ -545,15 +554,29 @@ class Delegating(DelegatedCalls):
             fields = what.left.popleft()
             self._ask(core, what.carried.call_id, fields, what, at=what.carried.by)
 
-    def end(self, core: "Core", call_id: bytes, reason: str, now: Instant) -> None:
+    def failed(self, core: "Core", ctx: Context, now: Instant) -> None:
         """See `MediaPath`."""
-        carried = self._lose_track(call_id)
+        if has_failed(core, ctx, self._carried.get(ctx.call_id)):
+            self.end(core, ctx.call_id, "the call failed", now)
+
+    def end(
+        self, core: "Core", call_id: bytes, reason: str, now: Instant, *, tag: bytes = b""
+    ) -> None:
+        """See `MediaPath`."""
+        carried = self._carried.get(call_id)
+        if carried is not None and carried.is_foreign(tag):
+            return
+        self._lose_track(call_id)
         if carried is not None:
             self._tell(core, carried, {"command": "delete", "call-id": call_id})
 
     def hung_up(self, core: "Core", ctx: Context, now: Instant) -> None:
         """See `MediaPath`."""
         carried = self._carried.get(ctx.call_id)
+        callee_tag = carried.callee_tag if carried is not None else b""
+        is_its = bool(callee_tag) and callee_tag in (ctx.from_tag, ctx.to_tag)
+        if core.calls.get(ctx.call_id) is not None and not is_its:
+            return  # another INVITE of its call is on its way yet
         if carried is not None:
             self.end(core, ctx.call_id, "hung up", now)
         elif self.mode != "never":

@@ -118,15 +118,20 @@ def unrelayed(core: "Core", branch: Branch, why: str, now: Instant, *, refuse: b
         core.notify(Kind.MEDIA, Severity.WARNING, "media.unrelayed", fields, ctx.call_id)
         if not refuse:
             core.decide(ctx, (now, Rule.MEDIA_UNRELAYED, why))
-    if not refuse:
-        return
+    if refuse:
+        status = 488 if ctx.to_tag else 503
+        refuse_whole(core, branch, Answer(status, Rule.MEDIA_REFUSED, why, status, words=why), now)
+
+
+def refuse_whole(core: "Core", branch: Branch, answer: Answer, now: Instant) -> None:
+    """Refuse a request, one branch of which was about to leave, with all its branches."""
+    ctx = branch.context
     ctx.groups = []
     branch.over = True
     for other in ctx.branches:
         if other.client is None:
             other.over = True
-    status = 488 if ctx.to_tag else 503
-    core.conclude(ctx, Answer(status, Rule.MEDIA_REFUSED, why, status, words=why), now)
+    core.conclude(ctx, answer, now)
     # only now: a branch that ends would have the call answered for what became of it
     upstream.cancel_others(core, ctx, branch, b"", now)
 

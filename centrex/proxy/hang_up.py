@@ -83,4 +83,4 @@ def _refuse(core: "Core", call: Call, now: Instant) -> None:
             ctx.tale += (now, Rule.ENDED, OPERATOR), (now, Rule.ANSWERED, 487, "ended here")
             upstream.cancel_others(core, ctx, None, _REASON, now)
             return
-    call_life.failed(core, call, 487, now)  # its INVITE is gone: nobody waits for an answer
+    call_life.failed(core, call, None, 487, now)  # its INVITE is gone: nobody waits for an answer

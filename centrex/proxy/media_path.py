@@ -66,8 +66,21 @@ class MediaPath(Protocol):
     def refused(self, core: "Core", ctx: Context, now: Instant) -> None:
         """A request within a dialog was refused: what it described does not hold."""
 
-    def end(self, core: "Core", call_id: bytes, reason: str, now: Instant) -> None:
-        """A call has ended: its ports are free again."""
+    def failed(self, core: "Core", ctx: Context, now: Instant) -> None:
+        """An INVITE that begins a call got no answer but a refusal; others of its call may be left."""
+
+    def end(
+        self, core: "Core", call_id: bytes, reason: str, now: Instant, *, tag: bytes = b""
+    ) -> None:
+        """A call has ended: its ports are free again.
+
+        Args:
+            core: The core.
+            call_id: Its Call-ID.
+            reason: Why.
+            now: The time.
+            tag: The tag of whoever was called in the dialog that has ended; empty for all of them.
+        """
 
     def forgotten(self, core: "Core", call_id: bytes, now: Instant) -> None:
         """Nobody has spoken of a call that is up for very long: it is relayed until nobody talks any more."""

@@ -11,6 +11,7 @@ from centrex.media.exchange import Exchange, restored
 from centrex.media.terms import Session
 from centrex.proxy.carried import Carried, Farm, Relay
 from centrex.proxy.context import Branch, Context
+from centrex.proxy.forked import has_failed
 from centrex.proxy.orphans import Orphan, Orphans
 
 if TYPE_CHECKING:
@@ -109,9 +110,19 @@ class RelayedCalls:
             return
         self.end(core, carried.exchange.call_id, "another phone has answered", now)
 
-    def end(self, core: "Core", call_id: bytes, reason: str, now: Instant) -> None:
+    def failed(self, core: "Core", ctx: Context, now: Instant) -> None:
         """See `MediaPath`."""
-        carried = self._carried.pop(call_id, None)
+        if has_failed(core, ctx, self._carried.get(ctx.call_id)):
+            self.end(core, ctx.call_id, "the call failed", now)
+
+    def end(
+        self, core: "Core", call_id: bytes, reason: str, now: Instant, *, tag: bytes = b""
+    ) -> None:
+        """See `MediaPath`."""
+        carried = self._carried.get(call_id)
+        if carried is not None and carried.exchange.is_foreign(tag):
+            return
+        self._carried.pop(call_id, None)
         if carried is not None:
             self._release(carried, reason, now)
         else:

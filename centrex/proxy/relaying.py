@@ -46,13 +46,14 @@ from centrex.proxy.ends import (
     why_nobody,
     why_relayed,
 )
+from centrex.proxy.forked import is_idle, may_begin, takes_part
 from centrex.proxy.media_body import with_body
 from centrex.proxy.media_lines import NO_PORTS, tell_lines
 from centrex.proxy.media_path import METHODS, OFFERS, Mode
 from centrex.proxy.orphans import Orphan
 from centrex.proxy.relayed_calls import RelayedCalls
 from centrex.proxy.rush import PATIENCE_S, Rush, Waiting
-from centrex.proxy.unanswered import unread, without_answer
+from centrex.proxy.unanswered import unread, unread_request
 from centrex.trace import Rule
 
 if TYPE_CHECKING:
@@ -92,16 +93,7 @@ class Relaying(RelayedCalls):
         return self._first(core, Waiting(branch, token, data, now + PATIENCE_S), now)
 
     def _may_begin(self, core: "Core", ctx: Context) -> bool:
-        """Whether an INVITE may be what has its call relayed: of a call that is listed.
-
-        One that another proxy has led back to us may be, too, while nothing of its call is relayed.
-        """
-        if ctx.call is not None:
-            return True
-        call, carried = core.calls.get(ctx.call_id), self._carried.get(ctx.call_id)
-        if call is None or call.caller_tag != ctx.from_tag or call.callee_tag:
-            return False
-        return carried is None or any(one.carried is carried for one in ctx.branches)
+        return may_begin(core, ctx, self._carried.get(ctx.call_id))
 
     def _first(
         self, core: "Core", waiting: Waiting, now: Instant, *, shares: bool = False
@@ -114,20 +106,18 @@ class Relaying(RelayedCalls):
         ctx, flow = branch.context, branch.flow
         assert flow is not None
         found = offered(core, ctx, data, now)
-        if found is None and is_opaque(ctx, data):
-            return data
         carried = self._carried.get(ctx.call_id)
         caller, callee = caller_of(ctx), callee_of(branch, flow)
-        why = ""
-        if carried is None:
-            why = why_relayed(self.mode, found, caller, callee, CALLER)
-            if not why:
-                left_alone(core, branch, found, now, self.mode, (caller, callee))
-                return data
-        elif all(other.over for other in ctx.branches if other is not branch):
-            carried.exchange.forget()
+        if found is None and is_opaque(ctx, data):
+            why = why_relayed(self.mode, None, caller, callee, CALLER)
+            return unread_request(core, branch, data, now, why, relayed=False, refuse=self.refuse)
+        reason = self._why_first(core, branch, found, caller, callee, now)
+        if reason is None:
+            return None if ctx.answered else data
+        why = reason
         try:
             carried = carried or self._begin(core, branch, found, caller, callee, now)
+            carried.joins(ctx, b"" if found is None else found.text)
             carried.natted = [caller.natted, callee.natted]
             carried.towards, carried.ends = branch.target, (caller, callee)
             branch.carried, branch.side = carried, CALLER
@@ -148,6 +138,31 @@ class Relaying(RelayedCalls):
             return self._first(core, waiting, now, shares=True)
         unrelayed(core, branch, why_nobody(branch, lacking), now, refuse=self.refuse)
         return None if ctx.answered else data
+
+    def _why_first(
+        self,
+        core: "Core",
+        branch: Branch,
+        found: Described | None,
+        caller: Where,
+        callee: Where,
+        now: Instant,
+    ) -> str | None:
+        """Return why an INVITE that begins a call is relayed; None where it is not.
+
+        It is empty where that was told already.
+        """
+        carried = self._carried.get(branch.context.call_id)
+        if carried is None:
+            why = why_relayed(self.mode, found, caller, callee, CALLER)
+            if not why:
+                left_alone(core, branch, found, now, self.mode, (caller, callee))
+            return why or None
+        if not takes_part(core, branch, carried, found, now, refuse=self.refuse):
+            return None
+        if is_idle(carried, branch):
+            carried.exchange.forget()
+        return ""
 
     def _may_wait(
         self, waiting: Waiting, callee: Where, lacking: Family | None, now: Instant
@@ -241,11 +256,11 @@ class Relaying(RelayedCalls):
         if caller_tag not in (ctx.from_tag, ctx.to_tag):
             return data
         found = offered(core, ctx, data, now)
+        branch.side = CALLER if ctx.from_tag == caller_tag else CALLEE
         if found is None and (is_opaque(ctx, data) or ctx.method == b"UPDATE"):
-            return data if carried is None else without_answer(core, ctx, data, now)
+            return self._unread_within(core, branch, carried, data, now)
         if found and carried and carried.exchange.has_passed(found.description):
             return data
-        branch.side = CALLER if ctx.from_tag == caller_tag else CALLEE
         if carried is not None and offers and carried.relay.is_lost(now):
             self._give_up(carried, now)
             carried = None
@@ -266,6 +281,18 @@ class Relaying(RelayedCalls):
         tag = ctx.to_tag if branch.side == CALLER else ctx.from_tag
         tell_lines(core, branch, found, tag, now, answers=not offers)
         return with_body(data, changed)
+
+    def _unread_within(
+        self, core: "Core", branch: Branch, carried: Carried | None, data: bytes, now: Instant
+    ) -> bytes | None:
+        """A request within a dialog that describes nothing which can be read."""
+        ctx, why = branch.context, ""
+        if carried is None and ctx.has_body:
+            here, there = ends_within(branch, self._orphans.natted(ctx.call_id))
+            ends = (here, there) if branch.side == CALLER else (there, here)
+            why = self._why(ctx, None, ends, branch.side)
+        relayed = carried is not None
+        return unread_request(core, branch, data, now, why, relayed=relayed, refuse=self.refuse)
 
     def _describe_within(
         self, branch: Branch, found: Described, here: Where, there: Where, now: Instant
@@ -384,6 +411,7 @@ class Relaying(RelayedCalls):
         vain = carried.exchange.answer(tag, family_of(flow.local.host))
         if vain:
             self._farm.give_back(carried.relay, vain)
+        carried.goes_to(ctx)
         if not ctx.to_tag and carried.towards is not branch.target:
             carried.natted[CALLEE] = self._back(branch, carried)[0].natted
 
@@ -428,13 +456,13 @@ class Relaying(RelayedCalls):
             except NoSlot:
                 why = why_nobody(branch, self._farm.lacks(families(found, here, there)))
                 return response_unrelayed(core, branch, status, data, found, why, now, self.refuse)
-            if ctx.to_tag:
-                carried.exchange.save(
-                    branch.side
-                )  # this offer may come to nothing, and the call goes on
+            if ctx.to_tag:  # this offer may come to nothing, and the call goes on
+                carried.exchange.save(branch.side)
             carried.natted = [end.natted for end in ends]
             branch.carried = carried
             core.decide(ctx, (now, Rule.MEDIA_RELAYED, carried.by, why))
+        if not ctx.to_tag and not branch.carried.exchange.answered:
+            branch.carried.joins(ctx, b"")
         return self.inward(core, branch, status, to_tag, data, now)
 
     def _back(self, branch: Branch, carried: Carried | None) -> tuple[Where, Where]:

@@ -1,8 +1,9 @@
-"""What is said in place of an answer that cannot go through the relay its offer went through.
+"""What becomes of descriptions that cannot go through the relay of their call, as nobody can read them.
 
-Passed as it is, it would have the offerer send to an address that was never meant for it, while what
-answers the offer goes to the relay. A 2xx cannot be refused (RFC 3261 §14.1), so the offer's lines are
-declined in it (RFC 3264 §6). It knows messages and what was offered; who relays is not its business.
+Passed as it is, an answer would have the offerer send to an address that was never meant for it, while
+what answers the offer goes to the relay. A 2xx cannot be refused (RFC 3261 §14.1), so the offer's lines
+are declined in it (RFC 3264 §6). An offer is refused, and the session goes on as it was. It knows
+messages and what was offered; who relays is not its business.
 """
 
 import re
@@ -11,10 +12,12 @@ from typing import TYPE_CHECKING, Final
 from centrex import sdp
 from centrex.base import Instant
 from centrex.events import Field, Kind, Severity
+from centrex.proxy.answer import Answer
 from centrex.proxy.carried import Carried, Delegated
 from centrex.proxy.context import Branch, Context
-from centrex.proxy.ends import Described, described
+from centrex.proxy.ends import Described, described, refuse_whole, unrelayed
 from centrex.proxy.media_body import SDP
+from centrex.proxy.media_path import OFFERS
 from centrex.sip.message import Message, parse
 from centrex.sip.names import CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, REQUIRE
 from centrex.trace import Rule
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
 _END: Final = b"\r\n\r\n"
 _UNREAD: Final = "what answers it cannot be read"
+_UNREAD_OFFER: Final = "what is offered cannot be read"
 _ALL: Final = "everything"
 _ORIGIN: Final = re.compile(rb"^o=[!-~]+(?: [!-~]+){5}(?=\r?$)", re.MULTILINE)
 _TIMES: Final = re.compile(rb"^t=[ -~]*(?=\r?$)", re.MULTILINE)
@@ -92,18 +96,75 @@ def declined(
     return with_content(response, SDP, text), found
 
 
-def without_answer(core: "Core", ctx: Context, data: bytes, now: Instant) -> bytes:
-    """Return a request within a relayed call whose description cannot be relayed, as it may pass.
+def unread_request(
+    core: "Core",
+    branch: Branch,
+    data: bytes,
+    now: Instant,
+    why: str,
+    *,
+    relayed: bool,
+    refuse: bool,
+) -> bytes | None:
+    """See to a request in which no description was found: return it as it is to leave.
 
-    An ACK answers what was offered through the relay (RFC 3261 §13.2.1): it loses its body. What else
-    may be described there is an offer, and goes as it came.
+    What may describe media, in a way that the phones can read and we cannot, would lead past the relay
+    of its call. An offer in an INVITE or UPDATE is refused (RFC 3261 §14.2, RFC 3311 §5.2), and the
+    session goes on as it was (RFC 3261 §14.1). An ACK cannot be refused, nor may a PRACK be for what it
+    describes (RFC 3261 §13.2.1, RFC 3262 §3): they lose their body. All others pass as they are, such as
+    those with other content, or with what is encrypted for the far end.
+
+    Args:
+        core: The core.
+        branch: The branch that should leave.
+        data: The request as it would leave.
+        now: The time.
+        why: Why its call is to be relayed, if it is not; empty where it is not to be.
+        relayed: Whether its call is relayed.
+        refuse: Whether an offer is refused that begins media which should be relayed.
+
+    Returns:
+        None where it was refused.
     """
-    if ctx.method != b"ACK":
+    ctx = branch.context
+    if not (relayed or why) or not ctx.has_body:
         return data
+    request = parse(data)
+    if not _may_describe(request):
+        return data
+    if ctx.method not in OFFERS:
+        return without_answer(core, ctx, request, now) if relayed else data
+    if relayed or refuse:
+        _refuse_offer(core, branch, now)
+        return None
+    unrelayed(core, branch, _UNREAD_OFFER, now, refuse=False)
+    return data
+
+
+def _refuse_offer(core: "Core", branch: Branch, now: Instant) -> None:
+    """Refuse an offer, and tell of it."""
+    ctx = branch.context
+    core.statistics.media_amiss(Rule.MEDIA_OFFER_UNREAD.value)
+    fields: dict[str, Field] = {
+        "from": ctx.from_uri, "to": ctx.to_uri, "why": _UNREAD_OFFER, "refused": True
+    }  # fmt: skip
+    core.notify(Kind.MEDIA, Severity.WARNING, "media.unrelayed", fields, ctx.call_id)
+    refuse_whole(core, branch, Answer(488, Rule.MEDIA_OFFER_UNREAD, 488, words=_UNREAD_OFFER), now)
+
+
+def without_answer(core: "Core", ctx: Context, request: Message, now: Instant) -> bytes:
+    """Return a request that cannot be refused without its description, which cannot be relayed.
+
+    It mostly is the answer to what was offered through the relay (RFC 3261 §13.2.1, RFC 3262 §5).
+    """
     # an ACK has no story of its own
     core.journal.open(ctx.call_id).append((now, Rule.MEDIA_UNFIT, _ALL, _UNREAD))
     core.statistics.media_amiss(Rule.MEDIA_UNFIT.value)
-    return with_content(parse(data), b"", b"")
+    fields: dict[str, Field] = {
+        "from": ctx.from_uri, "to": ctx.to_uri, "what": _ALL, "why": _UNREAD
+    }  # fmt: skip
+    core.notify(Kind.MEDIA, Severity.WARNING, "media.declined", fields, ctx.call_id)
+    return with_content(request, b"", b"")
 
 
 def with_content(message: Message, kind: bytes, body: bytes) -> bytes:
@@ -121,12 +182,12 @@ def with_content(message: Message, kind: bytes, body: bytes) -> bytes:
     return b"\r\n".join([*kept, *fresh]) + _END + body
 
 
-def _may_describe(response: Message) -> bool:
-    """Whether a response may hold a description that others can read."""
-    kind = response.value(CONTENT_TYPE).lower()
+def _may_describe(message: Message) -> bool:
+    """Whether a message may hold a description that others can read."""
+    kind = message.value(CONTENT_TYPE).lower()
     if kind.startswith(b"multipart/"):
-        coded = bool(response.value(CONTENT_ENCODING))
-        return coded or SDP in response.body.lower()
+        coded = bool(message.value(CONTENT_ENCODING))
+        return coded or SDP in message.body.lower()
     return not kind or SDP in kind
 
 

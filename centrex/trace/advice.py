@@ -156,6 +156,13 @@ REFUSALS: Final[Mapping[Rule, Verdict]] = {
             'Or let such calls try without one: `media.without_relay = "pass"`.',
         ),
     ),
+    Rule.MEDIA_OFFER_UNREAD: Verdict(
+        "its description of voice and video cannot be read, and so not be relayed ({0})",
+        (
+            "Where it breaks a rule, that is named above; the phone, or a server before it, wrote it.",
+            "Where it is compressed (Content-Encoding), have the phone send it plain.",
+        ),
+    ),
     Rule.PLAN_NOT_NOW: Verdict(
         "the routing plan of {0} is not in force now (480)",
         (

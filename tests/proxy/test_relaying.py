@@ -301,7 +301,7 @@ def test_what_cannot_be_read_passes_unchanged(proxy: Proxy, alice: Phone, bob: P
     assert data.endswith(b"m=audio x RTP/AVP 0\r\n")
     assert not farm.told
     assert Rule.MEDIA_UNREADABLE in rules(proxy)
-    assert proxy.statistics.amiss == {"media-unreadable": 1}
+    assert proxy.statistics.amiss == {"media-unreadable": 1, "media-unrelayed": 1}
     assert not any(proxy.statistics.drops.values()), "nothing is dropped by it"
 
 

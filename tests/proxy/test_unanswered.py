@@ -1,16 +1,17 @@
-"""Answers that cannot pass through the relay of their offer: nobody is shown an address for them."""
+"""Descriptions that cannot pass through the relay of their call: nobody is shown an address for them."""
 
 from typing import Any
 
 import pytest
 
 from centrex.events import Kind
+from centrex.proxy.relaying import Relaying
 from centrex.proxy.unanswered import with_content
 from centrex.sip.message import parse
 from centrex.trace import Rule
-from tests.support.calling import Phone, Sent, Talk, rules
+from tests.support.calling import Phone, Sent, Talk, names, rules
 from tests.support.proxy import Proxy, respond
-from tests.support.relays import described, line, offer, relayed
+from tests.support.relays import FakeFarm, described, line, offer, relayed
 from tests.support.rtpengine_asked import HOST, FakeRtpengine
 
 SDP = "Content-Type: application/sdp\n"
@@ -24,6 +25,7 @@ PARTS = (
     f"--x\r\nContent-Type: application/sdp\r\n\r\n{BROKEN}\r\n--x\r\n\r\nhello\r\n--x--\r\n",
     "multipart/mixed;boundary=x",
 )
+ENCRYPTED = "multipart/encrypted;boundary=x;protocol=a"
 WIRED = (
     "--x\r\nContent-Type: application/sdp\r\nContent-Transfer-Encoding: base64\r\n\r\ndj0w\r\n--x--\r\n",
     "multipart/mixed;boundary=x",
@@ -173,6 +175,190 @@ def test_the_answer_in_an_ack_is_left_out(proxy: Proxy, alice: Phone, bob: Phone
     assert Rule.MEDIA_UNFIT in rules(proxy)
 
 
+# offers
+
+
+WAYS = ["relay", "rtpengine"]
+GZIP = "Content-Encoding: gzip\n"
+
+
+def standing(proxy: Proxy, alice: Phone, bob: Phone, way: str) -> Talk:
+    """A call that is up and relayed, by a relay of ours or by rtpengine."""
+    engine = FakeRtpengine(proxy) if way == "rtpengine" else None
+    if engine is None:
+        relayed(proxy)
+    sent = call(alice)
+    invite = bob.gets(sent if engine is None else engine.answers(), "INVITE")
+    sent = bob.says(invite, 200, body=offer(BOB, 5000))
+    ok = alice.gets(sent if engine is None else engine.answers(), "200")
+    assert line(ok).host == (RELAY if engine is None else HOST)
+    return Talk.standing(alice, bob, invite, ok)
+
+
+def proxy_farm(proxy: Proxy) -> FakeFarm:
+    """The farm of a proxy whose calls our own relays carry."""
+    assert isinstance(proxy.core.relaying, Relaying)
+    farm = proxy.core.relaying._farm
+    assert isinstance(farm, FakeFarm)
+    return farm
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
+@pytest.mark.parametrize("callee", [False, True])
+@pytest.mark.parametrize(
+    ("body", "extra"),
+    [
+        (BROKEN, SDP),
+        (PARTS[0], f"Content-Type: {PARTS[1]}\n"),
+        (WIRED[0], f"Content-Type: {WIRED[1]}\n"),
+        (offer(ALICE, 4444), SDP + GZIP),
+        (offer(ALICE, 4444), ""),
+    ],
+)
+def test_an_offer_within_a_call_that_cannot_be_read_is_refused(
+    proxy: Proxy,
+    alice: Phone,
+    bob: Phone,
+    way: str,
+    method: str,
+    callee: bool,
+    body: str,
+    extra: str,
+) -> None:
+    """RFC 3261 §14.1, RFC 3311 §5.2: the session goes on as it was."""
+    proxy.core.wanted = frozenset({Kind.MEDIA})
+    talk = standing(proxy, alice, bob, way)
+    before = proxy_farm(proxy).only if way == "relay" else None
+    sent = (talk.from_callee if callee else talk.from_caller)(method, body=body, extra=extra)
+    refusal = (bob if callee else alice).gets(sent, "488")
+    assert b"what is offered cannot be read" in refusal
+    assert method not in names(sent)
+    assert Rule.MEDIA_OFFER_UNREAD in rules(proxy)
+    assert proxy.statistics.amiss["media-offer-unread"] == 1
+    (event,) = [one for one in proxy.core.events if one.name == "media.unrelayed"]
+    assert event.fields["refused"] is True
+    if before is not None:
+        assert proxy_farm(proxy).only == before
+        third = bob.gets(talk.from_caller("INVITE", body=offer(ALICE, 4444), extra=SDP), "INVITE")
+        assert line(third).host == RELAY
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE", "ACK", "PRACK"])
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ("secret", "application/pkcs7-mime;smime-type=enveloped-data"),
+        ("--x\r\nContent-Type: application/octet-stream\r\n\r\n?\r\n--x--\r\n", ENCRYPTED),
+        ("<a/>", "application/xml"),
+    ],
+)
+def test_what_is_encrypted_or_no_description_passes(
+    proxy: Proxy, alice: Phone, bob: Phone, way: str, method: str, body: str, kind: str
+) -> None:
+    talk = standing(proxy, alice, bob, way)
+    sent = talk.from_caller(method, body=body, extra=f"Content-Type: {kind}\n")
+    assert bob.gets(sent, method).endswith(body.encode())
+    assert not proxy.statistics.amiss
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_update_without_a_description_passes(
+    proxy: Proxy, alice: Phone, bob: Phone, way: str
+) -> None:
+    assert names(standing(proxy, alice, bob, way).from_caller("UPDATE")) == ["UPDATE"]
+
+
+def test_a_call_that_is_not_relayed_keeps_what_it_offers(
+    proxy: Proxy, alice: Phone, bob: Phone
+) -> None:
+    relayed(proxy, mode="auto", refuse=True)
+    talk = Talk(alice, bob, body=offer(ALICE, 4000), extra=SDP)
+    again = bob.gets(talk.from_caller("INVITE", body=BROKEN, extra=SDP), "INVITE")
+    assert again.endswith(BROKEN.encode())
+
+
+@pytest.mark.parametrize("refuse", [False, True])
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("coded", ["", GZIP])
+def test_a_call_that_begins_so_is_refused_only_where_none_is_to_go_unrelayed(
+    proxy: Proxy, alice: Phone, bob: Phone, way: str, coded: str, refuse: bool
+) -> None:
+    if way == "relay":
+        relayed(proxy, refuse=refuse)
+    else:
+        FakeRtpengine(proxy, refuse=refuse)
+    sent = alice.calls("bob", body=BROKEN, extra=SDP + coded)
+    if refuse:
+        assert names(sent) == ["100", "488"]
+        assert b"what is offered cannot be read" in alice.gets(sent, "488")
+        assert Rule.MEDIA_OFFER_UNREAD in rules(proxy)
+        proxy.advance(40)
+        assert not len(proxy.core.calls)
+        return
+    invite = bob.gets(sent, "INVITE")
+    assert invite.endswith(BROKEN.encode())
+    assert Rule.MEDIA_UNRELAYED in rules(proxy)
+    assert proxy.statistics.amiss["media-unrelayed"] == 1
+    ok = alice.gets(bob.says(invite, 200, body=offer(BOB, 5000)), "200")
+    assert line(ok).host == BOB, "not half of it"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_it_is_refused_at_all_who_are_called(
+    proxy: Proxy, alice: Phone, bob: Phone, way: str
+) -> None:
+    Phone(proxy, "bob", "192.0.2.9")
+    if way == "relay":
+        relayed(proxy, refuse=True)
+    else:
+        FakeRtpengine(proxy, refuse=True)
+    assert names(alice.calls("bob", body=BROKEN, extra=SDP)) == ["100", "488"]
+    assert bob.name == "bob"
+
+
+@pytest.mark.parametrize("refuse", [False, True])
+@pytest.mark.parametrize("way", WAYS)
+def test_a_call_that_is_not_relayed_though_it_should_be(
+    proxy: Proxy, alice: Phone, bob: Phone, way: str, refuse: bool
+) -> None:
+    """It began where there was no relay; what it offers now should go through one, and cannot."""
+    talk = Talk(alice, bob, body=offer(ALICE, 4000), extra=SDP)
+    if way == "relay":
+        relayed(proxy, refuse=refuse)
+    else:
+        FakeRtpengine(proxy, refuse=refuse)
+    sent = talk.from_caller("UPDATE", body=BROKEN, extra=SDP)
+    assert names(sent) == (["488"] if refuse else ["UPDATE"])
+    told = Rule.MEDIA_OFFER_UNREAD if refuse else Rule.MEDIA_UNRELAYED
+    assert told in rules(proxy)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_answer_in_a_prack_is_left_out(
+    proxy: Proxy, alice: Phone, bob: Phone, way: str
+) -> None:
+    """RFC 3262 §3: a PRACK cannot be refused for what it describes."""
+    proxy.core.wanted = frozenset({Kind.MEDIA})
+    engine = FakeRtpengine(proxy) if way == "rtpengine" else None
+    if engine is None:
+        relayed(proxy)
+    invite = bob.gets(alice.calls("bob"), "INVITE")
+    reliable = "Require: 100rel\nRSeq: 1\n"
+    sent = bob.says(invite, 183, body=offer(BOB, 5000), extra=reliable)
+    early = alice.gets(sent if engine is None else engine.answers(), "183")
+    assert line(early).host == (RELAY if engine is None else HOST)
+    talk = Talk.standing(alice, bob, invite, early)
+    prack = bob.gets(talk.from_caller("PRACK", body=BROKEN, extra=SDP), "PRACK")
+    assert not parse(prack).body
+    assert b"Content-Type" not in prack
+    assert Rule.MEDIA_UNFIT in rules(proxy)
+    assert proxy.statistics.amiss["media-unfit"] == 1
+    assert [one.name for one in proxy.core.events].count("media.declined") == 1
+    bob.says(prack, 200)
+
+
 # rtpengine
 
 
@@ -198,6 +384,16 @@ def test_where_rtpengine_fails_it_declines_too(
     ok = alice.gets(engine.answers(), "200")
     assert line(ok).port == 0
     assert BOB.encode() not in ok.partition(b"c=IN")[2]
+
+
+def test_rtpengine_fails_with_the_answer_in_a_prack(proxy: Proxy, alice: Phone, bob: Phone) -> None:
+    engine = FakeRtpengine(proxy)
+    invite = bob.gets(alice.calls("bob"), "INVITE")
+    bob.says(invite, 183, body=offer(BOB, 5000), extra="Require: 100rel\nRSeq: 1\n")
+    talk = Talk.standing(alice, bob, invite, alice.gets(engine.answers(), "183"))
+    assert not talk.from_caller("PRACK", body=offer(ALICE, 4000), extra=SDP)
+    engine.failing = "Unknown call-id"
+    assert not parse(bob.gets(engine.answers(), "PRACK")).body
 
 
 def test_rtpengine_and_the_answer_in_an_ack(proxy: Proxy, alice: Phone, bob: Phone) -> None:

@@ -93,6 +93,7 @@ SAMPLES: dict[Rule, tuple[Any, ...]] = {
     Rule.MEDIA_TAKEN_ON: ("192.0.2.100:2223",),
     Rule.MEDIA_DIRECT: ("nothing stands between the phones",),
     Rule.MEDIA_UNRELAYED: ("no media relay is available",),
+    Rule.MEDIA_OFFER_UNREAD: (488,),
     Rule.MEDIA_REFUSED: ("no media relay is available", 503),
     Rule.MEDIA_DECLINED: ("video", "no media relay has a port left"),
     Rule.MEDIA_LEFT_ALONE: ("audio", "it goes to many at once"),
