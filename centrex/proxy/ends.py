@@ -167,11 +167,11 @@ def response_unrelayed(
         return data
     if branch.context.to_tag:
         return _without_media(core, branch.context, found, data, why, now)
-    _refuse_late(core, branch, status, data, why, now)
+    refuse_late(core, branch, status, data, why, now)
     return None
 
 
-def _refuse_late(
+def refuse_late(
     core: "Core", branch: Branch, status: int, data: bytes, why: str, now: Instant
 ) -> None:
     """Refuse a call; who has picked up is hung up in the caller's name, who still rings is cancelled."""

@@ -41,6 +41,7 @@ from centrex.proxy.ends import (
     offered,
     overheard,
     overheard_late,
+    refuse_late,
     response_unrelayed,
     unrelayed,
     why_nobody,
@@ -53,7 +54,7 @@ from centrex.proxy.media_path import METHODS, OFFERS, Mode
 from centrex.proxy.orphans import Orphan
 from centrex.proxy.relayed_calls import RelayedCalls
 from centrex.proxy.rush import PATIENCE_S, Rush, Waiting
-from centrex.proxy.unanswered import unread, unread_request
+from centrex.proxy.unanswered import UNREAD_OFFER, hides_offer, unread, unread_request
 from centrex.trace import Rule
 
 if TYPE_CHECKING:
@@ -375,13 +376,12 @@ class Relaying(RelayedCalls):
         exchange = carried.exchange
         tag = dialog_of(branch, to_tag) if ctx.to_tag else to_tag
         if status >= 200 and not exchange.is_foreign(tag):
-            if ctx.method in OFFERS:
-                exchange.settle(branch.side)
-            if not exchange.answered and is_up(core, ctx):
-                self._answered(branch, carried, tag)
+            self._taken(core, branch, carried, tag)
         found = described(core, ctx, data, now)
         if found is None and branch.described:
             data, found = unread(core, branch, status, data, now)
+        elif found is None and hides_offer(ctx, data):
+            return self._inward_hidden(core, branch, carried, status, data, now)
         if found is not None and not exchange.has_passed(found.description):
             here, there = self._back(branch, carried)
             side: Side = CALLEE if branch.side == CALLER else CALLER
@@ -402,6 +402,34 @@ class Relaying(RelayedCalls):
         if status >= 200:
             self._settled(core, ctx, carried, found, now)
         return data
+
+    def _inward_hidden(
+        self, core: "Core", branch: Branch, carried: Carried, status: int, data: bytes, now: Instant
+    ) -> bytes | None:
+        """A response makes an offer that cannot be read: it passes, and so does what answers it.
+
+        A call that begins with it is refused where calls without a relay are.
+        """
+        ctx = branch.context
+        if carried.exchange.is_empty:
+            self._drop_empty(branch)
+        else:
+            self.end(core, ctx.call_id, UNREAD_OFFER, now)
+            self._remember(carried)
+        branch.carried = None
+        if self.refuse and not ctx.to_tag:
+            refuse_late(core, branch, status, data, UNREAD_OFFER, now)
+            return None
+        unrelayed(core, branch, UNREAD_OFFER, now, refuse=False)
+        return data
+
+    def _taken(self, core: "Core", branch: Branch, carried: Carried, tag: bytes) -> None:
+        """Whoever is in the dialog that is relayed has accepted a request."""
+        ctx, exchange = branch.context, carried.exchange
+        if ctx.method in OFFERS:
+            exchange.settle(branch.side)
+        if not exchange.answered and is_up(core, ctx):
+            self._answered(branch, carried, tag)
 
     def _answered(self, branch: Branch, carried: Carried, tag: bytes) -> None:
         """A call is up: what was taken for others who were called is free again."""

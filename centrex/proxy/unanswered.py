@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _END: Final = b"\r\n\r\n"
 _UNREAD: Final = "what answers it cannot be read"
-_UNREAD_OFFER: Final = "what is offered cannot be read"
+UNREAD_OFFER: Final = "what is offered cannot be read"
 _ALL: Final = "everything"
 _ORIGIN: Final = re.compile(rb"^o=[!-~]+(?: [!-~]+){5}(?=\r?$)", re.MULTILINE)
 _TIMES: Final = re.compile(rb"^t=[ -~]*(?=\r?$)", re.MULTILINE)
@@ -96,6 +96,18 @@ def declined(
     return with_content(response, SDP, text), found
 
 
+def hides_offer(ctx: Context, data: bytes) -> bool:
+    """Whether a response in which no description was found may offer one that others can read.
+
+    Args:
+        ctx: What it answers: an INVITE that offered nothing, or another request.
+        data: The response.
+    """
+    if ctx.method != b"INVITE" or data.find(_END) + len(_END) == len(data):
+        return False
+    return _may_describe(parse(data))
+
+
 def unread_request(
     core: "Core",
     branch: Branch,
@@ -137,7 +149,7 @@ def unread_request(
     if relayed or refuse:
         _refuse_offer(core, branch, now)
         return None
-    unrelayed(core, branch, _UNREAD_OFFER, now, refuse=False)
+    unrelayed(core, branch, UNREAD_OFFER, now, refuse=False)
     return data
 
 
@@ -146,10 +158,10 @@ def _refuse_offer(core: "Core", branch: Branch, now: Instant) -> None:
     ctx = branch.context
     core.statistics.media_amiss(Rule.MEDIA_OFFER_UNREAD.value)
     fields: dict[str, Field] = {
-        "from": ctx.from_uri, "to": ctx.to_uri, "why": _UNREAD_OFFER, "refused": True
+        "from": ctx.from_uri, "to": ctx.to_uri, "why": UNREAD_OFFER, "refused": True
     }  # fmt: skip
     core.notify(Kind.MEDIA, Severity.WARNING, "media.unrelayed", fields, ctx.call_id)
-    refuse_whole(core, branch, Answer(488, Rule.MEDIA_OFFER_UNREAD, 488, words=_UNREAD_OFFER), now)
+    refuse_whole(core, branch, Answer(488, Rule.MEDIA_OFFER_UNREAD, 488, words=UNREAD_OFFER), now)
 
 
 def without_answer(core: "Core", ctx: Context, request: Message, now: Instant) -> bytes:

@@ -419,3 +419,57 @@ def test_all_that_tells_of_a_body_is_replaced() -> None:
         b"SIP/2.0 200 X\r\nVia: a\r\nX: y\r\nContent-Length: 5\r\nContent-Type: application/sdp"
         b"\r\n\r\nv=0\r\n"
     )
+
+
+# offers in responses, to an INVITE that makes none
+
+
+@pytest.mark.parametrize("status", [183, 200])
+def test_a_late_offer_that_cannot_be_read_passes_and_so_does_its_answer(
+    proxy: Proxy, alice: Phone, bob: Phone, status: int
+) -> None:
+    farm = relayed(proxy)
+    left = farm.relays[0].left
+    invite = bob.gets(alice.calls("bob"), "INVITE")
+    told = alice.gets(says(bob, invite, status, BROKEN, "application/sdp"), str(status))
+    assert told.endswith(BROKEN.encode())
+    ok = told if status == 200 else alice.gets(bob.says(invite, 200), "200")
+    ack = Talk.standing(alice, bob, invite, ok).from_caller(
+        "ACK", body=offer(ALICE, 4000), extra=SDP
+    )
+    assert line(bob.gets(ack, "ACK")).host == ALICE, "one side alone by the relay hears nobody"
+    assert rules(proxy).count(Rule.MEDIA_UNRELAYED) == 1
+    assert isinstance(proxy.core.relaying, Relaying)
+    assert not len(proxy.core.relaying)
+    assert farm.relays[0].left == left
+
+
+def test_a_call_that_begins_with_it_is_refused_where_that_is_wanted(
+    proxy: Proxy, alice: Phone, bob: Phone
+) -> None:
+    farm = relayed(proxy, refuse=True)
+    left = farm.relays[0].left
+    invite = bob.gets(alice.calls("bob"), "INVITE")
+    sent = says(bob, invite, 200, BROKEN, "application/sdp")
+    assert names(sent) == ["503", "ACK", "BYE"]
+    assert farm.relays[0].left == left
+
+
+@pytest.mark.parametrize("refuse", [False, True])
+def test_within_a_relayed_call_such_an_offer_ends_the_relaying(
+    proxy: Proxy, alice: Phone, bob: Phone, refuse: bool
+) -> None:
+    farm = relayed(proxy, refuse=refuse)
+    invite = bob.gets(call(alice), "INVITE")
+    ok = alice.gets(bob.says(invite, 200, body=offer(BOB, 5000)), "200")
+    talk = Talk.standing(alice, bob, invite, ok)
+    bob.gets(talk.from_caller("ACK"), "ACK")
+    assert farm.only
+    again = bob.gets(talk.from_caller("INVITE"), "INVITE")
+    told = alice.gets(says(bob, again, 200, BROKEN, "application/sdp"), "200")
+    assert told.endswith(BROKEN.encode())
+    ack = bob.gets(talk.from_caller("ACK", body=offer(ALICE, 4000), extra=SDP), "ACK")
+    assert line(ack).host == ALICE
+    assert [reason for _, reason in farm.ended] == ["what is offered cannot be read"]
+    data = bob.gets(talk.from_caller("INVITE", body=offer(ALICE, 4000), extra=SDP), "INVITE")
+    assert line(data).host == RELAY, "the next offer that can be read is relayed again"
