@@ -2,15 +2,17 @@
 
 An end that is certain gets a socket of its own, connected to it: the kernel then looks the way up once
 and not for each packet, and hands nobody else's packets to it. Those go on arriving at the open
-socket of the same port, to be judged. Whoever calls holds the plane's lock.
+socket of the same port, to be judged. Between two such ends there is a lane (see `runtime.relay.lanes`).
+Whoever calls holds the plane's lock, except for `pass_on`.
 """
 
+import os
 import resource
 import select
 import socket
 from collections import deque
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, suppress
 from typing import Any, Final, TypeAlias
 
 from centrex.base import Instant
@@ -19,6 +21,7 @@ from centrex.media.terms import Address
 from centrex.rtp import packet
 from centrex.rtp.report import read_reports
 from centrex.runtime.relay.carrier import Carrier, both
+from centrex.runtime.relay.lanes import Lanes
 from centrex.runtime.relay.ports import Port, connected
 
 _DRAIN: Final = 64
@@ -45,14 +48,21 @@ class Passing:
     Args:
         epoll: Waits for packets.
         shown: Returns each address of ours, and what the far side is told in its place.
+        lock: The plane's lock.
 
     Attributes:
-        takes: What is called when a descriptor has something to read.
+        takes: What is called when a descriptor without a lane has something to read.
+        lanes: Where packets pass from one certain end to another one.
         carrier: Takes what is certain into the kernel; to be set before the first packet.
     """
 
-    def __init__(self, epoll: select.epoll, shown: Callable[[], Mapping[str, str]]) -> None:
-        self._epoll, self._shown = epoll, shown
+    def __init__(
+        self,
+        epoll: select.epoll,
+        shown: Callable[[], Mapping[str, str]],
+        lock: AbstractContextManager[bool],
+    ) -> None:
+        self._epoll, self._shown, self._lock = epoll, shown, lock
         self._ports: dict[tuple[str, int], Port] = {}
         self.carrier: Carrier
         self.takes: dict[int, Take] = {}
@@ -60,13 +70,17 @@ class Passing:
         """Ports that serve nobody yet, and hold packets that came early."""
         self._buffer = bytearray(_LONGEST)
         self._view = memoryview(self._buffer)
+        # what takes a lane lies beside: somebody else may use the other buffer meanwhile, under the lock
+        self._passer = bytearray(_LONGEST)
+        self._passer_view, self._passers = memoryview(self._passer), [self._passer]
+        self.lanes = Lanes()
         self._most = int(resource.getrlimit(resource.RLIMIT_NOFILE)[0] * _CONNECTED_SHARE)
 
     def enter(self, port: Port) -> None:
         """Begin to read a port."""
         port.onward = self._control(port) if port.rtcp else self._media(port)
         self._ports[port.address] = port
-        self._listen(port.sock, self._open(port, port.sock))
+        self.listen(port.sock.fileno(), self._open(port, port.sock))
 
     def leave(self, port: Port) -> None:
         """Read a port no longer."""
@@ -86,11 +100,13 @@ class Passing:
         self._loosen(port)
         self.waiting.discard(port)
         if port.peer is not None:
+            self.lanes.close(port.peer)
             port.peer.peer = None
             port.peer = None
 
-    def _listen(self, sock: socket.socket, take: Take) -> None:
-        number = sock.fileno()
+    def listen(self, number: int, take: Take) -> None:
+        """Call something whenever a descriptor has something to read."""
+        self.lanes.cover(number)
         self.takes[number] = take
         self._epoll.register(number, select.EPOLLIN)
 
@@ -99,6 +115,56 @@ class Passing:
         del self.takes[sock.fileno()]  # closing it takes it out of the epoll
 
     # reading
+
+    def pass_on(self, ready: Iterable[tuple[int, int]], now: Instant) -> None:
+        """Deal with one packet of each descriptor that has something to read; to be called without the lock."""
+        lanes, lock, takes, readv, write = self.lanes, self._lock, self.takes, os.readv, os.write
+        outs, following, octets, heard = lanes.out, lanes.next, lanes.octets, lanes.heard
+        data, view, buffers = self._passer, self._passer_view, self._passers
+        for number, _ in ready:
+            out = outs[number]
+            if out < 0:
+                with lock:
+                    take = takes.get(number)
+                    if take is not None:
+                        take(now)
+                continue
+            try:
+                length = readv(number, buffers)
+            except OSError as error:
+                self._unread(number, error)
+                continue
+            sequence = data[2] << 8 | data[3]
+            if sequence != following[number] or not sequence & 14:
+                self._look_at(number, length, now)
+                continue
+            octets[number] += length
+            heard[number] = now
+            following[number] = sequence + 1
+            try:
+                write(out, view[:length])
+            except OSError:
+                octets[number] -= length
+                following[number] = sequence
+                self._look_at(number, length, now, refused=True)
+
+    def _unread(self, number: int, error: OSError) -> None:
+        """Nothing was there to be read, but what the network says of a packet sent before."""
+        if not isinstance(error, BlockingIOError):
+            with self._lock:
+                self.lanes.ports[number].drop("unreachable")
+
+    def _look_at(self, number: int, length: int, now: Instant, *, refused: bool = False) -> None:
+        """Send on a packet on a lane that is not the next one, is to be timed, or was not taken."""
+        with self._lock:
+            port = self.lanes.ports[number]
+            self.lanes.tally(port)
+            if refused and port.peer is not None:
+                port.peer.drop("unreachable")  # what the network says of a packet sent before
+            self._buffer[:length] = self._passer_view[:length]
+            port.onward(length, now)
+            if port.lane == number:
+                self.lanes.follow(port)
 
     def _open(self, port: Port, sock: socket.socket) -> Take:
         """Return what reads a socket at which anybody's packets arrive."""
@@ -137,7 +203,7 @@ class Passing:
 
     def _media(self, port: Port) -> Callable[[int, Instant], None]:
         """Return what sends on a packet of RTP that lies in the buffer, and then looks at it."""
-        buffer, view, quality = self._buffer, self._view, port.quality
+        view, took = self._view, self._took
 
         def onward(length: int, now: Instant) -> None:
             peer = port.peer
@@ -149,27 +215,32 @@ class Passing:
                 peer.sent += 1
             except OSError:
                 self._undelivered(port, peer, length)
-            port.packets += 1
-            port.octets += length
-            port.heard = now
-            sequence = buffer[2] << 8 | buffer[3]
-            if sequence != quality.next:
-                if packet.is_rtcp(buffer):
-                    self._read_reports(port, peer, length, now)
-                elif port.carried:
-                    quality.beside()
-                elif length >= 12 and buffer[0] >> 6 == 2:
-                    quality.out_of_order(sequence, int.from_bytes(buffer[8:12], "big"))
-            else:
-                quality.next = (sequence + 1) & 0xFFFF
-                if not sequence & 14:
-                    stamp = int.from_bytes(buffer[4:8], "big")
-                    if sequence & 1:
-                        quality.compare(stamp, now)
-                    else:
-                        quality.sample(stamp, now, port.rate)
+            took(port, peer, length, now)
 
         return onward
+
+    def _took(self, port: Port, peer: Port, length: int, now: Instant) -> None:
+        """Count a packet of RTP that lies in the buffer, and see what its numbers tell."""
+        buffer, quality = self._buffer, port.quality
+        port.packets += 1
+        port.octets += length
+        port.heard = now
+        sequence = buffer[2] << 8 | buffer[3]
+        if sequence != quality.next:
+            if packet.is_rtcp(buffer):
+                self._read_reports(port, peer, length, now)
+            elif port.carried:
+                quality.beside()
+            elif length >= 12 and buffer[0] >> 6 == 2:
+                quality.out_of_order(sequence, int.from_bytes(buffer[8:12], "big"))
+        else:
+            quality.next = (sequence + 1) & 0xFFFF
+            if not sequence & 14:
+                stamp = int.from_bytes(buffer[4:8], "big")
+                if sequence & 1:
+                    quality.compare(stamp, now)
+                else:
+                    quality.sample(stamp, now, port.rate)
 
     def _control(self, port: Port) -> Callable[[int, Instant], None]:
         """Return what sends on a packet of RTCP that lies in the buffer."""
@@ -227,6 +298,7 @@ class Passing:
             return
         stream = packet.ssrc(self._buffer) if packet.is_packet(self._buffer, length) else 0
         host = source[0].partition("%")[0]
+        self.lanes.tally(port)
         port.latch.heard = port.heard  # what is certain passes without the latch
         verdict = port.latch.consider(host, source[1], stream, now)
         if verdict in (Verdict.STRANGER, Verdict.RIVAL):
@@ -358,8 +430,10 @@ class Passing:
         """Give an end that is certain a socket of its own; to be called about every second."""
         sock = port.connected
         if sock is not None:
-            # what reached it between its being bound and its being connected was judged long ago
-            self.takes[sock.fileno()] = self._sure(port, sock)
+            if port.lane < 0:
+                # what reached it between its being bound and its being connected was judged long ago
+                self.takes[sock.fileno()] = self._sure(port, sock)
+                self.lanes.open(port)
             return
         certain = port.source is not None and port.source == port.target
         if port.carried or not certain or now - port.heard > _FRESH_S:
@@ -368,10 +442,11 @@ class Passing:
         if sock is not None:
             self.drain(port, now)  # before what arrives at the new one
             port.connected, port.send = sock, sock.send
-            self._listen(sock, self._open(port, sock))
+            self.listen(sock.fileno(), self._open(port, sock))
 
     def drain(self, port: Port, now: Instant) -> None:
         """Send on what waits, so that nothing which takes another way overtakes it."""
+        self.lanes.close(port)
         for sock in (port.sock, port.connected):
             with suppress(OSError):
                 for _ in range(_DRAIN if sock is not None else 0):
@@ -387,11 +462,15 @@ class Passing:
         sock, port.connected = port.connected, None
         if sock is None:
             return
+        self.lanes.close(port)
+        if port.peer is not None:
+            self.lanes.close(port.peer)  # it leads to the same socket
         self._deafen(sock)
-        with sock, suppress(OSError):
+        with suppress(OSError):
             for _ in range(_DRAIN):
                 sock.recv(1)
                 port.drop(Verdict.RIVAL.value)
+        self.lanes.sink(sock)
 
 
 def _not_at_all(data: memoryview) -> int:

@@ -74,14 +74,13 @@ class Plane:
         self._spares = Spares(draw)
         self._silence_s, self._draw, self._clock = silence_s, primer, clock
         self._epoll = select.epoll()
-        self._passing = Passing(self._epoll, lambda: self._opener.shown)
+        self._lock = threading.Lock()
+        self._passing = Passing(self._epoll, lambda: self._opener.shown, self._lock)
         self._carrier = self._passing.carrier = Carrier(kernel, self._passing.drain, clock())
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._epoll.register(self._bell, select.EPOLLIN)
-        self._passing.takes[self._bell] = self._rung
+        self._passing.listen(self._bell, self._rung)
         self.news = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         """Readable when there are notices, or a fault."""
-        self._lock = threading.Lock()
         self._ports: dict[int, Port] = {}
         self._pairs: dict[tuple[str, int], Pair] = {}
         self._held: dict[str, Held] = {}
@@ -115,6 +114,7 @@ class Plane:
                 pair.close()
             self._pairs.clear()
             self._ports.clear()
+            self._passing.lanes.end()
             self._epoll.close()
             os.close(self._bell)
             os.close(self.news)
@@ -296,6 +296,7 @@ class Plane:
             return None
         held.primed = _PRIMES
         ports = list(held.ports())
+        self._tally(held)
         for port in ports:
             if port.early:
                 self._passing.expire(port, math.inf)
@@ -316,16 +317,27 @@ class Plane:
         now = self._clock()
         with self._lock:
             chosen = self._held.keys() if names is None else names
-            return [figures(self._held[name], now) for name in chosen if name in self._held]
+            found = [self._held[name] for name in chosen if name in self._held]
+            for held in found:
+                self._tally(held)
+            return [figures(held, now) for held in found]
 
     def figures(self) -> dict[str, Any]:
         """Return what was counted in all."""
         with self._lock:
             totals = self._totals.copy()
             pairs, held = list(self._pairs.values()), list(self._held.values())
+        for one in held:
+            with self._lock:
+                self._tally(one)
         everything = self._opener.pairs * max(len(self._opener.shown), 1)
         told = totals.figures(pairs, held, everything)
         return {**told, "kernel_failures": self._carrier.failures}
+
+    def _tally(self, held: Held) -> None:
+        """Bring the figures of a session up to date."""
+        for port in held.ports():
+            self._passing.lanes.tally(port)
 
     def _enter(self, pair: Pair) -> None:
         with self._lock:
@@ -377,19 +389,16 @@ class Plane:
             os.eventfd_write(self.news, 1)
 
     def _relay(self) -> None:
-        takes, clock, lock = self._passing.takes, self._clock, self._lock
+        pass_on, clock, lock = self._passing.pass_on, self._clock, self._lock
         due = clock()
         while not self._ending:
             ready = self._epoll.poll(_TICK_S if self._held else _IDLE_S, _AT_ONCE)
             now = clock()
-            with lock:
-                for number, _ in ready:
-                    take = takes.get(number)
-                    if take is not None:
-                        take(now)
-                if now >= due:
+            pass_on(ready, now)
+            if now >= due:
+                with lock:
                     self._between(now)
-                    due = now + _SLICE_S
+                due = now + _SLICE_S
 
     def _wake(self) -> None:
         """Have the thread of the packets look what is to be done now."""
@@ -414,6 +423,7 @@ class Plane:
     # between packets
 
     def _between(self, now: Instant) -> None:
+        self._passing.lanes.bury()
         while self._primes and self._primes[0][0] <= now:
             self._prime(heappop(self._primes)[2], now)
         if self._carrier.is_unsure:
@@ -485,6 +495,7 @@ class Plane:
             self._leave(pair)
 
     def _look_after(self, name: str, held: Held, now: Instant) -> None:
+        self._tally(held)
         heard = held.heard()
         if held.watch.is_over(held.session, _latest(heard, held), self._silence_s, now):
             told = self._end(name, now)

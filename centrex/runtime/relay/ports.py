@@ -42,20 +42,24 @@ class Port:
         quality: What its packets' numbers tell.
         reported: What the end reports of what it receives; one for both ports of a slot.
         rate: Ticks per second of its timestamps.
-        packets: Packets taken in.
+        packets: Packets taken in; like `octets`, `sent` and `heard` without what has passed on a lane since
+            the last tally.
         octets: Octets in them.
         sent: Packets sent to the end.
         unsent: Octets among those taken in that could not be sent on.
         heard: When the end was last heard.
         drops: Packets dropped, by reason.
         carried: Whether the kernel carries what comes from the end.
+        lane: The descriptor its lane is read from; -1 while it has none (see `runtime.relay.lanes`).
+        followed: Up to which sequence number the figures hold what has passed there,
+        passed: and how many octets of it.
         owner: The session it serves.
         pair: The pair it is one of.
     """
 
     __slots__ = (
-        "address", "carried", "connected", "drops", "early", "heard", "latch", "octets", "onward",
-        "owner", "packets", "pair", "peer", "quality", "rate", "reported", "rtcp", "send", "sent", "sock",
+        "address", "carried", "connected", "drops", "early", "followed", "heard", "lane", "latch", "octets",
+        "onward", "owner", "packets", "pair", "passed", "peer", "quality", "rate", "reported", "rtcp", "send", "sent", "sock",
         "source", "target", "unsent",
     )  # fmt: skip
 
@@ -78,6 +82,8 @@ class Port:
         self.heard = 0.0
         self.drops: dict[str, int] = {}
         self.carried = False
+        self.lane = self.followed = -1
+        self.passed = 0
         self.owner: Any = None
 
     def drop(self, reason: str) -> None:
