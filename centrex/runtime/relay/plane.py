@@ -25,6 +25,7 @@ from centrex.runtime.relay.kernel import KernelPath
 from centrex.runtime.relay.passing import Passing
 from centrex.runtime.relay.ports import Opener, Pair, Port
 from centrex.runtime.relay.spares import Spares
+from centrex.runtime.relay.ticks import Ticks
 from centrex.runtime.relay.totals import Totals
 
 _TICK_S: Final = 0.02
@@ -79,6 +80,8 @@ class Plane:
         self._carrier = self._passing.carrier = Carrier(kernel, self._passing.drain, clock())
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._passing.listen(self._bell, self._rung)
+        self._ticks = Ticks()
+        self._passing.listen(self._ticks.number, self._ticked)
         self.news = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         """Readable when there are notices, or a fault."""
         self._ports: dict[int, Port] = {}
@@ -117,6 +120,7 @@ class Plane:
             self._passing.lanes.end()
             self._epoll.close()
             os.close(self._bell)
+            self._ticks.close()
             os.close(self.news)
             self._carrier.close(keep=keep)
 
@@ -389,10 +393,12 @@ class Plane:
             os.eventfd_write(self.news, 1)
 
     def _relay(self) -> None:
-        pass_on, clock, lock = self._passing.pass_on, self._clock, self._lock
+        poll, pass_on = self._epoll.poll, self._passing.pass_on
+        clock, lock = self._clock, self._lock
         due = clock()
+        self._pace()
         while not self._ending:
-            ready = self._epoll.poll(_TICK_S if self._held else _IDLE_S, _AT_ONCE)
+            ready = poll(None, _AT_ONCE)
             now = clock()
             pass_on(ready, now)
             if now >= due:
@@ -406,6 +412,13 @@ class Plane:
 
     def _rung(self, now: Instant) -> None:
         os.eventfd_read(self._bell)
+        self._pace()
+
+    def _pace(self) -> None:
+        self._ticks.every(_TICK_S if self._held else _IDLE_S)
+
+    def _ticked(self, now: Instant) -> None:
+        self._ticks.take()
 
     def _reopened(self, ports: list[Port], now: Instant) -> None:
         """Signalling has told something new of some ends."""
@@ -424,6 +437,7 @@ class Plane:
 
     def _between(self, now: Instant) -> None:
         self._passing.lanes.bury()
+        self._pace()
         while self._primes and self._primes[0][0] <= now:
             self._prime(heappop(self._primes)[2], now)
         if self._carrier.is_unsure:
