@@ -155,6 +155,20 @@ def missing(config: Config) -> tuple[Finding, ...]:
     return (*_certificates(config), *_log_file(config), *_credentials_file(config))
 
 
+def _domain_warnings(config: Config) -> Iterator[Finding]:
+    network = config.network
+    try:
+        version = ipaddress.ip_address(network.domain).version
+    except ValueError:
+        return  # a name, which may lead to either
+    if all(ipaddress.ip_address(text).version != version for text in network.address):
+        yield (
+            "network.domain",
+            f"{network.domain} is an IPv{version} address, and network.address has none: no phone "
+            "can reach it",
+        )
+
+
 def _auth_warnings(config: Config) -> Iterator[Finding]:
     auth = config.auth
     if not auth.enabled:
@@ -282,5 +296,12 @@ def _media_warnings(config: Config) -> Iterator[Finding]:
 
 def warnings(config: Config) -> tuple[Finding, ...]:
     """Return what works but is hardly meant so."""
-    rules = (_auth_warnings, _trust_warnings, _media_warnings, _routing_warnings, _gateway_warnings)
+    rules = (
+        _domain_warnings,
+        _auth_warnings,
+        _trust_warnings,
+        _media_warnings,
+        _routing_warnings,
+        _gateway_warnings,
+    )
     return tuple(finding for rule in rules for finding in rule(config))

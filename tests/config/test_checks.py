@@ -94,6 +94,27 @@ def test_what_is_hardly_meant_is_warned_of(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("domain", "address", "told"),
+    [
+        ("::1", '["0.0.0.0"]', "is an IPv6 address, and network.address has none"),
+        ("2001:db8::1", '["192.0.2.1", "127.0.0.1"]', "is an IPv6 address, and network.address"),
+        ("192.0.2.1", '["::"]', "is an IPv4 address, and network.address has none"),
+        ("[::1]", '["0.0.0.0", "::"]', ""),
+        ("192.0.2.1", '["0.0.0.0"]', ""),
+        ("example.com", '["::1"]', ""),
+    ],
+)
+def test_a_domain_that_is_an_address_of_a_version_nobody_listens_by(
+    domain: str, address: str, told: str, tmp_path: Path
+) -> None:
+    text = f'[network]\ndomain = "{domain}"\naddress = {address}\n'
+    text += f'[[auth.credentials]]\nlogin = "a"\nha1_md5 = "{HASH}"\n'
+    found = load_text(text, file=tmp_path / "x.toml").warnings
+    assert [one.key for one in found] == ["network.domain"] * bool(told)
+    assert all(told in one.message for one in found)
+
+
+@pytest.mark.parametrize(
     ("methods", "told"),
     [
         ('["*"]', []),
