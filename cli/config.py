@@ -175,6 +175,9 @@ def set_key(
     """
     aim = target(ctx)
     known, path = api.find(key), api.split(key)
+    if known is None and key in api.tables():
+        message = f"{key} is a table; set one of its keys: `centrex config show {key}` lists them"
+        raise typer.BadParameter(message, param_hint="KEY")
     if known is None or not path:
         raise _unknown(key)
     source = aim.source()
@@ -194,7 +197,10 @@ def set_key(
 @config_app.command("help")
 def help_page(
     table: Annotated[
-        str, typer.Argument(metavar="[TABLE]", help="As in network; all of them if not given.")
+        str,
+        typer.Argument(
+            metavar="[TABLE]", help="As in network, or a key of it; all of them if not given."
+        ),
     ] = "",
 ) -> None:
     """Show the help page of a table: what its settings are for.
@@ -204,10 +210,11 @@ def help_page(
     titles = {one["table"]: one["title"] for one in api.describe()["tables"]}
     if not table:
         output.pairs(titles.items())
-    elif table in titles:
-        output.say_page(api.help_page(table))
-    else:
+        return
+    pages = [one for one in titles if _belongs(table, one)]
+    if not pages or (table not in api.tables() and api.find(table) is None):
         raise _unknown(table)
+    output.say_page(api.help_page(max(pages, key=len)))
 
 
 @config_app.command("schema")

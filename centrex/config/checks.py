@@ -194,7 +194,9 @@ def _method_warnings(methods: Sequence[str]) -> Iterator[Finding]:
     for row, name in enumerate(methods):
         if name != "*" and name.encode() not in METHODS:
             nearest = nearest_choice(name, (known.decode() for known in sorted(METHODS)))
-            hint = f"; did you mean {nearest}?" if nearest else ", and never comes from a usual phone"
+            hint = (
+                f"; did you mean {nearest}?" if nearest else ", and never comes from a usual phone"
+            )
             yield f"auth.methods[{row}]", f"{name} is no known method{hint}"
 
 

@@ -164,6 +164,15 @@ def test_nothing_is_written_that_would_not_load(key: str, value: str, line: Comm
     assert line.paths.config.read_text() == TEXT
 
 
+@pytest.mark.parametrize("table", ["registrar", "network.guard"])
+def test_a_table_is_no_key_and_is_not_what_was_meant(table: str, line: CommandLine) -> None:
+    result = line.run("config", "set", table, "5")
+    assert result.exit_code == 2
+    assert f"{table} is a table; set one of its keys" in result.stderr
+    assert "did you mean" not in result.stderr
+    assert f"`centrex config show {table}`" in result.stderr
+
+
 def test_the_schema_is_json(line: CommandLine) -> None:
     schema = json.loads(line.run("config", "schema").stdout)
     assert schema["title"] == "Centrex configuration"
@@ -173,6 +182,9 @@ def test_a_table_has_a_help_page(line: CommandLine) -> None:
     assert "Network Configuration" in line.run("config", "help").stdout
     page = line.run("config", "help", "registrar").stdout
     assert page.startswith("Registrar\n\nHow phones that register are kept.")
+    for inside in ("registrar.min_expires", "registrar"):
+        assert line.run("config", "help", inside).stdout == page
+    assert line.run("config", "help", "network.guard").stdout.startswith("Network Configuration")
     result = line.run("config", "help", "registar")
     assert result.exit_code == 2
     assert "registrar" in result.stderr

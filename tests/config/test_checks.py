@@ -120,10 +120,19 @@ def test_a_domain_that_is_an_address_of_a_version_nobody_listens_by(
         ('["*"]', []),
         ('["register", "Invite"]', []),
         ('["*", "INVITE", "PRACK"]', []),
-        ('["INVITE"]', ["leaves out REGISTER: anybody can register as anybody, without a password"]),
-        ('["REGISTER"]', ["leaves out INVITE: anybody can call users here as anybody, without a pass"]),
+        (
+            '["INVITE"]',
+            ["leaves out REGISTER: anybody can register as anybody, without a password"],
+        ),
+        (
+            '["REGISTER"]',
+            ["leaves out INVITE: anybody can call users here as anybody, without a pass"],
+        ),
         ("[]", ["leaves out REGISTER: anybody", "leaves out INVITE: anybody"]),
-        ('["REGISTER", "INVTE"]', ["leaves out INVITE: ", "INVTE is no known method; did you mean INV"]),
+        (
+            '["REGISTER", "INVTE"]',
+            ["leaves out INVITE: ", "INVTE is no known method; did you mean INV"],
+        ),
         ('["*", "XYZZY"]', ["XYZZY is no known method, and never comes from a usual phone"]),
         ('["*"]\nenabled = false', None),
         ('["BYE"]\nenabled = false', None),
