@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from centrex.auth import Nonces, Window
 from centrex.base import ConfigError, Unavailable
+from centrex.config import htdigest
 from centrex.config.diff import Change, diff
 from centrex.config.keys import catalogue
 from centrex.config.load import Loaded, load_text
@@ -147,13 +148,21 @@ class Reloader:
             loaded = load_text(text, file=source.path, overrides=source.overrides)
         config = in_force(engine.config, loaded.config)
         tickets = engine.tickets.fitting(config)
-        changes = diff(engine.config, loaded.config)
+        policy = make_policy(config, tickets.nonces, tickets.window)
+        own = {
+            row.login.encode() for one in (engine.config, config) for row in one.auth.credentials
+        }
+        before, after = (
+            [login for login in one.access.gate.logins if login.name not in own]
+            for one in (engine.policy, policy)
+        )
+        filed = htdigest.changed(before, after, config.network.domain)
         return Fresh(
             config=config,
-            policy=make_policy(config, tickets.nonces, tickets.window),
+            policy=policy,
             tickets=tickets,
             origins=self._origins(loaded),
-            changes=changes,
+            changes=(*diff(engine.config, loaded.config), *([filed] if filed else ())),
         )
 
     def _origins(self, loaded: Loaded) -> dict[str, str]:
