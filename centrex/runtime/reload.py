@@ -104,6 +104,8 @@ class Reloader:
     async def reload(self, text: str | None = None) -> dict[str, Any]:
         """Take over what the configuration says now; return what changed, and what waits.
 
+        With it goes whether the certificate was `renewed`.
+
         Args:
             text: What to take it for instead, where the file is of no use.
 
@@ -130,7 +132,7 @@ class Reloader:
         for warning in fresh.policy.warnings + engine.waiting_warnings():
             engine.say("server.warning", Severity.WARNING, what=warning)
         changed = [asdict(change) for change in fresh.changes]
-        return {"changed": changed, "waiting": list(engine.waiting)}
+        return {"changed": changed, "waiting": list(engine.waiting), "renewed": renewed}
 
     async def reload_and_tell(self) -> None:
         """Reload for SIGHUP: what is wrong goes to the log, and nothing changes."""
