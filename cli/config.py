@@ -104,7 +104,12 @@ def _credentials_file_problems(config: "api.Config", file: str) -> list[api.Prob
     if not path:
         return []
     filed, problems = api.credentials_file_logins(Path(path), config.realm)
-    own = (row.login for row in config.auth.credentials)
+    own = [row.login for row in config.auth.credentials]
+    if config.auth.enabled and not (own or filed or problems):
+        message = (
+            "holds no logins, and there are no others: no phone can register; `centrex user add`"
+        )
+        return [api.Problem(file=path, key="auth.credentials_file", message=message)]
     doubles = api.doubled_logins(own, filed, path)
     twice = [api.Problem(file=file, key="auth.credentials", message=doubles)] if doubles else []
     return [*problems, *twice]

@@ -84,6 +84,22 @@ def test_warnings_do_not_fail(line: CommandLine) -> None:
     assert len(line.json("config", "check")["warnings"]) == 1
 
 
+def test_a_credentials_file_that_is_empty_is_a_warning_where_there_are_no_other_logins(
+    line: CommandLine,
+) -> None:
+    text = '[network]\ndomain = "x"\n[auth]\ncredentials_file = "logins"\n'
+    line.write(text)
+    file = line.paths.config.parent / "logins"
+    file.write_text("# none yet\n")
+    (told,) = line.json("config", "check")["warnings"]
+    assert (told["file"], told["key"]) == (str(file), "auth.credentials_file")
+    assert told["message"].startswith("holds no logins, and there are no others: no phone can reg")
+    line.write(f'{text}[[auth.credentials]]\nlogin = "1"\nha1_sha256 = "{"a" * 64}"\n')
+    assert "holds no logins" not in line.run("config", "check").stderr
+    line.write(f"{text}enabled = false\n")
+    assert "holds no logins" not in line.run("config", "check").stderr
+
+
 def test_logins_that_stand_in_two_places_are_told(line: CommandLine) -> None:
     line.write(
         '[network]\ndomain = "x"\n[auth]\ncredentials_file = "logins"\n'
