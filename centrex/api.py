@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from centrex.config.archive import BadArchive
     from centrex.config.defaults import default_text
     from centrex.config.describe import describe
-    from centrex.config.diff import Change, diff, diff_values
+    from centrex.config.diff import Change, diff, diff_values, left_registered
     from centrex.config.edit import Changed, Document, write_atomically
     from centrex.config.htdigest import doubled as doubled_logins
     from centrex.config.htdigest import logins as credentials_file_logins
@@ -82,6 +82,7 @@ __all__ = [
     "is_lock_free",
     "iter_problems",
     "json_schema",
+    "left_registered",
     "load_text",
     "nearest_key",
     "objections",
@@ -135,6 +136,7 @@ _LATER: Final[Mapping[str, tuple[str, str]]] = {
     "generate_password": ("users", "generate_password"),
     "help_page": ("pages", "page"),
     "json_schema": ("schema", "json_schema"),
+    "left_registered": ("diff", "left_registered"),
     "load_text": ("load", "load_text"),
     "nearest_key": ("keys", "nearest_key"),
     "objections": ("rows", "objections"),

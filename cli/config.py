@@ -104,7 +104,12 @@ def _credentials_file_problems(config: "api.Config", file: str) -> list[api.Prob
     if not path:
         return []
     filed, problems = api.credentials_file_logins(Path(path), config.realm)
-    own = (row.login for row in config.auth.credentials)
+    own = [row.login for row in config.auth.credentials]
+    if config.auth.enabled and not (own or filed or problems):
+        message = (
+            "holds no logins, and there are no others: no phone can register; `centrex user add`"
+        )
+        return [api.Problem(file=path, key="auth.credentials_file", message=message)]
     doubles = api.doubled_logins(own, filed, path)
     twice = [api.Problem(file=file, key="auth.credentials", message=doubles)] if doubles else []
     return [*problems, *twice]
@@ -175,6 +180,9 @@ def set_key(
     """
     aim = target(ctx)
     known, path = api.find(key), api.split(key)
+    if known is None and key in api.tables():
+        message = f"{key} is a table; set one of its keys: `centrex config show {key}` lists them"
+        raise typer.BadParameter(message, param_hint="KEY")
     if known is None or not path:
         raise _unknown(key)
     source = aim.source()
@@ -194,7 +202,10 @@ def set_key(
 @config_app.command("help")
 def help_page(
     table: Annotated[
-        str, typer.Argument(metavar="[TABLE]", help="As in network; all of them if not given.")
+        str,
+        typer.Argument(
+            metavar="[TABLE]", help="As in network, or a key of it; all of them if not given."
+        ),
     ] = "",
 ) -> None:
     """Show the help page of a table: what its settings are for.
@@ -204,10 +215,11 @@ def help_page(
     titles = {one["table"]: one["title"] for one in api.describe()["tables"]}
     if not table:
         output.pairs(titles.items())
-    elif table in titles:
-        output.say_page(api.help_page(table))
-    else:
+        return
+    pages = [one for one in titles if _belongs(table, one)]
+    if not pages or (table not in api.tables() and api.find(table) is None):
         raise _unknown(table)
+    output.say_page(api.help_page(max(pages, key=len)))
 
 
 @config_app.command("schema")

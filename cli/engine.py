@@ -127,8 +127,10 @@ def reload(
         changes_lines(result["changed"][:_CHANGES])
         if (more := len(result["changed"]) - _CHANGES) > 0:
             output.say(f"… and {more} more")
-    else:
+    elif not result.get("renewed"):
         output.say("nothing has changed")
+    if result.get("renewed"):
+        output.say("the TLS certificate was read anew")
     if waiting:
         output.say(f"waiting for a restart: {', '.join(waiting)}")
 

@@ -108,9 +108,20 @@ class Target:
         try:
             yield
         except api.Unavailable as error:
-            if self.paths.control.exists():
+            if not _is_missing(self.paths.control):
                 raise
             raise api.Unavailable(f"{error}; `centrex start` starts one") from error
+
+
+def _is_missing(path: Path) -> bool:
+    """Whether it is certain that nothing is there; in a folder one may not search it is not."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def wants_json(ctx: typer.Context) -> bool:

@@ -70,10 +70,20 @@ def _done(
     file: Path,
     password: str = "",
     gone: Sequence[str] | None = None,
+    of: Sequence[str] = (),
 ) -> None:
     """Have a running instance take over the change, sign off users who are gone, and tell of it.
 
     Whatever the instance says, the file is changed, and this is the one time a password can be shown.
+
+    Args:
+        aim: The instance.
+        what: What was done.
+        login: To which login.
+        file: Where it stands.
+        password: One that was made up; empty for none.
+        gone: The users whom no login may be any more; None where none was removed.
+        of: The users that a login that was removed might be.
 
     Raises:
         CentrexError: An instance runs, and would not take it over.
@@ -95,6 +105,9 @@ def _done(
         output.say(f"{what} {login} in {file}; {running}")
         if phones:
             output.say(f"signed off: {phones} phone{'s' if phones > 1 else ''}")
+        left = [user for user in of if not reloaded or user not in (gone or ())]
+        if left:
+            output.say(api.left_registered(left, aim.source().load().network.domain))
         if password:
             output.say(f"password (shown only now): {password}")
     if why:
@@ -169,7 +182,8 @@ def remove(
     aim = target(ctx)
     logins = api.Users(aim.source())
     gone = logins.alone(login)
-    _done(aim, "removed", login, logins.remove(login), gone=gone)
+    of = next(user.users or (login,) for user in logins.list() if user.login == login)
+    _done(aim, "removed", login, logins.remove(login), gone=gone, of=of)
 
 
 @users_app.command("list")

@@ -116,11 +116,11 @@ class Gate:
         "_algorithms",
         "_any_user",
         "_heads",
-        "_logins",
         "_nonces",
         "_simple",
         "_told",
         "_window",
+        "logins",
         "offered",
         "realm",
     )
@@ -137,7 +137,7 @@ class Gate:
     ) -> None:
         self.realm = realm
         self._algorithms = tuple(algorithms)
-        self._logins, self._nonces, self._window = logins, nonces, window
+        self.logins, self._nonces, self._window = logins, nonces, window
         self._any_user = not login_must_match_user
         common = tuple(one for one in self._algorithms if logins.all_have(one))
         self.offered: tuple[Algorithm, ...] = common or self._algorithms
@@ -195,7 +195,7 @@ class Gate:
         count = _count(nc)
         if not (name and nonce and uri and response) or (qop and not (count and cnonce)):
             return _PLAIN[Why.INCOMPLETE]
-        login = self._logins.find(name)
+        login = self.logins.find(name)
         owed = expected_response(
             algorithm,
             (login and login.ha1(algorithm)) or _NO_HA1[: algorithm.digits],
@@ -287,7 +287,7 @@ class Gate:
 
     def knows(self, login: bytes) -> bool:
         """Whether a login exists and is enabled."""
-        record = self._logins.find(login)
+        record = self.logins.find(login)
         return record is not None and record.enabled
 
     def may_act_as(self, record: Login, user: bytes, *, case_sensitive: bool) -> bool:

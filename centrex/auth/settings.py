@@ -148,7 +148,8 @@ class Settings(BaseModel, frozen=True, extra="forbid"):
     credentials_file: str = Field(
         "",
         title="Credentials file",
-        description="File of login:realm:HA1 lines (htdigest format), besides the logins here.",
+        description="File of login:realm:HA1 lines (htdigest format), besides the logins here; "
+        "a reload reads it again.",
         json_schema_extra={"effect": "live", "kind": "file"},
     )
     credentials: tuple[Credential, ...] = Field((), title="Logins", description="The logins.")

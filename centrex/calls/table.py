@@ -104,6 +104,17 @@ class Call:
         mine = (self.caller_tag, self.callee_tag)
         return bool(self.callee_tag) and mine in ((tag, other), (other, tag))
 
+    def way(self, tag: bytes, other: bytes) -> Flow | None:
+        """Return the way to one end from the other, who has the first of two tags; None if unknown.
+
+        Until it is answered, whoever has any tag is taken for who rings.
+        """
+        if tag == self.caller_tag and (other == self.callee_tag or not self.callee_tag):
+            return self.callee_flow
+        if other == self.caller_tag and (tag == self.callee_tag or not self.callee_tag):
+            return self.caller_flow
+        return None
+
 
 class CallTable:
     """Calls by Call-ID, up to a bound.

@@ -7,20 +7,28 @@ its author meant it.
 import ipaddress
 import os
 import time
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeAlias
 
 from centrex.base import PeerError
+from centrex.config.keys import nearest_choice
 from centrex.config.model import Config
 from centrex.routing.lint import Known, lint, lint_directory
 from centrex.routing.next_hop import next_hop
 from centrex.routing.settings import GROUP
 from centrex.sip.uri import SipUri, parse_uri
+from centrex.sip.validate import METHODS
 
 SHORT_SECRET: Final = 16
 """Characters; a shared secret of fewer ones is warned of."""
+
+_UNASKED: Final = {
+    "REGISTER": "register as anybody",
+    "INVITE": "call users here as anybody",
+}
+"""What anybody may do where a method needs no password."""
 
 Finding: TypeAlias = tuple[str, str]
 """The dotted key and what is wrong with it."""
@@ -147,11 +155,26 @@ def missing(config: Config) -> tuple[Finding, ...]:
     return (*_certificates(config), *_log_file(config), *_credentials_file(config))
 
 
+def _domain_warnings(config: Config) -> Iterator[Finding]:
+    network = config.network
+    try:
+        version = ipaddress.ip_address(network.domain).version
+    except ValueError:
+        return  # a name, which may lead to either
+    if all(ipaddress.ip_address(text).version != version for text in network.address):
+        yield (
+            "network.domain",
+            f"{network.domain} is an IPv{version} address, and network.address has none: no phone "
+            "can reach it",
+        )
+
+
 def _auth_warnings(config: Config) -> Iterator[Finding]:
     auth = config.auth
     if not auth.enabled:
         yield "auth.enabled", "no password is asked for: anybody can register and call as anybody"
         return
+    yield from _method_warnings(auth.methods)
     if not auth.credentials and not auth.credentials_file:
         yield "auth.credentials", "there are no logins: no phone can register; `centrex user add`"
     for row, credential in enumerate(auth.credentials):
@@ -162,6 +185,19 @@ def _auth_warnings(config: Config) -> Iterator[Finding]:
                 f"{credential.login!r} has no hash for {' or '.join(auth.algorithms)} and cannot "
                 f"log in; `centrex user passwd {credential.login}`",
             )
+
+
+def _method_warnings(methods: Sequence[str]) -> Iterator[Finding]:
+    for name, may in _UNASKED.items():
+        if name not in methods and "*" not in methods:
+            yield "auth.methods", f"leaves out {name}: anybody can {may}, without a password"
+    for row, name in enumerate(methods):
+        if name != "*" and name.encode() not in METHODS:
+            nearest = nearest_choice(name, (known.decode() for known in sorted(METHODS)))
+            hint = (
+                f"; did you mean {nearest}?" if nearest else ", and never comes from a usual phone"
+            )
+            yield f"auth.methods[{row}]", f"{name} is no known method{hint}"
 
 
 def _trust_warnings(config: Config) -> Iterator[Finding]:
@@ -262,5 +298,12 @@ def _media_warnings(config: Config) -> Iterator[Finding]:
 
 def warnings(config: Config) -> tuple[Finding, ...]:
     """Return what works but is hardly meant so."""
-    rules = (_auth_warnings, _trust_warnings, _media_warnings, _routing_warnings, _gateway_warnings)
+    rules = (
+        _domain_warnings,
+        _auth_warnings,
+        _trust_warnings,
+        _media_warnings,
+        _routing_warnings,
+        _gateway_warnings,
+    )
     return tuple(finding for rule in rules for finding in rule(config))

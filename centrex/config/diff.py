@@ -3,7 +3,8 @@
 It compares values; whether a change can be applied is told by the key's own declaration.
 """
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from centrex.auth.settings import Settings
 from centrex.config.keys import Effect, Key, catalogue, find
 from centrex.config.model import Config
 from centrex.config.values import by_name, leaves, shown
+from centrex.sip.uri import readable_address
 
 _NO_REALM: Final = "no phone can log in until passwords are set anew"
 _SAME_REALM: Final = "the realm stays what it is: passwords go on"
@@ -18,6 +20,7 @@ _DOMAIN_IS_REALM: Final = (
     "; the domain is the realm, too: no phone can log in until passwords are set anew, "
     'or auth.realm is "{}"'
 )
+_ENABLED: Final = re.compile(r"auth\.credentials\[(.*)\]\.enabled")
 _MAY: Final = {"REGISTER": "register", "INVITE": "call"}
 _MAY_ALL: Final = "can register and call as anybody, without a password"
 
@@ -101,9 +104,36 @@ def _told(change: Change, old: Config, new: Config) -> Change:
         return replace(change, calls=_SAME_REALM if old.realm == new.realm else _NO_REALM)
     if change.key == "network.domain" and old.realm != new.realm and not new.auth.realm:
         return replace(change, calls=change.calls + _DOMAIN_IS_REALM.format(old.realm))
+    if left := _left_registered(change, old, new):
+        return replace(change, calls=left if change.new is None else f"{change.calls}; {left}")
     if opened := _opened(change.key, old.auth, new.auth):
         return replace(change, calls=f"{change.calls}; {opened}")
     return change
+
+
+def _left_registered(change: Change, old: Config, new: Config) -> str:
+    """Return what becomes of the phones of a login that is deleted or disabled; empty for others."""
+    found = _ENABLED.fullmatch(change.key)
+    if not found or change.old is not True or change.new is True:
+        return ""
+    row = next((one for one in old.auth.credentials if one.login == found[1]), None)
+    return left_registered(row.users or (row.login,) if row else (), new.network.domain)
+
+
+def left_registered(users: Sequence[str], domain: str) -> str:
+    """Return what becomes of the phones of a login that is no more, and how to sign them off.
+
+    Args:
+        users: Who it might be; "*" for everybody.
+        domain: The SIP domain.
+    """
+    address, whose = "ADDRESS", "those of a user"
+    if len(users) == 1 and users[0] != "*":
+        address, whose = readable_address(users[0].encode(), domain), "them"
+    return (
+        "phones it has registered stay so until that expires; "
+        f"`centrex registrations remove {address}` ends {whose}"
+    )
 
 
 def _opened(key: str, old: Settings, new: Settings) -> str:

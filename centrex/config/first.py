@@ -165,7 +165,10 @@ def compose(wanted: Wanted, file: Path, own_address: str) -> First:
         values["network.address"] = list(wanted.address)
     if wanted.port != _PORT:
         values["network.port"] = wanted.port
-    realm = load_text(default_text(values), file=file).config.realm
+    config = load_text(default_text(values), file=file).config
+    is_ipv6, realm = ":" in config.network.domain, config.realm
+    if is_ipv6 and "network.address" not in values:
+        values["network.address"] = list(_EVERYWHERE)  # the default is all of IPv4
     passwords = {login: generate_password() for login in wanted.logins}
     if len(passwords) != len(wanted.logins):
         message = "names the same user twice"
@@ -177,7 +180,7 @@ def compose(wanted: Wanted, file: Path, own_address: str) -> First:
     return First(
         text=text,
         domain=network.domain,
-        server=specific[0] if specific else own_address,
+        server=specific[0] if specific else network.domain if is_ipv6 else own_address,
         port=network.port,
         transports=network.transports,
         passwords=passwords,

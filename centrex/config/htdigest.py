@@ -4,12 +4,13 @@ It edits such a file without touching the lines of other logins. Checking a pass
 belongs to `centrex.auth`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from centrex.auth.logins import parse_htdigest
+from centrex.auth.logins import Login, parse_htdigest
 from centrex.base import Problem
+from centrex.config.diff import Change, left_registered
 from centrex.config.edit import locked, write_atomically
 
 _NAMED: Final = 5
@@ -38,10 +39,52 @@ def doubled(own: Iterable[str], filed: Iterable[str], path: str) -> str:
     doubles = sorted({*own} & {*filed})
     if not doubles:
         return ""
-    others = f" and {len(doubles) - _NAMED} more" if len(doubles) > _NAMED else ""
-    return (
-        f"{', '.join(doubles[:_NAMED])}{others} also in {path}; what auth.credentials says counts"
+    return f"{_some(doubles)} also in {path}; what auth.credentials says counts"
+
+
+def changed(before: Iterable[Login], after: Iterable[Login], domain: str) -> Change | None:
+    """Return what has become of the logins of a credentials file; None where nothing has.
+
+    Args:
+        before: Those that counted.
+        after: Those that count now.
+        domain: The SIP domain.
+    """
+    old, new = ({one.name: (one.md5, one.sha256) for one in rows} for rows in (before, after))
+    gone = _names(old.keys() - new.keys())
+    ways = {
+        "gone": gone,
+        "new": _names(new.keys() - old.keys()),
+        "with another password": _names(
+            name for name in old.keys() & new if old[name] != new[name]
+        ),
+    }
+    words = [f"{way}: {_some(names)}" for way, names in ways.items() if names]
+    if not words:
+        return None
+    if gone:
+        words.append(left_registered(gone, domain))
+    return Change(
+        key="auth.credentials_file",
+        old=_counted(len(old)),
+        new=_counted(len(new)),
+        effect="live",
+        calls="; ".join(words),
     )
+
+
+def _names(logins: Iterable[bytes]) -> list[str]:
+    return sorted(name.decode("utf-8", "backslashreplace") for name in logins)
+
+
+def _some(names: Sequence[str]) -> str:
+    """Return the first few of some names, and how many more there are."""
+    others = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{others}"
+
+
+def _counted(logins: int) -> str:
+    return "1 login" if logins == 1 else f"{logins} logins"
 
 
 def replace(path: Path, login: str, realm: str, hashes: tuple[str, ...]) -> None:

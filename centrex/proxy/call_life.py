@@ -114,6 +114,7 @@ def hung_up(core: "Core", ctx: Context, now: Instant) -> None:
         if core.relaying is not None:
             core.relaying.hung_up(core, ctx, now)
     elif call.has_dialog(ctx.from_tag, ctx.to_tag):
+        ctx.ended = call
         who = "caller" if ctx.from_tag == call.caller_tag else "callee"
         _end(core, call, who, ctx.tale, now)
     elif core.relaying is not None and not call.callee_tag:

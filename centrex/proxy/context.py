@@ -72,6 +72,7 @@ class Context:
         insert_at: Where Via, Record-Route and Route lines go in `base`.
         breadth: The Max-Breadth it came with (RFC 5393 §5).
         call: The call it begins.
+        ended: The call it ends, where it is listed; None again once it was answered.
         answered: Whether a final response was sent.
         cancelled: Whether the caller gave up.
         waiting: How many questions are open.
@@ -100,6 +101,7 @@ class Context:
         "dialog",
         "dialog_flow",
         "dropped",
+        "ended",
         "flow",
         "for_us",
         "from_tag",
@@ -163,6 +165,7 @@ class Context:
         self.breadth = DEFAULT_BREADTH
         self.loop_hash = b""
         self.call: Call | None = None
+        self.ended: Call | None = None
         self.winner: Branch | None = None
 
     @property
@@ -190,7 +193,7 @@ class Context:
     def settle(self) -> None:
         """Let go of what only an unanswered request needs."""
         self.base, self.groups = _NO_LINES, _NO_GROUPS
-        self.usual = None
+        self.usual = self.ended = None
         self._message = _NOTHING
 
     @property

@@ -327,9 +327,24 @@ def resolved(core: "Core", branch: Branch, places: Sequence[Place] | str, now: I
         core.branch_failed(branch, 503, Rule.DNS_FAILED, why, now)
         return
     target = branch.target
-    branch.alternatives = core.gateways.in_order(target, places) if target.gateway else list(places)
+    if target.gateway:
+        branch.alternatives = core.gateways.in_order(target, places)
+    else:
+        branch.alternatives = _as_the_call_went(core, branch.context, places)
     if not try_alternative(core, branch, now):
         core.branch_failed(branch, 503, Rule.TARGET_UNREACHABLE, "no such transport here", now)
+
+
+def _as_the_call_went(core: "Core", ctx: Context, places: Sequence[Place]) -> list[Place]:
+    """Return the places of a name, within a dialog the one first that the call went to, or came from.
+
+    Nothing asks for that (RFC 3263 §4), but an ACK is sent once only, and the first may be dead.
+    """
+    call = (ctx.ended or core.calls.get(ctx.call_id)) if ctx.dialog else None
+    flow = call.way(ctx.from_tag, ctx.to_tag) if call is not None else None
+    if flow is None:
+        return list(places)
+    return sorted(places, key=lambda place: (place.host, place.port) != (flow.host, flow.port))
 
 
 def try_alternative(core: "Core", branch: Branch, now: Instant) -> bool:

@@ -68,7 +68,7 @@ def _end(core: "Core", call: Call, now: Instant) -> None:
     tale = core.journal.open(call.call_id)
     for words in (to_callee, to_caller):
         try:
-            leg.bye(core, words, now, tale)
+            leg.bye(core, words, now, tale, ended=call)
         except PeerError as error:  # the other end is told all the same
             tale.append((now, Rule.LEG_LEFT, words.contact, error.what))
 

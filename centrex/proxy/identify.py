@@ -136,7 +136,7 @@ def _tell_quirk(core: "Core", ctx: Context) -> None:
 
 
 def _as_himself(core: "Core", ctx: Context, now: Instant) -> Outcome:
-    """A user registers and speaks only as himself, unless his login says otherwise."""
+    """A user registers and speaks only as himself, or as nobody, unless his login says otherwise."""
     login = ctx.login
     assert login is not None
     claimed = ctx.to_uri if ctx.method == b"REGISTER" else ctx.from_uri
@@ -147,6 +147,8 @@ def _as_himself(core: "Core", ctx: Context, now: Instant) -> Outcome:
     access = core.access
     if _may_be(core, login, uri, now) or not access.match_user:
         return None
+    if ctx.method != b"REGISTER" and _is_nobody(uri):
+        return None
     core.notify(
         Kind.AUTHENTICATION,
         Severity.WARNING,
@@ -156,6 +158,16 @@ def _as_himself(core: "Core", ctx: Context, now: Instant) -> Outcome:
     )
     words = "this login may not register or speak as that user"
     return Answer(403, Rule.NOT_YOUR_IDENTITY, login.name, claimed, words=words, told=True)
+
+
+def _is_nobody(uri: Uri | None) -> bool:
+    """Whether a From is the one of who does not want to be known (RFC 3323 §4.1.1.3)."""
+    return (
+        type(uri) is SipUri
+        and (uri.user, uri.host) == (b"anonymous", b"anonymous.invalid")
+        and uri.password is None
+        and not uri.port
+    )
 
 
 def _may_be(core: "Core", login: Login, uri: Uri | None, now: Instant) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from centrex.base import Flow, Instant, Local, PeerError, Transport
+from centrex.calls import Call
 from centrex.nat.route_token import told
 from centrex.proxy import forward
 from centrex.proxy.chain import WITHIN
@@ -197,13 +198,28 @@ def acknowledge(core: "Core", words: Words, now: Instant) -> None:
     forward.pass_ack(core, _request(core, b"ACK", words, []), now)
 
 
-def bye(core: "Core", words: Words, now: Instant, tale: list[Decision]) -> None:
+def bye(
+    core: "Core",
+    words: Words,
+    now: Instant,
+    tale: list[Decision],
+    *,
+    ended: Call | None = None,
+) -> None:
     """Send a BYE as if the other end had; what becomes of it is noted in `tale`.
+
+    Args:
+        core: The core.
+        words: What it says.
+        now: The time.
+        tale: Where decisions are noted.
+        ended: The listed call that it ends, if there is one.
 
     Raises:
         PeerError: As `acknowledge`.
     """
     ctx = _request(core, b"BYE", words, tale)
+    ctx.ended = ended
     source = ctx.flow
     ctx.tale.append((now, Rule.REQUEST_MADE, b"BYE", words.contact, ctx.from_uri, words.who))
     assert ctx.via is not None

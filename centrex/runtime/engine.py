@@ -489,7 +489,8 @@ class Engine:
             f"the gateway {probe.name} is gone at {probe.address}: {probe.why}"
             for probe in self.core.gateways.gone
         ]
-        complaints = self.certificate.complaint, self.log.complaint
+        complaining = (self.certificate, self.recovery, self.log, self.roaming)
+        complaints = (one.complaint for one in complaining)
         amiss = filter(None, (self.editing.told()["not_rolled_back"], *complaints))
         return [*amiss, *self.warnings, *self.policy.warnings, *gone, *self.waiting_warnings()]
 

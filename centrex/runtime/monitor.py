@@ -125,6 +125,7 @@ class AddressWatch:
         interfaces: Of each address watched, the interface that holds it, or held it last.
         unwatched: Addresses that no interface holds: nobody can tell what would follow them.
         vanished: Addresses of this machine that went between the last two looks.
+        gone: Addresses watched that were gone at the last look, with nothing in their place.
 
     Raises:
         Unavailable: The machine's addresses cannot be read.
@@ -137,6 +138,7 @@ class AddressWatch:
         self._watched = {host: known[host] for host in wanted if host in known}
         self.unwatched = tuple(host for host in wanted if host not in known)
         self.vanished: frozenset[str] = frozenset()
+        self.gone: tuple[Held, ...] = ()
         self._before = frozenset(known)
 
     @property
@@ -156,6 +158,7 @@ class AddressWatch:
         fresh = present - self._before
         self._before = present
         moves: list[Move] = []
+        gone: list[Held] = []
         taken = {*self._watched}
         for host, held in self._watched.items():
             if host in present:
@@ -165,6 +168,9 @@ class AddressWatch:
                 new = max(fitting, key=lambda one: one.address in fresh).address
                 taken.add(new)
                 moves.append(Move(host, new, held.interface))
+            else:
+                gone.append(held)
+        self.gone = tuple(gone)
         return moves
 
     def moved(self, move: Move) -> None:

@@ -94,7 +94,17 @@ class Recovery:
         self._limiter = anyio.CapacityLimiter(2)
         self._writing, self._settling = anyio.Lock(), anyio.Lock()
         self._write_now, self._settle_now = anyio.Event(), anyio.Event()
-        self._owed = self._failing = False
+        self._owed, self._why = False, ""
+
+    @property
+    def complaint(self) -> str:
+        """Why the file cannot be written now, in words; empty where it can."""
+        if not self._why:
+            return ""
+        return (
+            f"registrations are not written to {self._path}: {self._why}; after a restart phones "
+            "are reached only when they have registered anew"
+        )
 
     def adjust(self, *, changes: int, interval_s: float) -> None:
         """Change when to write; another interval begins at once, with what waits written first."""
@@ -104,7 +114,7 @@ class Recovery:
 
     def notice(self) -> None:
         """Look whether enough changes wait; to be called after changes, costs next to nothing."""
-        if self._registry.pending >= self._changes and not self._failing:
+        if self._registry.pending >= self._changes and not self._why:
             self._write_now.set()
 
     async def run(self) -> None:
@@ -189,7 +199,7 @@ class Recovery:
             asked, self._write_now = self._write_now.is_set(), anyio.Event()
             await self._write()
             stuck = self._registry.pending and not self._file.open
-            if asked or (stuck and not self._failing):
+            if asked or (stuck and not self._why):
                 self._settle_now.set()
 
     async def _write(self) -> None:
@@ -204,7 +214,7 @@ class Recovery:
             except OSError as error:
                 # The changes taken are nowhere now: only a whole image holds them.
                 self._owed = True
-                self._tell("recovery.failed", Severity.ERROR, str(error))
+                self._tell("recovery.failed", Severity.ERROR, _in_words(error))
 
     def _put(self, users: _Users, put: Callable[[bytes], None]) -> None:
         """Make lines of users and write them: in the worker thread, which gives way now and then."""
@@ -234,7 +244,8 @@ class Recovery:
         """Sync what was appended, or put a new snapshot in the place of the file if it is time."""
         async with self._settling:
             file = self._file
-            waiting = self._owed or self._registry.pending > 0
+            gone = await self._off_thread(file.is_gone)
+            waiting = gone or self._owed or self._registry.pending > 0
             whole = file.outgrown or (waiting and not file.ready)
             if not whole and not file.unsynced:
                 return True
@@ -245,7 +256,7 @@ class Recovery:
                     await self._off_thread(file.sync)
             except OSError as error:
                 self._owed = not file.ready
-                self._tell("recovery.failed", Severity.ERROR, str(error))
+                self._tell("recovery.failed", Severity.ERROR, _in_words(error))
                 return False
             self._tell("recovery.written", Severity.NOTICE, "")
             return True
@@ -285,11 +296,14 @@ class Recovery:
         return await anyio.to_thread.run_sync(work, limiter=self._limiter)
 
     def _tell(self, name: str, severity: Severity, why: str) -> None:
-        failing = bool(why)
-        if failing is not self._failing:
-            self._failing = failing
+        before, self._why = self._why, why
+        if bool(why) is not bool(before):
             fields = {"file": str(self._path), "why": why}
             self._report(Event(Kind.ERRORS, severity, name, fields))
+
+
+def _in_words(error: OSError) -> str:
+    return error.strerror or str(error)
 
 
 def _complaints(path: Path, image: Image) -> list[str]:

@@ -1,7 +1,7 @@
 """The recovery file on disk: appended to, synced, and replaced by a snapshot that grows beside it.
 
 It knows file descriptors, not registrations. Everything here blocks, and is called in a worker
-thread: `sync` and `sync_new` beside anything else, all the rest one call at a time.
+thread: `is_gone`, `sync` and `sync_new` beside anything else, all the rest one call at a time.
 """
 
 import os
@@ -125,6 +125,18 @@ class RecoveryFile:
         except OSError:
             self._spoilt = True
             raise
+
+    def is_gone(self) -> bool:
+        """Whether the open file is no longer the one of its name; then nothing more is appended to it."""
+        file = self._file
+        if file is not None and not self._spoilt:
+            try:
+                named = os.stat(self._path, follow_symlinks=False)
+            except OSError:
+                self._spoilt = True  # whoever starts next would not find it either
+            else:
+                self._spoilt = not os.path.samestat(named, os.fstat(file.fd))
+        return file is not None and self._spoilt
 
     def begin(self) -> None:
         """Start a new snapshot beside the file."""

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from centrex.auth import Nonces, Window
 from centrex.base import ConfigError, Unavailable
+from centrex.config import htdigest
 from centrex.config.diff import Change, diff
 from centrex.config.keys import catalogue
 from centrex.config.load import Loaded, load_text
@@ -103,6 +104,8 @@ class Reloader:
     async def reload(self, text: str | None = None) -> dict[str, Any]:
         """Take over what the configuration says now; return what changed, and what waits.
 
+        With it goes whether the certificate was `renewed`.
+
         Args:
             text: What to take it for instead, where the file is of no use.
 
@@ -129,7 +132,7 @@ class Reloader:
         for warning in fresh.policy.warnings + engine.waiting_warnings():
             engine.say("server.warning", Severity.WARNING, what=warning)
         changed = [asdict(change) for change in fresh.changes]
-        return {"changed": changed, "waiting": list(engine.waiting)}
+        return {"changed": changed, "waiting": list(engine.waiting), "renewed": renewed}
 
     async def reload_and_tell(self) -> None:
         """Reload for SIGHUP: what is wrong goes to the log, and nothing changes."""
@@ -147,13 +150,21 @@ class Reloader:
             loaded = load_text(text, file=source.path, overrides=source.overrides)
         config = in_force(engine.config, loaded.config)
         tickets = engine.tickets.fitting(config)
-        changes = diff(engine.config, loaded.config)
+        policy = make_policy(config, tickets.nonces, tickets.window)
+        own = {
+            row.login.encode() for one in (engine.config, config) for row in one.auth.credentials
+        }
+        before, after = (
+            [login for login in one.access.gate.logins if login.name not in own]
+            for one in (engine.policy, policy)
+        )
+        filed = htdigest.changed(before, after, config.network.domain)
         return Fresh(
             config=config,
-            policy=make_policy(config, tickets.nonces, tickets.window),
+            policy=policy,
             tickets=tickets,
             origins=self._origins(loaded),
-            changes=changes,
+            changes=(*diff(engine.config, loaded.config), *([filed] if filed else ())),
         )
 
     def _origins(self, loaded: Loaded) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from centrex.base import Flow, Instant, Unavailable
 from centrex.events import Severity
-from centrex.runtime.monitor import AddressWatch, Read, remember, stand_ins
+from centrex.runtime.monitor import AddressWatch, Held, Move, Read, remember, stand_ins
 
 if TYPE_CHECKING:
     from centrex.runtime.engine import Engine
@@ -31,7 +31,16 @@ class Roaming:
         self._watch: AddressWatch | None = None
         self._looked: Instant = -math.inf
         self._bound: dict[str, str] = {}
+        self._gone: tuple[Held, ...] = ()
         self._complaint = ""
+
+    @property
+    def complaint(self) -> str:
+        """What is wrong with the addresses now, in words; empty while nothing is."""
+        if self._complaint:
+            return f"the machine's address is not followed: {self._complaint}"
+        gone = " and ".join(f"{held.address} is gone from {held.interface}" for held in self._gone)
+        return f"{gone}: nobody reaches the server there" if gone else ""
 
     def hosts(self) -> Sequence[str]:
         """Return the addresses to bind: the configured ones, or what took their place meanwhile."""
@@ -53,6 +62,7 @@ class Roaming:
         network = self._engine.config.network
         if not network.monitor_address:
             self._watch, self._looked = None, -math.inf
+            self._gone, self._complaint = (), ""
             return
         if now - self._looked < network.monitor_interval:
             return
@@ -84,6 +94,7 @@ class Roaming:
     def _follow(self, watch: AddressWatch) -> None:
         engine = self._engine
         moves = watch.look()
+        self._tell_gone(watch.gone, moves)
         if watch.vanished:
             engine.edges.readdress(watch.vanished)
             engine.resolver.forget()  # another network has other name servers
@@ -93,6 +104,19 @@ class Roaming:
             asked = next(name for name, bound in self._bound.items() if bound == move.old)
             self._bound[asked] = move.new
             engine.say("network.address-changed", Severity.NOTICE, **move._asdict())
+
+    def _tell_gone(self, gone: tuple[Held, ...], moves: Sequence[Move]) -> None:
+        """Say once of each address that it is gone, and that it is back, unless another follows it."""
+        before, self._gone = self._gone, gone
+        for one in gone:
+            if one not in before:
+                fields = {"address": one.address, "interface": one.interface}
+                self._engine.say("network.address-gone", Severity.ERROR, **fields)
+        followed = {move.old for move in moves}
+        for one in before:
+            if one not in gone and one.address not in followed:
+                fields = {"address": one.address, "interface": one.interface}
+                self._engine.say("network.address-back", Severity.NOTICE, **fields)
 
     def _flows_in_use(self) -> Iterator[Flow]:
         for _, bindings in self._engine.registry:

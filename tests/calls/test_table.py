@@ -64,6 +64,35 @@ def test_its_dialog_is_known_by_both_tags(tag: bytes, other: bytes, same: bool) 
     assert call.has_dialog(tag, other) is same
 
 
+@pytest.mark.parametrize(
+    ("tag", "other", "host"),
+    [
+        (b"ta", b"tb", "192.0.2.20"),
+        (b"tb", b"ta", "192.0.2.7"),
+        (b"ta", b"ta", ""),
+        (b"ta", b"x", ""),
+        (b"x", b"ta", ""),
+        (b"", b"tb", ""),
+    ],
+)
+def test_the_way_to_an_end_is_known_by_both_tags(tag: bytes, other: bytes, host: str) -> None:
+    call = begin(CallTable(), b"1")
+    assert call is not None
+    call.callee_tag, call.callee_flow = b"tb", FakeFlows().get("192.0.2.20", 5060)
+    way = call.way(tag, other)
+    assert (way.host if way is not None else "") == host
+
+
+def test_until_it_is_answered_any_tag_is_that_of_who_rings() -> None:
+    call = begin(CallTable(), b"1")
+    assert call is not None
+    assert call.way(b"ta", b"any") is None, "nobody rings yet"
+    call.callee_flow = ringing = FakeFlows().get("192.0.2.20", 5060)
+    assert call.way(b"ta", b"any") is ringing
+    assert call.way(b"any", b"ta") is FLOW
+    assert call.way(b"x", b"y") is None
+
+
 def test_what_nobody_speaks_of_is_forgotten() -> None:
     table = CallTable()
     call, fresh = begin(table, b"1"), begin(table, b"2", 10.0)

@@ -84,6 +84,22 @@ def test_warnings_do_not_fail(line: CommandLine) -> None:
     assert len(line.json("config", "check")["warnings"]) == 1
 
 
+def test_a_credentials_file_that_is_empty_is_a_warning_where_there_are_no_other_logins(
+    line: CommandLine,
+) -> None:
+    text = '[network]\ndomain = "x"\n[auth]\ncredentials_file = "logins"\n'
+    line.write(text)
+    file = line.paths.config.parent / "logins"
+    file.write_text("# none yet\n")
+    (told,) = line.json("config", "check")["warnings"]
+    assert (told["file"], told["key"]) == (str(file), "auth.credentials_file")
+    assert told["message"].startswith("holds no logins, and there are no others: no phone can reg")
+    line.write(f'{text}[[auth.credentials]]\nlogin = "1"\nha1_sha256 = "{"a" * 64}"\n')
+    assert "holds no logins" not in line.run("config", "check").stderr
+    line.write(f"{text}enabled = false\n")
+    assert "holds no logins" not in line.run("config", "check").stderr
+
+
 def test_logins_that_stand_in_two_places_are_told(line: CommandLine) -> None:
     line.write(
         '[network]\ndomain = "x"\n[auth]\ncredentials_file = "logins"\n'
@@ -164,6 +180,15 @@ def test_nothing_is_written_that_would_not_load(key: str, value: str, line: Comm
     assert line.paths.config.read_text() == TEXT
 
 
+@pytest.mark.parametrize("table", ["registrar", "network.guard"])
+def test_a_table_is_no_key_and_is_not_what_was_meant(table: str, line: CommandLine) -> None:
+    result = line.run("config", "set", table, "5")
+    assert result.exit_code == 2
+    assert f"{table} is a table; set one of its keys" in result.stderr
+    assert "did you mean" not in result.stderr
+    assert f"`centrex config show {table}`" in result.stderr
+
+
 def test_the_schema_is_json(line: CommandLine) -> None:
     schema = json.loads(line.run("config", "schema").stdout)
     assert schema["title"] == "Centrex configuration"
@@ -173,6 +198,9 @@ def test_a_table_has_a_help_page(line: CommandLine) -> None:
     assert "Network Configuration" in line.run("config", "help").stdout
     page = line.run("config", "help", "registrar").stdout
     assert page.startswith("Registrar\n\nHow phones that register are kept.")
+    for inside in ("registrar.min_expires", "registrar"):
+        assert line.run("config", "help", inside).stdout == page
+    assert line.run("config", "help", "network.guard").stdout.startswith("Network Configuration")
     result = line.run("config", "help", "registar")
     assert result.exit_code == 2
     assert "registrar" in result.stderr

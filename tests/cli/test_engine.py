@@ -123,6 +123,11 @@ def test_reload_tells_what_changed(line: CommandLine) -> None:
     assert "waiting" not in result.stdout
     with FakeInstance(line.paths.control, {"reload": {"changed": []}}):
         assert line.run("reload").stdout == "nothing has changed\n"
+    renewed = "the TLS certificate was read anew\n"
+    with FakeInstance(line.paths.control, {"reload": {"changed": [], "renewed": True}}):
+        assert line.run("reload").stdout == renewed
+    with FakeInstance(line.paths.control, {"reload": {"changed": [change], "renewed": True}}):
+        assert line.run("reload").stdout == result.stdout + renewed
 
 
 @pytest.mark.wire

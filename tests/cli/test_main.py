@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
@@ -51,6 +52,29 @@ def test_every_command_has_help_with_one_example(verb: list[str], line: CommandL
 def test_the_version_is_told(line: CommandLine) -> None:
     result = line.run("--version")
     assert (result.exit_code, result.stdout) == (0, f"centrex {api.version()}\n")
+
+
+@pytest.fixture
+def shut_out(line: CommandLine) -> Iterator[None]:
+    """An operator who may not search the instance's folder."""
+    folder, user = line.paths.run, os.geteuid()
+    folder.mkdir(parents=True)
+    folder.chmod(0)
+    if user == 0:
+        os.seteuid(65534)
+    yield
+    os.seteuid(user)
+    folder.chmod(0o700)
+
+
+@pytest.mark.usefixtures("shut_out")
+@pytest.mark.parametrize("verb", ["status", "reload", "calls", "log"])
+def test_who_may_not_search_the_folder_is_told_whose_it_is(verb: str, line: CommandLine) -> None:
+    result = line.run(verb)
+    path = line.paths.control
+    told = f"error: no permission to open {path}: be root or in the group that owns it\n"
+    assert (result.exit_code, result.stderr) == (3, told)
+    assert line.run(verb, "--json").exit_code == 3
 
 
 @pytest.mark.parametrize("wrong", [["nonsense"], ["status", "--nonsense"], ["explain"]])

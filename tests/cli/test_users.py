@@ -155,6 +155,21 @@ def test_the_phones_of_who_is_removed_are_signed_off(line: CommandLine) -> None:
     assert instance.asked[-1][1] == {"aor": "sip:1001@[fd00::1]"}
 
 
+@pytest.mark.wire
+def test_it_is_told_which_phones_of_who_is_removed_stay(line: CommandLine) -> None:
+    stays = "phones it has registered stay so until that expires; `centrex registrations remove "
+    line.json("user", "add", "1001")
+    told = line.run("user", "remove", "1001").stdout
+    assert f"{stays}sip:1001@example.com` ends them" in told, "none runs, but it had"
+    line.json("user", "add", "desk", "--users", "1001,1002")
+    line.json("user", "add", "1001")
+    answers = {"reload": {"changed": []}, "registrations.remove": {"removed": 1}}
+    with FakeInstance(line.paths.control, answers):
+        told = line.run("user", "remove", "desk").stdout
+        assert f"{stays}sip:1001@example.com` ends them" in told, "another login may be 1001"
+        assert "stay" not in line.run("user", "remove", "1001").stdout
+
+
 def test_an_invalid_configuration_is_not_edited(line: CommandLine) -> None:
     line.write(TEXT + "prt = 1\n")
     assert line.run("user", "add", "1001").exit_code == 2

@@ -94,6 +94,65 @@ def test_what_is_hardly_meant_is_warned_of(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("domain", "address", "told"),
+    [
+        ("::1", '["0.0.0.0"]', "is an IPv6 address, and network.address has none"),
+        ("2001:db8::1", '["192.0.2.1", "127.0.0.1"]', "is an IPv6 address, and network.address"),
+        ("192.0.2.1", '["::"]', "is an IPv4 address, and network.address has none"),
+        ("[::1]", '["0.0.0.0", "::"]', ""),
+        ("192.0.2.1", '["0.0.0.0"]', ""),
+        ("example.com", '["::1"]', ""),
+    ],
+)
+def test_a_domain_that_is_an_address_of_a_version_nobody_listens_by(
+    domain: str, address: str, told: str, tmp_path: Path
+) -> None:
+    text = f'[network]\ndomain = "{domain}"\naddress = {address}\n'
+    text += f'[[auth.credentials]]\nlogin = "a"\nha1_md5 = "{HASH}"\n'
+    found = load_text(text, file=tmp_path / "x.toml").warnings
+    assert [one.key for one in found] == ["network.domain"] * bool(told)
+    assert all(told in one.message for one in found)
+
+
+@pytest.mark.parametrize(
+    ("methods", "told"),
+    [
+        ('["*"]', []),
+        ('["register", "Invite"]', []),
+        ('["*", "INVITE", "PRACK"]', []),
+        (
+            '["INVITE"]',
+            ["leaves out REGISTER: anybody can register as anybody, without a password"],
+        ),
+        (
+            '["REGISTER"]',
+            ["leaves out INVITE: anybody can call users here as anybody, without a pass"],
+        ),
+        ("[]", ["leaves out REGISTER: anybody", "leaves out INVITE: anybody"]),
+        (
+            '["REGISTER", "INVTE"]',
+            ["leaves out INVITE: ", "INVTE is no known method; did you mean INV"],
+        ),
+        ('["*", "XYZZY"]', ["XYZZY is no known method, and never comes from a usual phone"]),
+        ('["*"]\nenabled = false', None),
+        ('["BYE"]\nenabled = false', None),
+    ],
+)
+def test_methods_that_are_left_out_or_unknown(
+    methods: str, told: list[str] | None, tmp_path: Path
+) -> None:
+    text = f'{NETWORK}[[auth.credentials]]\nlogin = "a"\nha1_md5 = "{HASH}"\n'
+    found = load_text(f"{text}[auth]\nmethods = {methods}\n", file=tmp_path / "x.toml").warnings
+    if told is None:
+        assert [one.key for one in found] == ["auth.enabled"]
+        return
+    assert len(found) == len(told)
+    for one, words in zip(found, told, strict=True):
+        assert one.message.startswith(words), one.message
+        assert one.key.startswith("auth.methods")
+
+
+@pytest.mark.parametrize(
     ("plan", "warned"),
     [
         (r"pattern = '9(\d+)'" + "\ndestinations = ['\\1@pstn']", True),

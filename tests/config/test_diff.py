@@ -101,3 +101,32 @@ def test_what_a_change_opens_is_told() -> None:
     assert words("", "auth.login_must_match_user = false") == (
         f"{usual}; a login can register and call as any user"
     )
+
+
+def test_what_becomes_of_the_phones_of_a_login_that_goes_is_told() -> None:
+    def words(before: str, after: str) -> dict[str, str]:
+        return {
+            change.key: change.calls
+            for change in diff(config(before), config(after))
+            if "registered" in change.calls
+        }
+
+    stays, enabled = (
+        "phones it has registered stay so until that expires; ",
+        "auth.credentials[%s].enabled",
+    )
+    one, off = row("1001", "0"), "enabled = false\n"
+    told = words(one, one + off)[enabled % "1001"]
+    assert told.startswith("applies at once; calls in progress go on; phones it has")
+    assert told.endswith(f"{stays}`centrex registrations remove sip:1001@x` ends them")
+    assert words(one, "") == {
+        enabled % "1001": f"{stays}`centrex registrations remove sip:1001@x` ends them"
+    }
+    several = row("desk", "0") + 'users = ["10", "11 a"]\n'
+    command = "`centrex registrations remove ADDRESS` ends those of a user"
+    assert words(several, "") == {enabled % "desk": stays + command}
+    other = several.replace('"10", "11 a"', '"11 a"')
+    assert words(other, "")[enabled % "desk"].endswith(" remove sip:11%20a@x` ends them")
+    group = several.replace('"10", "11 a"', '"*"')
+    assert words(group, "") == {enabled % "desk": stays + command}
+    assert words(one + off, one) == words("", one) == words(one + off, "") == {}

@@ -39,6 +39,24 @@ def test_an_address_of_its_own_is_what_phones_are_told() -> None:
     assert load_text(made.text, file=FILE).config.network.address == ("127.0.0.2", "::1")
 
 
+@pytest.mark.parametrize("domain", ["[::1]", "2001:db8::1"])
+@pytest.mark.parametrize("address", [(), ("0.0.0.0",)])
+def test_where_the_domain_is_an_ipv6_address_it_is_listened_to(
+    domain: str, address: tuple[str, ...]
+) -> None:
+    made = compose(Wanted(domain=domain, address=address, logins=("1",)), FILE, "192.0.2.7")
+    loaded = load_text(made.text, file=FILE)
+    assert loaded.config.network.address == ("0.0.0.0", "::")
+    assert loaded.warnings == ()
+    assert made.domain == made.server == domain.strip("[]")
+
+
+def test_addresses_that_were_asked_for_stay_whatever_the_domain_is() -> None:
+    made = compose(Wanted(domain="::1", address=("127.0.0.2",)), FILE, "192.0.2.7")
+    assert load_text(made.text, file=FILE).config.network.address == ("127.0.0.2",)
+    assert made.server == "127.0.0.2"
+
+
 @pytest.mark.parametrize(
     ("answers", "keys"),
     [

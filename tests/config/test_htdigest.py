@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from centrex.auth import Login
 from centrex.config import htdigest
 
 MD5, SHA = "0" * 32, "1" * 64
@@ -62,3 +63,25 @@ def test_several_at_once_lose_nobodys_login(file: Path) -> None:
     found, problems = htdigest.logins(file, "r")
     assert set(found) == {"a", "b", *names}
     assert problems == ()
+
+
+def test_what_has_become_of_the_logins_is_told() -> None:
+    def rows(*names: str, digit: bytes = b"0") -> list[Login]:
+        return [Login(name.encode(), digit * 32, b"") for name in names]
+
+    assert htdigest.changed(rows("a"), rows("a"), "x") is None
+    assert htdigest.changed([], [], "x") is None
+    told = htdigest.changed(rows("a", "b"), [*rows("a", digit=b"1"), *rows("c", "d")], "x")
+    assert told is not None
+    assert (told.key, told.old, told.new, told.effect) == (
+        "auth.credentials_file", "2 logins", "3 logins", "live",
+    )  # fmt: skip
+    assert told.calls == (
+        "gone: b; new: c, d; with another password: a; phones it has registered stay so until that "
+        "expires; `centrex registrations remove sip:b@x` ends them"
+    )
+    told = htdigest.changed(rows(*"abcdefgh"), [Login(b"\xff", b"0" * 32, b"")], "x")
+    assert told is not None
+    assert (told.old, told.new) == ("8 logins", "1 login")
+    assert told.calls.startswith("gone: a, b, c, d, e and 3 more; new: \\xff; phones it has")
+    assert "remove ADDRESS`" in told.calls

@@ -10,7 +10,7 @@ import pytest
 
 from centrex import api
 from centrex.base import Flow, Transport
-from centrex.registrar.binding import Binding
+from centrex.registrar.binding import Binding, Change, ChangeKind
 from centrex.runtime.commands import Commands
 from centrex.runtime.control import CommandRefused
 from centrex.runtime.engine import Engine
@@ -232,6 +232,22 @@ async def test_secrets_are_not_told(tmp_path: Path) -> None:
     rows = {key for key in shown["values"] if "[" in key}
     assert rows
     assert without["values"].keys() == shown["values"].keys() - rows
+
+
+async def test_a_recovery_file_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:
+    async with instance(tmp_path) as made, made.running() as engine:
+        one = binding(engine, 1)
+        engine.registry.put(b"1", (one,), [Change(ChangeKind.ADDED, one, None)])
+        assert await engine.recovery.flush()
+        before = (await made.ask("status"))["warnings"]
+        state = made.paths.state
+        state.rename(tmp_path / "elsewhere")
+        assert not await engine.recovery.flush()
+        (told,) = set((await made.ask("status"))["warnings"]).difference(before)
+        (tmp_path / "elsewhere").rename(state)
+        assert await engine.recovery.flush()
+        assert (await made.ask("status"))["warnings"] == before
+    assert told.startswith(f"registrations are not written to {state}/")
 
 
 async def test_a_log_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:

@@ -240,6 +240,7 @@ async def test_tls_is_served_and_a_renewed_certificate_taken_over(tmp_path: Path
             assert await stream.receive() == b"\r\n"
         before = engine.tls.server
         Certificates.make(tmp_path / "tls", "127.0.0.1")
-        await one.ask("reload")
+        assert (await one.ask("reload"))["renewed"] is True
         assert engine.tls.server is not before
+        assert (await one.ask("reload"))["renewed"] is False
     assert "tls.renewed" in one.log

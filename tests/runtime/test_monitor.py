@@ -118,6 +118,7 @@ def test_a_new_address_of_the_same_interface_is_a_move() -> None:
     assert watch.vanished == {OLD.address}
     assert watch.look() == [move]
     assert watch.vanished == frozenset()
+    assert watch.gone == (), "something takes its place"
     watch.moved(move)
     assert watch.look() == []
     machine.held = [LO, OLD]
@@ -145,8 +146,10 @@ def test_an_address_that_comes_back_was_never_gone() -> None:
     watch = AddressWatch([OLD.address], machine)
     machine.held = []
     assert watch.look() == []
+    assert list(watch.gone) == [OLD]
     machine.held = [OLD]
     assert watch.look() == []
+    assert list(watch.gone) == []
 
 
 def test_an_address_that_is_new_goes_before_one_that_was_there() -> None:

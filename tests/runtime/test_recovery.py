@@ -447,12 +447,43 @@ async def test_a_failure_is_told_once_and_made_good(path: Path) -> None:
     add(site.registry, b"b")
     assert not await site.recovery.flush()
     assert [event.name for event in site.events] == ["recovery.failed"]
+    told = f"registrations are not written to {path / 'x'}: No such file or directory; "
+    assert site.recovery.complaint.startswith(told)
     path.mkdir()
     assert await site.recovery.flush()
+    assert site.recovery.complaint == ""
     assert [event.name for event in site.events] == ["recovery.failed", "recovery.written"]
     back = Site(path / "x")
     await back.recovery.load(flow_of)
     assert back.names() == [b"a", b"b"]
+
+
+async def test_a_file_whose_folder_is_gone_is_a_failure_though_nothing_changes(path: Path) -> None:
+    path.mkdir()
+    site = Site(path / "x")
+    add(site.registry, b"a")
+    assert await site.recovery.flush()
+    path.rename(path.with_name("elsewhere"))
+    assert not await site.recovery.flush()
+    assert "No such file or directory" in site.recovery.complaint
+    path.mkdir()
+    assert await site.recovery.flush()
+    assert site.recovery.complaint == ""
+    assert on_disk(path / "x") == ["a"]
+
+
+async def test_a_file_that_somebody_deleted_is_written_anew(path: Path) -> None:
+    site = Site(path)
+    add(site.registry, b"a")
+    await site.recovery.flush()
+    path.unlink()
+    assert await site.recovery.flush()
+    assert on_disk(path) == ["a"]
+    path.with_name("other").write_bytes(b"")
+    path.with_name("other").replace(path)
+    assert await site.recovery.flush()
+    assert on_disk(path) == ["a"]
+    assert site.events == []
 
 
 @pytest.mark.parametrize("call", ["write", "fsync"])

@@ -59,6 +59,21 @@ def test_nothing_is_open_at_first(path: Path) -> None:
     assert not path.exists()
 
 
+def test_it_is_gone_where_its_name_is_that_of_another_file(path: Path) -> None:
+    file = RecoveryFile(path)
+    assert not file.is_gone(), "there was none"
+    file = begun(path, b"a\n")
+    assert not file.is_gone()
+    assert file.ready
+    path.unlink()
+    assert file.is_gone()
+    assert not file.ready
+    file = begun(path, b"a\n")
+    path.with_name("other").write_bytes(b"")
+    path.with_name("other").replace(path)
+    assert file.is_gone()
+
+
 def test_a_snapshot_takes_the_place_of_the_file_when_it_is_whole(path: Path) -> None:
     file = begun(path, b"a\n")
     file.begin()

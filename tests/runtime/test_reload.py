@@ -163,3 +163,25 @@ async def test_keepalive_interval_and_longest_message_reach_the_streams(made: In
         assert engine.streams._limits.keepalive_interval_s == 7
         assert engine.streams._max_message_bytes == 2000
         assert engine.core.max_message == 2000
+
+
+async def test_logins_of_the_credentials_file_that_changed_are_told(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "logins"
+    file.write_text(f"a:voip.test:{'0' * 32}\nb:voip.test:{'0' * 32}\n")
+    settings = {"auth.enabled": True, "auth.credentials_file": str(file)}
+    row = {"login": "own", "ha1_md5": "0" * 32}
+    async with (
+        instance(tmp_path, {**settings, "auth.credentials": [row]}) as made,
+        made.running(),
+    ):
+        assert (await made.ask("reload"))["changed"] == []
+        file.write_text(f"b:voip.test:{'0' * 32}\nown:voip.test:{'1' * 32}\n")
+        (told,) = (await made.ask("reload"))["changed"]
+        assert (told["key"], told["old"], told["new"]) == (
+            "auth.credentials_file", "2 logins", "1 login",
+        )  # fmt: skip
+        assert told["calls"].startswith("gone: a; phones it has registered")
+        assert told["calls"].endswith("`centrex registrations remove sip:a@voip.test` ends them")
+        assert (await made.ask("reload"))["changed"] == []

@@ -134,3 +134,49 @@ async def test_bound_to_all_addresses_flows_show_one_that_exists(tmp_path: Path)
         machine.held = [Held("eth0", 4, 0, new)]
         engine.roaming.look(LATER + 10)
         assert flow.local.host == "127.0.0.1"
+
+
+async def test_an_address_that_is_gone_is_told_while_nothing_takes_its_place(
+    tmp_path: Path,
+) -> None:
+    async with roaming(tmp_path) as (one, machine, new), one.running() as engine:
+        engine.roaming.look(LATER)
+        before = engine.all_warnings()
+        mine = machine.held
+        machine.held = mine[1:]
+        for number in range(1, 3):
+            engine.roaming.look(LATER + 10 * number)
+        (told,) = set(engine.all_warnings()).difference(before)
+        assert told == f"{one.host} is gone from eth0: nobody reaches the server there"
+        machine.held = mine
+        engine.roaming.look(LATER + 30)
+        assert engine.all_warnings() == before
+        machine.held = mine[1:]
+        engine.roaming.look(LATER + 40)
+        machine.held = [Held("eth0", 4, 0, new)]
+        engine.roaming.look(LATER + 50)
+        assert engine.all_warnings() == before
+        machine.held = []
+        engine.roaming.look(LATER + 60)
+        assert engine.all_warnings() != before
+        one.write(network__monitor_address=False)
+        await one.ask("reload")
+        engine.roaming.look(LATER + 70)
+        assert engine.all_warnings() == before
+    assert one.log.count(f"network.address-gone address={one.host} interface=eth0") == 2
+    assert one.log.count("network.address-back") == 1
+
+
+async def test_why_an_address_is_not_followed_is_a_warning(tmp_path: Path) -> None:
+    async with roaming(tmp_path) as (one, machine, new), one.running() as engine:
+        engine.roaming.look(LATER)
+        before = engine.all_warnings()
+        machine.held = [Held("eth0", 4, 0, new)]
+        with socket.socket() as other:
+            other.bind((new, one.port))
+            other.listen()
+            engine.roaming.look(LATER + 10)
+        (told,) = set(engine.all_warnings()).difference(before)
+        assert told.startswith("the machine's address is not followed: ")
+        engine.roaming.look(LATER + 20)
+        assert engine.all_warnings() == before

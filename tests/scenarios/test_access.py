@@ -208,6 +208,45 @@ def test_no_other_spelling_passes_for_himself(proxy: Proxy, alice: Phone, line: 
     assert start(answer[1]) == "403"
 
 
+@pytest.mark.parametrize("method", ["INVITE", "MESSAGE", "SUBSCRIBE"])
+@pytest.mark.parametrize(
+    ("uri", "passes"),
+    [
+        ("sip:anonymous@anonymous.invalid", True),
+        ("sip:anonymous@Anonymous.Invalid", True),
+        ("sips:anonymous@anonymous.invalid", True),
+        ("sip:bob@anonymous.invalid", False),
+        ("sip:Anonymous@anonymous.invalid", False),
+        ("sip:anonymous:bob@anonymous.invalid", False),
+        ("sip:anonymous@anonymous.invalid:5070", False),
+        ("sip:anonymous.invalid", False),
+        ("sip:anonymous@example.com", False),
+        ("sip:anonymous@anonymous.invalid.example", False),
+    ],
+)
+def test_a_user_may_say_that_he_is_nobody(
+    proxy: Proxy, alice: Phone, method: str, uri: str, passes: bool
+) -> None:
+    """RFC 3323 §4.1.1.3: by that one URI, with his own password."""
+
+    def said(extra: str, cseq: int) -> Sent:
+        extra += f"\nContact: <{alice.contact}>\nEvent: presence"
+        data = alice.write(method, OUTSIDE, cseq=cseq, extra=extra)
+        return proxy.receive(data.replace(b"sip:alice@example.com", uri.encode()), alice.flow)
+
+    ((_, challenge),) = said("", 1)
+    assert start(challenge) == "407"
+    sent = said(answer_challenge(challenge, method, OUTSIDE, "alice"), 2)
+    assert names(sent)[-1] == (method if passes else "403")
+    assert (Rule.NOT_YOUR_IDENTITY in rules(proxy)) is not passes
+
+
+def test_nobody_registers(proxy: Proxy, alice: Phone) -> None:
+    contact = f"Contact: <{alice.contact}>"
+    nobody = "sip:anonymous@anonymous.invalid"
+    assert names(tried(alice, "REGISTER", HOME, target=nobody, extra=contact)) == ["403"]
+
+
 def test_a_user_registers_only_himself(proxy: Proxy, alice: Phone) -> None:
     contact = f"Contact: <{alice.contact}>"
     sent = tried(alice, "REGISTER", HOME, target=BOB, extra=contact, call_id="r1")

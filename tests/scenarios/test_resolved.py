@@ -4,10 +4,12 @@ import pytest
 
 from centrex.base import Flow, Transport
 from centrex.proxy.ask import Resolve
+from centrex.proxy.context import Context
+from centrex.proxy.hang_up import hang_up
 from centrex.routing.rfc3263 import Target as Place
 from centrex.sip.names import VIA
 from centrex.trace import Rule
-from tests.support.calling import Phone, Sent, names, quiet, rules, start, values
+from tests.support.calling import Phone, Sent, names, quiet, routes, rules, start, values
 from tests.support.proxy import Proxy, respond
 
 FAR = "sip:zoe@far.example"
@@ -251,3 +253,84 @@ def test_a_silent_non_invite_goes_on_to_the_next_address(proxy: Proxy, alice: Ph
     answer(proxy, ONE, TWO)
     sent = proxy.advance(33)
     assert sent[-1][0].host == TWO.host
+
+
+def taken_by_the_second(proxy: Proxy, alice: Phone, status: int = 200) -> tuple[Flow, bytes, Sent]:
+    """Return the flow and INVITE of the place that took a call, and its answer as Alice has it."""
+    alice.calls(FAR)
+    answer(proxy, ONE, TWO)
+    flow, data = only_request(proxy.advance(5.1)[-1:])
+    assert flow.host == TWO.host
+    told = f"Contact: <{FAR}>\n"
+    return flow, data, proxy.receive(respond(data, status, to_tag="zoe", extra=told), flow)
+
+
+@pytest.mark.parametrize("extra", ["", "X-Unusual: yes\nSubject : hello\n"])
+def test_within_a_dialog_the_place_that_took_the_call_comes_first(
+    proxy: Proxy, alice: Phone, extra: str
+) -> None:
+    _, _, sent = taken_by_the_second(proxy, alice)
+    route = routes(sent[0][1], caller=True) + "\n" + extra
+    alice.sends("ACK", FAR, to_tag="zoe", extra=route)
+    ((flow, data),) = answer(proxy, ONE, TWO)
+    assert (start(data), flow.host) == ("ACK", TWO.host)
+    for number, method in enumerate(("INFO", "BYE"), 2):
+        alice.sends(method, FAR, to_tag="zoe", cseq=number, extra=route)
+        flow, data = only_request(answer(proxy, ONE, TWO))
+        assert (start(data), flow.host) == (method, TWO.host)
+
+
+def test_a_call_that_ended_is_let_go_of_with_the_answer_to_its_bye(
+    proxy: Proxy, alice: Phone
+) -> None:
+    """The transaction is kept for 32 s more; a call has much to keep."""
+    _, _, sent = taken_by_the_second(proxy, alice)
+    (call,) = proxy.core.calls
+    route = routes(sent[0][1], caller=True)
+    alice.sends("BYE", FAR, to_tag="zoe", cseq=2, extra=route)
+    flow, data = only_request(answer(proxy, ONE, TWO))
+    (ctx,) = (
+        one.user
+        for one in proxy.core.layer.servers.values()
+        if isinstance(one.user, Context) and one.user.method == b"BYE"
+    )
+    assert ctx.ended is call
+    proxy.receive(respond(data, 200), flow)
+    assert ctx.ended is None
+
+
+def test_the_place_that_rings_comes_first(proxy: Proxy, alice: Phone) -> None:
+    _, _, sent = taken_by_the_second(proxy, alice, 183)
+    extra = routes(sent[0][1], caller=True) + "\nRAck: 1 1 INVITE"
+    alice.sends("PRACK", FAR, to_tag="zoe", cseq=2, extra=extra)
+    assert only_request(answer(proxy, ONE, TWO))[0].host == TWO.host
+
+
+def test_another_dialog_of_the_call_goes_by_the_order_of_dns(proxy: Proxy, alice: Phone) -> None:
+    flow, data, sent = taken_by_the_second(proxy, alice)
+    route = routes(sent[0][1], caller=True)
+    told = f"Contact: <{FAR}>\n"
+    proxy.receive(respond(data, 200, to_tag="other", extra=told), flow)
+    alice.sends("BYE", FAR, to_tag="other", cseq=2, extra=route)
+    assert only_request(answer(proxy, ONE, TWO))[0].host == ONE.host
+
+
+def test_what_the_callee_sends_goes_where_the_call_came_from(proxy: Proxy) -> None:
+    far = Phone(proxy, "zoe", TWO.host, register=False)
+    bob = Phone(proxy, "bob", "192.0.2.20")
+    invite = bob.gets(far.calls("bob"), "INVITE")
+    bob.says(invite, 200)
+    extra = routes(invite, caller=False)
+    bob.sends("BYE", FAR, to_tag="a", from_tag="bob", sender="bob", extra=extra)
+    assert only_request(answer(proxy, ONE, TWO))[0].host == TWO.host
+
+
+def test_a_call_that_is_ended_here_is_ended_at_the_place_that_took_it(
+    proxy: Proxy, alice: Phone
+) -> None:
+    taken_by_the_second(proxy, alice)
+    (call,) = proxy.core.calls
+    hang_up(proxy.core, call, proxy.now)
+    proxy.taken()
+    flow, data = only_request(answer(proxy, ONE, TWO))
+    assert (start(data), flow.host) == ("BYE", TWO.host)

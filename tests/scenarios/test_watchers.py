@@ -469,12 +469,12 @@ def test_a_reload_ends_what_has_lost_its_object_or_its_right() -> None:
         watcher = Watcher(proxy, call_id=f"watch-{reason}")
         line = answer_challenge(watcher.subscribe().raw, "SUBSCRIBE", REGISTRAR, "wanda")
         watcher.subscribe(extra=line)
-        known = proxy.gate._logins._by_name
+        known = proxy.gate.logins._by_name
         if reason == "rejected":
-            proxy.gate._logins._by_name = {}
+            proxy.gate.logins._by_name = {}
         proxy.core.places.registrar_name = change
         watchers.configure(DOMAIN.encode(), {}, proxy.now)
-        proxy.gate._logins._by_name = known
+        proxy.gate.logins._by_name = known
         watcher.wait(2)
         assert watcher.state == f"terminated;reason={reason}"
 
