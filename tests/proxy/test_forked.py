@@ -4,9 +4,12 @@ from typing import Any
 
 import pytest
 
+from centrex.calls import CallState
 from centrex.events import Kind
 from centrex.media.terms import Address
+from centrex.proxy.hang_up import hang_up
 from centrex.proxy.relaying import Relaying
+from centrex.sip.message import Message
 from centrex.sip.names import CONTACT, RECORD_ROUTE
 from centrex.trace import Rule
 from tests.support.calling import Phone, Sent, find, names, routes, rules, start, values
@@ -315,6 +318,105 @@ def test_one_after_all_others_have_failed_may_offer_something_else(
     sent = forked.calls("carol", offer(ALICE, 4444), branch="z9hG4bKthird")
     assert line(mobile.gets(sent, "INVITE")).host == RELAY
     assert Rule.MEDIA_UNRELAYED not in rules(proxy)
+
+
+# what is listed of it
+
+
+def text_of(invite: bytes | Message) -> bytes:
+    return invite if isinstance(invite, bytes) else b"\r\n".join(invite.lines)
+
+
+def listed(proxy: Proxy) -> list[tuple[CallState, bytes]]:
+    """Return the calls in the list: where each stands, and the tag of who has answered."""
+    return [(call.state, call.callee_tag) for call in proxy.core.calls]
+
+
+@pytest.mark.parametrize("fails_first", [False, True])
+@pytest.mark.parametrize("relay", [False, True])
+def test_whoever_answers_is_listed(
+    proxy: Proxy, forked: Forked, fails_first: bool, relay: bool
+) -> None:
+    """Of all INVITEs the first is in the list; the one that is answered need not be it."""
+    if relay:
+        relayed(proxy)
+    first, second = forked.both()
+    if fails_first:
+        forked.bob.says(first, 486)
+        assert not listed(proxy)
+    ok = find(forked.carol.says(second, 200, body=offer(CAROL, 5000)), "200")
+    assert listed(proxy) == [(CallState.UP, b"carol")]
+    if not fails_first:
+        forked.bob.says(first, 180)
+        forked.gives_up("bob", forked.bob, first)
+    assert listed(proxy) == [(CallState.UP, b"carol")]
+    (call,) = proxy.core.calls
+    assert call.caller_flow is forked.before.flow
+    assert call.callee_flow is forked.carol.flow
+    assert b"INVITE sip:carol@" in text_of(call.invite)
+    forked.carol.gets(forked.sends("BYE", ok, "carol", cseq=2), "BYE")
+    assert not listed(proxy)
+    assert proxy.statistics.calls_now == 0
+    assert proxy.statistics.calls_failed == fails_first
+
+
+def test_one_that_is_listed_so_can_be_ended_by_the_operator(proxy: Proxy, forked: Forked) -> None:
+    first, second = forked.both()
+    forked.carol.says(second, 200, body=offer(CAROL, 5000))
+    forked.gives_up("bob", forked.bob, first)
+    (call,) = proxy.core.calls
+    hang_up(proxy.core, call, proxy.now)
+    sent = proxy.taken()
+    assert names(sent) == ["BYE", "BYE"]
+    bye = forked.carol.gets(sent, "BYE")
+    assert b";tag=carol" in bye
+    assert bye.startswith(b"BYE sip:carol@192.0.2.9")
+    assert not listed(proxy)
+
+
+def test_of_two_that_answer_the_first_is_listed(proxy: Proxy, forked: Forked) -> None:
+    first, second = forked.both()
+    forked.carol.says(second, 200, body=offer(CAROL, 5000))
+    late = find(forked.bob.says(first, 200, body=offer(BOB, 5000)), "200")
+    assert listed(proxy) == [(CallState.UP, b"carol")]
+    forked.sends("BYE", late, "bob", cseq=2)
+    assert listed(proxy) == [(CallState.UP, b"carol")]
+
+
+def test_one_that_was_hung_up_is_not_listed_for_what_still_rings(
+    proxy: Proxy, forked: Forked
+) -> None:
+    first, second = forked.both()
+    ok = find(forked.carol.says(second, 200, body=offer(CAROL, 5000)), "200")
+    forked.sends("BYE", ok, "carol", cseq=2)
+    forked.bob.says(first, 180)
+    forked.gives_up("bob", forked.bob, first)
+    assert not listed(proxy)
+    assert (proxy.statistics.calls_now, proxy.statistics.calls_failed) == (0, 0)
+
+
+def test_who_comes_another_way_or_was_led_back_is_not_listed(proxy: Proxy, forked: Forked) -> None:
+    """A stranger may know Call-ID and tag; and what was led back is listed by its first way."""
+    forked.calls("bob")
+    flow = proxy.flows.get("192.0.2.78", 5060)
+    sent = forked.calls("carol", flow=flow, host="192.0.2.78")
+    forked.carol.says(forked.carol.gets(sent, "INVITE"), 200)
+    assert listed(proxy) == [(CallState.CALLING, b"")]
+    ours = f"Via: SIP/2.0/UDP {DOMAIN}:5060;branch=z9hG4bKours\n"
+    sent = forked.calls("carol", extra=ours, branch="z9hG4bKback")
+    forked.carol.says(forked.carol.gets(sent, "INVITE"), 200)
+    assert listed(proxy) == [(CallState.CALLING, b"")]
+
+
+def test_lamps_show_who_has_answered(proxy: Proxy, forked: Forked) -> None:
+    lamps = proxy.core.watchers.lamps
+    lamps.on = True
+    first, second = forked.both()
+    forked.carol.says(second, 200, body=offer(CAROL, 5000))
+    forked.bob.says(first, 180)
+    assert [user for user, _ in lamps.users_of(b"call-1") if user != b"alice"] == [b"carol"]
+    forked.gives_up("bob", forked.bob, first)
+    assert [user for user, _ in lamps.users_of(b"call-1") if user != b"alice"] == [b"carol"]
 
 
 # rtpengine
