@@ -36,6 +36,7 @@ from tests.support.relay_lab import (
     forward,
     in_v6,
     lab,
+    narrowed,
     nothing_comes,
     received,
 )
@@ -240,26 +241,6 @@ def test_what_is_too_long_for_its_way_on_is_ours(
         assert received(ends.callee) == (longest + b"x", there.leaves)
         assert path.carried()[there.key].packets == 1
         ends.close()
-
-
-@contextmanager
-def narrowed(rooms: Lab, what: str, host: str = CALLEE.host) -> Iterator[None]:
-    """Let nothing longer than 1300 octets pass to the right."""
-    ip = ("ip", "-6" if ":" in host else "-4")
-    links = ((rooms.relay, "to2"), (rooms.right, "eth0"))
-    if what == "route":
-        rooms.relay.run(*ip, "route", "add", host, "dev", "to2", "mtu", "1300")
-    else:
-        for room, link in links:
-            room.run("ip", "link", "set", link, "mtu", "1300")
-    try:
-        yield
-    finally:
-        if what == "route":
-            rooms.relay.run(*ip, "route", "del", host, "dev", "to2")
-        else:
-            for room, link in links:
-                room.run("ip", "link", "set", link, "mtu", "1500")
 
 
 def test_a_way_that_becomes_narrower_is_noticed_and_not_believed_to_be_wide_again(
