@@ -309,7 +309,7 @@ class Relaying(RelayedCalls):
         tag = ctx.to_tag if side == CALLER else ctx.from_tag
         offers = ctx.method in OFFERS
         if offers and not carried.exchange.is_foreign(tag):
-            carried.exchange.save(side)
+            carried.exchange.save(side, update=ctx.method == b"UPDATE")
         whole = offers and self.refuse
         return self._describe(
             branch, found, side, here, there, now, tag=tag, answers=not offers, whole=whole
@@ -350,7 +350,7 @@ class Relaying(RelayedCalls):
             branch.carried = UNDECIDED
             return False
         carried = self._begin(core, branch, found, here, there, now)
-        carried.exchange.save(side)
+        carried.exchange.save(side, update=ctx.method == b"UPDATE")
         carried.natted = [end.natted for end in ends]
         branch.carried = carried
         core.decide(ctx, (now, Rule.MEDIA_RELAYED, carried.by, why))
@@ -427,7 +427,7 @@ class Relaying(RelayedCalls):
         """Whoever is in the dialog that is relayed has accepted a request."""
         ctx, exchange = branch.context, carried.exchange
         if ctx.method in OFFERS:
-            exchange.settle(branch.side)
+            exchange.settle(branch.side, update=ctx.method == b"UPDATE")
         if not exchange.answered and is_up(core, ctx):
             self._answered(branch, carried, tag)
 
@@ -485,7 +485,7 @@ class Relaying(RelayedCalls):
                 why = why_nobody(branch, self._farm.lacks(families(found, here, there)))
                 return response_unrelayed(core, branch, status, data, found, why, now, self.refuse)
             if ctx.to_tag:  # this offer may come to nothing, and the call goes on
-                carried.exchange.save(branch.side)
+                carried.exchange.save(branch.side, update=ctx.method == b"UPDATE")
             carried.natted = [end.natted for end in ends]
             branch.carried = carried
             core.decide(ctx, (now, Rule.MEDIA_RELAYED, carried.by, why))
@@ -510,7 +510,7 @@ class Relaying(RelayedCalls):
         side = CALLER if ctx.from_tag == exchange.caller_tag else CALLEE
         if exchange.is_foreign(ctx.to_tag if side == CALLER else ctx.from_tag):
             return
-        exchange.revert(side)
+        exchange.revert(side, update=ctx.method == b"UPDATE")
         if exchange.is_silent:
             self._unsaid(core, carried, now)
         else:

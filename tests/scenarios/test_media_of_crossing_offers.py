@@ -95,6 +95,50 @@ def test_an_offer_accepted_within_another_one_outlives_that() -> None:
     assert call.ports() == [4444, 5555]
 
 
+@pytest.mark.parametrize("early", [False, True], ids=["unanswered", "answered early"])
+@pytest.mark.parametrize("status", [200, 488])
+def test_an_update_of_the_same_side_that_is_refused_takes_back_itself_alone(
+    early: bool, status: int
+) -> None:
+    """Whoever has a re-INVITE on its way may send an UPDATE within it (RFC 6141 §3.1)."""
+    call = Crossing()
+    hers = call.alice_offers(4444)
+    if early:
+        call.bob.says(hers, 183, body=offer(BOB, 5002))
+    update = call.alice_offers(4446, method="UPDATE")
+    call.bob.says(update, 488)
+    assert call.ports() == ([4444, 5002] if early else [4000, 5000])
+    told = "" if early and status == 200 else offer(BOB, 5002)
+    call.bob.says(hers, status, body=told if status == 200 else "")
+    assert call.ports() == ([4444, 5002] if status == 200 else [4000, 5000])
+    call.bob.says(call.alice_offers(4448), 200, body=offer(BOB, 5004))
+    assert call.ports() == [4448, 5004]
+
+
+@pytest.mark.parametrize("status", [200, 488])
+def test_one_that_is_accepted_holds_whatever_becomes_of_the_re_invite(status: int) -> None:
+    """RFC 6141 §3.2: its sender, too, goes on as the UPDATE has left things."""
+    call = Crossing()
+    hers = call.alice_offers(4444)
+    call.bob.says(hers, 183, body=offer(BOB, 5002))
+    call.bob.says(call.alice_offers(4446, method="UPDATE"), 200, body=offer(BOB, 5006))
+    assert call.ports() == [4446, 5006]
+    call.bob.says(hers, status)
+    assert call.ports() == [4446, 5006]
+
+
+def test_a_refused_update_within_it_leaves_what_the_other_side_has_pending() -> None:
+    call = Crossing()
+    hers = call.alice_offers(4444)
+    call.bob.says(hers, 183, body=offer(BOB, 5002))
+    his = call.bob_offers(5555, method="UPDATE")
+    update = call.alice_offers(4446, method="UPDATE")
+    call.bob.says(update, 491)
+    call.alice.says(his, 200, body=offer(ALICE, 4444))
+    call.bob.says(hers, 200)
+    assert call.ports() == [4444, 5555]
+
+
 def test_lines_of_the_pending_offer_are_those_that_are_answered() -> None:
     """Not those of the one that was refused meanwhile: she offers film, he does not."""
     call = Crossing()
