@@ -202,7 +202,7 @@ class Delegated(Begun):
         known: Descriptions that were translated last, by what they were translated from.
         offers: The branches by which the call was offered, under their names for rtpengine.
         pending: The questions of offers that are neither accepted nor refused, by the tags of whose
-            requests they belong to.
+            requests they belong to, and whether those are UPDATEs.
         stable: The questions of the last offer that was accepted, and of its answer.
         declined: What was last put in place of an answer that could not pass.
     """
@@ -237,7 +237,7 @@ class Delegated(Begun):
         self.offered_by = b""
         self.known: dict[object, bytes] = {}
         self.offers: list[bytes] = []
-        self.pending: dict[bytes, Mapping[str, Encodable]] = {}
+        self.pending: dict[tuple[bytes, bool], Mapping[str, Encodable]] = {}
         self.stable: list[Mapping[str, Encodable]] = []
 
     @property

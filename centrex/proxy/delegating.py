@@ -462,7 +462,7 @@ class Delegating(DelegatedCalls):
         now: Instant,
     ) -> bytes | Failure:
         """Return the description that rtpengine gave, noted; or why it gave none."""
-        fields, asker = waiting.fields, waiting.branch.context.from_tag
+        fields, asker = waiting.fields, _asker(waiting.branch.context)
         assert fields is not None
         if isinstance(reply, str):
             return Failure(reply)
@@ -539,7 +539,7 @@ class Delegating(DelegatedCalls):
         carried = self._carried.get(ctx.call_id)
         if carried is None or ctx.method not in OFFERS:
             return
-        undone = carried.pending.pop(ctx.from_tag, None)
+        undone = carried.pending.pop(_asker(ctx), None)
         if undone is None:
             return
         if carried.offered_by == undone["from-tag"]:
@@ -582,6 +582,11 @@ class Delegating(DelegatedCalls):
         elif self.mode != "never":
             fields: Fields = {"command": "delete", "call-id": ctx.call_id}
             core.asks.append(Consult(core.next_ask(), ctx.call_id, fields, elsewhere=False))
+
+
+def _asker(ctx: Context) -> tuple[bytes, bool]:
+    """Return whose request belongs to an offer, and whether that is an UPDATE, as one within a re-INVITE is."""
+    return ctx.from_tag, ctx.method == b"UPDATE"
 
 
 def _back(branch: Branch, carried: Delegated) -> tuple[Where, Where]:

@@ -200,3 +200,29 @@ def test_rtpengine_is_told_again_of_the_offer_that_is_pending(late: bool) -> Non
     engine.answers()
     again = [(ask.fields["command"], ask.fields["sdp"]) for ask in engine.told[before + 1 :]]
     assert again == [("offer", offer(ALICE, 4444).encode()), stable[1]]
+
+
+@pytest.mark.parametrize("early", [False, True], ids=["unanswered", "answered early"])
+def test_rtpengine_is_told_again_of_the_re_invite_whose_update_was_refused(early: bool) -> None:
+    proxy = Proxy(users=["alice", "bob"])
+    engine = FakeRtpengine(proxy)
+    alice, bob = Phone(proxy, "alice", ALICE), Phone(proxy, "bob", BOB)
+    alice.calls("bob", body=offer(ALICE, 4000), extra=SDP)
+    invite = bob.gets(engine.answers(), "INVITE")
+    bob.says(invite, 200, body=offer(BOB, 5000))
+    talk = Talk.standing(alice, bob, invite, alice.gets(engine.answers(), "200"))
+    talk.from_caller("INVITE", body=offer(ALICE, 4444), extra=SDP)
+    hers = bob.gets(engine.answers(), "INVITE")
+    if early:
+        bob.says(hers, 183, body=offer(BOB, 5002))
+        engine.answers()
+    talk.from_caller("UPDATE", body=offer(ALICE, 4446), extra=SDP)
+    update = bob.gets(engine.answers(), "UPDATE")
+    before = len(engine.told)
+    bob.says(update, 488)
+    engine.answers()
+    offers = [ask.fields["sdp"] for ask in engine.told[before:] if ask.fields["command"] == "offer"]
+    assert offers[-1] == offer(ALICE, 4444).encode()
+    bob.says(hers, 200, body=offer(BOB, 5002))
+    engine.answers()
+    assert engine.told[-1].fields["command"] == "answer"
