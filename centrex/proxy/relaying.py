@@ -41,7 +41,6 @@ from centrex.proxy.ends import (
     offered,
     overheard,
     overheard_late,
-    refuse_late,
     response_unrelayed,
     unrelayed,
     why_nobody,
@@ -54,7 +53,7 @@ from centrex.proxy.media_path import METHODS, OFFERS, Mode
 from centrex.proxy.orphans import Orphan
 from centrex.proxy.relayed_calls import RelayedCalls
 from centrex.proxy.rush import PATIENCE_S, Rush, Waiting
-from centrex.proxy.unanswered import UNREAD_OFFER, hides_offer, unread, unread_request
+from centrex.proxy.unanswered import UNREAD_OFFER, hides_offer, unread, unread_offer, unread_request
 from centrex.trace import Rule
 
 if TYPE_CHECKING:
@@ -406,22 +405,13 @@ class Relaying(RelayedCalls):
     def _inward_hidden(
         self, core: "Core", branch: Branch, carried: Carried, status: int, data: bytes, now: Instant
     ) -> bytes | None:
-        """A response makes an offer that cannot be read: it passes, and so does what answers it.
-
-        A call that begins with it is refused where calls without a relay are.
-        """
-        ctx = branch.context
+        """A response makes an offer that cannot be read: its call is relayed no more until the next one."""
         if carried.exchange.is_empty:
             self._drop_empty(branch)
         else:
-            self.end(core, ctx.call_id, UNREAD_OFFER, now)
+            self.end(core, branch.context.call_id, UNREAD_OFFER, now)
             self._remember(carried)
-        branch.carried = None
-        if self.refuse and not ctx.to_tag:
-            refuse_late(core, branch, status, data, UNREAD_OFFER, now)
-            return None
-        unrelayed(core, branch, UNREAD_OFFER, now, refuse=False)
-        return data
+        return unread_offer(core, branch, status, data, now, refuse=self.refuse)
 
     def _taken(self, core: "Core", branch: Branch, carried: Carried, tag: bytes) -> None:
         """Whoever is in the dialog that is relayed has accepted a request."""
