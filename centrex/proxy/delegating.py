@@ -211,7 +211,7 @@ class Delegating(DelegatedCalls):
         assert isinstance(carried, Delegated)
         branch.described = fields["command"] == "offer"
         known = carried.known.get(key(fields))
-        if known is not None and len(carried.forks) < 2:  # else each has to be named to it
+        if known is not None and "via-branch" not in fields:  # each who is called is named to it
             return with_body(data, sdp.replace(found.content_type, found.body, known))
         waiting = Request(branch, token, data, found, fields)
         self._ask(core, carried.call_id, fields, waiting, at=carried.by)
