@@ -21,9 +21,9 @@ Relayed: TypeAlias = Carried | Delegated
 """How a call's media are relayed."""
 _FORKED: Final = "another branch of the same call is"
 """Why an INVITE is relayed that may need no relay by itself."""
-_APART: Final = (
-    "another branch of the same call is relayed already, with another offer, or it was answered"
-)
+_ANSWERED: Final = "another branch of the same call was answered already"
+_APART: Final = "another branch of the same call is relayed already, with another offer"
+_ASTRAY: Final = "another branch of the same call is relayed already, and came another way"
 """Why one is not."""
 
 
@@ -74,13 +74,23 @@ def takes_part(
         return False  # it is relayed on its first way through us
     is_same_way = any(one.flow.host == ctx.flow.host for one in carried.forks)
     offer = b"" if found is None else found.text
-    is_apart = carried.is_answered or carried.caller_tag != ctx.from_tag or carried.offer != offer
-    if is_apart or not is_same_way:
-        unrelayed(core, branch, _APART, now, refuse=refuse and is_same_way)
+    why = _why_apart(carried, ctx, offer, is_same_way=is_same_way)
+    if why:
+        refuse = refuse and is_same_way
+        unrelayed(core, branch, why, now, refuse=refuse, rule=Rule.MEDIA_FORK_REFUSED)
         return False
     by = carried.by if isinstance(carried, Carried) else "rtpengine"
     core.decide(ctx, (now, Rule.MEDIA_RELAYED, by, _FORKED))
     return True
+
+
+def _why_apart(carried: Relayed, ctx: Context, offer: bytes, *, is_same_way: bool) -> str:
+    """Return why the relay of other INVITEs cannot serve one as well; empty where it can."""
+    if carried.is_answered:
+        return _ANSWERED
+    if not is_same_way or carried.caller_tag != ctx.from_tag:
+        return _ASTRAY
+    return "" if carried.offer == offer else _APART
 
 
 def _is_awaited(carried: Relayed, ctx: Context) -> bool:

@@ -129,7 +129,7 @@ def unread_offer(
     """
     branch.carried = None
     if refuse and not branch.context.to_tag:
-        refuse_late(core, branch, status, data, UNREAD_OFFER, now)
+        refuse_late(core, branch, status, data, UNREAD_OFFER, now, Rule.MEDIA_OFFER_UNREAD)
         return None
     unrelayed(core, branch, UNREAD_OFFER, now, refuse=False)
     return data
@@ -188,7 +188,9 @@ def _refuse_offer(core: "Core", branch: Branch, now: Instant) -> None:
         "from": ctx.from_uri, "to": ctx.to_uri, "why": UNREAD_OFFER, "refused": True
     }  # fmt: skip
     core.notify(Kind.MEDIA, Severity.WARNING, "media.unrelayed", fields, ctx.call_id)
-    refuse_whole(core, branch, Answer(488, Rule.MEDIA_OFFER_UNREAD, 488, words=UNREAD_OFFER), now)
+    why = UNREAD_OFFER
+    answer = Answer(488, Rule.MEDIA_OFFER_UNREAD, why, 488, words=why)
+    refuse_whole(core, branch, answer, now)
 
 
 def without_answer(core: "Core", ctx: Context, request: Message, now: Instant) -> bytes:

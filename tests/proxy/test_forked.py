@@ -12,6 +12,7 @@ from centrex.proxy.relaying import Relaying
 from centrex.sip.message import Message
 from centrex.sip.names import CONTACT, RECORD_ROUTE
 from centrex.trace import Rule
+from centrex.trace.explain import explain
 from tests.support.calling import Phone, Sent, find, names, routes, rules, start, values
 from tests.support.proxy import DOMAIN, Proxy
 from tests.support.relays import FakeFarm, FakeRelay, line, offer, relayed
@@ -224,7 +225,11 @@ def test_another_offer_is_not_relayed_with_it_and_that_is_told(
     sent = forked.calls("carol", offer(BEFORE, 9000))
     if refuse:
         assert names(sent) == ["100", "503"]
-        assert Rule.MEDIA_REFUSED in rules(proxy)
+        assert Rule.MEDIA_FORK_REFUSED in rules(proxy)
+        story = proxy.journal.story(b"call-1")
+        told = explain(b"call-1", story, str)
+        assert "another offer (503)" in told.headline
+        assert "at each branch" in told.advice[0]
     else:
         invite = forked.carol.gets(sent, "INVITE")
         assert line(invite).host == BEFORE
@@ -494,7 +499,7 @@ def test_rtpengine_and_another_offer(proxy: Proxy, forked: Forked, refuse: bool)
     engine.answers()
     sent = forked.calls("carol", offer(BEFORE, 9000))
     assert names(sent)[-1] == ("503" if refuse else "INVITE")
-    assert (Rule.MEDIA_REFUSED if refuse else Rule.MEDIA_UNRELAYED) in rules(proxy)
+    assert (Rule.MEDIA_FORK_REFUSED if refuse else Rule.MEDIA_UNRELAYED) in rules(proxy)
 
 
 def test_a_bye_of_a_caller_without_a_tag_ends_nothing_that_still_rings(proxy: Proxy) -> None:

@@ -452,6 +452,7 @@ def test_a_call_that_begins_with_it_is_refused_where_that_is_wanted(
     invite = bob.gets(alice.calls("bob"), "INVITE")
     sent = says(bob, invite, 200, BROKEN, "application/sdp")
     assert names(sent) == ["503", "ACK", "BYE"]
+    assert Rule.MEDIA_OFFER_UNREAD in rules(proxy), "a relay that is there is of no help"
     assert farm.relays[0].left == left
 
 
