@@ -142,7 +142,18 @@ class RelayConfig(BaseModel, frozen=True, extra="forbid"):
         60, ge=5, le=86_400, description="Seconds without any packet after which a call's ports go."
     )
 
+    state_dir: str = Field(
+        "",
+        description="Folder where it writes down what it carries, so that calls go on where it and "
+        "its proxies are killed at once; empty for none.",
+    )
+
     wan: WanSettings = Field(WanSettings(), description="Comes with a later version.")
+
+    @property
+    def lock(self) -> Path | None:
+        """The file in `state_dir` that this relay holds while it runs; None where it writes nothing."""
+        return Path(self.state_dir) / f"{self.name}.lock" if self.state_dir else None
 
     def shown(self, host: str) -> str:
         """Return what phones are told in place of an address of this machine."""

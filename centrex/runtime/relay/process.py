@@ -27,7 +27,7 @@ from centrex.runtime.lock import InstanceLock
 from centrex.runtime.monitor import interface_addresses
 from centrex.runtime.notify import Notifier, tell_ready
 from centrex.runtime.relay.addresses import EVERY_S, AddressKeeper, all_addresses, most_calls
-from centrex.runtime.relay.anew import again, objections
+from centrex.runtime.relay.anew import again, make_folder, objections
 from centrex.runtime.relay.beats import Beats
 from centrex.runtime.relay.ledger_file import FLUSH_S, LedgerFile
 from centrex.runtime.relay.link import ProxyLink
@@ -68,9 +68,10 @@ class RelayProcess:
         self._possible = 0
         self._links: list[ProxyLink] = []
         self._ledger: LedgerFile | None = None
-        if lock is not None:
+        self._held = lock or self._config.lock
+        if self._held is not None:
             self._custody.ledger = Ledger()
-            self._ledger = LedgerFile(lock.with_suffix(".calls"), self._custody.ledger, say)
+            self._ledger = LedgerFile(self._held.with_suffix(".calls"), self._custody.ledger, say)
         self._plane: Plane
         self._beats: Beats
         self._offload: Offload
@@ -85,8 +86,10 @@ class RelayProcess:
         for problem in relay_warnings(self._file, config):
             say(f"warning: {problem}")
         with ExitStack() as stack:
-            if self._lock is not None:
-                stack.enter_context(InstanceLock(self._lock))
+            if self._held is not None:
+                if self._lock is None:
+                    make_folder(self._held.parent)
+                stack.enter_context(InstanceLock(self._held))
             hosts = [(host, config.shown(host)) for host in self._hosts()]
             self._offload = open_offload(config, self._machine_name())
             self._plane = Plane(
