@@ -153,3 +153,41 @@ def test_the_next_phone_is_heard_after_the_first_has_declined(
     talk.settle()
     talk.end()
     until(lambda: rtpengine.calls == 0)
+
+
+@pytest.mark.parametrize("winner", [0, 1])
+@pytest.mark.parametrize("how", ["early media", "none", "a late offer"])
+def test_of_two_phones_that_ring_at_once_whoever_answers_is_heard(
+    tmp_path: Path, stack: ExitStack, how: str, winner: int
+) -> None:
+    """Forked by ourselves, at once; and it goes on with a re-INVITE."""
+    late = how == "a late offer"
+    site = Site(tmp_path, stack, count=1)
+    (rtpengine,) = site.rtpengines
+    mobile = stack.enter_context(SipClient("bob", site.server))
+    assert mobile.register().status == 200
+    phones = (site.alice, site.bob, mobile)
+    ends = [
+        stack.enter_context(closing(RtpEnd(phone.link.local[0], stream=n)))
+        for n, phone in enumerate(phones, 1)
+    ]
+    bodies = [sdp(end.host, end.port) for end in ends]
+    call = site.alice.invite("bob", body="" if late else bodies[0])
+    incoming = [site.bob.incoming(), mobile.incoming()]
+    for number, one in enumerate(incoming, 1):
+        status = 183 if how == "early media" else 180
+        one.respond(status, body=bodies[number] if status == 183 else "")
+        call.expect(status)
+    won = incoming[winner]
+    won.respond(200, body=bodies[1 + winner])
+    answer = call.expect(200)
+    call.ack(body=bodies[0] if late else "")
+    ack = won.expect("ACK")
+    incoming[1 - winner].cancelled()
+    talk = Talk.standing(call, won, [ends[0], ends[1 + winner]], answer.body, ack.body)
+    assert talk.relayed
+    talk.settle()
+    talk.reinvite()
+    talk.settle()
+    talk.end()
+    until(lambda: rtpengine.calls == 0)
