@@ -87,11 +87,12 @@ def answered_instead(
     """
     ctx = branch.context
     call = core.calls.get(ctx.call_id)
-    if call is None:
-        if not core.places.led_back(ctx):
-            began(core, ctx, branch.began)
+    if call is None and not core.places.led_back(ctx):
+        began(core, ctx, now)
         call = ctx.call
-    elif _is_another_of(call, ctx) and not core.places.led_back(ctx):
+        if call is not None:
+            call.began = branch.began
+    elif call is not None and _is_another_of(call, ctx) and not core.places.led_back(ctx):
         call.invite, call.callee = _as_it_came(ctx), ctx.to_uri
     else:
         return

@@ -413,6 +413,26 @@ def test_who_comes_another_way_or_was_led_back_is_not_listed(proxy: Proxy, forke
     assert listed(proxy) == [(CallState.CALLING, b"")]
 
 
+def test_one_that_is_answered_after_the_first_has_failed_began_when_it_came(
+    proxy: Proxy, forked: Forked
+) -> None:
+    proxy.core.watchers.lamps.on = True
+    first, second = forked.both()
+    proxy.advance(3.0)
+    began = proxy.now
+    forked.bob.says(first, 486)
+    forked.carol.says(second, 180)
+    proxy.advance(2.0)
+    forked.carol.says(second, 200)
+    (call,) = proxy.core.calls
+    assert call.answered - call.began == pytest.approx(5.0, abs=0.1)
+    assert call.seen >= began + 2.0
+    assert [user for user, _ in proxy.core.watchers.lamps.users_of(b"call-1")] == [
+        b"alice",
+        b"carol",
+    ]
+
+
 def test_lamps_show_who_has_answered(proxy: Proxy, forked: Forked) -> None:
     lamps = proxy.core.watchers.lamps
     lamps.on = True
