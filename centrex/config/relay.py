@@ -23,7 +23,7 @@ from centrex.config.problems import Blame, from_syntax, nowhere
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 _PORTS_LEAST: Final = 4
-_STUN_SERVER: Final = re.compile(r"[A-Za-z0-9._-]+(:\d{1,5})?", re.ASCII)
+_STUN_SERVER: Final = re.compile(r"[A-Za-z0-9._-]+(?::(\d{1,5}))?", re.ASCII)
 AUTO: Final = "auto"
 """What stands in `advertise` for the address that `[wan]` finds."""
 _MESSAGES: Final = {
@@ -217,9 +217,14 @@ def _wan_amiss(config: RelayConfig) -> Iterator[tuple[tuple[str, ...], str]]:
     elif key == "url" and not value.startswith(("http://", "https://")):
         yield ("wan", key), "must begin with http:// or https://"
     elif key == "stun_servers":
-        bad = [one for one in value if not _STUN_SERVER.fullmatch(one)]
+        bad = [one for one in value if not _is_stun_server(one)]
         if bad:
             yield ("wan", key), f"{bad[0]!r} is no host:port"
+
+
+def _is_stun_server(text: str) -> bool:
+    found = _STUN_SERVER.fullmatch(text)
+    return found is not None and 0 < int(found[1] or 1) < 65_536
 
 
 def _is_ipv4(text: str) -> bool:

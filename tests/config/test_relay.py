@@ -105,6 +105,11 @@ def test_what_is_found_stands_for_addresses_that_are_not_public(file: Path, adve
             "wan.stun_servers",
             "no host:port",
         ),
+        (
+            f'advertise = "auto"\n{LEAST}[wan]\nenabled = true\nstun_servers = ["stun:70000"]',
+            "wan.stun_servers",
+            "no host:port",
+        ),
         (f'advertise = "me"\n{LEAST}', "advertise", "no IP address"),
         (f"advertise = 7\n{LEAST}", "advertise", "must be an address"),
         (f"advertise = [7]\n{LEAST}", "advertise", "no IP address"),

@@ -67,8 +67,8 @@ class WanAddress:
         host = self._settings.host
         try:
             found = await anyio.getaddrinfo(host, None, family=socket.AF_INET)
-        except OSError as error:
-            raise Unavailable(f"{host}: {error.strerror or error}") from error
+        except (OSError, UnicodeError) as error:
+            raise Unavailable(f"{host}: {_why(error)}") from error
         return str(found[0][4][0])
 
     async def _http(self) -> str:
@@ -83,27 +83,27 @@ class WanAddress:
 
     def _page(self) -> str:
         settings = self._settings
-        request = urllib.request.Request(settings.url)
-        if settings.url_user:
-            login = f"{settings.url_user}:{settings.url_secret.get_secret_value()}".encode()
-            shown = base64.b64encode(login).decode()
-            request.add_unredirected_header("Authorization", f"Basic {shown}")
         try:
+            request = urllib.request.Request(settings.url)
+            if settings.url_user:
+                login = f"{settings.url_user}:{settings.url_secret.get_secret_value()}".encode()
+                shown = base64.b64encode(login).decode()
+                request.add_unredirected_header("Authorization", f"Basic {shown}")
             with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
                 return bytes(answer.read(_PAGE_OCTETS)).decode("utf-8", "replace")
         except urllib.error.HTTPError as error:
             error.close()
             raise Unavailable(f"{settings.url}: {error.reason}") from error
         except (OSError, ValueError, http.client.HTTPException) as error:
-            raise Unavailable(f"{settings.url}: {error}") from error
+            raise Unavailable(f"{settings.url}: {_why(error)}") from error
 
     async def _stun(self) -> str:
         whys = []
         for server in self._settings.stun_servers:
             try:
                 return await _asked(server)
-            except (OSError, PeerError) as error:
-                whys.append(f"{server}: {error}")
+            except (OSError, anyio.BrokenResourceError, PeerError) as error:
+                whys.append(f"{server}: {_why(error)}")
         raise Unavailable("; ".join(whys))
 
     def _say(self, words: str) -> None:
@@ -130,6 +130,14 @@ async def _asked(server: str) -> str:
             with anyio.move_on_after(pause_s):
                 return stun.mapped(await asked.receive(), transaction)
     raise OSError("no answer")
+
+
+def _why(error: Exception) -> str:
+    """Return in words what has failed."""
+    cause = error.reason if isinstance(error, urllib.error.URLError) else error
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror
+    return "is no host name" if isinstance(cause, UnicodeError) else str(cause)
 
 
 def _usable(found: str) -> str:

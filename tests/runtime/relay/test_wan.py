@@ -114,10 +114,28 @@ async def test_by_a_web_page(page: str) -> None:
         ({"pattern": "DSL"}, "shows no address"),
         ({"pattern": "(v1)"}, "'v1' is no IPv4 address"),
         ({"url_secret": "guessed"}, "Unauthorized"),
-        ({"url": "http://nobody.invalid/"}, "http://nobody.invalid/"),
+        ({"url": "http://nobody.invalid/"}, "http://nobody.invalid/: Name or service not known"),
+        ({"url": "http://127.0.0.1:1/"}, "Connection refused"),
+        ({"url": "http://[::1"}, "Invalid IPv6 URL"),
     ):
         address, (words,) = await look(**{**login, **more})
         assert (address, why in words) == ("", True), words
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({"method": "dns", "host": 70 * "ä"}, "ä: is no host name"),
+        ({"stun_servers": ("nobody.invalid",)}, "nobody.invalid: Name or service not known"),
+        ({"stun_servers": ("127.0.0.1:1",)}, "127.0.0.1:1: "),
+    ],
+)
+async def test_no_mistake_ends_the_relay(
+    settings: dict[str, Any], why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wan_module, "_REPEATS_S", (0.01,))
+    address, (words,) = await look(**settings)
+    assert (address, why in words) == ("", True), words
 
 
 @pytest.mark.parametrize("nobody", ["0.0.0.0", "224.0.0.1", "255.255.255.255"])
