@@ -257,6 +257,7 @@ class Delegating(DelegatedCalls):
         settled = response.status >= 200 and ctx.method == b"INVITE"
         if settled:
             self._settle(core, carried, branch, response.to_tag)
+            carried.agree(_asker(ctx))
         data, found = heard(core, branch, response.status, data, now)
         response.data = data
         if found is None and not branch.described and hides_offer(ctx, data):
@@ -497,10 +498,7 @@ class Delegating(DelegatedCalls):
         carried.known[key(fields)] = new
         if fields["command"] == "answer" and fields["from-tag"] == carried.caller_tag:
             self._keep(carried, fields, new)
-        if fields["command"] == "offer":
-            carried.pending[asker] = fields
-        elif asker in carried.pending:
-            carried.stable = [carried.pending.pop(asker), fields]
+        carried.note(asker, fields, early=_is_early(waiting))
         return new
 
     def _keep(self, carried: Delegated, fields: Fields, new: bytes) -> None:
@@ -549,11 +547,12 @@ class Delegating(DelegatedCalls):
         undone = carried.pending.pop(_asker(ctx), None)
         if undone is None:
             return
-        if carried.offered_by == undone["from-tag"]:
+        if carried.offered_by == undone[0]["from-tag"]:
             carried.offered_by = b""
         carried.known.clear()
         # what the other side offers meanwhile (RFC 3261 §14.2) is told again, too
-        self._restore(core, Restore(carried, deque([*carried.stable, *carried.pending.values()])))
+        left = [fields for said in carried.pending.values() for fields in said]
+        self._restore(core, Restore(carried, deque([*carried.stable, *left])))
 
     def _restore(self, core: "Core", what: Restore) -> None:
         """Tell the next of what was agreed on before."""
@@ -578,6 +577,12 @@ class Delegating(DelegatedCalls):
 def _asker(ctx: Context) -> tuple[bytes, bool]:
     """Return whose request belongs to an offer, and whether that is an UPDATE, as one within a re-INVITE is."""
     return ctx.from_tag, ctx.method == b"UPDATE"
+
+
+def _is_early(waiting: Request | Response) -> bool:
+    """Whether an answer comes with a re-INVITE that may yet be refused."""
+    early = isinstance(waiting, Response) and waiting.status < 200
+    return early and bool(waiting.branch.context.to_tag)
 
 
 def _back(branch: Branch, carried: Delegated) -> tuple[Where, Where]:

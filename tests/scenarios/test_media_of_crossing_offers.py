@@ -226,3 +226,35 @@ def test_rtpengine_is_told_again_of_the_re_invite_whose_update_was_refused(early
     bob.says(hers, 200, body=offer(BOB, 5002))
     engine.answers()
     assert engine.told[-1].fields["command"] == "answer"
+
+
+@pytest.mark.parametrize("repeated", [False, True])
+def test_rtpengine_is_told_of_before_where_a_re_invite_is_refused_that_was_answered_early(
+    repeated: bool,
+) -> None:
+    """What was answered in a 183 holds once it is accepted, whether or not the 200 says it again."""
+    proxy = Proxy(users=["alice", "bob"])
+    engine = FakeRtpengine(proxy)
+    alice, bob = Phone(proxy, "alice", ALICE), Phone(proxy, "bob", BOB)
+    alice.calls("bob", body=offer(ALICE, 4000), extra=SDP)
+    invite = bob.gets(engine.answers(), "INVITE")
+    bob.says(invite, 200, body=offer(BOB, 5000))
+    talk = Talk.standing(alice, bob, invite, alice.gets(engine.answers(), "200"))
+
+    def reinvite(port: int) -> bytes:
+        talk.from_caller("INVITE", body=offer(ALICE, port), extra=SDP)
+        data = bob.gets(engine.answers(), "INVITE")
+        bob.says(data, 183, body=offer(BOB, port + 1000))
+        engine.answers()
+        return data
+
+    def restored(data: bytes) -> list[object]:
+        before = len(engine.told)
+        bob.says(data, 488)
+        engine.answers()
+        return [ask.fields["sdp"] for ask in engine.told[before:]]
+
+    assert restored(reinvite(4444)) == [offer(ALICE, 4000).encode(), offer(BOB, 5000).encode()]
+    bob.says(reinvite(4446), 200, body=offer(BOB, 5446) if repeated else "")
+    engine.answers()
+    assert restored(reinvite(4448)) == [offer(ALICE, 4446).encode(), offer(BOB, 5446).encode()]
