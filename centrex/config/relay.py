@@ -10,7 +10,7 @@ import ipaddress
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -23,6 +23,9 @@ from centrex.config.problems import Blame, from_syntax, nowhere
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 _PORTS_LEAST: Final = 4
+_STUN_SERVER: Final = re.compile(r"[A-Za-z0-9._-]+(?::(\d{1,5}))?", re.ASCII)
+AUTO: Final = "auto"
+"""What stands in `advertise` for the address that `[wan]` finds."""
 _MESSAGES: Final = {
     "extra_forbidden": "unknown key",
     "missing": "must be set",
@@ -59,6 +62,8 @@ def _several(value: Any) -> Any:
 
 def _family(text: str) -> str:
     """Return `4` or `6`; raises `ValueError` where it is no address."""
+    if text == AUTO:
+        return "4"
     return str(ipaddress.ip_address(text).version)
 
 
@@ -81,8 +86,10 @@ def _advertised(value: Any) -> Any:
 
 
 def _told(value: Any, host: str = "") -> str:
-    if value == "auto":
-        raise ValueError('"auto" comes with a later version; write the address')
+    if value == AUTO:
+        if host and _family(host) != "4":
+            raise ValueError(f'"auto" finds IPv4 addresses, and {host} is none')
+        return AUTO
     try:
         spelled = _spelled(value)
     except ValueError:
@@ -129,7 +136,8 @@ class RelayConfig(BaseModel, frozen=True, extra="forbid"):
     advertise: Annotated[dict[str, str], BeforeValidator(_advertised)] = Field(
         default_factory=dict,
         description="What phones are told in place of an address of its family, where a router "
-        "stands before this machine; or a table that says it for each address.",
+        'stands before this machine; or a table that says it for each address. "auto" is what '
+        "[wan] finds.",
     )
     port_range: Annotated[tuple[Port, Port], AfterValidator(_range)] = Field(
         (30000, 39999), description="First and last UDP port for media."
@@ -142,12 +150,39 @@ class RelayConfig(BaseModel, frozen=True, extra="forbid"):
         60, ge=5, le=86_400, description="Seconds without any packet after which a call's ports go."
     )
 
-    wan: WanSettings = Field(WanSettings(), description="Comes with a later version.")
+    state_dir: str = Field(
+        "",
+        description="Folder where it writes down what it carries, so that calls go on where it and "
+        "its proxies are killed at once; empty for none.",
+    )
 
-    def shown(self, host: str) -> str:
-        """Return what phones are told in place of an address of this machine."""
+    wan: WanSettings = Field(
+        WanSettings(), description="How the address is found that `auto` stands for."
+    )
+
+    @property
+    def lock(self) -> Path | None:
+        """The file in `state_dir` that this relay holds while it runs; None where it writes nothing."""
+        return Path(self.state_dir) / f"{self.name}.lock" if self.state_dir else None
+
+    @property
+    def is_auto(self) -> bool:
+        """Whether the public address is to be found."""
+        return AUTO in self.advertise.values()
+
+    def shown(self, host: str, found: str = "") -> str:
+        """Return what phones are told in place of an address of this machine; empty for none yet.
+
+        Args:
+            host: It.
+            found: The public address, as far as it was found. It stands for no address that is
+                public itself.
+        """
         family = _family(host)
-        return self.advertise.get(_spelled(host)) or self.advertise.get(family) or host
+        told = self.advertise.get(_spelled(host)) or self.advertise.get(family) or host
+        if told != AUTO:
+            return told
+        return host if ipaddress.ip_address(host).is_global else found
 
 
 _TABLES: Final[Mapping[object, type[BaseModel]]] = {"proxies": ProxyLink, "wan": WanSettings}
@@ -160,6 +195,44 @@ def _unused(config: RelayConfig) -> str:
     hosts = {_spelled(host) for host in config.address} | {_family(host) for host in config.address}
     idle = [config.advertise[key] for key in config.advertise if key not in hosts]
     return f"{idle[0]} stands for no address of the relay (address)" if idle else ""
+
+
+def _wan_amiss(config: RelayConfig) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield what keeps the public address from being found: the key, and why."""
+    wan = config.wan
+    if not config.is_auto:
+        if wan.enabled:
+            yield ("wan", "enabled"), 'is of no use unless advertise is "auto"'
+        return
+    if not wan.enabled:
+        yield ("advertise",), '"auto" needs [wan], with enabled = true and a method'
+        return
+    wants = {"static": "address", "dns": "host", "http": "url", "stun": "stun_servers"}
+    key = wants[wan.method]
+    value = getattr(wan, key)
+    if not value:
+        yield ("wan", key), f'must be set for method = "{wan.method}"'
+    elif key == "address" and not _is_ipv4(value):
+        yield ("wan", key), f"{value!r} is no IPv4 address"
+    elif key == "url" and not value.startswith(("http://", "https://")):
+        yield ("wan", key), "must begin with http:// or https://"
+    elif key == "stun_servers":
+        bad = [one for one in value if not _is_stun_server(one)]
+        if bad:
+            yield ("wan", key), f"{bad[0]!r} is no host:port"
+
+
+def _is_stun_server(text: str) -> bool:
+    found = _STUN_SERVER.fullmatch(text)
+    return found is not None and 0 < int(found[1] or 1) < 65_536
+
+
+def _is_ipv4(text: str) -> bool:
+    try:
+        ipaddress.IPv4Address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def fingerprint(config: RelayConfig) -> str:
@@ -205,9 +278,8 @@ def relay_of(text: str, file: str) -> RelayConfig:
     wrong = []
     if words := _unused(config):
         wrong.append(blame.problem("advertise", ("advertise",), words))
-    if config.wan.enabled:
-        words = "[wan] comes with a later version; write the address to tell into advertise"
-        wrong.append(blame.problem("wan.enabled", ("wan", "enabled"), words))
+    for key, words in _wan_amiss(config):
+        wrong.append(blame.problem(".".join(key), key, words))
     if wrong:
         raise ConfigError(tuple(wrong))
     return config
@@ -225,8 +297,8 @@ def relay_warnings(path: Path, config: RelayConfig) -> tuple[Problem, ...]:
         found.append(
             nowhere(file, "holds a secret that others on this machine can read; chmod 600")
         )
-    if config.wan != WanSettings():
-        message = "comes with a later version, and is not acted upon"
+    if config.wan != WanSettings() and not config.wan.enabled:
+        message = "is not acted upon, for it is not enabled"
         found.append(Problem(file=file, key="wan", message=message))
     for row, proxy in enumerate(config.proxies):
         if len(proxy.secret.get_secret_value()) < SHORT_SECRET:

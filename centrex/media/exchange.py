@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 from centrex.base import PeerError
+from centrex.media.pending import Pending
 from centrex.media.terms import Session, Slot, Stream
 from centrex.media.ways import (
     CALLEE,
@@ -91,8 +92,7 @@ class Exchange:
         "_last",
         "_last_memo",
         "_latest",
-        "_open",
-        "_saved",
+        "_pending",
         "_slot",
         "_spare",
         "_ways",
@@ -122,11 +122,10 @@ class Exchange:
         self._ways: dict[Family, Way] = {}
         self._latest = Way(4)
         self._early: Early = {}
-        self._saved: dict[Side, Before] = {}
+        self._pending = Pending()
         self._last: Session | None = None
         self._last_memo: list[object] = []
         self._changed = False
-        self._open: set[Side] = set()
 
     def take_from(self, slot: Callable[[Family, str], Slot | None]) -> None:
         """Take slots of another relay from now on; only while none was taken."""
@@ -238,8 +237,8 @@ class Exchange:
             )
         self._changed, self._latest = True, way
         if answers:
-            self._open.discard(other_side(side))
-            if other_side(side) not in self._saved:
+            self._pending.answer(other_side(side))
+            if not self._pending.has(other_side(side)):
                 way.let_go(other_side(side))
         odd = odd_lines(sdp)
         aside = way.aside if answers else odd
@@ -368,52 +367,41 @@ class Exchange:
             way.heard = b""
             way.hear([])
 
-    def save(self, side: Side) -> None:
+    def save(self, side: Side, *, update: bool = False) -> None:
         """Remember how things stand, in case the offer that comes now is refused (RFC 3264 §8).
 
         The other side may have one of its own pending (RFC 3261 §14.2): each comes to its own end.
 
         Args:
             side: Whose request it belongs to.
+            update: Whether that is an UPDATE.
         """
-        self._open.add(side)
-        if side not in self._saved:
-            self._saved[side] = self._before()
+        self._pending.add((side, update), self._before)
 
-    def settle(self, side: Side) -> None:
+    def settle(self, side: Side, *, update: bool = False) -> None:
         """The offer was accepted: what it said is how things stand."""
-        if side not in self._saved:
+        if (side, update) not in self._pending:
             return
-        is_later = self._is_later(side)
         for way in self._all_ways():
             way.let_go(side)
-        del self._saved[side]
-        self._open.discard(side)
+        self._pending.accept((side, update), self._before)
         self._changed = True
-        if is_later:  # whatever becomes of the one it came within (RFC 6141 §3.2)
-            self._saved = {other_side(side): self._before()}
 
-    def revert(self, side: Side) -> None:
-        """The offer was refused: things stand as before, but for what the other side offers."""
-        if side not in self._saved:
+    def revert(self, side: Side, *, update: bool = False) -> None:
+        """The offer was refused: things stand as before, but for what else was offered since."""
+        if (side, update) not in self._pending:
             return
-        is_later = self._is_later(side)
-        before = self._saved.pop(side)
-        self._open.discard(side)
+        refused = self._pending.refuse((side, update))
+        if refused is None:
+            return
         self._changed = True
-        only: Side | None = None
-        if self._saved and not is_later:
-            only = side
-            self._saved = {other_side(side): before}
-        else:
-            self._early = before[1]
+        (stood, early), only = refused
+        if only is None:
+            self._early = early
         for way in self._all_ways():
-            way.let_go(side, back=True)
-            way.stand(before[0].get(way, NOTHING), only)
-
-    def _is_later(self, side: Side) -> bool:
-        """Whether an offer is pending that came before the one of that side."""
-        return next(iter(self._saved)) != side
+            if not self._pending.has(side):
+                way.let_go(side, back=True)
+            way.stand(stood.get(way, NOTHING), only)
 
     def _before(self) -> Before:
         return {way: way.stands for way in self._all_ways()}, self._early.copy()
@@ -465,10 +453,10 @@ class Exchange:
         are there already, so that their ports are held.
         """
         standing: list[tuple[tuple[Slot, Slot], Both] | None] = []
-        before = [(side, self._saved[side][0]) for side in self._open]
+        before = list(self._pending.stood())
         for way in self._all_ways():
             lines = [None if line is None else (line.slots, line.said) for line in way.lines]
-            for side, stood in before:
+            for side, (stood, _) in before:
                 for number, (line, said) in enumerate(
                     zip(lines, stood.get(way, NOTHING).lines, strict=False)
                 ):
@@ -484,7 +472,7 @@ class Exchange:
         if not self._changed:
             return None
         self._changed = False
-        if self.answered and not self._saved:
+        if self.answered and not self._pending:
             self._vacate()
         standing = self._standing_lines()
         streams = tuple(None if one is None else _stream(*one) for one in standing)

@@ -12,6 +12,7 @@ from centrex.events import Field, Kind, Severity
 from centrex.proxy import lamp_life
 from centrex.proxy.context import Branch, Context
 from centrex.sip import usual
+from centrex.sip.message import Message
 from centrex.sip.names import CSEQ
 from centrex.trace import Decision, Rule
 
@@ -37,7 +38,7 @@ def began(core: "Core", ctx: Context, now: Instant) -> None:
     if call is None:
         return
     ctx.call = call
-    call.invite = ctx.message if ctx.usual is None else ctx.usual.string
+    call.invite = _as_it_came(ctx)
     core.statistics.call_began()
     if core.watchers.lamps.on:
         lamp_life.began(core, ctx, call, now)
@@ -57,6 +58,8 @@ def answered(
     core: "Core", call: Call, branch: Branch, to_tag: bytes, data: bytes, now: Instant
 ) -> None:
     """A target picked up; `to_tag` is its part of the dialog's name, `data` what goes upstream."""
+    if call.state is _UP and call.callee_tag != to_tag:
+        return  # another INVITE of it was answered before
     flow = branch.flow
     call.state, call.callee_flow = _UP, flow
     call.answered = call.seen = now
@@ -74,8 +77,41 @@ def answered(
         core.tell(Kind.CALLS, Severity.DEBUG, "call.answered", fields, call.call_id)
 
 
+def answered_instead(
+    core: "Core", branch: Branch, to_tag: bytes, data: bytes, now: Instant
+) -> None:
+    """A target picked up whose INVITE is not the one its call is listed with.
+
+    A proxy before us has forked the call, or the list had no room when it began. What was led back to
+    us is listed by its first way. See `answered`.
+    """
+    ctx = branch.context
+    call = core.calls.get(ctx.call_id)
+    if call is None and not core.places.led_back(ctx):
+        began(core, ctx, now)
+        call = ctx.call
+        if call is not None:
+            call.began = branch.began
+    elif call is not None and _is_another_of(call, ctx) and not core.places.led_back(ctx):
+        call.invite, call.callee = _as_it_came(ctx), ctx.to_uri
+    else:
+        return
+    if call is not None:
+        answered(core, call, branch, to_tag, data, now)
+
+
+def _is_another_of(call: Call, ctx: Context) -> bool:
+    """Whether an INVITE has the same caller as a call that nobody has answered."""
+    came = call.caller_tag, call.caller_flow.host
+    return call.state is not _UP and came == (ctx.from_tag, ctx.flow.host)
+
+
+def _as_it_came(ctx: Context) -> bytes | Message:
+    return ctx.message if ctx.usual is None else ctx.usual.string
+
+
 def failed(core: "Core", call: Call, ctx: Context | None, status: int, now: Instant) -> None:
-    """No target picked up.
+    """No target picked up, of the INVITE that a call is listed with.
 
     Args:
         core: The core.
@@ -84,9 +120,10 @@ def failed(core: "Core", call: Call, ctx: Context | None, status: int, now: Inst
         status: What the caller was told.
         now: The time.
     """
-    known = core.calls.end(call)
+    goes_on = call.state is _UP  # another INVITE of it was answered
+    known = not goes_on and core.calls.end(call)
     # one that was forgotten while it rang may have been relayed once more, towards its next target
-    if core.relaying is not None and (known or core.calls.get(call.call_id) is None):
+    if core.relaying is not None and (known or goes_on or core.calls.get(call.call_id) is None):
         if ctx is None:
             core.relaying.end(core, call.call_id, "the call failed", now)
         else:

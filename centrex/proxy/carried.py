@@ -202,7 +202,8 @@ class Delegated(Begun):
         known: Descriptions that were translated last, by what they were translated from.
         offers: The branches by which the call was offered, under their names for rtpengine.
         pending: The questions of offers that are neither accepted nor refused, by the tags of whose
-            requests they belong to.
+            requests they belong to, and whether those are UPDATEs; each with that of its answer, if it
+            was answered early.
         stable: The questions of the last offer that was accepted, and of its answer.
         declined: What was last put in place of an answer that could not pass.
     """
@@ -237,7 +238,7 @@ class Delegated(Begun):
         self.offered_by = b""
         self.known: dict[object, bytes] = {}
         self.offers: list[bytes] = []
-        self.pending: dict[bytes, Mapping[str, Encodable]] = {}
+        self.pending: dict[tuple[bytes, bool], list[Mapping[str, Encodable]]] = {}
         self.stable: list[Mapping[str, Encodable]] = []
 
     @property
@@ -248,6 +249,28 @@ class Delegated(Begun):
     def has_passed(self, text: bytes) -> bool:
         """Whether rtpengine gave a description: its call has come back to us, by another proxy."""
         return text in self.known.values()
+
+    def note(
+        self, asker: tuple[bytes, bool], fields: Mapping[str, Encodable], *, early: bool
+    ) -> None:
+        """Rtpengine was told an offer, or an answer, which holds unless what it comes with is refused.
+
+        Args:
+            asker: See `pending`.
+            fields: The question.
+            early: Whether it may yet be refused.
+        """
+        if fields["command"] == "offer":
+            self.pending[asker] = [fields]
+        elif asker in self.pending:
+            self.pending[asker][1:] = [fields]
+            if not early:
+                self.agree(asker)
+
+    def agree(self, asker: tuple[bytes, bool]) -> None:
+        """An offer is accepted, if it was answered: how things stand is what both say."""
+        if len(self.pending.get(asker, ())) > 1:
+            self.stable = self.pending.pop(asker)
 
     def is_foreign(self, tag: bytes) -> bool:
         """Whether a dialog is of somebody who was called too, but did not get the call.

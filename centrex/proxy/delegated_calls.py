@@ -1,16 +1,19 @@
 """The calls that rtpengine carries, from when one is taken on until it is over, and by which instance.
 
-It knows calls and instances by their names; what is asked of rtpengine, and whether a call is to be
-relayed, are for `centrex.proxy.delegating`.
+It knows calls and instances by their names; what is asked of rtpengine about descriptions, and whether a
+call is to be relayed, are for `centrex.proxy.delegating`.
 """
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from centrex.base import Instant
+from centrex.proxy.ask import Consult
 from centrex.proxy.carried import Delegated
-from centrex.proxy.context import Context
-from centrex.proxy.orphans import Orphans
+from centrex.proxy.context import Branch, Context
+from centrex.proxy.forked import has_failed
+from centrex.proxy.ng_question import Fields
+from centrex.proxy.orphans import RELAYED_BEFORE, Orphan, Orphans
 from centrex.trace import Rule
 
 if TYPE_CHECKING:
@@ -71,11 +74,13 @@ class DelegatedCalls:
         self, core: "Core", ctx: Context, caller_tag: bytes, why: str, now: Instant
     ) -> Delegated:
         core.decide(ctx, (now, Rule.MEDIA_RELAYED, "rtpengine", why))
+        orphan = self._orphans.get(ctx.call_id)
         self._orphans.discard(ctx.call_id)
         carried = Delegated(ctx.call_id, caller_tag)
-        carried.later = int(
-            bool(ctx.to_tag)
-        )  # the phones have described it to each other unrelayed
+        if orphan is not None:
+            carried.later, carried.natted = orphan.later, list(orphan.natted)
+        elif ctx.to_tag:
+            carried.later = 1  # the phones have described it to each other unrelayed
         return self._keep_track(core, carried)
 
     def _keep_track(self, core: "Core", carried: Delegated) -> Delegated:
@@ -102,3 +107,41 @@ class DelegatedCalls:
         self._unknown.pop(call_id, None)
         self._orphans.discard(call_id)
         return self._carried.pop(call_id, None)
+
+    def won(self, core: "Core", branch: Branch, now: Instant) -> None:
+        """See `MediaPath`."""
+        ctx = branch.context
+        carried = self._carried.get(ctx.call_id)
+        if carried is None or branch.carried is carried or carried.callee_tag or ctx.to_tag:
+            return
+        self.end(core, ctx.call_id, "another phone has answered", now)
+
+    def failed(self, core: "Core", ctx: Context, now: Instant) -> None:
+        """See `MediaPath`."""
+        if has_failed(core, ctx, self._carried.get(ctx.call_id)):
+            self.end(core, ctx.call_id, "the call failed", now)
+
+    def end(
+        self, core: "Core", call_id: bytes, reason: str, now: Instant, *, tag: bytes = b""
+    ) -> None:
+        """See `MediaPath`."""
+        carried = self._carried.get(call_id)
+        if carried is not None and carried.is_foreign(tag):
+            return
+        self._lose_track(call_id)
+        if carried is not None:
+            self._tell(core, carried, {"command": "delete", "call-id": call_id})
+
+    def _let_go(self, core: "Core", carried: Delegated, reason: str, now: Instant) -> None:
+        """Have a call relayed no more until it makes another offer."""
+        call_id = carried.call_id
+        self.end(core, call_id, reason, now)
+        if carried.by:
+            orphan = Orphan(carried.caller_tag, carried.natted, RELAYED_BEFORE, carried.later + 1)
+            self._orphans.add(call_id, orphan)
+
+    def _tell(self, core: "Core", carried: Delegated, fields: Fields) -> None:
+        """Tell something whose answer is of no interest."""
+        if carried.by:
+            number, call_id = core.next_ask(), carried.call_id
+            core.asks.append(Consult(number, call_id, fields, at=carried.by, elsewhere=False))

@@ -36,13 +36,21 @@ from centrex.proxy.ends import (
     unrelayed,
     why_relayed,
 )
-from centrex.proxy.forked import has_failed, may_begin, takes_part
+from centrex.proxy.forked import may_begin, takes_part
 from centrex.proxy.media_body import with_body
 from centrex.proxy.media_path import METHODS, OFFERS, Mode
 from centrex.proxy.ng_question import Fields, common, key, stand_in
 from centrex.proxy.ng_waiting import Failure, Probe, Request, Response, Restore, Search, Waiting
 from centrex.proxy.orphans import Orphan
-from centrex.proxy.unanswered import declined, heard, unread_request, without_answer
+from centrex.proxy.unanswered import (
+    UNREAD_OFFER,
+    declined,
+    heard,
+    hides_offer,
+    unread_offer,
+    unread_request,
+    without_answer,
+)
 from centrex.sip.message import parse
 
 if TYPE_CHECKING:
@@ -203,7 +211,7 @@ class Delegating(DelegatedCalls):
         assert isinstance(carried, Delegated)
         branch.described = fields["command"] == "offer"
         known = carried.known.get(key(fields))
-        if known is not None and len(carried.forks) < 2:  # else each has to be named to it
+        if known is not None and "via-branch" not in fields:  # each who is called is named to it
             return with_body(data, sdp.replace(found.content_type, found.body, known))
         waiting = Request(branch, token, data, found, fields)
         self._ask(core, carried.call_id, fields, waiting, at=carried.by)
@@ -234,36 +242,38 @@ class Delegating(DelegatedCalls):
                 queue.append(response)
             return None
         changed = self._translate_response(core, response, now)
-        if changed is None:
+        if changed is None and isinstance(branch.carried, Delegated):
             self._queues[branch] = deque((response,))
         return changed
 
     def _translate_response(self, core: "Core", response: Response, now: Instant) -> bytes | None:
-        """Return a response with its description translated; None where that is asked for."""
+        """Return a response with its description translated; None where that is asked for.
+
+        None, too, where its call was refused and so is none of ours any more.
+        """
         branch, data = response.branch, response.data
         ctx, carried = branch.context, branch.carried
         assert isinstance(carried, Delegated)
         settled = response.status >= 200 and ctx.method == b"INVITE"
         if settled:
             self._settle(core, carried, branch, response.to_tag)
+            carried.agree(_asker(ctx))
         data, found = heard(core, branch, response.status, data, now)
         response.data = data
+        if found is None and not branch.described and hides_offer(ctx, data):
+            self._let_go(core, carried, UNREAD_OFFER, now)
+            return unread_offer(core, branch, response.status, data, now, refuse=self.refuse)
         if found is None or branch.flow is None or carried.has_passed(found.text):
             if settled:
                 self._hear(core, carried)
             return data
-        theirs = ctx.to_tag or response.to_tag
         tag = dialog_of(branch, response.to_tag)
         if carried.is_foreign(tag):
             _, shown = carried.answers.get(carried.callee_tag, ({}, None))
             return with_body(data, stand_in(found, shown if branch.described else None))
-        here, there = _back(branch, carried)
-        if branch.described:
-            fields = self._answer(carried, ctx.from_tag, theirs, found, here, there)
-        elif ctx.method == b"INVITE":
-            fields = self._offer(carried, theirs, ctx.to_tag and ctx.from_tag, found, here, there)
-        else:
+        if not branch.described and ctx.method != b"INVITE":
             return data  # neither an offer nor an answer (RFC 6337 §2.2)
+        fields = self._question(carried, branch, found, ctx.to_tag or response.to_tag)
         first = not ctx.to_tag and branch.described
         if first and branch.client is not None:
             fields["via-branch"] = branch.client.key[0]
@@ -275,6 +285,16 @@ class Delegating(DelegatedCalls):
         response.found, response.fields = found, fields
         self._ask(core, carried.call_id, fields, response, at=carried.by)
         return None
+
+    def _question(
+        self, carried: Delegated, branch: Branch, found: Described, theirs: bytes
+    ) -> dict[str, Encodable]:
+        """Return what is asked about a response's description; `theirs` is the tag of who describes."""
+        ctx = branch.context
+        here, there = _back(branch, carried)
+        if branch.described:
+            return self._answer(carried, ctx.from_tag, theirs, found, here, there)
+        return self._offer(carried, theirs, ctx.to_tag and ctx.from_tag, found, here, there)
 
     def _decide(self, core: "Core", branch: Branch, data: bytes, now: Instant) -> None:
         """A response in a call of which nothing was described before: see whether it is relayed."""
@@ -333,8 +353,10 @@ class Delegating(DelegatedCalls):
             data: bytes | None = response.data
             if isinstance(branch.carried, Delegated):  # else what came before it was not taken on
                 data = self._translate_response(core, response, now)
-            if data is None:
+            if data is None and isinstance(branch.carried, Delegated):
                 return
+            if data is None:  # its call was refused
+                break
             queue.popleft()
             upstream.pass_on(core, branch, response.status, response.to_tag, data, now)
         del self._queues[branch]
@@ -376,12 +398,6 @@ class Delegating(DelegatedCalls):
         self._asked[number] = waiting
         elsewhere = fields["command"] != "answer"
         core.asks.append(Consult(number, call_id, fields, at=at, elsewhere=elsewhere))
-
-    def _tell(self, core: "Core", carried: Delegated, fields: Fields) -> None:
-        """Tell something whose answer is of no interest."""
-        if carried.by:
-            number, call_id = core.next_ask(), carried.call_id
-            core.asks.append(Consult(number, call_id, fields, at=carried.by, elsewhere=False))
 
     def consulted(self, core: "Core", number: int, reply: Reply | str, now: Instant) -> None:
         """See `MediaPath`."""
@@ -462,7 +478,7 @@ class Delegating(DelegatedCalls):
         now: Instant,
     ) -> bytes | Failure:
         """Return the description that rtpengine gave, noted; or why it gave none."""
-        fields, asker = waiting.fields, waiting.branch.context.from_tag
+        fields, asker = waiting.fields, _asker(waiting.branch.context)
         assert fields is not None
         if isinstance(reply, str):
             return Failure(reply)
@@ -482,10 +498,7 @@ class Delegating(DelegatedCalls):
         carried.known[key(fields)] = new
         if fields["command"] == "answer" and fields["from-tag"] == carried.caller_tag:
             self._keep(carried, fields, new)
-        if fields["command"] == "offer":
-            carried.pending[asker] = fields
-        elif asker in carried.pending:
-            carried.stable = [carried.pending.pop(asker), fields]
+        carried.note(asker, fields, early=_is_early(waiting))
         return new
 
     def _keep(self, carried: Delegated, fields: Fields, new: bytes) -> None:
@@ -526,49 +539,26 @@ class Delegating(DelegatedCalls):
 
     # the end of it
 
-    def won(self, core: "Core", branch: Branch, now: Instant) -> None:
-        """See `MediaPath`."""
-        ctx = branch.context
-        carried = self._carried.get(ctx.call_id)
-        if carried is None or branch.carried is carried or carried.callee_tag or ctx.to_tag:
-            return
-        self.end(core, ctx.call_id, "another phone has answered", now)
-
     def refused(self, core: "Core", ctx: Context, now: Instant) -> None:
         """See `MediaPath`."""
         carried = self._carried.get(ctx.call_id)
         if carried is None or ctx.method not in OFFERS:
             return
-        undone = carried.pending.pop(ctx.from_tag, None)
+        undone = carried.pending.pop(_asker(ctx), None)
         if undone is None:
             return
-        if carried.offered_by == undone["from-tag"]:
+        if carried.offered_by == undone[0]["from-tag"]:
             carried.offered_by = b""
         carried.known.clear()
         # what the other side offers meanwhile (RFC 3261 §14.2) is told again, too
-        self._restore(core, Restore(carried, deque([*carried.stable, *carried.pending.values()])))
+        left = [fields for said in carried.pending.values() for fields in said]
+        self._restore(core, Restore(carried, deque([*carried.stable, *left])))
 
     def _restore(self, core: "Core", what: Restore) -> None:
         """Tell the next of what was agreed on before."""
         if what.left:
             fields = what.left.popleft()
             self._ask(core, what.carried.call_id, fields, what, at=what.carried.by)
-
-    def failed(self, core: "Core", ctx: Context, now: Instant) -> None:
-        """See `MediaPath`."""
-        if has_failed(core, ctx, self._carried.get(ctx.call_id)):
-            self.end(core, ctx.call_id, "the call failed", now)
-
-    def end(
-        self, core: "Core", call_id: bytes, reason: str, now: Instant, *, tag: bytes = b""
-    ) -> None:
-        """See `MediaPath`."""
-        carried = self._carried.get(call_id)
-        if carried is not None and carried.is_foreign(tag):
-            return
-        self._lose_track(call_id)
-        if carried is not None:
-            self._tell(core, carried, {"command": "delete", "call-id": call_id})
 
     def hung_up(self, core: "Core", ctx: Context, now: Instant) -> None:
         """See `MediaPath`."""
@@ -582,6 +572,17 @@ class Delegating(DelegatedCalls):
         elif self.mode != "never":
             fields: Fields = {"command": "delete", "call-id": ctx.call_id}
             core.asks.append(Consult(core.next_ask(), ctx.call_id, fields, elsewhere=False))
+
+
+def _asker(ctx: Context) -> tuple[bytes, bool]:
+    """Return whose request belongs to an offer, and whether that is an UPDATE, as one within a re-INVITE is."""
+    return ctx.from_tag, ctx.method == b"UPDATE"
+
+
+def _is_early(waiting: Request | Response) -> bool:
+    """Whether an answer comes with a re-INVITE that may yet be refused."""
+    early = isinstance(waiting, Response) and waiting.status < 200
+    return early and bool(waiting.branch.context.to_tag)
 
 
 def _back(branch: Branch, carried: Delegated) -> tuple[Where, Where]:

@@ -94,7 +94,15 @@ def is_opaque(ctx: Context, data: bytes) -> bool:
     return b"sdp" in kind or b"multipart" in kind
 
 
-def unrelayed(core: "Core", branch: Branch, why: str, now: Instant, *, refuse: bool) -> None:
+def unrelayed(
+    core: "Core",
+    branch: Branch,
+    why: str,
+    now: Instant,
+    *,
+    refuse: bool,
+    rule: Rule = Rule.MEDIA_REFUSED,
+) -> None:
     """Nobody can relay media that need it: they are passed by, or what describes them is refused.
 
     A call that begins is refused whole, with all its branches; of a call that stands only the offer
@@ -106,6 +114,7 @@ def unrelayed(core: "Core", branch: Branch, why: str, now: Instant, *, refuse: b
         why: Why nobody can.
         now: The time.
         refuse: Whether the request is to be refused.
+        rule: By which rule that is.
     """
     ctx = branch.context
     refuse = refuse and (not ctx.to_tag or ctx.method in OFFERS)
@@ -120,7 +129,7 @@ def unrelayed(core: "Core", branch: Branch, why: str, now: Instant, *, refuse: b
             core.decide(ctx, (now, Rule.MEDIA_UNRELAYED, why))
     if refuse:
         status = 488 if ctx.to_tag else 503
-        refuse_whole(core, branch, Answer(status, Rule.MEDIA_REFUSED, why, status, words=why), now)
+        refuse_whole(core, branch, Answer(status, rule, why, status, words=why), now)
 
 
 def refuse_whole(core: "Core", branch: Branch, answer: Answer, now: Instant) -> None:
@@ -172,11 +181,17 @@ def response_unrelayed(
 
 
 def refuse_late(
-    core: "Core", branch: Branch, status: int, data: bytes, why: str, now: Instant
+    core: "Core",
+    branch: Branch,
+    status: int,
+    data: bytes,
+    why: str,
+    now: Instant,
+    rule: Rule = Rule.MEDIA_REFUSED,
 ) -> None:
     """Refuse a call; who has picked up is hung up in the caller's name, who still rings is cancelled."""
     branch.context.winner = branch.carried = None
-    unrelayed(core, branch, why, now, refuse=True)
+    unrelayed(core, branch, why, now, refuse=True, rule=rule)
     if status >= 200:
         leg.end(core, branch, parse(data), now, reason=_UNRELAYED, why=why)
     else:

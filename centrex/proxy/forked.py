@@ -8,11 +8,10 @@ was offered; who relays is not its business.
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from centrex.base import Instant
+from centrex.calls import CallState
 from centrex.proxy.carried import Carried, Delegated
 from centrex.proxy.context import Branch, Context
 from centrex.proxy.ends import Described, unrelayed
-from centrex.sip.names import VIA
-from centrex.sip.via import parse_via, split_values
 from centrex.trace import Rule
 
 if TYPE_CHECKING:
@@ -22,18 +21,10 @@ Relayed: TypeAlias = Carried | Delegated
 """How a call's media are relayed."""
 _FORKED: Final = "another branch of the same call is"
 """Why an INVITE is relayed that may need no relay by itself."""
-_APART: Final = (
-    "another branch of the same call is relayed already, with another offer, or it was answered"
-)
+_ANSWERED: Final = "another branch of the same call was answered already"
+_APART: Final = "another branch of the same call is relayed already, with another offer"
+_ASTRAY: Final = "another branch of the same call is relayed already, and came another way"
 """Why one is not."""
-
-
-def led_back(core: "Core", ctx: Context) -> bool:
-    """Whether a request has been here before: another Via than its topmost one names us."""
-    if ctx.usual is not None:
-        return False  # it has one Via
-    values = [value for line in ctx.message.values(VIA) for value in split_values(line)]
-    return any(core.places.ours.is_domain(parse_via(value).host) for value in values[1:])
 
 
 def may_begin(core: "Core", ctx: Context, carried: Relayed | None) -> bool:
@@ -79,17 +70,27 @@ def takes_part(
     is_free = not _is_awaited(carried, ctx) and (ctx.call is not None or not carried.is_answered)
     if is_free or ctx in carried.forks:
         return True
-    if led_back(core, ctx) or _has_passed(carried, found):
+    if core.places.led_back(ctx) or _has_passed(carried, found):
         return False  # it is relayed on its first way through us
     is_same_way = any(one.flow.host == ctx.flow.host for one in carried.forks)
     offer = b"" if found is None else found.text
-    is_apart = carried.is_answered or carried.caller_tag != ctx.from_tag or carried.offer != offer
-    if is_apart or not is_same_way:
-        unrelayed(core, branch, _APART, now, refuse=refuse and is_same_way)
+    why = _why_apart(carried, ctx, offer, is_same_way=is_same_way)
+    if why:
+        refuse = refuse and is_same_way
+        unrelayed(core, branch, why, now, refuse=refuse, rule=Rule.MEDIA_FORK_REFUSED)
         return False
     by = carried.by if isinstance(carried, Carried) else "rtpengine"
     core.decide(ctx, (now, Rule.MEDIA_RELAYED, by, _FORKED))
     return True
+
+
+def _why_apart(carried: Relayed, ctx: Context, offer: bytes, *, is_same_way: bool) -> str:
+    """Return why the relay of other INVITEs cannot serve one as well; empty where it can."""
+    if carried.is_answered:
+        return _ANSWERED
+    if not is_same_way or carried.caller_tag != ctx.from_tag:
+        return _ASTRAY
+    return "" if carried.offer == offer else _APART
 
 
 def _is_awaited(carried: Relayed, ctx: Context) -> bool:
@@ -123,4 +124,6 @@ def has_failed(core: "Core", ctx: Context, carried: Relayed | None) -> bool:
         return False
     if carried is not None and _is_awaited(carried, ctx):
         return False
-    return ctx.call is not None or core.calls.get(ctx.call_id) is None  # else that one ends it
+    if ctx.call is not None:
+        return carried is not None or ctx.call.state is not CallState.UP
+    return core.calls.get(ctx.call_id) is None  # else that one ends it

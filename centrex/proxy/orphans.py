@@ -8,6 +8,8 @@ from typing import Final, NamedTuple
 
 MOST: Final = 10_000
 """Calls remembered."""
+RELAYED_BEFORE: Final = "it was relayed before"
+"""Why a call is to be relayed again whose relay has ended its part."""
 
 
 class Orphan(NamedTuple):

@@ -1,4 +1,4 @@
-"""Which URIs are ours, and which name the server itself; asked for every request, so remembered.
+"""Which URIs are ours, and which name the server itself, asked for every request, so remembered; and what was here before.
 
 It knows hosts, ports and the registrar's name. Where a URI that is not ours leads is not its business.
 """
@@ -6,10 +6,13 @@ It knows hosts, ports and the registrar's name. Where a URI that is not ours lea
 from typing import Final
 
 from centrex.base import PeerError
+from centrex.proxy.context import Context
 from centrex.routing.dialled import dialled
 from centrex.routing.ours import Ours
 from centrex.sip.nameaddr import parse_name_addr
+from centrex.sip.names import VIA
 from centrex.sip.uri import SipUri, TelUri, parse_uri, unescape_user
+from centrex.sip.via import parse_via, split_values
 
 _BOUND: Final = 16_384
 
@@ -68,3 +71,10 @@ class Places:
             return self.owns_uri(parse_name_addr(value).uri)
         except PeerError:
             return False
+
+    def led_back(self, ctx: Context) -> bool:
+        """Whether a request has been here before: another Via than its topmost one names us."""
+        if ctx.usual is not None:
+            return False  # it has one Via
+        values = [value for line in ctx.message.values(VIA) for value in split_values(line)]
+        return any(self.ours.is_domain(parse_via(value).host) for value in values[1:])

@@ -4,7 +4,7 @@ It knows calls, relays and what is told of the one to the other; messages, and w
 relayed, are for `centrex.proxy.relaying`.
 """
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from centrex.base import Instant, PeerError
 from centrex.media.exchange import Exchange, restored
@@ -12,12 +12,10 @@ from centrex.media.terms import Session
 from centrex.proxy.carried import Carried, Farm, Relay
 from centrex.proxy.context import Branch, Context
 from centrex.proxy.forked import has_failed
-from centrex.proxy.orphans import Orphan, Orphans
+from centrex.proxy.orphans import RELAYED_BEFORE, Orphan, Orphans
 
 if TYPE_CHECKING:
     from centrex.proxy.core import Core
-
-_ENDED: Final = "it was relayed before"
 
 
 class RelayedCalls:
@@ -95,7 +93,7 @@ class RelayedCalls:
     def _remember(self, carried: Carried) -> None:
         """Remember a call that goes on without a relay, until it makes another offer."""
         exchange = carried.exchange
-        orphan = Orphan(exchange.caller_tag, carried.natted, _ENDED, exchange.later + 1)
+        orphan = Orphan(exchange.caller_tag, carried.natted, RELAYED_BEFORE, exchange.later + 1)
         self._orphans.add(exchange.call_id, orphan)
 
     def _unsaid(self, core: "Core", carried: Carried, now: Instant) -> None:

@@ -41,7 +41,6 @@ from centrex.proxy.ends import (
     offered,
     overheard,
     overheard_late,
-    refuse_late,
     response_unrelayed,
     unrelayed,
     why_nobody,
@@ -54,7 +53,7 @@ from centrex.proxy.media_path import METHODS, OFFERS, Mode
 from centrex.proxy.orphans import Orphan
 from centrex.proxy.relayed_calls import RelayedCalls
 from centrex.proxy.rush import PATIENCE_S, Rush, Waiting
-from centrex.proxy.unanswered import UNREAD_OFFER, hides_offer, unread, unread_request
+from centrex.proxy.unanswered import UNREAD_OFFER, hides_offer, unread, unread_offer, unread_request
 from centrex.trace import Rule
 
 if TYPE_CHECKING:
@@ -309,7 +308,7 @@ class Relaying(RelayedCalls):
         tag = ctx.to_tag if side == CALLER else ctx.from_tag
         offers = ctx.method in OFFERS
         if offers and not carried.exchange.is_foreign(tag):
-            carried.exchange.save(side)
+            carried.exchange.save(side, update=ctx.method == b"UPDATE")
         whole = offers and self.refuse
         return self._describe(
             branch, found, side, here, there, now, tag=tag, answers=not offers, whole=whole
@@ -350,7 +349,7 @@ class Relaying(RelayedCalls):
             branch.carried = UNDECIDED
             return False
         carried = self._begin(core, branch, found, here, there, now)
-        carried.exchange.save(side)
+        carried.exchange.save(side, update=ctx.method == b"UPDATE")
         carried.natted = [end.natted for end in ends]
         branch.carried = carried
         core.decide(ctx, (now, Rule.MEDIA_RELAYED, carried.by, why))
@@ -406,28 +405,19 @@ class Relaying(RelayedCalls):
     def _inward_hidden(
         self, core: "Core", branch: Branch, carried: Carried, status: int, data: bytes, now: Instant
     ) -> bytes | None:
-        """A response makes an offer that cannot be read: it passes, and so does what answers it.
-
-        A call that begins with it is refused where calls without a relay are.
-        """
-        ctx = branch.context
+        """A response makes an offer that cannot be read: its call is relayed no more until the next one."""
         if carried.exchange.is_empty:
             self._drop_empty(branch)
         else:
-            self.end(core, ctx.call_id, UNREAD_OFFER, now)
+            self.end(core, branch.context.call_id, UNREAD_OFFER, now)
             self._remember(carried)
-        branch.carried = None
-        if self.refuse and not ctx.to_tag:
-            refuse_late(core, branch, status, data, UNREAD_OFFER, now)
-            return None
-        unrelayed(core, branch, UNREAD_OFFER, now, refuse=False)
-        return data
+        return unread_offer(core, branch, status, data, now, refuse=self.refuse)
 
     def _taken(self, core: "Core", branch: Branch, carried: Carried, tag: bytes) -> None:
         """Whoever is in the dialog that is relayed has accepted a request."""
         ctx, exchange = branch.context, carried.exchange
         if ctx.method in OFFERS:
-            exchange.settle(branch.side)
+            exchange.settle(branch.side, update=ctx.method == b"UPDATE")
         if not exchange.answered and is_up(core, ctx):
             self._answered(branch, carried, tag)
 
@@ -485,7 +475,7 @@ class Relaying(RelayedCalls):
                 why = why_nobody(branch, self._farm.lacks(families(found, here, there)))
                 return response_unrelayed(core, branch, status, data, found, why, now, self.refuse)
             if ctx.to_tag:  # this offer may come to nothing, and the call goes on
-                carried.exchange.save(branch.side)
+                carried.exchange.save(branch.side, update=ctx.method == b"UPDATE")
             carried.natted = [end.natted for end in ends]
             branch.carried = carried
             core.decide(ctx, (now, Rule.MEDIA_RELAYED, carried.by, why))
@@ -510,7 +500,7 @@ class Relaying(RelayedCalls):
         side = CALLER if ctx.from_tag == exchange.caller_tag else CALLEE
         if exchange.is_foreign(ctx.to_tag if side == CALLER else ctx.from_tag):
             return
-        exchange.revert(side)
+        exchange.revert(side, update=ctx.method == b"UPDATE")
         if exchange.is_silent:
             self._unsaid(core, carried, now)
         else:

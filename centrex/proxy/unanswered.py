@@ -15,7 +15,7 @@ from centrex.events import Field, Kind, Severity
 from centrex.proxy.answer import Answer
 from centrex.proxy.carried import Carried, Delegated
 from centrex.proxy.context import Branch, Context
-from centrex.proxy.ends import Described, described, refuse_whole, unrelayed
+from centrex.proxy.ends import Described, described, refuse_late, refuse_whole, unrelayed
 from centrex.proxy.media_body import SDP
 from centrex.proxy.media_path import OFFERS
 from centrex.sip.message import Message, parse
@@ -108,6 +108,33 @@ def hides_offer(ctx: Context, data: bytes) -> bool:
     return _may_describe(parse(data))
 
 
+def unread_offer(
+    core: "Core", branch: Branch, status: int, data: bytes, now: Instant, *, refuse: bool
+) -> bytes | None:
+    """See to a response whose offer cannot be read, and whose call is relayed no more.
+
+    It passes, and so does what answers it; a call that begins with it is refused where calls without a
+    relay are.
+
+    Args:
+        core: The core.
+        branch: Which was answered.
+        status: The response's status.
+        data: The response.
+        now: The time.
+        refuse: Whether calls without a relay are refused.
+
+    Returns:
+        The response; None where the call was refused.
+    """
+    branch.carried = None
+    if refuse and not branch.context.to_tag:
+        refuse_late(core, branch, status, data, UNREAD_OFFER, now, Rule.MEDIA_OFFER_UNREAD)
+        return None
+    unrelayed(core, branch, UNREAD_OFFER, now, refuse=False)
+    return data
+
+
 def unread_request(
     core: "Core",
     branch: Branch,
@@ -161,7 +188,9 @@ def _refuse_offer(core: "Core", branch: Branch, now: Instant) -> None:
         "from": ctx.from_uri, "to": ctx.to_uri, "why": UNREAD_OFFER, "refused": True
     }  # fmt: skip
     core.notify(Kind.MEDIA, Severity.WARNING, "media.unrelayed", fields, ctx.call_id)
-    refuse_whole(core, branch, Answer(488, Rule.MEDIA_OFFER_UNREAD, 488, words=UNREAD_OFFER), now)
+    why = UNREAD_OFFER
+    answer = Answer(488, Rule.MEDIA_OFFER_UNREAD, why, 488, words=why)
+    refuse_whole(core, branch, answer, now)
 
 
 def without_answer(core: "Core", ctx: Context, request: Message, now: Instant) -> bytes:

@@ -8,6 +8,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from centrex.base import Flow, Instant
+from centrex.calls import CallState
 from centrex.proxy import call_life, gateway_login, gateways, hunting, lamp_life, leg
 from centrex.proxy.answer import Answer
 from centrex.proxy.best_response import best_response, merge_challenges
@@ -39,6 +40,7 @@ from centrex.transaction.machine import In, State
 if TYPE_CHECKING:
     from centrex.proxy.core import Core
 
+_UP: Final = CallState.UP
 _TARGET_PROGRESS: Final = Rule.TARGET_PROGRESS
 _TARGET_ANSWERED: Final = Rule.TARGET_ANSWERED
 _ELSEWHERE: Final = b'Reason: SIP;cause=200;text="Call completed elsewhere"'
@@ -69,9 +71,11 @@ def on_response(core: "Core", branch: Branch, response: Message, now: Instant) -
     if status >= 300:
         _on_failure(core, branch, response, now)
         return
-    listed = branch.context.call is not None or branch.carried is not None
-    to_tag = parse_name_addr(response.value(TO)).tag if listed else b""
-    pass_up(core, branch, status, to_tag, _for_upstream(branch.context, response), now)
+    ctx = branch.context
+    begins = ctx.method == b"INVITE" and not ctx.to_tag
+    named = begins or branch.carried is not None
+    to_tag = parse_name_addr(response.value(TO)).tag if named else b""
+    pass_up(core, branch, status, to_tag, _for_upstream(ctx, response), now)
 
 
 def pass_up(
@@ -119,7 +123,7 @@ def on_provisional(core: "Core", branch: Branch, status: int, data: bytes, now: 
         return  # RFC 4320 §4.1: to a non-INVITE request no other provisional response than 100
     if first:
         ctx.tale.append((now, _TARGET_PROGRESS, branch.target.uri, status))
-    if ctx.call is not None:
+    if ctx.call is not None and ctx.call.state is not _UP:
         call_life.rings(ctx.call, branch.flow, status, now)
         if core.watchers.lamps.on and status >= 180:
             lamp_life.rings(core, ctx, ctx.call, now)
@@ -145,6 +149,8 @@ def on_success(
         ctx.tale.append((now, _TARGET_ANSWERED, branch.target.uri, status))
         if ctx.call is not None:
             call_life.answered(core, ctx.call, branch, to_tag, data, now)
+        elif ctx.method == b"INVITE" and not ctx.to_tag:
+            call_life.answered_instead(core, branch, to_tag, data, now)
     elif ctx.method != b"INVITE":
         return
     server = ctx.server
@@ -327,7 +333,7 @@ def carry_on(core: "Core", ctx: Context, now: Instant) -> None:
     if is_out_of_time(ctx, now):
         ctx.groups = []
     if not ctx.cancelled and next_group(core, ctx, now):
-        if core.watchers.lamps.on and ctx.call is not None:
+        if core.watchers.lamps.on and ctx.call is not None and ctx.call.state is not _UP:
             lamp_life.moved(core, ctx, ctx.call, now)
         return
     begins = ctx.group_at if ctx.hunting else 0

@@ -156,8 +156,16 @@ REFUSALS: Final[Mapping[Rule, Verdict]] = {
             'Or let such calls try without one: `media.without_relay = "pass"`.',
         ),
     ),
+    Rule.MEDIA_FORK_REFUSED: Verdict(
+        "the server before this one has forked the call, and one relay cannot have all of it: {0} ({1})",
+        (
+            "Let that server offer the same at each branch: it must not relay the call as well.",
+            'Or leave the relaying to it: `media.mode = "never"` here.',
+            'Or let such branches try without a relay: `media.without_relay = "pass"`.',
+        ),
+    ),
     Rule.MEDIA_OFFER_UNREAD: Verdict(
-        "its description of voice and video cannot be read, and so not be relayed ({0})",
+        "its description of voice and video cannot be read, and so not be relayed ({1})",
         (
             "Where it breaks a rule, that is named above; the phone, or a server before it, wrote it.",
             "Where it is compressed (Content-Encoding), have the phone send it plain.",

@@ -96,7 +96,8 @@ class Rule(enum.Enum):
     MEDIA_DIRECT = "media-direct"
     MEDIA_UNRELAYED = "media-unrelayed"
     MEDIA_REFUSED = "media-refused"
-    MEDIA_OFFER_UNREAD = "media-offer-unread"  # (status,)
+    MEDIA_FORK_REFUSED = "media-fork-refused"  # (why, status)
+    MEDIA_OFFER_UNREAD = "media-offer-unread"  # (why, status)
     MEDIA_DECLINED = "media-declined"
     MEDIA_FAMILY = "media-family"
     MEDIA_LEFT_ALONE = "media-left-alone"  # (kind, why)

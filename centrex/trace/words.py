@@ -90,6 +90,7 @@ WORDS: Final[Mapping[Rule, str]] = {
     Rule.MEDIA_DIRECT: "voice goes directly from phone to phone: {0}",
     Rule.MEDIA_UNRELAYED: "voice should be relayed, but {0}; it is left to find its own way",
     Rule.MEDIA_REFUSED: "refused, because {0}",
+    Rule.MEDIA_FORK_REFUSED: "refused, because {0}",
     Rule.MEDIA_OFFER_UNREAD: "refused: what is offered cannot be read, and would lead past the relay",
     Rule.MEDIA_DECLINED: "{0} is left out of the offer, because {1}; the rest goes on",
     Rule.MEDIA_FAMILY: "the relay {0} has no {1}: {2} is offered an IPv{3} address of it",

@@ -54,6 +54,22 @@ def test_what_is_advertised_stands_for_addresses_of_its_own_family(
 
 
 @pytest.mark.parametrize(
+    "advertise", ['"auto"', '["auto", "2001:db8::5"]', '{"10.0.0.5" = "auto"}']
+)
+def test_what_is_found_stands_for_addresses_that_are_not_public(file: Path, advertise: str) -> None:
+    wan = '[wan]\nenabled = true\nmethod = "dns"\nhost = "office.example"\n'
+    file.write_text(f"advertise = {advertise}\n{LEAST}{wan}")
+    config = load_relay(file)
+    assert config.is_auto
+    assert config.shown("10.0.0.5", "203.0.113.5") == "203.0.113.5"
+    assert config.shown("10.0.0.5") == "", "it is not known yet"
+    assert config.shown("8.8.8.8", "203.0.113.5") == "8.8.8.8"
+    six = "2001:db8::5" if "2001" in advertise else "2001:db8::9"
+    assert config.shown("2001:db8::9", "203.0.113.5") == six
+    assert relay_warnings(file, config)[0].key != "wan"
+
+
+@pytest.mark.parametrize(
     ("text", "key", "words"),
     [
         ("", "proxies", "must be set"),
@@ -66,7 +82,34 @@ def test_what_is_advertised_stands_for_addresses_of_its_own_family(
         (f"port_range = [40000, 30000]\n{LEAST}", "port_range", "the lower one first"),
         (f"port_range = [80, 90]\n{LEAST}", "port_range.0", "1024"),
         (f"port_range = [40000]\n{LEAST}", "port_range.1", "must be set"),
-        (f'advertise = "auto"\n{LEAST}', "advertise", "later version"),
+        (f'advertise = "auto"\n{LEAST}', "advertise", "needs [wan]"),
+        (f'advertise = {{"2001:db8::1" = "auto"}}\n{LEAST}', "advertise", "finds IPv4"),
+        (f'advertise = "auto"\n{LEAST}[wan]\nenabled = true', "wan.stun_servers", "must be set"),
+        (
+            f'advertise = "auto"\n{LEAST}[wan]\nenabled = true\nmethod = "dns"',
+            "wan.host",
+            "must be set",
+        ),
+        (
+            f'advertise = "auto"\n{LEAST}[wan]\nenabled = true\nmethod = "static"\naddress = "me"',
+            "wan.address",
+            "no IPv4 address",
+        ),
+        (
+            f'advertise = "auto"\n{LEAST}[wan]\nenabled = true\nmethod = "http"\nurl = "file:///x"',
+            "wan.url",
+            "http://",
+        ),
+        (
+            f'advertise = "auto"\n{LEAST}[wan]\nenabled = true\nstun_servers = ["stun:x:y"]',
+            "wan.stun_servers",
+            "no host:port",
+        ),
+        (
+            f'advertise = "auto"\n{LEAST}[wan]\nenabled = true\nstun_servers = ["stun:70000"]',
+            "wan.stun_servers",
+            "no host:port",
+        ),
         (f'advertise = "me"\n{LEAST}', "advertise", "no IP address"),
         (f"advertise = 7\n{LEAST}", "advertise", "must be an address"),
         (f"advertise = [7]\n{LEAST}", "advertise", "no IP address"),
@@ -81,7 +124,7 @@ def test_what_is_advertised_stands_for_addresses_of_its_own_family(
         (f'offload = "fast"\n{LEAST}', "offload", "auto"),
         ('[[proxies]]\naddress = "192.0.2.1"', "proxies.0.secret", "must be set"),
         (f"{LEAST}prt = 1", "proxies.0.prt", "unknown key"),
-        (f"{LEAST}[wan]\nenabled = true", "wan.enabled", "comes with a later version"),
+        (f"{LEAST}[wan]\nenabled = true", "wan.enabled", 'unless advertise is "auto"'),
         (f"{LEAST}[wan]\nenabld = true", "wan.enabld", "unknown key"),
         (f"{LEAST}[wan]\nmethod = 'x'", "wan.method", "dns"),
         ("=", "TOML", "cannot be read"),
@@ -119,7 +162,7 @@ def test_what_works_but_is_hardly_meant_so(file: Path) -> None:
     found = [str(problem) for problem in relay_warnings(file, load_relay(file))]
     assert found == [
         f"{file}: (file): holds a secret that others on this machine can read; chmod 600",
-        f"{file}: wan: comes with a later version, and is not acted upon",
+        f"{file}: wan: is not acted upon, for it is not enabled",
         f"{file}: proxies.0.secret: is short and may be guessed; use 16 characters or more",
     ]
     file.write_text(LEAST.replace("hush", "a secret of some length"))

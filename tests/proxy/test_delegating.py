@@ -274,6 +274,27 @@ def test_each_branch_has_ports_of_its_own(proxy: Proxy, engine: FakeRtpengine) -
     assert {deleted["via-branch"], kept["via-branch"]} == offered
 
 
+@pytest.mark.parametrize("early", [False, True])
+def test_the_next_one_who_is_called_is_named_to_it_as_well(
+    proxy: Proxy, engine: FakeRtpengine, alice: Phone, bob: Phone, early: bool
+) -> None:
+    """The offer is the same; but what it has for the first one goes when the next one answers."""
+    mobile = Phone(proxy, "bob", MOBILE, params=";q=0.1")
+    call(alice)
+    invite = bob.gets(engine.answers(), "INVITE")
+    if early:
+        bob.says(invite, 183, body=offer(BOB, 5000), tag="d")
+        engine.answers()
+    bob.says(invite, 486, tag="d")
+    second = mobile.gets(engine.answers(), "INVITE")
+    mobile.says(second, 200, body=offer(MOBILE, 6000), tag="m")
+    assert line(alice.gets(engine.answers(), "200")).host == HOST
+    told = [dict(ask.fields) for ask in engine.told]
+    first, following = (one["via-branch"] for one in told if one["command"] == "offer")
+    assert [one["via-branch"] for one in told if one["command"] == "delete"] == [first]
+    assert [one for one in told if one["command"] == "answer"][-1]["via-branch"] == following
+
+
 def _answers(engine: FakeRtpengine) -> list[Any]:
     """Return whose answers were told, in order."""
     return [ask.fields["to-tag"] for ask in engine.told if ask.fields["command"] == "answer"]

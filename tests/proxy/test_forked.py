@@ -4,11 +4,15 @@ from typing import Any
 
 import pytest
 
+from centrex.calls import CallState
 from centrex.events import Kind
 from centrex.media.terms import Address
+from centrex.proxy.hang_up import hang_up
 from centrex.proxy.relaying import Relaying
+from centrex.sip.message import Message
 from centrex.sip.names import CONTACT, RECORD_ROUTE
 from centrex.trace import Rule
+from centrex.trace.explain import explain
 from tests.support.calling import Phone, Sent, find, names, routes, rules, start, values
 from tests.support.proxy import DOMAIN, Proxy
 from tests.support.relays import FakeFarm, FakeRelay, line, offer, relayed
@@ -221,7 +225,11 @@ def test_another_offer_is_not_relayed_with_it_and_that_is_told(
     sent = forked.calls("carol", offer(BEFORE, 9000))
     if refuse:
         assert names(sent) == ["100", "503"]
-        assert Rule.MEDIA_REFUSED in rules(proxy)
+        assert Rule.MEDIA_FORK_REFUSED in rules(proxy)
+        story = proxy.journal.story(b"call-1")
+        told = explain(b"call-1", story, str)
+        assert "another offer (503)" in told.headline
+        assert "at each branch" in told.advice[0]
     else:
         invite = forked.carol.gets(sent, "INVITE")
         assert line(invite).host == BEFORE
@@ -317,6 +325,125 @@ def test_one_after_all_others_have_failed_may_offer_something_else(
     assert Rule.MEDIA_UNRELAYED not in rules(proxy)
 
 
+# what is listed of it
+
+
+def text_of(invite: bytes | Message) -> bytes:
+    return invite if isinstance(invite, bytes) else b"\r\n".join(invite.lines)
+
+
+def listed(proxy: Proxy) -> list[tuple[CallState, bytes]]:
+    """Return the calls in the list: where each stands, and the tag of who has answered."""
+    return [(call.state, call.callee_tag) for call in proxy.core.calls]
+
+
+@pytest.mark.parametrize("fails_first", [False, True])
+@pytest.mark.parametrize("relay", [False, True])
+def test_whoever_answers_is_listed(
+    proxy: Proxy, forked: Forked, fails_first: bool, relay: bool
+) -> None:
+    """Of all INVITEs the first is in the list; the one that is answered need not be it."""
+    if relay:
+        relayed(proxy)
+    first, second = forked.both()
+    if fails_first:
+        forked.bob.says(first, 486)
+        assert not listed(proxy)
+    ok = find(forked.carol.says(second, 200, body=offer(CAROL, 5000)), "200")
+    assert listed(proxy) == [(CallState.UP, b"carol")]
+    if not fails_first:
+        forked.bob.says(first, 180)
+        forked.gives_up("bob", forked.bob, first)
+    assert listed(proxy) == [(CallState.UP, b"carol")]
+    (call,) = proxy.core.calls
+    assert call.caller_flow is forked.before.flow
+    assert call.callee_flow is forked.carol.flow
+    assert b"INVITE sip:carol@" in text_of(call.invite)
+    forked.carol.gets(forked.sends("BYE", ok, "carol", cseq=2), "BYE")
+    assert not listed(proxy)
+    assert proxy.statistics.calls_now == 0
+    assert proxy.statistics.calls_failed == fails_first
+
+
+def test_one_that_is_listed_so_can_be_ended_by_the_operator(proxy: Proxy, forked: Forked) -> None:
+    first, second = forked.both()
+    forked.carol.says(second, 200, body=offer(CAROL, 5000))
+    forked.gives_up("bob", forked.bob, first)
+    (call,) = proxy.core.calls
+    hang_up(proxy.core, call, proxy.now)
+    sent = proxy.taken()
+    assert names(sent) == ["BYE", "BYE"]
+    bye = forked.carol.gets(sent, "BYE")
+    assert b";tag=carol" in bye
+    assert bye.startswith(b"BYE sip:carol@192.0.2.9")
+    assert not listed(proxy)
+
+
+def test_of_two_that_answer_the_first_is_listed(proxy: Proxy, forked: Forked) -> None:
+    first, second = forked.both()
+    forked.carol.says(second, 200, body=offer(CAROL, 5000))
+    late = find(forked.bob.says(first, 200, body=offer(BOB, 5000)), "200")
+    assert listed(proxy) == [(CallState.UP, b"carol")]
+    forked.sends("BYE", late, "bob", cseq=2)
+    assert listed(proxy) == [(CallState.UP, b"carol")]
+
+
+def test_one_that_was_hung_up_is_not_listed_for_what_still_rings(
+    proxy: Proxy, forked: Forked
+) -> None:
+    first, second = forked.both()
+    ok = find(forked.carol.says(second, 200, body=offer(CAROL, 5000)), "200")
+    forked.sends("BYE", ok, "carol", cseq=2)
+    forked.bob.says(first, 180)
+    forked.gives_up("bob", forked.bob, first)
+    assert not listed(proxy)
+    assert (proxy.statistics.calls_now, proxy.statistics.calls_failed) == (0, 0)
+
+
+def test_who_comes_another_way_or_was_led_back_is_not_listed(proxy: Proxy, forked: Forked) -> None:
+    """A stranger may know Call-ID and tag; and what was led back is listed by its first way."""
+    forked.calls("bob")
+    flow = proxy.flows.get("192.0.2.78", 5060)
+    sent = forked.calls("carol", flow=flow, host="192.0.2.78")
+    forked.carol.says(forked.carol.gets(sent, "INVITE"), 200)
+    assert listed(proxy) == [(CallState.CALLING, b"")]
+    ours = f"Via: SIP/2.0/UDP {DOMAIN}:5060;branch=z9hG4bKours\n"
+    sent = forked.calls("carol", extra=ours, branch="z9hG4bKback")
+    forked.carol.says(forked.carol.gets(sent, "INVITE"), 200)
+    assert listed(proxy) == [(CallState.CALLING, b"")]
+
+
+def test_one_that_is_answered_after_the_first_has_failed_began_when_it_came(
+    proxy: Proxy, forked: Forked
+) -> None:
+    proxy.core.watchers.lamps.on = True
+    first, second = forked.both()
+    proxy.advance(3.0)
+    began = proxy.now
+    forked.bob.says(first, 486)
+    forked.carol.says(second, 180)
+    proxy.advance(2.0)
+    forked.carol.says(second, 200)
+    (call,) = proxy.core.calls
+    assert call.answered - call.began == pytest.approx(5.0, abs=0.1)
+    assert call.seen >= began + 2.0
+    assert [user for user, _ in proxy.core.watchers.lamps.users_of(b"call-1")] == [
+        b"alice",
+        b"carol",
+    ]
+
+
+def test_lamps_show_who_has_answered(proxy: Proxy, forked: Forked) -> None:
+    lamps = proxy.core.watchers.lamps
+    lamps.on = True
+    first, second = forked.both()
+    forked.carol.says(second, 200, body=offer(CAROL, 5000))
+    forked.bob.says(first, 180)
+    assert [user for user, _ in lamps.users_of(b"call-1") if user != b"alice"] == [b"carol"]
+    forked.gives_up("bob", forked.bob, first)
+    assert [user for user, _ in lamps.users_of(b"call-1") if user != b"alice"] == [b"carol"]
+
+
 # rtpengine
 
 
@@ -392,7 +519,7 @@ def test_rtpengine_and_another_offer(proxy: Proxy, forked: Forked, refuse: bool)
     engine.answers()
     sent = forked.calls("carol", offer(BEFORE, 9000))
     assert names(sent)[-1] == ("503" if refuse else "INVITE")
-    assert (Rule.MEDIA_REFUSED if refuse else Rule.MEDIA_UNRELAYED) in rules(proxy)
+    assert (Rule.MEDIA_FORK_REFUSED if refuse else Rule.MEDIA_UNRELAYED) in rules(proxy)
 
 
 def test_a_bye_of_a_caller_without_a_tag_ends_nothing_that_still_rings(proxy: Proxy) -> None:

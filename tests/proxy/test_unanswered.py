@@ -452,6 +452,7 @@ def test_a_call_that_begins_with_it_is_refused_where_that_is_wanted(
     invite = bob.gets(alice.calls("bob"), "INVITE")
     sent = says(bob, invite, 200, BROKEN, "application/sdp")
     assert names(sent) == ["503", "ACK", "BYE"]
+    assert Rule.MEDIA_OFFER_UNREAD in rules(proxy), "a relay that is there is of no help"
     assert farm.relays[0].left == left
 
 
@@ -473,3 +474,64 @@ def test_within_a_relayed_call_such_an_offer_ends_the_relaying(
     assert [reason for _, reason in farm.ended] == ["what is offered cannot be read"]
     data = bob.gets(talk.from_caller("INVITE", body=offer(ALICE, 4000), extra=SDP), "INVITE")
     assert line(data).host == RELAY, "the next offer that can be read is relayed again"
+
+
+@pytest.mark.parametrize("status", [183, 200])
+def test_rtpengine_has_no_part_in_a_late_offer_that_cannot_be_read(
+    proxy: Proxy, alice: Phone, bob: Phone, status: int
+) -> None:
+    engine = FakeRtpengine(proxy)
+    invite = bob.gets(alice.calls("bob"), "INVITE")
+    told = alice.gets(says(bob, invite, status, BROKEN, "application/sdp"), str(status))
+    assert told.endswith(BROKEN.encode())
+    ok = told if status == 200 else alice.gets(bob.says(invite, 200), "200")
+    ack = Talk.standing(alice, bob, invite, ok).from_caller(
+        "ACK", body=offer(ALICE, 4000), extra=SDP
+    )
+    assert line(bob.gets(ack, "ACK")).host == ALICE
+    assert rules(proxy).count(Rule.MEDIA_UNRELAYED) == 1
+    assert not len(engine.media)
+    assert not engine.waiting
+
+
+def test_rtpengine_and_a_call_that_begins_with_it_and_is_refused(
+    proxy: Proxy, alice: Phone, bob: Phone
+) -> None:
+    engine = FakeRtpengine(proxy, refuse=True)
+    alice.calls("bob")
+    invite = bob.gets(engine.answers(), "INVITE")
+    sent = says(bob, invite, 200, BROKEN, "application/sdp")
+    assert names(sent) == ["503", "ACK", "BYE"]
+    assert not len(engine.media)
+
+
+def test_what_cannot_be_read_waits_behind_what_can(proxy: Proxy, alice: Phone, bob: Phone) -> None:
+    engine = FakeRtpengine(proxy, refuse=True)
+    alice.calls("bob")
+    invite = bob.gets(engine.answers(), "INVITE")
+    assert not bob.says(invite, 183, body=offer(BOB, 5000))
+    assert not says(bob, invite, 200, BROKEN, "application/sdp")
+    assert names(engine.answers()) == ["183", "503", "ACK", "BYE"]
+    assert not len(engine.media)
+    assert not engine.media._queues
+
+
+@pytest.mark.parametrize("refuse", [False, True])
+def test_within_a_call_of_rtpengine_such_an_offer_ends_the_relaying(
+    proxy: Proxy, alice: Phone, bob: Phone, refuse: bool
+) -> None:
+    engine = FakeRtpengine(proxy, refuse=refuse)
+    call(alice)
+    invite = bob.gets(engine.answers(), "INVITE")
+    bob.says(invite, 200, body=offer(BOB, 5000))
+    talk = Talk.standing(alice, bob, invite, alice.gets(engine.answers(), "200"))
+    bob.gets(talk.from_caller("ACK"), "ACK")
+    again = bob.gets(talk.from_caller("INVITE"), "INVITE")
+    told = alice.gets(says(bob, again, 200, BROKEN, "application/sdp"), "200")
+    assert told.endswith(BROKEN.encode())
+    engine.answers()
+    assert engine.commands()[-1] == "delete"
+    ack = bob.gets(talk.from_caller("ACK", body=offer(ALICE, 4000), extra=SDP), "ACK")
+    assert line(ack).host == ALICE
+    talk.from_caller("INVITE", body=offer(ALICE, 4000), extra=SDP)
+    assert line(bob.gets(engine.answers(), "INVITE")).host == HOST

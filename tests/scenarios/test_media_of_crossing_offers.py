@@ -95,6 +95,50 @@ def test_an_offer_accepted_within_another_one_outlives_that() -> None:
     assert call.ports() == [4444, 5555]
 
 
+@pytest.mark.parametrize("early", [False, True], ids=["unanswered", "answered early"])
+@pytest.mark.parametrize("status", [200, 488])
+def test_an_update_of_the_same_side_that_is_refused_takes_back_itself_alone(
+    early: bool, status: int
+) -> None:
+    """Whoever has a re-INVITE on its way may send an UPDATE within it (RFC 6141 §3.1)."""
+    call = Crossing()
+    hers = call.alice_offers(4444)
+    if early:
+        call.bob.says(hers, 183, body=offer(BOB, 5002))
+    update = call.alice_offers(4446, method="UPDATE")
+    call.bob.says(update, 488)
+    assert call.ports() == ([4444, 5002] if early else [4000, 5000])
+    told = "" if early and status == 200 else offer(BOB, 5002)
+    call.bob.says(hers, status, body=told if status == 200 else "")
+    assert call.ports() == ([4444, 5002] if status == 200 else [4000, 5000])
+    call.bob.says(call.alice_offers(4448), 200, body=offer(BOB, 5004))
+    assert call.ports() == [4448, 5004]
+
+
+@pytest.mark.parametrize("status", [200, 488])
+def test_one_that_is_accepted_holds_whatever_becomes_of_the_re_invite(status: int) -> None:
+    """RFC 6141 §3.2: its sender, too, goes on as the UPDATE has left things."""
+    call = Crossing()
+    hers = call.alice_offers(4444)
+    call.bob.says(hers, 183, body=offer(BOB, 5002))
+    call.bob.says(call.alice_offers(4446, method="UPDATE"), 200, body=offer(BOB, 5006))
+    assert call.ports() == [4446, 5006]
+    call.bob.says(hers, status)
+    assert call.ports() == [4446, 5006]
+
+
+def test_a_refused_update_within_it_leaves_what_the_other_side_has_pending() -> None:
+    call = Crossing()
+    hers = call.alice_offers(4444)
+    call.bob.says(hers, 183, body=offer(BOB, 5002))
+    his = call.bob_offers(5555, method="UPDATE")
+    update = call.alice_offers(4446, method="UPDATE")
+    call.bob.says(update, 491)
+    call.alice.says(his, 200, body=offer(ALICE, 4444))
+    call.bob.says(hers, 200)
+    assert call.ports() == [4444, 5555]
+
+
 def test_lines_of_the_pending_offer_are_those_that_are_answered() -> None:
     """Not those of the one that was refused meanwhile: she offers film, he does not."""
     call = Crossing()
@@ -156,3 +200,61 @@ def test_rtpengine_is_told_again_of_the_offer_that_is_pending(late: bool) -> Non
     engine.answers()
     again = [(ask.fields["command"], ask.fields["sdp"]) for ask in engine.told[before + 1 :]]
     assert again == [("offer", offer(ALICE, 4444).encode()), stable[1]]
+
+
+@pytest.mark.parametrize("early", [False, True], ids=["unanswered", "answered early"])
+def test_rtpengine_is_told_again_of_the_re_invite_whose_update_was_refused(early: bool) -> None:
+    proxy = Proxy(users=["alice", "bob"])
+    engine = FakeRtpengine(proxy)
+    alice, bob = Phone(proxy, "alice", ALICE), Phone(proxy, "bob", BOB)
+    alice.calls("bob", body=offer(ALICE, 4000), extra=SDP)
+    invite = bob.gets(engine.answers(), "INVITE")
+    bob.says(invite, 200, body=offer(BOB, 5000))
+    talk = Talk.standing(alice, bob, invite, alice.gets(engine.answers(), "200"))
+    talk.from_caller("INVITE", body=offer(ALICE, 4444), extra=SDP)
+    hers = bob.gets(engine.answers(), "INVITE")
+    if early:
+        bob.says(hers, 183, body=offer(BOB, 5002))
+        engine.answers()
+    talk.from_caller("UPDATE", body=offer(ALICE, 4446), extra=SDP)
+    update = bob.gets(engine.answers(), "UPDATE")
+    before = len(engine.told)
+    bob.says(update, 488)
+    engine.answers()
+    offers = [ask.fields["sdp"] for ask in engine.told[before:] if ask.fields["command"] == "offer"]
+    assert offers[-1] == offer(ALICE, 4444).encode()
+    bob.says(hers, 200, body=offer(BOB, 5002))
+    engine.answers()
+    assert engine.told[-1].fields["command"] == "answer"
+
+
+@pytest.mark.parametrize("repeated", [False, True])
+def test_rtpengine_is_told_of_before_where_a_re_invite_is_refused_that_was_answered_early(
+    repeated: bool,
+) -> None:
+    """What was answered in a 183 holds once it is accepted, whether or not the 200 says it again."""
+    proxy = Proxy(users=["alice", "bob"])
+    engine = FakeRtpengine(proxy)
+    alice, bob = Phone(proxy, "alice", ALICE), Phone(proxy, "bob", BOB)
+    alice.calls("bob", body=offer(ALICE, 4000), extra=SDP)
+    invite = bob.gets(engine.answers(), "INVITE")
+    bob.says(invite, 200, body=offer(BOB, 5000))
+    talk = Talk.standing(alice, bob, invite, alice.gets(engine.answers(), "200"))
+
+    def reinvite(port: int) -> bytes:
+        talk.from_caller("INVITE", body=offer(ALICE, port), extra=SDP)
+        data = bob.gets(engine.answers(), "INVITE")
+        bob.says(data, 183, body=offer(BOB, port + 1000))
+        engine.answers()
+        return data
+
+    def restored(data: bytes) -> list[object]:
+        before = len(engine.told)
+        bob.says(data, 488)
+        engine.answers()
+        return [ask.fields["sdp"] for ask in engine.told[before:]]
+
+    assert restored(reinvite(4444)) == [offer(ALICE, 4000).encode(), offer(BOB, 5000).encode()]
+    bob.says(reinvite(4446), 200, body=offer(BOB, 5446) if repeated else "")
+    engine.answers()
+    assert restored(reinvite(4448)) == [offer(ALICE, 4446).encode(), offer(BOB, 5446).encode()]

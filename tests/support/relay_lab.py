@@ -150,6 +150,26 @@ def forward(rooms: Lab, on: bool) -> None:
         rooms.relay.set(sysctl, str(int(on)))
 
 
+@contextmanager
+def narrowed(rooms: Lab, what: str, host: str = CALLEE.host) -> Iterator[None]:
+    """Let nothing longer than 1300 octets pass to the right."""
+    ip = ("ip", "-6" if ":" in host else "-4")
+    links = ((rooms.relay, "to2"), (rooms.right, "eth0"))
+    if what == "route":
+        rooms.relay.run(*ip, "route", "add", host, "dev", "to2", "mtu", "1300")
+    else:
+        for room, link in links:
+            room.run("ip", "link", "set", link, "mtu", "1300")
+    try:
+        yield
+    finally:
+        if what == "route":
+            rooms.relay.run(*ip, "route", "del", host, "dev", "to2")
+        else:
+            for room, link in links:
+                room.run("ip", "link", "set", link, "mtu", "1500")
+
+
 class Ends:
     """Sockets: of the two ends, and the relay's own."""
 

@@ -29,11 +29,16 @@ class Talk:
         self.places = [place_of(answer.body), place_of(self.incoming.invite.body)]
 
     @classmethod
-    def standing(cls, call: Call, incoming: Incoming, ends: list[RtpEnd], answer: str) -> "Talk":
-        """Return a call that is up; `answer` is the description that its caller was shown."""
+    def standing(
+        cls, call: Call, incoming: Incoming, ends: list[RtpEnd], answer: str, shown: str = ""
+    ) -> "Talk":
+        """Return a call that is up; `answer` is the description that its caller was shown.
+
+        The callee was `shown` another one, unless that came with the INVITE.
+        """
         talk = cls.__new__(cls)
         talk.call, talk.incoming, talk.ends = call, incoming, ends
-        talk.places = [place_of(answer), place_of(incoming.invite.body)]
+        talk.places = [place_of(answer), place_of(shown or incoming.invite.body)]
         return talk
 
     def hear(self, *, within: float = 0.0) -> None:

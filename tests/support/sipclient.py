@@ -443,10 +443,10 @@ class Call:
         self.to = response.get("to")
         self.target = uri_in(response.get("contact"))
 
-    def ack(self, response: Message | None = None) -> bytes:
+    def ack(self, response: Message | None = None, *, body: str = "") -> bytes:
         """Acknowledge the 200, or the failure given (same branch, same URI; RFC 3261 §17.1.1.3)."""
         if response is None:
-            data = self._write("ACK", self.target, new_branch(), self._route_headers())
+            data = self._write("ACK", self.target, new_branch(), self._route_headers(), body)
         else:
             before, self.to = self.to, response.get("to")
             data = self._write("ACK", self.uri, self.branch)

@@ -1,11 +1,11 @@
-"""The addresses of a relay that listens on all its machine has: taken up as they come, left as they go.
+"""The addresses of a relay, and what is told in their place: taken up as they come, left as they go.
 
 It tells the plane and the proxies what there is now. Calls at an address that has gone are not its
 business: signalling leads them elsewhere, or silence ends them.
 """
 
 import ipaddress
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
 from centrex.base import Unavailable
@@ -52,8 +52,8 @@ class AddressKeeper:
 
     Args:
         plane: The plane.
-        read: Returns the machine's addresses.
-        shown: Returns what is told in place of an address.
+        hosts: Returns the addresses there are for media; raises `Unavailable`.
+        shown: Returns what is told in place of an address; empty where it is not to be used yet.
         told: Returns who is to be told.
         report: Told in words what has changed.
     """
@@ -61,37 +61,46 @@ class AddressKeeper:
     def __init__(
         self,
         plane: Plane,
-        read: Read,
+        hosts: Callable[[], Sequence[str]],
         *,
         shown: Callable[[str], str],
         told: Callable[[], Iterable[Told]],
         report: Callable[[str], None],
     ) -> None:
-        self._plane, self._read, self._shown = plane, read, shown
+        self._plane, self._hosts, self._shown = plane, hosts, shown
         self._told, self._report = told, report
         self._said = ""
 
     def look(self) -> None:
         """Take over what has changed, if anything has."""
         try:
-            now = all_addresses(self._read)
+            hosts = self._hosts()
         except Unavailable as error:
             self._say(str(error))
             return
         before = self._plane.hosts
-        if set(now) == set(before):
+        now = {host: told for host in hosts if (told := self._shown(host))}
+        if now == before:
             return
-        fresh = [host for host in now if host not in before]
-        self._plane.offer((host, self._shown(host)) for host in now)
-        for host in fresh:
+        self._plane.offer(now.items())
+        for host in [host for host in now if host not in before]:
             if not self._is_usable(host):
-                now = [other for other in now if other != host]
-        self._plane.offer((host, self._shown(host)) for host in now)
-        if self._plane.hosts == before:
-            return
+                del now[host]
+        if now != before:
+            # what proxies have been lent would still be told as what it was before
+            stays = {host: told for host, told in now.items() if before.get(host, told) == told}
+            if stays != now:
+                self._offer(stays)
+            self._offer(now)
+            words = [host if host == told else f"{host} ({told})" for host, told in now.items()]
+            self._say(f"relaying at {', '.join(words) or 'no address at all'} from now on")
+        else:
+            self._plane.offer(before.items())
+
+    def _offer(self, hosts: Mapping[str, str]) -> None:
+        self._plane.offer(hosts.items())
         for side in self._told():
             side.rehosted()
-        self._say(f"relaying at {', '.join(now) or 'no address at all'} from now on")
 
     def _is_usable(self, host: str) -> bool:
         """Whether a port can be opened there; an address may need a moment until that is so."""

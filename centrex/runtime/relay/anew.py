@@ -1,15 +1,18 @@
 """Starting a relay anew in place (SIGHUP): first it is seen whether the new one could begin.
 
 A relay that has ended takes its calls with it. So whatever would keep the next one from starting is
-found before this one ends. It starts and ends nothing.
+found before this one ends. It starts and ends nothing; a folder that will be wanted is made.
 """
 
 import ipaddress
+import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from centrex.base import ConfigError, Unavailable
 from centrex.config.relay import RelayConfig
+from centrex.runtime.lock import is_free
 from centrex.runtime.relay.offload import Offload, open_offload
 
 _READY: str = "--ready-fd"
@@ -45,7 +48,37 @@ def objections(
         wanted = read()
     except ConfigError as error:
         return [str(problem) for problem in error.problems]
-    return [*_addresses(wanted), *_path(wanted, present, offload, machine_name)]
+    return [
+        *_addresses(wanted),
+        *_state(wanted, present),
+        *_path(wanted, present, offload, machine_name),
+    ]
+
+
+def make_folder(folder: Path) -> None:
+    """Make a relay's `state_dir` where it is missing, for nobody else to read.
+
+    Raises:
+        Unavailable: It cannot be had, or not be written; says why.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise Unavailable(f"state_dir: {folder}: {error.strerror or error}") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise Unavailable(f"state_dir: {folder}: it cannot be written")
+
+
+def _state(wanted: RelayConfig, present: RelayConfig) -> Iterator[str]:
+    """See that what it carries can be written down, where it is not yet."""
+    if wanted.lock is None or wanted.lock == present.lock:
+        return
+    try:
+        make_folder(wanted.lock.parent)
+        if not is_free(wanted.lock):
+            yield f"state_dir: another relay holds {wanted.lock}"
+    except Unavailable as error:
+        yield str(error)
 
 
 def _addresses(wanted: RelayConfig) -> Iterator[str]:

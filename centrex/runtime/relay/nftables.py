@@ -138,6 +138,9 @@ class NftablesPath:
             for layout, element in self._maps.elements():
                 if len(self._held) < self._limit:
                     self._recognise(layout, element)
+        with suppress(Unavailable):  # what does not pass by now is given up, as any other
+            self._ways.from_outside([held.entry for held in self._held.values()])
+        self._maps.mtu = self._ways.mtu
         self._make(self._held.values())
         self._outside, self._doubted = dict(self._held), dict(self._held)
         self._maps.prove()
@@ -156,6 +159,7 @@ class NftablesPath:
         outside = self._ways.from_outside([held.entry for held in come.values()])
         for entry in outside:
             self._refuse_swallowed(entry)
+        self._narrow()
         gone = [self._held[key] for key in come if key in self._held]
         if len(self._held) + len(come) - len(gone) > self._limit:
             raise Unavailable(f"the limit of {self._limit} entries is reached")
@@ -228,6 +232,23 @@ class NftablesPath:
             self._swallowed.clear()
             return
         raise Unavailable("the host's own rules or routes drop what the kernel carries")
+
+    def _narrow(self) -> None:
+        """Carry only what is short enough for each way; the rest comes to our sockets.
+
+        Raises:
+            Unavailable: The kernel refused, and nothing has changed.
+        """
+        before, now = self._maps.mtu, self._ways.mtu
+        if now >= before:
+            return
+        self._maps.mtu = now
+        try:
+            self._read()
+            self._make(self._held.values())
+        except OSError as error:
+            self._maps.mtu = before
+            raise Unavailable(f"nf_tables: {_why(error)}") from error
 
     def _exchange(self, gone: Collection[_Held], come: Mapping[Key, _Held]) -> None:
         """Put entries in the place of others, in one transaction.

@@ -21,6 +21,7 @@ from centrex.runtime.relay.netlink import (
 from centrex.runtime.relay.nftables_counts import Counts
 from centrex.runtime.relay.nftables_elements import LAYOUTS, Counted, Element, Layout, read, write
 from centrex.runtime.relay.nftables_table import (
+    ANY_LENGTH,
     DELETE_ELEMENTS,
     DELETE_TABLE,
     GET_ELEMENTS,
@@ -49,12 +50,16 @@ class Maps:
         ports: The first and the last port of its range.
         limit: Elements of each map at most.
         netlink: A socket for netfilter; closed with this.
+
+    Attributes:
+        mtu: Octets of the longest IP packet that is carried, from when the table is made next.
     """
 
     def __init__(self, relay: str, *, ports: tuple[int, int], limit: int, netlink: Netlink) -> None:
         self._table = table_name(relay)
         self._ports = ports
         self._limit = limit
+        self.mtu = ANY_LENGTH
         self._netlink = netlink
         self._counts = [(layout.arriving, Counts(layout)) for layout in LAYOUTS]
         self._left = [(layout.leaving, Counts(layout, leaving=True)) for layout in LAYOUTS]
@@ -75,7 +80,7 @@ class Maps:
         """Make the table anew with these elements, in the place of one that is there."""
         batch = Batch()
         self._clear(batch)
-        describe(batch, self._table, ports=self._ports, limit=self._limit)
+        describe(batch, self._table, ports=self._ports, limit=self._limit, mtu=self.mtu)
         self._add(batch, arriving, leaving)
         self._netlink.commit(batch)
 

@@ -38,6 +38,9 @@ USERDATA: Final = 6
 LAYOUT: Final = 1
 """Grows whenever maps or elements change so that an older process's cannot be read."""
 
+ANY_LENGTH: Final = 65_535
+"""Octets that no UDP datagram exceeds, with its headers."""
+
 _NFPROTO_V4: Final = 2
 _NFPROTO_V6: Final = 10
 _UDP: Final = 17
@@ -65,6 +68,7 @@ _PSEUDO_HEADER: Final = 1
 _SUM_AT: Final = 6
 """Where UDP's checksum stands (RFC 768)."""
 _DROP, _ACCEPT = 0, 1
+_HEADER6: Final = 40
 _CITED: Final = {V4: (8,), V6: (48, 56)}
 """Where a redirect cites a packet (RFC 792; RFC 4861 §4.5, without and with the link's address)."""
 _APPEND: Final = 0x800
@@ -91,8 +95,18 @@ def told(comment: str) -> bytes:
     return bytes((0, len(value))) + value
 
 
-def describe(batch: Batch, name: str, *, ports: tuple[int, int], limit: int) -> None:
-    """Append what makes the table, without elements; it must not exist then."""
+def describe(
+    batch: Batch, name: str, *, ports: tuple[int, int], limit: int, mtu: int = ANY_LENGTH
+) -> None:
+    """Append what makes the table, without elements; it must not exist then.
+
+    Args:
+        batch: To what it is appended.
+        name: The table's.
+        ports: The first and the last port of the relay's range.
+        limit: Elements of each map at most.
+        mtu: Octets of the longest IP packet that is carried.
+    """
     table = text(TABLE, name)
     batch.add(NEW_TABLE, CREATE, grouped(INET, table, attribute(USERDATA, told(remark()))))
     for id_, layout in ((1, V4), (3, V6)):
@@ -102,7 +116,7 @@ def describe(batch: Batch, name: str, *, ports: tuple[int, int], limit: int) -> 
         where = nest(4, number(1, hook), number(2, priority & 0xFFFFFFFF))
         parts = (text(3, chain), text(7, type_), number(5, 1), where)
         batch.add(NEW_CHAIN, CREATE, grouped(INET, table, *parts))
-    for chain, comment, expressions in _rules(ports):
+    for chain, comment, expressions in _rules(ports, mtu):
         written = nest(4, *(nest(1, expression) for expression in expressions))
         note = attribute(7, told(comment))
         batch.add(
@@ -152,12 +166,13 @@ def _map(
     )
 
 
-def _rules(ports: tuple[int, int]) -> Iterator[tuple[str, str, list[bytes]]]:
+def _rules(ports: tuple[int, int], mtu: int) -> Iterator[tuple[str, str, list[bytes]]]:
     for layout in LAYOUTS:
         family = "IPv4" if layout is V4 else "IPv6"
         for remark_, summed in _sums(layout):
             far = [
                 *_whole_udp(layout),
+                *_at_most(layout, mtu),
                 *_between(2, ports),
                 *_NO_REPORT,
                 *summed,
@@ -205,6 +220,14 @@ def _whole_udp(layout: Layout) -> list[bytes]:
         _meta(_META_PROTOCOL),
         _compare(_EQUAL, bytes((_UDP,))),
     ]
+
+
+def _at_most(layout: Layout, mtu: int) -> list[bytes]:
+    """Let only packets pass that do on their way on; IPv6 tells its length without its header."""
+    if mtu >= ANY_LENGTH:
+        return []
+    at, longest = (2, mtu) if layout is V4 else (4, max(mtu - _HEADER6, 0))
+    return [_load(_NETWORK, at, 2), _compare(_AT_MOST, struct.pack(">H", longest))]
 
 
 def _between(offset: int, ports: tuple[int, int]) -> list[bytes]:

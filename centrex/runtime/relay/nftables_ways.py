@@ -10,28 +10,50 @@ import struct
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from centrex.base import Unavailable
 from centrex.media.terms import Address
+from centrex.runtime.relay import interfaces
 from centrex.runtime.relay.kernel import Entry
-from centrex.runtime.relay.netlink import Netlink, Octets, attribute, attributes
+from centrex.runtime.relay.netlink import Netlink, attribute, first
+from centrex.runtime.relay.nftables_table import ANY_LENGTH
 
 _GET_ROUTE: Final = 26
 _ROUTE: Final = struct.Struct("=BBBBBBBBI")
 _DESTINATION: Final = 1
 _SOURCE: Final = 2
 _INTERFACE: Final = 4
+_METRICS: Final = 8
+_MTU: Final = 2
+"""Among the metrics: what a route or ICMP has told of the way (RFC 1191, RFC 8201)."""
 _LOCAL: Final = 2
 _SYSCTLS: Final = Path("/proc/sys/net")
 
 
+class _Way(NamedTuple):
+    """How a host is reached that is not this one.
+
+    Attributes:
+        interface: By which interface.
+        mtu: Octets of the longest IP packet that passes; 0 where only the interface says so.
+    """
+
+    interface: int
+    mtu: int
+
+
 class Ways:
-    """What the kernel's routes and settings say of entries; `netlink` is a socket for routes."""
+    """What the kernel's routes and settings say of entries; `netlink` is a socket for routes.
+
+    Attributes:
+        mtu: Octets of the longest IP packet that passes on the narrowest way an entry was seen to take.
+    """
 
     def __init__(self, netlink: Netlink, sysctls: Path = _SYSCTLS) -> None:
         self._netlink = netlink
         self._sysctls = sysctls
+        self.mtu = ANY_LENGTH
 
     def close(self) -> None:
         """Let go of the socket."""
@@ -50,7 +72,7 @@ class Ways:
         Raises:
             Unavailable: The host does not let the packets of one of them pass, and why.
         """
-        routes: dict[str, int | None] = {}
+        routes: dict[str, _Way | None] = {}
         for entry in entries:
             for host in (entry.source.host, entry.target.host):
                 if host not in routes:
@@ -67,19 +89,22 @@ class Ways:
                 raise Unavailable(f"nothing gets to {entry.target.host} from outside this host")
             if way_on is not None:
                 self._same_way(entry, way_on)
-                forwarding.add((":" in entry.source.host, way_back))
+                forwarding.add((":" in entry.source.host, way_back.interface))
             outside.append(entry)
         for ip6, interface in forwarding:
             self._forwards(ip6, interface)
         return outside
 
-    def _same_way(self, entry: Entry, way_on: int) -> None:
+    def _same_way(self, entry: Entry, way_on: _Way) -> None:
         """See that packets take a way that they would also take from the address they leave from.
 
-        They bear it only once they are on their way.
+        They bear it only once they are on their way. How long they may be there is noted.
         """
-        if self._route(entry.target.host, entry.leaves.host) != way_on:
+        way = self._route(entry.target.host, entry.leaves.host)
+        if way is None or way.interface != way_on.interface:
             raise Unavailable(f"what leaves from {entry.leaves.host} takes another way")
+        told = (way.mtu, way_on.mtu, interfaces.mtu(way.interface))
+        self.mtu = min(self.mtu, *(mtu for mtu in told if mtu))
 
     def forwards(self) -> bool:
         """Whether the host lets packets of either family pass from any interface to another."""
@@ -89,8 +114,8 @@ class Ways:
         )
         return any(_is_on(setting) for setting in settings)
 
-    def _route(self, host: str, source: str = "") -> int | None:
-        """Return the index of the interface that leads to a host; None where it is this one.
+    def _route(self, host: str, source: str = "") -> _Way | None:
+        """Return how a host is reached; None where it is this one.
 
         Args:
             host: The host.
@@ -114,7 +139,11 @@ class Ways:
             raise Unavailable(f"no route to {host} ({error.strerror})") from error
         if len(answer) < _ROUTE.size:
             raise Unavailable(f"the way to {host} is not known")
-        return None if answer[7] == _LOCAL else _interface(answer[_ROUTE.size :])
+        if answer[7] == _LOCAL:
+            return None
+        told = answer[_ROUTE.size :]
+        found = (first(told, _INTERFACE), first(first(told, _METRICS), _MTU))
+        return _Way(*(int.from_bytes(one, sys.byteorder) for one in found))
 
     def _forwards(self, ip6: bool, interface: int) -> None:
         # IPv4 asks the interface a packet came by, IPv6 the host as a whole
@@ -133,13 +162,6 @@ class Ways:
             raise Unavailable(f"{setting} cannot be read: {error.strerror}") from error
         if value == b"0":
             raise Unavailable(f"this host does not forward packets ({setting} is off)")
-
-
-def _interface(data: Octets) -> int:
-    for kind, value in attributes(data):
-        if kind == _INTERFACE:
-            return int.from_bytes(value, sys.byteorder)
-    return 0
 
 
 def _is_on(setting: Path) -> bool:

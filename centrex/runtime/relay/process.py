@@ -27,13 +27,14 @@ from centrex.runtime.lock import InstanceLock
 from centrex.runtime.monitor import interface_addresses
 from centrex.runtime.notify import Notifier, tell_ready
 from centrex.runtime.relay.addresses import EVERY_S, AddressKeeper, all_addresses, most_calls
-from centrex.runtime.relay.anew import again, objections
+from centrex.runtime.relay.anew import again, make_folder, objections
 from centrex.runtime.relay.beats import Beats
 from centrex.runtime.relay.ledger_file import FLUSH_S, LedgerFile
 from centrex.runtime.relay.link import ProxyLink
 from centrex.runtime.relay.offload import Offload, open_offload
 from centrex.runtime.relay.plane import Plane
 from centrex.runtime.relay.spoken import say
+from centrex.runtime.relay.wan import WanAddress
 
 _DESCRIPTORS: Final = 200_000
 _SWITCH_S: Final = 0.0001
@@ -68,10 +69,13 @@ class RelayProcess:
         self._possible = 0
         self._links: list[ProxyLink] = []
         self._ledger: LedgerFile | None = None
-        if lock is not None:
+        self._held = lock or self._config.lock
+        if self._held is not None:
             self._custody.ledger = Ledger()
-            self._ledger = LedgerFile(lock.with_suffix(".calls"), self._custody.ledger, say)
+            self._ledger = LedgerFile(self._held.with_suffix(".calls"), self._custody.ledger, say)
+        self._wan = WanAddress(self._config.wan, say) if self._config.is_auto else None
         self._plane: Plane
+        self._keeper: AddressKeeper
         self._beats: Beats
         self._offload: Offload
 
@@ -85,15 +89,20 @@ class RelayProcess:
         for problem in relay_warnings(self._file, config):
             say(f"warning: {problem}")
         with ExitStack() as stack:
-            if self._lock is not None:
-                stack.enter_context(InstanceLock(self._lock))
-            hosts = [(host, config.shown(host)) for host in self._hosts()]
+            if self._held is not None:
+                if self._lock is None:
+                    make_folder(self._held.parent)
+                stack.enter_context(InstanceLock(self._held))
+            hosts = [(host, told) for host in self._hosts() if (told := self._shown(host))]
             self._offload = open_offload(config, self._machine_name())
             self._plane = Plane(
                 hosts=hosts,
                 ports=config.port_range,
                 kernel=self._offload.kernel,
                 silence_s=config.silence_timeout,
+            )
+            self._keeper = AddressKeeper(
+                self._plane, self._hosts, shown=self._shown, told=self._sides, report=say
             )
             self._custody.capacity = self._capacity()
             self._beats = Beats(self._figures, self._custody.counts, self._links)
@@ -129,6 +138,10 @@ class RelayProcess:
             return self._config.address
         return all_addresses(interface_addresses)
 
+    def _shown(self, host: str) -> str:
+        """Return what phones are told in place of an address; empty as long as that is not found."""
+        return self._config.shown(host, self._wan.address if self._wan is not None else "")
+
     def _sides(self) -> list[RelaySide]:
         return [link.side for link in self._links if link.side is not None]
 
@@ -154,6 +167,8 @@ class RelayProcess:
             tasks.start_soon(self._each_second, tasks)
             tasks.start_soon(notifier.watchdog)
             tasks.start_soon(self._settle)
+            if self._wan is not None:
+                tasks.start_soon(self._follow, self._wan)
             if self._ledger is not None:
                 tasks.start_soon(self._write_down, self._ledger)
             tasks.start_soon(self._end_with, tasks)
@@ -212,17 +227,10 @@ class RelayProcess:
         engine ends when that stays away and nobody talks any more.
         """
         collector = Collector()
-        keeper = AddressKeeper(
-            self._plane,
-            interface_addresses,
-            shown=self._config.shown,
-            told=self._sides,
-            report=say,
-        )
         for second in itertools.count(1):
             await anyio.sleep(1.0)
             if not self._config.address and second % EVERY_S == 0:
-                keeper.look()
+                self._keeper.look()
             self._plane.free(self._custody.overdue(time.monotonic()))
             capacity = self._custody.capacity = self._capacity()
             if len(self._custody) > _CROWDED * capacity:
@@ -239,6 +247,16 @@ class RelayProcess:
         while True:
             await anyio.sleep(FLUSH_S)
             ledger.flush()
+
+    async def _follow(self, wan: WanAddress) -> None:
+        """Look for the public address now and then, and take over what has changed.
+
+        The relay does not wait for it: calls that it had before go on meanwhile.
+        """
+        while True:
+            await wan.look()
+            self._keeper.look()
+            await anyio.sleep(self._config.wan.interval)
 
     async def _settle(self) -> None:
         """Lend ports in the end, whatever a proxy that is not there may hold."""

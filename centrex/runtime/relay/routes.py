@@ -3,15 +3,18 @@
 import ipaddress
 import socket
 import struct
+import sys
 from typing import Final, NamedTuple
 
 from centrex.base import Unavailable
+from centrex.runtime.relay.netlink import attribute, first
 
 _HEADER: Final = struct.Struct("=IHHII")
 _ROUTE: Final = struct.Struct("=BBBBBBBBI")
-_ATTRIBUTE: Final = struct.Struct("=HH")
 _GET_ROUTE, _REQUEST, _ERROR = 26, 1, 2
-_DESTINATION, _SOURCE, _OUT = 1, 2, 4
+_DESTINATION, _SOURCE, _OUT, _METRICS = 1, 2, 4, 8
+_MTU: Final = 2
+"""Among the metrics."""
 _LOCAL: Final = 2
 _UNICAST: Final = 1
 _PATIENCE_S: Final = 1.0
@@ -24,6 +27,9 @@ class Route(NamedTuple):
     """Whether it is an address of this machine."""
     interface: int
     """The interface packets would leave by."""
+    mtu: int
+    """Octets of the longest IP packet that passes, as routes and ICMP have told (RFC 1191, RFC 8201); 0
+    where nothing but the interface says so."""
 
 
 class Routes:
@@ -44,9 +50,9 @@ class Routes:
         family = socket.AF_INET if address.version == 4 else socket.AF_INET6
         bits = address.max_prefixlen
         body = _ROUTE.pack(family, bits, bits if source else 0, 0, 0, 0, 0, 0, 0)
-        body += _attribute(_DESTINATION, address.packed)
+        body += attribute(_DESTINATION, address.packed)
         if source:
-            body += _attribute(_SOURCE, ipaddress.ip_address(source).packed)
+            body += attribute(_SOURCE, ipaddress.ip_address(source).packed)
         self._number += 1
         size = _HEADER.size + len(body)
         try:
@@ -64,23 +70,15 @@ class Routes:
         self._socket.close()
 
 
-def _attribute(kind: int, data: bytes) -> bytes:
-    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(data), kind) + data + bytes(-len(data) % 4)
-
-
 def _read(answer: bytes, kind: int, host: str) -> Route:
     if kind == _ERROR:
         raise Unavailable(f"no route to {host}")
     route_kind = _ROUTE.unpack_from(answer, _HEADER.size)[7]
     if route_kind not in (_LOCAL, _UNICAST):
         raise Unavailable(f"no way to {host}")
-    at = _HEADER.size + _ROUTE.size
-    interface = 0
-    while at + _ATTRIBUTE.size <= len(answer):
-        length, name = _ATTRIBUTE.unpack_from(answer, at)
-        if length < _ATTRIBUTE.size:
-            break
-        if name == _OUT:
-            (interface,) = struct.unpack_from("=I", answer, at + _ATTRIBUTE.size)
-        at += length + -length % 4
-    return Route(route_kind == _LOCAL, interface)
+    told = answer[_HEADER.size + _ROUTE.size :]
+    interface, mtu = (
+        int.from_bytes(found, sys.byteorder)
+        for found in (first(told, _OUT), first(first(told, _METRICS), _MTU))
+    )
+    return Route(route_kind == _LOCAL, interface, mtu)

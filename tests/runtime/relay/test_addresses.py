@@ -18,6 +18,7 @@ class Machine:
 
     def __init__(self, *hosts: str, advertise: str = "") -> None:
         self.hosts = list(hosts)
+        self.shown: dict[str, str] = {}
         self.plane = Plane(
             hosts=[(host, host) for host in hosts],
             ports=(31000, 48999),
@@ -28,8 +29,8 @@ class Machine:
         self.words: list[str] = []
         self.keeper = AddressKeeper(
             self.plane,
-            self.read,
-            shown=lambda host: advertise or host,
+            lambda: all_addresses(self.read),
+            shown=lambda host: self.shown.get(host, advertise or host),
             told=lambda: [self],
             report=self.words.append,
         )
@@ -91,6 +92,28 @@ def test_what_is_advertised_holds_for_new_ones_too() -> None:
     machine.keeper.look()
     assert set(machine.plane.hosts.values()) == {"203.0.113.9"}
     machine.plane.close()
+
+
+def test_what_is_told_in_place_of_an_address_changes(machine: Machine) -> None:
+    """First it is offered no more, so that proxies give back what would be told as before."""
+    (host,) = machine.hosts
+    machine.shown[host] = "203.0.113.5"
+    machine.keeper.look()
+    machine.keeper.look()
+    assert machine.told == [{}, {host: "203.0.113.5"}]
+    assert f"{host} (203.0.113.5)" in machine.words[0]
+    assert machine.plane.lease(host, 1)[0].shown == "203.0.113.5"
+
+
+def test_one_of_which_that_is_not_known_is_not_offered(machine: Machine) -> None:
+    (host,) = machine.hosts
+    machine.shown[host] = ""
+    machine.keeper.look()
+    assert machine.told == [{}]
+    assert "no address at all" in machine.words[0]
+    del machine.shown[host]
+    machine.keeper.look()
+    assert machine.told[1:] == [{host: host}]
 
 
 def test_a_system_that_does_not_tell_changes_nothing(machine: Machine) -> None:

@@ -1,11 +1,13 @@
 """Before a relay is started anew: would the next one begin?"""
 
 import sys
+from pathlib import Path
 
 import pytest
 
 from centrex.base import ConfigError, Problem, Unavailable
 from centrex.config.relay import RelayConfig, relay_of
+from centrex.runtime.lock import InstanceLock
 from centrex.runtime.relay import anew
 from centrex.runtime.relay.anew import again, objections
 from centrex.runtime.relay.offload import Offload
@@ -84,3 +86,19 @@ def test_a_kernel_that_was_not_wanted_before_is_tried(
     assert found == (["offload: not today"] if refuses else [])
     assert tried == ["me-trial"]
     assert kernel.closed is (None if refuses else False)
+
+
+def test_a_folder_for_what_it_carries_is_looked_at(tmp_path: Path) -> None:
+    there, blocked = tmp_path / "there", tmp_path / "blocked"
+    blocked.write_text("")
+
+    def found(folder: Path, present: str = "") -> list[str]:
+        wanted = config(f'state_dir = "{folder}"')
+        return list(objections(lambda: wanted, config(present), PLAIN, "me"))
+
+    assert found(there) == []
+    assert there.stat().st_mode & 0o077 == 0
+    assert found(blocked) == [f"state_dir: {blocked}: File exists"]
+    with InstanceLock(there / "relay.lock"):
+        assert found(there) == [f"state_dir: another relay holds {there / 'relay.lock'}"]
+        assert found(there, f'state_dir = "{there}"') == [], "it is its own"

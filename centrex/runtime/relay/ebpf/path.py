@@ -22,17 +22,18 @@ from typing import Final, NamedTuple
 
 from centrex.base import Unavailable
 from centrex.media.terms import Address
+from centrex.runtime.relay import interfaces
 from centrex.runtime.relay.ebpf import syscall
 from centrex.runtime.relay.ebpf.elf import BadObject, read_program
 from centrex.runtime.relay.kernel import Carried, Entry, Key
 from centrex.runtime.relay.routes import Routes
 
-LAYOUT: Final = "v2"
+LAYOUT: Final = "v3"
 """Names the map's layout and the program's meaning: what another one has pinned is not taken up."""
 _KEY: Final = struct.Struct("=16s16s2s2s")
-_VALUE: Final = struct.Struct("=36sIIIQQqQQII")
+_VALUE: Final = struct.Struct("=36sIIII4xQQqQQII")
 _FIGURES: Final = struct.Struct("=QQqQ")
-_FIGURES_AT: Final = 48
+_FIGURES_AT: Final = 56
 _NO_FIGURES: Final = (0, 0, 0, 0, 0, 0, 0, 0)
 _MAPPED: Final = bytes(10) + b"\xff\xff"
 _ROOT: Final = Path("/sys/fs/bpf")
@@ -45,7 +46,8 @@ _LOOK_S: Final = 10.0
 _TRIES: Final = 20
 _PAUSE_S: Final = 0.01
 """How often, and how soon, a folder is made again that somebody else sweeps away just then."""
-_HARDWARE: Final = 0x8927
+_ANY_LENGTH: Final = 65_575
+"""Octets that no IP packet exceeds."""
 _LINK_KINDS: Final = {1, 772}
 """Ethernet and loopback (linux/if_arp.h): whose packets begin with an Ethernet header."""
 
@@ -80,6 +82,7 @@ class EbpfPath:
         self._lock = pins.lock if pins is not None else None
         self._links: dict[int, int] = {}
         self._routes = Routes()
+        self._mtus: dict[int, int] = {}
         self._entries: dict[Key, Entry] = {}
         self._keys: dict[bytes, Key] = {}
         self._looked = time.monotonic()
@@ -113,8 +116,9 @@ class EbpfPath:
         Raises:
             OSError: The program cannot be attached.
         """
+        self._mtus.clear()
         for index, name in socket.if_nameindex():
-            if index not in self._links and _kind(name) in _LINK_KINDS:
+            if index not in self._links and interfaces.kind(name) in _LINK_KINDS:
                 link = syscall.attach(self._program, index)
                 self._links[index] = link
                 if self._pins is not None:
@@ -127,31 +131,41 @@ class EbpfPath:
         ways = [self._way(entry) for entry in entries]
         done: list[Entry] = []
         try:
-            for entry, interface in zip(entries, ways, strict=True):
+            for entry, way in zip(entries, ways, strict=True):
                 key = _pair(entry.source, entry.arrives)
                 before = self._table.get(key)
-                figures = _NO_FIGURES if before is None else _VALUE.unpack(before)[3:]
+                figures = _NO_FIGURES if before is None else _VALUE.unpack(before)[4:]
                 out = _pair(entry.leaves, entry.target)
-                self._table.put(key, _VALUE.pack(out, interface, entry.clock_rate, *figures))
+                self._table.put(key, _VALUE.pack(out, *way, entry.clock_rate, *figures))
                 done.append(entry)
                 self._entries[entry.key] = entry
         except OSError as error:
             self.remove([entry.key for entry in done])
             raise Unavailable(f"the kernel takes no more streams: {error.strerror}") from error
 
-    def _way(self, entry: Entry) -> int:
-        """Return the interface an entry's packets leave by, 0 for an end on this host.
+    def _way(self, entry: Entry) -> tuple[int, int]:
+        """Return the interface an entry's packets leave by, and the longest packet that passes there.
+
+        The interface is 0 for an end on this host.
 
         Raises:
             Unavailable: The kernel cannot carry it.
         """
         out = self._routes.to(entry.target.host, entry.leaves.host)
         if not out.local:
-            return out.interface
+            widest = self._mtu(out.interface)
+            return out.interface, min(out.mtu, widest) if out.mtu else widest
         if not self._routes.to(entry.source.host).local:
             # it would come in by a wire and bear an address of our own: the kernel drops such
             raise Unavailable("packets from elsewhere to this host are not for the kernel")
-        return 0
+        return 0, _ANY_LENGTH
+
+    def _mtu(self, interface: int) -> int:
+        """Return an interface's MTU in octets, as it was when interfaces were looked at last."""
+        mtu = self._mtus.get(interface)
+        if mtu is None:
+            mtu = self._mtus[interface] = interfaces.mtu(interface)
+        return mtu
 
     def remove(self, keys: Sequence[Key]) -> Mapping[Key, Carried]:
         """See `KernelPath`."""
@@ -199,11 +213,14 @@ class EbpfPath:
                 continue
             fields = list(_VALUE.unpack(value))
             try:
-                interface = self._way(entry)
+                interface, mtu = self._way(entry)
             except Unavailable:
                 continue
-            if interface != fields[1]:
-                fields[1] = interface
+            if interface == fields[1]:
+                # what the kernel has learned of a path it forgets, and would have to learn by loss again
+                mtu = min(mtu, fields[2])
+            if [interface, mtu] != fields[1:3]:
+                fields[1:3] = interface, mtu
                 self._table.put(key, _VALUE.pack(*fields))
 
     def entries(self) -> Sequence[Entry]:
@@ -391,7 +408,7 @@ def _prove(table: syscall.HashMap, program: int) -> None:
     source, here = Address("192.0.2.1", 1), Address("192.0.2.2", 2)
     there, target = Address("192.0.2.3", 3), Address("192.0.2.4", 4)
     key = _pair(source, here)
-    table.put(key, _VALUE.pack(_pair(there, target), 0, 0, *_NO_FIGURES))
+    table.put(key, _VALUE.pack(_pair(there, target), 0, _ANY_LENGTH, 0, *_NO_FIGURES))
     try:
         _, out = syscall.test_run(program, _packet(source, here))
         value = table.get(key)
@@ -422,18 +439,6 @@ def _checksum(data: bytes) -> int:
     return ~total & 0xFFFF
 
 
-def _kind(interface: str) -> int:
-    """Return an interface's kind of hardware (netdevice(7), SIOCGIFHWADDR); 0 where it is gone."""
-    request = interface.encode().ljust(40, b"\0")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
-        try:
-            answer = fcntl.ioctl(asked, _HARDWARE, request)
-        except OSError:
-            return 0
-    kind: int = struct.unpack_from("=H", answer, 16)[0]
-    return kind
-
-
 def _pair(source: Address, target: Address) -> bytes:
     return _KEY.pack(
         _host(source.host),
@@ -459,10 +464,10 @@ def _key(packed: bytes) -> Key:
 
 
 def _entry(key: bytes, value: bytes) -> Entry:
-    out, _, rate = _VALUE.unpack(value)[:3]
+    out, _, _, rate = _VALUE.unpack(value)[:4]
     return Entry(*_key(key), *_key(out), rate)
 
 
 def _carried(value: bytes) -> Carried:
     fields = _VALUE.unpack(value)
-    return Carried(fields[4], fields[5], fields[6], fields[7] / 1e9)
+    return Carried(fields[5], fields[6], fields[7], fields[8] / 1e9)

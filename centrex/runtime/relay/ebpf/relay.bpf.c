@@ -41,6 +41,7 @@ struct pair {
 struct stream {
 	struct pair out;  // what a packet carries when it leaves
 	__u32 ifindex;    // where it leaves; 0 for an end on this host
+	__u32 mtu;        // octets of the longest IP packet that passes there
 	__u32 clock_rate; // ticks per second of RTP timestamps; 0 for no figures
 	__u32 next;       // the sequence number that would be next, plus 65536 once there was one
 	__u64 packets;
@@ -142,6 +143,8 @@ INLINE int relay4(struct __sk_buff *skb, void *data, void *end)
 	struct stream *stream = map_lookup(&streams, &key);
 	if (!stream || is_report(skb, stream, ETHER + sizeof *ip + sizeof *udp))
 		return NEXT;
+	if (HTONS(ip->tot_len) > stream->mtu) // our socket sends it in fragments
+		return NEXT;
 	__u32 octets = HTONS(udp->len);
 	octets = octets < sizeof *udp ? 0 : octets - sizeof *udp;
 	__u32 ifindex = stream->ifindex;
@@ -182,6 +185,8 @@ INLINE int relay6(struct __sk_buff *skb, void *data, void *end)
 	__builtin_memcpy(key.target, &ip->daddr, 16);
 	struct stream *stream = map_lookup(&streams, &key);
 	if (!stream || !udp->check || is_report(skb, stream, ETHER + sizeof *ip + sizeof *udp))
+		return NEXT;
+	if (HTONS(ip->payload_len) + sizeof *ip > stream->mtu)
 		return NEXT;
 	__u32 octets = HTONS(udp->len);
 	octets = octets < sizeof *udp ? 0 : octets - sizeof *udp;

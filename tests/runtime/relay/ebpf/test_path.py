@@ -36,6 +36,7 @@ from tests.support.relay_lab import (
     forward,
     in_v6,
     lab,
+    narrowed,
     nothing_comes,
     received,
 )
@@ -218,6 +219,41 @@ def test_oversized_and_odd_packets_are_ours(rooms: Lab, path: EbpfPath, ends: En
     ends.caller.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 1)
     ends.caller.sendto(b"old", ARRIVES)
     assert received(ends.facing_caller)[0] == b"old"
+
+
+@pytest.mark.parametrize("ip6", [False, True], ids=["IPv4", "IPv6"])
+@pytest.mark.parametrize("narrow", ["link", "route"])
+def test_what_is_too_long_for_its_way_on_is_ours(
+    rooms: Lab, path: EbpfPath, ip6: bool, narrow: str
+) -> None:
+    """PPPoE, a tunnel: our socket sends it in fragments."""
+    there = in_v6(THERE) if ip6 else THERE
+    head = 48 if ip6 else 28
+    with narrowed(rooms, narrow, there.target.host):
+        path.install([there])
+        ends = Ends(rooms, there)
+        longest = bytes(1300 - head)
+        ends.caller.sendto(longest, there.arrives)
+        assert received(ends.callee) == (longest, there.leaves)
+        ends.caller.sendto(longest + b"x", there.arrives)
+        assert received(ends.facing_caller) == (longest + b"x", there.source)
+        ends.facing_callee.sendto(longest + b"x", there.target)
+        assert received(ends.callee) == (longest + b"x", there.leaves)
+        assert path.carried()[there.key].packets == 1
+        ends.close()
+
+
+def test_a_way_that_becomes_narrower_is_noticed_and_not_believed_to_be_wide_again(
+    rooms: Lab, path: EbpfPath, ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the kernel has learned of a path (RFC 1191) it forgets after ten minutes, and it is as it was."""
+    monkeypatch.setattr(path_module, "_LOOK_S", -1.0)
+    path.install([THERE])
+    with narrowed(rooms, "route"):
+        path.carried()
+    path.carried()
+    ends.caller.sendto(bytes(1400), ARRIVES)
+    assert received(ends.facing_caller)[0] == bytes(1400)
 
 
 def test_a_packet_without_checksum_stays_one(path: EbpfPath, ends: Ends) -> None:
@@ -480,6 +516,6 @@ def test_the_object_is_what_the_source_builds(tmp_path: Path) -> None:
 
 def test_layouts_are_the_program_s() -> None:
     assert path_module._KEY.size == 36
-    assert path_module._VALUE.size == 96
-    fields = struct.Struct("=36sIIIQ")
+    assert path_module._VALUE.size == 104
+    fields = struct.Struct("=36sIIII4xQ")
     assert fields.size == path_module._FIGURES_AT + 8
