@@ -19,6 +19,7 @@ from typing import Any, Final
 from centrex.base import Ids, Instant, Unavailable
 from centrex.media.terms import Address, End, Session, Slot
 from centrex.rtp import packet
+from centrex.runtime.relay import turns
 from centrex.runtime.relay.carrier import Carrier, both
 from centrex.runtime.relay.held import Held, HeldStream, figures
 from centrex.runtime.relay.kernel import KernelPath
@@ -395,6 +396,7 @@ class Plane:
             os.eventfd_write(self.news, 1)
 
     def _relay(self) -> None:
+        turns.shorten()
         poll, pass_on = self._epoll.poll, self._passing.pass_on
         clock, lock = self._clock, self._lock
         due = clock()

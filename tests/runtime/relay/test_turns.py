@@ -1,0 +1,92 @@
+"""Short turns on the processor, where the kernel grants them."""
+
+import os
+import platform
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from centrex.runtime.relay import turns
+from tests.support.planes import World
+
+_KERNEL = tuple(int(part) for part in platform.release().split("-")[0].split(".")[:2])
+granted = pytest.mark.skipif(_KERNEL < (6, 12), reason="kernels before 6.12 take no notice")
+
+
+def in_a_thread(work: Callable[[], None]) -> None:
+    """Do something in a thread of its own, whose turns are nobody else's."""
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - told by whoever waits
+            failures.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    if failures:
+        raise failures[0]
+
+
+@granted
+def test_the_turns_of_a_thread_become_short() -> None:
+    def work() -> None:
+        turns.shorten()
+        assert turns.length_ns() == turns.SHORTEST_NS
+
+    in_a_thread(work)
+    in_a_thread(_differs)
+
+
+def _differs() -> None:
+    assert turns.length_ns() != turns.SHORTEST_NS, "it is one thread's own"
+
+
+def test_what_else_was_set_stays() -> None:
+    def work() -> None:
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 7)
+        turns.shorten()
+        assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == 7
+        assert os.sched_getscheduler(threading.get_native_id()) == os.SCHED_OTHER
+
+    in_a_thread(work)
+
+
+def test_a_thread_of_real_time_is_left_alone() -> None:
+    def work() -> None:
+        try:
+            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+        except PermissionError:
+            pytest.skip("needs the right to real time")
+        turns.shorten()
+        assert os.sched_getscheduler(0) == os.SCHED_RR
+
+    in_a_thread(work)
+
+
+def test_a_machine_whose_calls_are_not_known_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "_SET", {})
+    turns.shorten()
+    with pytest.raises(OSError, match="not known"):
+        turns.length_ns()
+
+
+@granted
+def test_packets_pass_in_a_thread_with_short_turns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[int] = []
+    real = turns.shorten
+
+    def shorten() -> None:
+        real()
+        seen.append(turns.length_ns())
+
+    monkeypatch.setattr(turns, "shorten", shorten)
+    world = World()
+    world.call().talk()
+    world.close()
+    assert seen == [turns.SHORTEST_NS]
