@@ -326,7 +326,7 @@ class Passing:
             self.release(port.peer, now)
         elif verdict is Verdict.LOCKED:
             self.carrier.hand_over(port, now)
-            if not self.carrier.has_kernel:
+            if not self.carrier.has_kernel and port.connected is None:
                 self.settle(port, now)
 
     def _unserved(self, port: Port, length: int, source: Any, now: Instant) -> None:
@@ -427,7 +427,10 @@ class Passing:
         return found
 
     def settle(self, port: Port, now: Instant) -> None:
-        """Give an end that is certain a socket of its own; to be called about every second."""
+        """Give an end that is certain a socket of its own; to be called about every second.
+
+        One that has it may get a lane: that is for the thread of the packets alone.
+        """
         sock = port.connected
         if sock is not None:
             if port.lane < 0:
