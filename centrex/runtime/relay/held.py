@@ -54,16 +54,18 @@ class Held:
 
     Attributes:
         session: What the proxy said last.
+        seen: What it had said when the session was last looked after.
         streams: Its media lines, None for one that is not relayed.
         watch: Notices what is wrong with it.
         began: When it began.
         primed: How often its unlearned ends were sent something.
     """
 
-    __slots__ = ("began", "primed", "session", "streams", "watch")
+    __slots__ = ("began", "primed", "seen", "session", "streams", "watch")
 
     def __init__(self, session: Session, now: Instant) -> None:
         self.session = session
+        self.seen: Session | None = None
         self.streams: list[HeldStream | None] = []
         self.watch = Watch(now)
         self.began = now

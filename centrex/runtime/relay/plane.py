@@ -494,16 +494,29 @@ class Plane:
             self._round_done += 1
             name = self._round.pop()
             held = self._held.get(name)
-            if held is not None:
+            if held is not None and not self._is_well(held, now):
                 self._look_after(name, held, now)
         if now >= self._look_at:
             self._begin_round(now)
+
+    def _is_well(self, held: Held, now: Instant) -> bool:
+        """Whether nothing can be amiss with a session: it was looked after as it is, and all its ends are heard."""
+        watch, heard = held.watch, self._passing.lanes.heard
+        if held.seen is not held.session or watch.one_way or not watch.answered_at:
+            return False
+        well = False
+        for pair in held.pairs():
+            port = pair.rtp
+            well = port.lane >= 0 and now - heard[port.lane] <= _LOOK_S
+            if not well or port.early or pair.rtcp.early:
+                return False
+        return well
 
     def _begin_round(self, now: Instant) -> None:
         self._carrier.read(self._ports.values(), now)
         while self._round:  # what was not come to in time
             name = self._round.pop()
-            if name in self._held:
+            if name in self._held and not self._is_well(self._held[name], now):
                 self._look_after(name, self._held[name], now)
         self._round = list(self._held)
         self._round_size, self._round_done, self._round_began = len(self._round), 0, now
@@ -514,6 +527,7 @@ class Plane:
 
     def _look_after(self, name: str, held: Held, now: Instant) -> None:
         self._tally(held)
+        held.seen = held.session
         heard = held.heard()
         if held.watch.is_over(held.session, _latest(heard, held), self._silence_s, now):
             told = self._end(name, now)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from centrex.media.terms import Session
 from centrex.runtime.relay.lanes import Lanes
 from tests.support.planes import World
 from tests.support.rtp_ends import Call, until
@@ -149,6 +150,34 @@ def test_a_new_description_closes_both_lanes(world: World) -> None:
     assert [port.lane for port in ports] == [-1, -1]
     call.talk()
     assert not old.drained()
+
+
+def test_who_falls_silent_is_missed(world: World) -> None:
+    """While all are heard a session is not looked after; from then on it is."""
+    call = with_lanes(world)
+    for _ in range(5):
+        call.talk(1)
+        world.passes(0.5)
+    assert not call.plane.notices
+    for _ in range(36):
+        call.callee.gets(call.caller.send(call.slots[0]))
+        world.passes(1.0)
+    assert [notice[1] for notice in call.plane.notices] == ["one-way"]
+    call.talk(1)
+    world.passes(0.5)
+    assert [notice[1] for notice in call.plane.notices] == ["one-way", "two-way"]
+    world.passes(61.0)
+    until(lambda: [notice[1] for notice in call.plane.notices][-1] == "ended")
+
+
+def test_a_session_without_a_line_ends_in_the_end(world: World) -> None:
+    plane = world.plane()
+    plane.put(Session("s1", "call", 1, True, (None,)))
+    for _ in range(3):
+        world.passes(1.0)
+    assert plane.held()
+    world.passes(60.0 * 20)
+    until(lambda: not plane.held())
 
 
 def test_a_number_stays_taken_until_no_packet_can_be_on_its_way() -> None:
