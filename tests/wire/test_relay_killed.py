@@ -62,7 +62,9 @@ def test_a_relay_with_a_folder_of_its_own_goes_on_where_its_server_is_killed_too
         places = talk.places
         assert talk.reinvite() == places
         talk.settle()
+        begun = relay.log.read_text().count("logged in")
         relay.process.send_signal(signal.SIGHUP)
+        until(lambda: relay.log.read_text().count("logged in") > begun)
         talk.hear(within=15.0)
         until(lambda: sessions(server) == 1)
         talk.settle()
