@@ -296,6 +296,14 @@ def _media_warnings(config: Config) -> Iterator[Finding]:
         yield "media.secret", f"is short and may be guessed; use {SHORT_SECRET} characters or more"
 
 
+def _later_warnings(config: Config) -> Iterator[Finding]:
+    if config.wan.enabled:
+        yield (
+            "wan.enabled",
+            "has no effect yet, it comes with a later version: phones are told this machine's own address",
+        )
+
+
 def warnings(config: Config) -> tuple[Finding, ...]:
     """Return what works but is hardly meant so."""
     rules = (
@@ -305,5 +313,6 @@ def warnings(config: Config) -> tuple[Finding, ...]:
         _media_warnings,
         _routing_warnings,
         _gateway_warnings,
+        _later_warnings,
     )
     return tuple(finding for rule in rules for finding in rule(config))

@@ -51,8 +51,8 @@ class First:
         """Return what to type into the phones, as plain data."""
         return {
             "file": str(file),
-            "domain": self.domain,
-            "server": self.server,
+            "domain": _in_uri(self.domain),
+            "server": _in_uri(self.server),
             "port": self.port,
             "transports": [name.upper() for name in self.transports],
             "phones": [
@@ -60,6 +60,11 @@ class First:
                 for login, password in self.passwords.items()
             ],
         }
+
+
+def _in_uri(host: str) -> str:
+    """Return a host as phones want it, as in a SIP URI: an IPv6 address in brackets (RFC 3261 §25.1)."""
+    return f"[{host}]" if ":" in host else host
 
 
 def questions(own_address: str) -> list[dict[str, Any]]:

@@ -93,6 +93,13 @@ def test_what_is_hardly_meant_is_warned_of(tmp_path: Path) -> None:
     assert keys_of_warnings(text, tmp_path) == ["auth.credentials[0]", "auth.trusted[0]"]
 
 
+def test_a_public_address_that_nobody_looks_for_is_warned_of(tmp_path: Path) -> None:
+    off = NETWORK + "[auth]\nenabled = false\n[wan]\nenabled = false\n"
+    assert keys_of_warnings(off, tmp_path) == ["auth.enabled"]
+    on = off.replace("[wan]\nenabled = false", "[wan]\nenabled = true")
+    assert keys_of_warnings(on, tmp_path) == ["auth.enabled", "wan.enabled"]
+
+
 @pytest.mark.parametrize(
     ("domain", "address", "told"),
     [

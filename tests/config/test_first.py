@@ -49,6 +49,8 @@ def test_where_the_domain_is_an_ipv6_address_it_is_listened_to(
     assert loaded.config.network.address == ("0.0.0.0", "::")
     assert loaded.warnings == ()
     assert made.domain == made.server == domain.strip("[]")
+    told = made.told(FILE)
+    assert told["domain"] == told["server"] == f"[{made.domain}]"
 
 
 def test_addresses_that_were_asked_for_stay_whatever_the_domain_is() -> None:
