@@ -1,6 +1,7 @@
 """A relay on another machine, killed together with its server: its calls go on."""
 
 import signal
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -78,3 +79,16 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     relay = Relay(tmp_path, "far", 1, more={"state_dir": str(file)})
     assert relay.process.wait(10) == 1
     assert f"state_dir: {file}: File exists" in relay.log.read_text()
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.02, 0.05, 0.1, 0.2, 0.4])
+def test_a_relay_that_is_told_to_end_while_it_begins_anew_ends(
+    after_s: float, tmp_path: Path
+) -> None:
+    """The signal had been lost with the process that got it, or had been the end of it at once."""
+    relay = Relay(tmp_path, "far", free_port("127.0.0.1"))
+    until(lambda: "cannot be reached" in relay.log.read_text())
+    relay.process.send_signal(signal.SIGHUP)
+    time.sleep(after_s)
+    relay.process.terminate()
+    assert relay.process.wait(10) == 0

@@ -59,7 +59,7 @@ class Lanes:
             return
         number = port.lane = port.connected.fileno()
         self.ports[number] = port
-        port.passed = self.octets[number]
+        port.passed, self.heard[number] = self.octets[number], port.heard
         self.follow(port)
         self.out[number] = out.fileno()
 

@@ -8,6 +8,7 @@ import itertools
 import math
 import os
 import select
+import signal
 import threading
 import time
 from collections import deque
@@ -397,6 +398,7 @@ class Plane:
 
     def _relay(self) -> None:
         turns.shorten()
+        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
         poll, pass_on = self._epoll.poll, self._passing.pass_on
         clock, lock = self._clock, self._lock
         due = clock()

@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -44,6 +44,9 @@ _SETTLED_S: Final = 1.0
 """How long no ports are lent after the start, if not all proxies have told yet what they hold."""
 _CROWDED: Final = 0.9
 """The share of its capacity from which on its proxies are told each second how full it is."""
+_ENDING: Final = (signal.SIGTERM, signal.SIGINT)
+_LAST_S: Final = 0.02
+"""How long it is listened for a signal to end before a relay begins anew."""
 ORPHAN_S: Final = 60.0
 """How long a relay that belongs to an engine waits for it without a call."""
 
@@ -182,6 +185,7 @@ class RelayProcess:
     async def _obey(self, notifier: Notifier, ready_fd: int | None) -> None:
         """Say that it relays, and do what signals say until one says to end."""
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
             notifier.ready(f"relaying by {self._offload.name}")
             if ready_fd is not None:
                 tell_ready(ready_fd)
@@ -189,13 +193,17 @@ class RelayProcess:
                 if number != signal.SIGHUP:
                     return
                 notifier.reloading()
-                self._again = self._may_begin_anew()
-                if self._again:
+                if self._may_begin_anew():
+                    self._again = not await _is_to_end(signals)
                     return
                 notifier.ready(f"relaying by {self._offload.name}, as before")
 
     def _may_begin_anew(self) -> bool:
-        """Whether the next process of this relay could start; says why not."""
+        """Whether the next process of this relay could start; says why not.
+
+        If it could, a signal to end waits from here on until that process listens.
+        """
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
         found = objections(
             lambda: load_relay(self._file), self._config, self._offload, self._machine_name()
         )
@@ -203,6 +211,7 @@ class RelayProcess:
             say(one)
         if found:
             say("not started anew: it goes on as before")
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
         return not found
 
     async def _tell_notices(self) -> None:
@@ -305,6 +314,15 @@ class RelayProcess:
             "boot": self._boot,
             "config": fingerprint(self._config),
         }
+
+
+async def _is_to_end(signals: AsyncIterator[signal.Signals]) -> bool:
+    """Whether a signal to end came just before such had to wait."""
+    with anyio.move_on_after(_LAST_S):
+        async for number in signals:
+            if number != signal.SIGHUP:
+                return True
+    return False
 
 
 def _check(plane: Plane, hosts: Sequence[tuple[str, str]]) -> None:

@@ -25,22 +25,11 @@ SHORTEST_NS: Final = 100_000
 
 def shorten() -> None:
     """Have the calling thread's turns short, where its system can do that."""
-    with suppress(
-        OSError
-    ):  # an old kernel, or one behind a filter of system calls: it goes on as before
+    with suppress(OSError):  # an unknown machine, or a filter of system calls: it goes on as before
         told = list(_ATTRIBUTES.unpack(_get()))
         if told[1] in _FAIR:
             told[_RUNTIME] = SHORTEST_NS
             _call(0, _ATTRIBUTES.pack(*told), 0)
-
-
-def length_ns() -> int:
-    """Return how long the calling thread's turns are; 0 where the system does not tell.
-
-    Raises:
-        OSError: It cannot be asked.
-    """
-    return int(_ATTRIBUTES.unpack(_get())[_RUNTIME])
 
 
 def _get() -> bytes:

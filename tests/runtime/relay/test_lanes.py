@@ -170,6 +170,18 @@ def test_who_falls_silent_is_missed(world: World) -> None:
     until(lambda: [notice[1] for notice in call.plane.notices][-1] == "ended")
 
 
+def test_a_lane_does_not_take_over_what_was_heard_on_the_one_before(world: World) -> None:
+    call = with_lanes(world)
+    port = call.plane._pairs[call.slots[0].host, call.slots[0].port].rtp
+    with call.plane._lock:
+        made, number = lanes(call), port.lane
+        made.close(port)
+        heard = port.heard
+        made.heard[number] += 60.0  # as if another call had its number meanwhile
+        made.open(port)
+        assert made.heard[port.lane] == heard
+
+
 def test_a_session_without_a_line_ends_in_the_end(world: World) -> None:
     plane = world.plane()
     plane.put(Session("s1", "call", 1, True, (None,)))
