@@ -83,13 +83,9 @@ class Farm:
         best: Relay | None = None
         least = (1.0, 0)
         for relay in self._relays.values():
-            rank = (relay.load, relay.turn)
-            if (
-                rank < least
-                and relay.takes_calls
-                and relay.name not in tried
-                and all(map(relay.has, families))
-            ):
+            load = relay.room_for(families)
+            rank = (load, relay.turn)
+            if rank < least and relay.name not in tried:
                 best, least = relay, rank
         if best is not None:
             best.turn = next(self._turns)
@@ -134,7 +130,8 @@ class Farm:
     def expect(self, relay: Relay, name: str, unsaid: Unsaid) -> None:
         """A relay is going to carry a session; it is told once there is something to carry."""
         relay.expected[name] = unsaid
-        relay.tell_expected()
+        if relay.is_shared:
+            relay.tell_expected()
 
     def forgo(self, relay: Relay, name: str) -> None:
         """A session that a relay expected is not going to be: its slots are free again."""

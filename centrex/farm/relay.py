@@ -6,7 +6,7 @@ It decides which slots a call gets and when more are to be leased; whom a call g
 import enum
 import ipaddress
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Final, Literal, Protocol
 
@@ -153,17 +153,23 @@ class Relay:
         """Return which share of its capacity is in use."""
         return (self.count + self.foreign) / self.capacity
 
-    @property
-    def takes_calls(self) -> bool:
-        """Whether it may get a new call."""
-        return self.is_willing and self.is_stocked
+    def room_for(self, families: Sequence[Literal[4, 6]]) -> float:
+        """Return its load if it may get a new call, and has ports leased ahead; 1 if not.
 
-    def has(self, family: Literal[4, 6]) -> bool:
-        """Whether a port of that IP version is leased ahead."""
-        for host, stock in self._stocks.items():
-            if stock.slots and (":" in host) == (family == 6):
-                return True
-        return False
+        Args:
+            families: The IP versions of which it must have ports; none for any.
+        """
+        if self.state is not RelayState.AVAILABLE or self.draining:
+            return 1.0
+        for family in families:
+            for host, stock in self._stocks.items():
+                if stock.slots and (":" in host) == (family == 6):
+                    break
+            else:
+                return 1.0
+        if not families and not self.is_stocked:
+            return 1.0
+        return (len(self.sessions) + len(self.expected) + self.foreign) / self.capacity
 
     def speaks(self, family: Literal[4, 6]) -> bool:
         """Whether it has an address of that IP version."""
@@ -270,7 +276,11 @@ class Relay:
             way = self._ways[family, near] = self._way(family, near)
         for stock in way:
             if stock.slots:
-                return self._take(stock)
+                slot = stock.slots.popleft()
+                stock.batch = max(stock.batch, _LEAST)
+                if len(stock.slots) < stock.batch >> 1:
+                    self._refill(stock)
+                return slot
         for stock in way:
             stock.rushed = True
         return None
@@ -314,12 +324,6 @@ class Relay:
             stock = self._stocks.get(slot.host)
             if stock is not None:
                 stock.slots.append(slot)
-
-    def _take(self, stock: _Stock) -> Slot:
-        slot = stock.slots.popleft()
-        stock.batch = max(stock.batch, _LEAST)
-        self._refill(stock)
-        return slot
 
     def top_up(self) -> None:
         """Lease what lacks: now, and once more if what is on its way was too little."""

@@ -54,6 +54,9 @@ class Plane(Protocol):
     def end(self, name: str) -> dict[str, Any] | None:
         """End a session; returns its figures."""
 
+    def drop(self, name: str) -> None:
+        """End a session, whose figures nobody wants."""
+
     def sessions(self, names: Sequence[str] | None = None) -> list[dict[str, Any]]:
         """Return the figures of sessions."""
 
@@ -268,7 +271,7 @@ class RelaySide:
     def _end(self, name: str) -> None:
         if self._custody.owner(name) == self.proxy:
             self._custody.forget(name)
-            self._plane.end(name)
+            self._plane.drop(name)
 
     def _lease(self, host: str, count: int) -> None:
         """Lend ports: no more than leaves as many to others, and to the calls that begin."""

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from centrex.base import PeerError
 from centrex.media.pending import Pending
-from centrex.media.terms import Session, Slot, Stream
+from centrex.media.terms import Session, Slot
 from centrex.media.ways import (
     CALLEE,
     CALLER,
@@ -29,7 +29,9 @@ from centrex.media.ways import (
     Line,
     Side,
     Way,
+    line_of,
     other_side,
+    to_stream,
 )
 from centrex.media.whereabouts import end_of, is_numeric, names, odd_lines
 from centrex.sdp import DECLINED, Description, Media, Place, rewrite
@@ -51,6 +53,8 @@ __all__ = [
 _MOST_EARLY: Final = 16
 """Dialogs before the answer whose descriptions are kept, for whichever of them answers."""
 _LATEST: Final = 0xFFFFFFFF
+_NO_WAY: Final = Way(4)
+"""What was described last while nothing was; it is only read."""
 
 
 class Where(NamedTuple):
@@ -84,6 +88,9 @@ class Exchange:
         call_id: The Call-ID.
         caller_tag: The caller's tag.
         slot: Takes a slot of the relay: IP version, and the address of ours to prefer.
+
+    Attributes:
+        unused: Slots that were taken in vain: the relay had not enough of them; see `spare`.
     """
 
     __slots__ = (
@@ -94,7 +101,6 @@ class Exchange:
         "_latest",
         "_pending",
         "_slot",
-        "_spare",
         "_ways",
         "answered",
         "call_id",
@@ -104,6 +110,7 @@ class Exchange:
         "later",
         "name",
         "revision",
+        "unused",
     )
 
     def __init__(
@@ -118,11 +125,11 @@ class Exchange:
         self.answered = self.ended = False
         self.revision = self.later = 0  # see `Orphan`
         self._slot = slot
-        self._spare: list[Slot] = []
+        self.unused: list[Slot] = []
         self._ways: dict[Family, Way] = {}
-        self._latest = Way(4)
+        self._latest = _NO_WAY
         self._early: Early = {}
-        self._pending = Pending()
+        self._pending: Pending | None = None
         self._last: Session | None = None
         self._last_memo: list[object] = []
         self._changed = False
@@ -231,15 +238,13 @@ class Exchange:
             NoSlot: The relay cannot serve it; nothing was noted.
         """
         way = self._way_of(there if side == CALLER else here)
-        if self.ended or self.is_foreign(tag):
+        if self.ended or (self.answered and self.is_foreign(tag)):
             return rewrite(
                 sdp, [_stand_in(way, *one, side) for one in enumerate(sdp.media)], self.later
             )
         self._changed, self._latest = True, way
         if answers:
-            self._pending.answer(other_side(side))
-            if not self._pending.has(other_side(side)):
-                way.let_go(other_side(side))
+            self._answer_pending(way, other_side(side))
         odd = odd_lines(sdp)
         aside = way.aside if answers else odd
         fresh, lacking = self._serve_all(way, aside, sdp, side, here, there, answers=answers)
@@ -251,10 +256,13 @@ class Exchange:
         way.aside = aside
         way.unfit = odd - aside - way.declined
         way.serve(fresh, side)
-        places = [
-            None if line is None else self._note(line, media, side, here, alone=number in aside)
-            for number, (line, media) in enumerate(zip(fresh, sdp.media, strict=True))
-        ]
+        places: list[Place | None] = []
+        for number, media in enumerate(sdp.media):
+            line = fresh[number]
+            alone = number in aside
+            places.append(
+                None if line is None else self._note(line, media, side, here, alone=alone)
+            )
         for line in way.lines[len(fresh) :]:
             if line is not None:
                 line.ends[side] = UNSAID
@@ -264,6 +272,20 @@ class Exchange:
         if gone:
             places = [DECLINED if number in gone else place for number, place in enumerate(places)]
         return rewrite(sdp, places, self.later)
+
+    def _answer_pending(self, way: Way, offerer: Side) -> None:
+        """What a side has offered is answered."""
+        pending = self._pending
+        if pending is not None:
+            pending.answer(offerer)
+        if way.former and (pending is None or not pending.has(offerer)):
+            way.let_go(offerer)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all lines of the last offer are relayed, and all of its answer."""
+        latest = self._latest
+        return not (latest.declined or latest.aside or latest.unfit)
 
     @property
     def declined(self) -> frozenset[int]:
@@ -320,7 +342,7 @@ class Exchange:
         known = way.lines
         if not whole and any(known):
             return
-        self._spare += [
+        self.unused += [
             slot for line in fresh if line is not None and line not in known for slot in line.slots
         ]
         raise NoSlot
@@ -331,7 +353,7 @@ class Exchange:
         far = way.family if side == CALLER else family_of(there.local)
         other = self._slot(far, there.local)
         if mine is None or other is None:
-            self._spare += [slot for slot in (mine, other) if slot is not None]
+            self.unused += [slot for slot in (mine, other) if slot is not None]
             return None
         return Line((mine, other) if side == CALLER else (other, mine))
 
@@ -376,22 +398,26 @@ class Exchange:
             side: Whose request it belongs to.
             update: Whether that is an UPDATE.
         """
+        if self._pending is None:
+            self._pending = Pending()
         self._pending.add((side, update), self._before)
 
     def settle(self, side: Side, *, update: bool = False) -> None:
         """The offer was accepted: what it said is how things stand."""
-        if (side, update) not in self._pending:
+        pending = self._pending
+        if pending is None or (side, update) not in pending:
             return
         for way in self._all_ways():
             way.let_go(side)
-        self._pending.accept((side, update), self._before)
+        pending.accept((side, update), self._before)
         self._changed = True
 
     def revert(self, side: Side, *, update: bool = False) -> None:
         """The offer was refused: things stand as before, but for what else was offered since."""
-        if (side, update) not in self._pending:
+        pending = self._pending
+        if pending is None or (side, update) not in pending:
             return
-        refused = self._pending.refuse((side, update))
+        refused = pending.refuse((side, update))
         if refused is None:
             return
         self._changed = True
@@ -399,7 +425,7 @@ class Exchange:
         if only is None:
             self._early = early
         for way in self._all_ways():
-            if not self._pending.has(side):
+            if not pending.has(side):
                 way.let_go(side, back=True)
             way.stand(stood.get(way, NOTHING), only)
 
@@ -419,22 +445,26 @@ class Exchange:
     @property
     def is_empty(self) -> bool:
         """Whether no media line is relayed yet."""
-        for way in self._ways.values():
-            for line in way.lines:
-                if line is not None:
-                    return False
-        return True
+        return self.carries is None
 
     @property
-    def carries(self) -> bool:
-        """Whether there is anything for a relay to do: both ends of a line are known, or it was told."""
-        if self.revision or self.answered:
-            return True
+    def carries(self) -> bool | None:
+        """Whether there is anything for a relay to do: both ends of a line are known, or it was told.
+
+        None where no media line is relayed yet.
+        """
+        some: bool | None = None
         for way in self._ways.values():
             for line in way.lines:
-                if line is not None and line.ends[CALLER].rtp and line.ends[CALLEE].rtp:
+                if line is None:
+                    continue
+                if self.revision or self.answered:
                     return True
-        return False
+                caller, callee = line.ends
+                if caller.rtp and callee.rtp:
+                    return True
+                some = False
+        return some
 
     @property
     def slots(self) -> list[Slot]:
@@ -443,7 +473,7 @@ class Exchange:
 
     def spare(self) -> list[Slot]:
         """Return slots that were taken in vain, once: the relay had not enough of them."""
-        spare, self._spare = self._spare, []
+        spare, self.unused = self.unused, []
         return spare
 
     def _standing_lines(self) -> list[tuple[tuple[Slot, Slot], Both] | None]:
@@ -453,7 +483,7 @@ class Exchange:
         are there already, so that their ports are held.
         """
         standing: list[tuple[tuple[Slot, Slot], Both] | None] = []
-        before = list(self._pending.stood())
+        before = [] if self._pending is None else list(self._pending.stood())
         for way in self._all_ways():
             lines = [None if line is None else (line.slots, line.said) for line in way.lines]
             for side, (stood, _) in before:
@@ -475,7 +505,7 @@ class Exchange:
         if self.answered and not self._pending:
             self._vacate()
         standing = self._standing_lines()
-        streams = tuple(None if one is None else _stream(*one) for one in standing)
+        streams = tuple(None if one is None else to_stream(*one) for one in standing)
         memo = self._memo([None if one is None else one[1][1] for one in standing])
         last = self._last
         if (
@@ -508,7 +538,7 @@ class Exchange:
         for way in self._all_ways():
             slots = way.vacate()
             if not way.told:
-                self._spare += slots
+                self.unused += slots
 
     def _memo(self, muxes: list[list[bool] | None]) -> list[object]:
         tags = [tag.decode("latin-1") for tag in (self.caller_tag, self.callee_tag)]
@@ -532,7 +562,7 @@ def restored(session: Session, slot: Callable[[Family, str], Slot | None]) -> Ex
         told = [stream.slots for stream in session.streams if stream is not None]
         way = Way(family_of(told[0][CALLEE].host) if told else 4)
         for stream, pair in zip(session.streams, muxes, strict=True):
-            way.lines.append(None if stream is None else _line(stream, pair))
+            way.lines.append(None if stream is None else line_of(stream, pair))
         way.told, exchange._ways[way.family] = True, way
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise PeerError("the session is not one of ours", rule="media relay link") from error
@@ -540,22 +570,6 @@ def restored(session: Session, slot: Callable[[Family, str], Slot | None]) -> Ex
     exchange.later = later
     exchange._last, exchange._last_memo = session, exchange._memo(muxes)
     return exchange
-
-
-def _stream(slots: tuple[Slot, Slot], said: Both) -> Stream:
-    """Return a line in the relay's words."""
-    ends, muxes = said
-    if all(muxes):  # RFC 5761 §5.1.1: only where both sides say so
-        ends = [end._replace(rtcp=end.rtp) for end in ends]
-    return Stream(slots, (ends[0], ends[1]))
-
-
-def _line(stream: Stream, muxes: object) -> Line:
-    line = Line(stream.slots)
-    if not isinstance(muxes, list) or [type(one) for one in muxes] != [bool, bool]:
-        raise TypeError(muxes)
-    line.ends, line.muxes = [GONE if end == GONE else end for end in stream.ends], muxes
-    return line
 
 
 def _has_moved(line: Line, media: Media, side: Side, here: Where) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from itertools import zip_longest
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-from centrex.media.terms import End, Slot
+from centrex.media.terms import End, Slot, Stream
 from centrex.sdp import Media
 
 Side: TypeAlias = Literal[0, 1]
@@ -86,9 +86,9 @@ class Way:
 
     def serve(self, fresh: "list[Line | None]", side: Side) -> None:
         """Have lines serve what a side describes; one in another's place knows what the other side said."""
-        other = other_side(side)
         for number, (old, new) in enumerate(zip(self.lines, fresh, strict=False)):
             if old is not None and new is not None and old is not new:
+                other = other_side(side)
                 new.ends[other], new.muxes[other] = old.ends[other], old.muxes[other]
                 self.former.setdefault(number, (side, old))
         self.lines[: len(fresh)] = fresh
@@ -182,3 +182,28 @@ Before: TypeAlias = tuple[dict[Way, Stood], Early]
 def other_side(side: Side) -> Side:
     """Return the other side."""
     return CALLEE if side == CALLER else CALLER
+
+
+def to_stream(slots: tuple[Slot, Slot], said: Both) -> Stream:
+    """Return a line in the relay's words."""
+    ends, muxes = said
+    if all(muxes):  # RFC 5761 §5.1.1: only where both sides say so
+        ends = [end._replace(rtcp=end.rtp) for end in ends]
+    return Stream(slots, (ends[0], ends[1]))
+
+
+def line_of(stream: Stream, muxes: object) -> Line:
+    """Return the line that the relay knows by such a stream.
+
+    Args:
+        stream: The stream.
+        muxes: Whether each side has RTCP on one port.
+
+    Raises:
+        TypeError: That is not what it should be.
+    """
+    line = Line(stream.slots)
+    if not isinstance(muxes, list) or [type(one) for one in muxes] != [bool, bool]:
+        raise TypeError(muxes)
+    line.ends, line.muxes = [GONE if end == GONE else end for end in stream.ends], muxes
+    return line

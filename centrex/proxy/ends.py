@@ -214,8 +214,13 @@ def may_carry(found: Described | None) -> bool:
     """Whether a relay can carry any line of a description, as far as one is wanted in it."""
     if found is None:
         return True
-    wanted = [one.why_not for one in found.description.media if one.port]
-    return not wanted or "" in wanted
+    may = True
+    for one in found.description.media:
+        if one.port:
+            if not one.why_not:
+                return True
+            may = False
+    return may
 
 
 def why_nobody(branch: Branch, lacking: Family | None) -> str:
@@ -247,12 +252,12 @@ def callee_of(branch: Branch, flow: Flow) -> Where:
     It is behind NAT where its contact is not where it came from, nor its Via: only then is there a
     flow to a target by UDP.
     """
-    natted = False
-    if branch.target.flow is not None:
+    natted = flow.natted
+    if not natted and branch.target.flow is not None:
         uri = parse_uri(branch.target.uri)
         elsewhere = isinstance(uri, SipUri) and uri.host != flow.received_host
         natted = elsewhere or not flow.reliable
-    return far_end(flow, natted=natted)
+    return Where(flow.host, flow.local.host, natted)
 
 
 def far_end(flow: Flow, *, natted: bool) -> Where:

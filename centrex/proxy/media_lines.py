@@ -35,10 +35,8 @@ def tell_lines(
     carried, ctx = branch.carried, branch.context
     assert isinstance(carried, Carried)
     exchange = carried.exchange
-    if not (exchange.unfit if answers else exchange.aside or exchange.declined):
-        return
-    if exchange.is_foreign(tag):
-        return  # nothing was noted of it
+    if exchange.is_whole or exchange.is_foreign(tag):
+        return  # of a foreign one nothing was noted
     if answers:
         odd_lines(core, ctx, found, Rule.MEDIA_UNFIT, exchange.unfit, now)
         return

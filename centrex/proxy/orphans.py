@@ -41,6 +41,10 @@ class Orphans:
         """Return what is known of a call; None where it is none of these."""
         return self._calls.get(call_id)
 
+    def take(self, call_id: bytes) -> Orphan | None:
+        """Return what is known of a call, and forget it."""
+        return self._calls.pop(call_id, None)
+
     def why(self, call_id: bytes) -> str:
         """Return why a call is to be relayed again; empty where it is none of these."""
         orphan = self._calls.get(call_id)

@@ -39,8 +39,7 @@ class RelayedCalls:
         return self._carried.get(call_id)
 
     def _take_on(self, core: "Core", ctx: Context, caller_tag: bytes, relay: Relay) -> Carried:
-        orphan = self._orphans.get(ctx.call_id)
-        self._orphans.discard(ctx.call_id)
+        orphan = self._orphans.take(ctx.call_id)
         exchange = Exchange(core.ids.token().decode(), ctx.call_id, caller_tag, relay.slot)
         exchange.later = int(bool(ctx.to_tag)) if orphan is None else orphan.later
         carried = self._carried[ctx.call_id] = Carried(relay, exchange)
@@ -65,11 +64,12 @@ class RelayedCalls:
     def _note(self, carried: Carried) -> None:
         """A relay is to be told of a call, or of its change, once what brought it about has been sent."""
         exchange = carried.exchange
-        if self._carried.get(exchange.call_id) is not carried or exchange.is_empty:
-            return  # the call is over, or there is nothing to tell
-        if exchange.carries:
+        if carried in self._untold or self._carried.get(exchange.call_id) is not carried:
+            return  # it is going to be told; or the call is over
+        carries = exchange.carries
+        if carries:
             self._untold[carried] = None
-        else:
+        elif carries is not None:
             self._farm.expect(carried.relay, exchange.name, exchange)
 
     def tell(self, now: Instant) -> None:

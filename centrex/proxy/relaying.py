@@ -59,6 +59,7 @@ from centrex.trace import Rule
 if TYPE_CHECKING:
     from centrex.proxy.core import Core
 
+_END_OF_HEAD: Final = b"\r\n\r\n"
 _MOST: Final = 200_000
 """Calls relayed at once: those that are listed, and as many of which we know nothing."""
 
@@ -88,33 +89,38 @@ class Relaying(RelayedCalls):
             return data
         if ctx.to_tag:
             return self._within(core, branch, data, now)
-        if ctx.method != b"INVITE" or branch.flow is None or not self._may_begin(core, ctx):
+        if ctx.method != b"INVITE" or branch.flow is None:
             return data
-        return self._first(core, Waiting(branch, token, data, now + PATIENCE_S), now)
-
-    def _may_begin(self, core: "Core", ctx: Context) -> bool:
-        return may_begin(core, ctx, self._carried.get(ctx.call_id))
+        if not may_begin(core, ctx, self._carried.get(ctx.call_id)):
+            return data
+        return self._first(core, branch, token, data, now + PATIENCE_S, now)
 
     def _first(
-        self, core: "Core", waiting: Waiting, now: Instant, *, shares: bool = False
+        self,
+        core: "Core",
+        branch: Branch,
+        token: bytes,
+        data: bytes,
+        until: Instant,
+        now: Instant,
+        *,
+        shares: bool = False,
     ) -> bytes | None:
         """An INVITE that begins a call; None where it was answered, or waits for ports.
 
         It `shares` where it was seen already that its callee must do with another IP version.
         """
-        branch, data = waiting.branch, waiting.data
         ctx, flow = branch.context, branch.flow
         assert flow is not None
         found = offered(core, ctx, data, now)
         carried = self._carried.get(ctx.call_id)
         caller, callee = caller_of(ctx), callee_of(branch, flow)
         if found is None and is_opaque(ctx, data):
-            why = why_relayed(self.mode, None, caller, callee, CALLER)
-            return unread_request(core, branch, data, now, why, relayed=False, refuse=self.refuse)
-        reason = self._why_first(core, branch, found, caller, callee, now)
-        if reason is None:
+            needs = why_relayed(self.mode, None, caller, callee, CALLER)
+            return unread_request(core, branch, data, now, needs, relayed=False, refuse=self.refuse)
+        why = self._why_first(core, branch, found, caller, callee, carried, now)
+        if why is None:
             return None if ctx.answered else data
-        why = reason
         try:
             carried = carried or self._begin(core, branch, found, caller, callee, now)
             carried.joins(ctx, b"" if found is None else found.text)
@@ -131,11 +137,12 @@ class Relaying(RelayedCalls):
         except NoSlot:
             self._drop_empty(branch)
             lacking = self._farm.lacks(families(found, caller, callee))
+            waiting = Waiting(branch, token, data, until)
             if self._may_wait(waiting, callee, lacking, now):
                 self._rush.add(waiting)
                 return None
         if not shares and self._share(core, branch, callee, lacking, why, now):
-            return self._first(core, waiting, now, shares=True)
+            return self._first(core, branch, token, data, until, now, shares=True)
         unrelayed(core, branch, why_nobody(branch, lacking), now, refuse=self.refuse)
         return None if ctx.answered else data
 
@@ -146,13 +153,13 @@ class Relaying(RelayedCalls):
         found: Described | None,
         caller: Where,
         callee: Where,
+        carried: Carried | None,
         now: Instant,
     ) -> str | None:
         """Return why an INVITE that begins a call is relayed; None where it is not.
 
         It is empty where that was told already.
         """
-        carried = self._carried.get(branch.context.call_id)
         if carried is None:
             why = why_relayed(self.mode, found, caller, callee, CALLER)
             if not why:
@@ -213,10 +220,13 @@ class Relaying(RelayedCalls):
         for one in self._rush.take():
             if one.branch.over:
                 continue
-            begins = self._may_begin(core, one.branch.context)  # its call may be over by now
-            data = self._first(core, one, now) if begins else one.data
-            if data is not None:
-                forward.send_on(core, one.branch, one.token, data, now)
+            branch, token, data, until = one
+            ctx = branch.context
+            changed: bytes | None = data
+            if may_begin(core, ctx, self._carried.get(ctx.call_id)):  # else it is over by now
+                changed = self._first(core, branch, token, data, until, now)
+            if changed is not None:
+                forward.send_on(core, branch, token, changed, now)
 
     def _begin(
         self,
@@ -369,6 +379,8 @@ class Relaying(RelayedCalls):
         self, core: "Core", branch: Branch, status: int, to_tag: bytes, data: bytes, now: Instant
     ) -> bytes | None:
         """See `MediaPath`; it never waits."""
+        if status < 200 and data.find(_END_OF_HEAD) + len(_END_OF_HEAD) == len(data):
+            return data  # it describes nothing
         ctx, carried = branch.context, branch.carried
         if not isinstance(carried, Carried):
             return self._inward_undecided(core, branch, status, to_tag, data, now)
@@ -438,8 +450,7 @@ class Relaying(RelayedCalls):
     ) -> None:
         """An exchange has come to its end; one that described nothing to be relayed begins no media."""
         exchange = carried.exchange
-        vain = exchange.is_silent if found is None else exchange.is_empty
-        if vain and ctx.to_tag:
+        if ctx.to_tag and (exchange.is_silent if found is None else exchange.is_empty):
             self._unsaid(core, carried, now)
         else:
             self._note(carried)
@@ -549,7 +560,8 @@ class Relaying(RelayedCalls):
                 if other is None:
                     raise
                 carried.move(other)
-        self._return_spare(carried)
+        if exchange.unused:
+            self._return_spare(carried)
         self._note(carried)
         if found.text is found.body:
             return changed

@@ -194,9 +194,19 @@ def test_what_others_have_it_carry_counts() -> None:
     relay, _ = came(V4)
     relay.capacity = 10
     relay.leased(V4, slots(V4, 512), 512)
-    assert relay.takes_calls
+    assert relay.room_for([]) == 0.0
     relay.foreign = 9
-    assert relay.takes_calls
+    assert relay.room_for([4]) == 0.9
+    assert relay.room_for([4, 6]) == 1.0, "it has no such address"
     relay.expected["s"] = Ringing()
     assert relay.load == 1.0
-    assert not relay.takes_calls
+    assert relay.room_for([4]) == 1.0
+
+
+def test_one_without_ports_or_drained_has_room_for_nothing() -> None:
+    relay, _ = came(V4)
+    assert relay.room_for([]) == relay.room_for([4]) == 1.0
+    relay.leased(V4, slots(V4, 512), 512)
+    assert relay.room_for([]) == relay.room_for([4]) == 0.0
+    relay.draining = True
+    assert relay.room_for([]) == relay.room_for([4]) == 1.0

@@ -116,7 +116,7 @@ def test_nothing_is_lent_before_all_proxies_have_told_what_they_hold() -> None:
     assert {slot.port for slot in custody.lent("office")}.isdisjoint(
         slot.port for slot in custody.lent("branch")
     )
-    assert branch.relay.takes_calls
+    assert branch.relay.room_for([]) < 1
 
 
 def test_a_proxy_that_does_not_come_is_not_waited_for_for_long() -> None:
@@ -125,7 +125,7 @@ def test_a_proxy_that_does_not_come_is_not_waited_for_for_long() -> None:
     assert not custody.lent("office")
     custody.settle()
     office.run()
-    assert office.relay.takes_calls
+    assert office.relay.room_for([]) < 1
 
 
 def test_proxies_share_what_there_is() -> None:

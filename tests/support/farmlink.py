@@ -62,6 +62,9 @@ class FakePlane:
         self.ended.append(name)
         return {"id": name} if self.held.pop(name, None) else None
 
+    def drop(self, name: str) -> None:
+        self.end(name)
+
     def sessions(self, names: Sequence[str] | None = None) -> list[dict[str, Any]]:
         return [{"id": name, **self.row} for name in names or () if name in self.held]
 

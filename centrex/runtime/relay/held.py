@@ -128,9 +128,20 @@ class Held:
                 waits[side] |= pair.rtp.latch.source is None
         return sum(waits)
 
-    def is_alive(self) -> Instant:
-        """Return when anything at all was last heard, RTCP included; 0 for never."""
-        return max((port.heard for port in self.ports()), default=0.0)
+    def alive(self, heard: tuple[Instant, Instant]) -> tuple[Instant, Instant]:
+        """Return when media were last heard, as `heard` does, with RTCP counted as a sign of life."""
+        latest = max((port.heard for port in self.ports()), default=0.0)
+        return max(heard[0], latest), heard[1]
+
+    def end_at(self, port: Port) -> End:
+        """Return what signalling says of the end at a port."""
+        for stream, told in zip(self.streams, self.session.streams, strict=True):
+            if stream is None or told is None:
+                continue
+            for side, pair in enumerate(stream.pairs):
+                if pair is port.pair:
+                    return told.ends[side]
+        return End()
 
 
 def figures(held: Held, now: Instant) -> dict[str, Any]:

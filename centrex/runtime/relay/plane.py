@@ -18,7 +18,7 @@ from heapq import heappop, heappush
 from typing import Any, Final
 
 from centrex.base import Ids, Instant, Unavailable
-from centrex.media.terms import Address, End, Session, Slot
+from centrex.media.terms import Address, Session, Slot
 from centrex.rtp import packet
 from centrex.runtime.relay import turns
 from centrex.runtime.relay.carrier import Carrier, both
@@ -298,7 +298,12 @@ class Plane:
         with self._lock:
             return self._end(name, self._clock())
 
-    def _end(self, name: str, now: Instant) -> dict[str, Any] | None:
+    def drop(self, name: str) -> None:
+        """End a session, whose figures nobody wants."""
+        with self._lock:
+            self._end(name, self._clock(), wanted=False)
+
+    def _end(self, name: str, now: Instant, *, wanted: bool = True) -> dict[str, Any] | None:
         held = self._held.pop(name, None)
         if held is None:
             return None
@@ -309,7 +314,7 @@ class Plane:
             if port.early:
                 self._passing.expire(port, math.inf)
         self._carrier.take_back(ports)
-        told = figures(held, now)
+        told = figures(held, now) if wanted else None
         for port in ports:
             port.owner = None  # so that nothing is left for the collector
         self._close(held.pairs())
@@ -435,7 +440,8 @@ class Plane:
             self._passing.aim(port)
         for port in ports:
             for one in both(port):
-                self._passing.release(one, now)
+                if one.early:
+                    self._passing.release(one, now)
         for port in ports:
             self._carrier.hand_over(port, now)
 
@@ -475,7 +481,7 @@ class Plane:
             self._prime_later(held, now)
 
     def _send_primer(self, port: Port, held: Held, targets: Iterable[Address]) -> None:
-        end, number = _end(port, held), self._draw(1 << 31)
+        end, number = held.end_at(port), self._draw(1 << 31)
         if not end.is_rtp:
             if port.rtcp:
                 return
@@ -531,7 +537,7 @@ class Plane:
         self._tally(held)
         held.seen = held.session
         heard = held.heard()
-        if held.watch.is_over(held.session, _latest(heard, held), self._silence_s, now):
+        if held.watch.is_over(held.session, held.alive(heard), self._silence_s, now):
             told = self._end(name, now)
             self._tell(name, "ended", f"silent for {self._silence_s:g} s", told)
             return
@@ -581,20 +587,3 @@ def _check_slots(session: Session, known: Iterable[tuple[Slot, Slot]]) -> None:
 
 def _name(pair: Pair) -> tuple[str, int]:
     return pair.slot.host, pair.slot.port
-
-
-def _end(port: Port, held: Held) -> End:
-    """Return what signalling says of the end at a port."""
-    for stream, told in zip(held.streams, held.session.streams, strict=True):
-        if stream is None or told is None:
-            continue
-        for side, pair in enumerate(stream.pairs):
-            if pair is port.pair:
-                return told.ends[side]
-    return End()
-
-
-def _latest(heard: tuple[Instant, Instant], held: Held) -> tuple[Instant, Instant]:
-    """Return the same times, with RTCP counted as a sign of life."""
-    alive = held.is_alive()
-    return max(heard[0], alive), heard[1]
