@@ -1,6 +1,6 @@
-"""Lets calls go first while somebody watches: a dashboard on the same machine draws in long strokes.
+"""Lets calls go first on a busy machine: a relay's packets always, the server while somebody watches.
 
-It asks the system for more than its share of a CPU when it wakes, by two ways of which one applies: the
+A dashboard on the same machine draws in long strokes. It asks the system for more than its share of a CPU when it wakes, by two ways of which one applies: the
 nice value of the calling thread, and that of its session where the kernel schedules sessions
 (autogroup, sched(7)); the latter only if the session is this process's own, as a service's is. Both
 need a right (CAP_SYS_NICE, or RLIMIT_NICE as `LimitNICE=-10` gives it); without it all stays as it was.
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 NICE: Final = -10
-"""The nice value while somebody watches."""
+"""The nice value of who goes first."""
 LACKING: Final = (
     f"no right to a nice value of {NICE}: LimitNICE={NICE} in its unit, or CAP_SYS_NICE"
 )
@@ -26,7 +26,7 @@ class Precedence:
         group: Where the kernel tells, and takes, the nice value of the session.
 
     Attributes:
-        state: What came of it: `""` before anybody watched, `raised`, or `refused` for want of a right.
+        state: What came of it: `""` before it was taken, `raised`, or `refused` for want of a right.
     """
 
     def __init__(self, group: Path = _GROUP) -> None:

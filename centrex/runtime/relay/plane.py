@@ -20,6 +20,7 @@ from typing import Any, Final
 from centrex.base import Ids, Instant, Unavailable
 from centrex.media.terms import Address, Session, Slot
 from centrex.rtp import packet
+from centrex.runtime.precedence import Precedence
 from centrex.runtime.relay import turns
 from centrex.runtime.relay.carrier import Carrier, both
 from centrex.runtime.relay.held import Held, HeldStream, figures
@@ -403,6 +404,7 @@ class Plane:
 
     def _relay(self) -> None:
         turns.shorten()
+        Precedence().take()
         signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
         poll, pass_on = self._epoll.poll, self._passing.pass_on
         clock, lock = self._clock, self._lock

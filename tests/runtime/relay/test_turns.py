@@ -1,4 +1,4 @@
-"""Short turns on the processor, where the kernel grants them."""
+"""The thread of the packets: short turns on the processor, and the first ones, where the kernel grants them."""
 
 import os
 import platform
@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from centrex.runtime.precedence import NICE
 from centrex.runtime.relay import turns
 from tests.support.planes import World
 
@@ -95,3 +96,26 @@ def test_packets_pass_in_a_thread_with_short_turns(
     world.call().talk()
     world.close()
     assert seen == [turns.SHORTEST_NS]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes the right to a nice value below 0")
+def test_the_thread_of_the_packets_goes_first() -> None:
+    world = World()
+    world.call().talk()
+    threads = {thread.name: thread.native_id for thread in threading.enumerate()}
+    nice = os.getpriority(os.PRIO_PROCESS, threads["media"] or 0)
+    world.close()
+    assert nice == NICE
+    assert os.getpriority(os.PRIO_PROCESS, 0) != NICE, "it is that thread's alone"
+
+
+def test_without_the_right_packets_pass_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "setpriority", refused)
+    world = World()
+    plane = world.plane()
+    world.call(plane).talk()
+    assert plane.fault is None
+    world.close()
