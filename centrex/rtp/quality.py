@@ -1,7 +1,7 @@
 """What sequence numbers and arrival times tell of a stream: loss and jitter (RFC 3550 §A.1, A.3, A.8).
 
 Made to cost little: the usual packet, the next one in sequence, needs one comparison, which the
-caller makes; jitter is taken from two neighbouring packets in sixteen. So the source of a packet is
+caller makes; jitter is taken from two neighbouring packets in 64. So the source of a packet is
 looked at only where its number is not the next one, as it is not when another source begins.
 """
 
@@ -9,6 +9,8 @@ from typing import Final, NamedTuple
 
 _MAX_DROPOUT: Final = 3000
 _MAX_MISORDER: Final = 100
+_STEADY: Final = 16
+"""So many differences are averaged alike, as few as they may be; later ones count for one in so many (§A.8)."""
 _SOURCES: Final = 4
 """Sources of one end whose numbers are followed; of one that goes its loss is kept."""
 
@@ -34,6 +36,7 @@ class Quality:
         "_bad",
         "_beside",
         "_lost",
+        "_measured",
         "_others",
         "_past",
         "_rate",
@@ -47,7 +50,7 @@ class Quality:
         self.next = -1
         self.jitter_s = 0.0
         self._source = self._bad = -1
-        self._lost = self._past = self._beside = 0
+        self._lost = self._past = self._beside = self._measured = 0
         self._others: dict[int, _Source] | None = None
         self._arrival = -1.0
         self._timestamp = self._rate = 0
@@ -97,6 +100,7 @@ class Quality:
         if len(others) >= _SOURCES:
             self._past += max(others.pop(next(iter(others))).lost, 0)
         self.next, self._lost, self.jitter_s = known or (-1, 0, 0.0)
+        self._measured = _STEADY if known else 0
 
     def carried(self, lost: int, jitter_s: float) -> None:
         """Take over what somebody else has counted of the stream since the last time.
@@ -110,7 +114,7 @@ class Quality:
         # where nothing was missed, it has carried nothing since, or never saw the gap
         self._beside = self._beside - came if lost > 0 else 0
         if jitter_s:
-            self.jitter_s = jitter_s
+            self.jitter_s, self._measured = jitter_s, _STEADY
 
     def beside(self) -> None:
         """Take in a packet of a stream that somebody else counts, who is going to miss it."""
@@ -138,5 +142,7 @@ class Quality:
         if passed >= 1 << 31:
             passed -= 1 << 32
         difference = abs((arrival - self._arrival) - passed / self._rate)
-        self.jitter_s += (difference - self.jitter_s) / 16
+        if self._measured < _STEADY:
+            self._measured += 1
+        self.jitter_s += (difference - self.jitter_s) / self._measured
         self._arrival = -1.0

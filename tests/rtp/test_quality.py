@@ -122,6 +122,18 @@ def test_jitter_is_what_arrives_otherwise_than_it_was_sent() -> None:
     assert quality.jitter_s == pytest.approx(0.010, rel=1e-6)
 
 
+def test_the_jitter_of_a_short_call_is_that_of_what_was_measured() -> None:
+    quality = Quality()
+    for arrival in (10.03, 10.02, 10.04):  # 10, 0 and 20 ms from where it belongs
+        quality.sample(1000, 10.0, 8000)
+        quality.compare(1160, arrival)
+    assert quality.jitter_s == pytest.approx(0.010, rel=1e-6)
+    quality.carried(0, 0.002)
+    quality.sample(1000, 10.0, 8000)
+    quality.compare(1160, 10.02)
+    assert quality.jitter_s == pytest.approx(0.002 * 15 / 16, rel=1e-6)
+
+
 def test_jitter_over_the_wrap_of_timestamps_and_without_a_rate() -> None:
     quality = Quality()
     quality.sample(2**32 - 80, 0.0, 8000)

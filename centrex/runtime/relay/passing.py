@@ -135,7 +135,7 @@ class Passing:
                 self._unread(number, error)
                 continue
             sequence = data[2] << 8 | data[3]
-            if sequence != following[number] or not sequence & 14:
+            if sequence != following[number] or not sequence & 62:
                 self._look_at(number, length, now)
                 continue
             octets[number] += length
@@ -235,7 +235,7 @@ class Passing:
                 quality.out_of_order(sequence, int.from_bytes(buffer[8:12], "big"))
         else:
             quality.next = (sequence + 1) & 0xFFFF
-            if not sequence & 14:
+            if not sequence & 62:
                 stamp = int.from_bytes(buffer[4:8], "big")
                 if sequence & 1:
                     quality.compare(stamp, now)
