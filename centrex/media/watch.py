@@ -58,7 +58,7 @@ class Watch:
             since = [self._since(session, side, now) for side in (0, 1)]
             waited = min(now - max(now if one is None else one, self.answered_at) for one in since)
             if waited >= DEADLOCK_S:
-                return self._once("deadlock", "neither side sends; each may wait for the other")
+                return self.once("deadlock", "neither side sends; each may wait for the other")
             return None
         return self._one_way(session, heard, now)
 
@@ -82,7 +82,8 @@ class Watch:
         other = NAMES[1 - NAMES.index(missed)]
         return "one-way", f"{other} sends, {missed} does not"
 
-    def _once(self, kind: str, words: str) -> tuple[str, str] | None:
+    def once(self, kind: str, words: str) -> tuple[str, str] | None:
+        """Return a kind of news and its words, if it was not told yet."""
         if kind in self._told:
             return None
         self._told.add(kind)

@@ -217,7 +217,7 @@ class Media:
         call_id = session.call_id.encode("latin-1", "replace")
         story = self._engine.journal.open(call_id)
         story.append((time.monotonic(), Rule.MEDIA_NOTICE, words))
-        worrying = kind in ("one-way", "deadlock", "displaced")
+        worrying = kind in ("one-way", "deadlock", "displaced", "flood")
         severity = Severity.WARNING if worrying else Severity.INFO
         self._tell(f"media.{kind}", severity, call_id, relay=relay.name, what=words)
         if worrying:

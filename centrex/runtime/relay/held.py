@@ -118,6 +118,13 @@ class Held:
                         "what it said"
                     )
 
+    def name_of(self, pair: Pair) -> str:
+        """Return which side an end is on: `caller`, or `callee`."""
+        for stream in self.streams:
+            if stream is not None and pair in stream.pairs:
+                return NAMES[stream.pairs.index(pair)]
+        return "somebody"
+
     def unlearned_sides(self) -> int:
         """Return on how many sides an end is not learned: 0, 1 or 2."""
         waits = [False, False]

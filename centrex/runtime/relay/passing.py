@@ -26,6 +26,8 @@ from centrex.runtime.relay.ports import Port, connected
 
 _DRAIN: Final = 64
 """Packets that may wait at one socket when its stream moves to another one, or into the kernel."""
+_WAITED: Final = 1024
+"""Packets dropped that have waited at a socket while it was not read: as many as find room there."""
 _LONGEST: Final = 65_536
 _EARLY: Final = 10
 """Packets kept for each port until it is known where they go: 200 ms of speech."""
@@ -109,6 +111,17 @@ class Passing:
         self.lanes.cover(number)
         self.takes[number] = take
         self._epoll.register(number, select.EPOLLIN)
+
+    def mute(self, port: Port, on: bool) -> None:
+        """Read a port no longer, or again; what has waited meanwhile is dropped."""
+        for sock in (port.sock, port.connected):
+            if sock is None:
+                continue
+            with suppress(OSError):
+                for _ in range(0 if on else _WAITED):
+                    sock.recv(1)
+                    port.drop("flood")
+            self._epoll.modify(sock.fileno(), 0 if on else select.EPOLLIN)
 
     def _deafen(self, sock: socket.socket) -> None:
         """Read a socket no longer that is about to be closed."""

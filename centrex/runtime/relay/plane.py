@@ -23,6 +23,7 @@ from centrex.rtp import packet
 from centrex.runtime.precedence import Precedence
 from centrex.runtime.relay import turns
 from centrex.runtime.relay.carrier import Carrier, both
+from centrex.runtime.relay.floods import Floods
 from centrex.runtime.relay.held import Held, HeldStream, figures
 from centrex.runtime.relay.kernel import KernelPath
 from centrex.runtime.relay.passing import Passing
@@ -83,6 +84,7 @@ class Plane:
         self._lock = threading.Lock()
         self._passing = Passing(self._epoll, lambda: self._opener.shown, self._lock)
         self._carrier = self._passing.carrier = Carrier(kernel, self._passing.drain, clock())
+        self._floods = Floods(self._passing.mute, self._tell)
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._passing.listen(self._bell, self._rung)
         self._ticks = Ticks()
@@ -376,6 +378,7 @@ class Plane:
         self._carrier.take_back((pair.rtp, pair.rtcp))
         fresh = self._pairs[_name(pair)] = pair.renewed()
         for old, new in ((pair.rtp, fresh.rtp), (pair.rtcp, fresh.rtcp)):
+            self._floods.forget(old)
             self._passing.renew(old, new)
             self._totals.take(old)
             self._ports[new.sock.fileno()] = new
@@ -388,6 +391,7 @@ class Plane:
             self._spares.claim(pair)
         self._carrier.take_back((pair.rtp, pair.rtcp))
         for port in (pair.rtp, pair.rtcp):
+            self._floods.forget(port)
             del self._ports[port.sock.fileno()]
             self._passing.leave(port)
             self._totals.take(port)
@@ -456,6 +460,7 @@ class Plane:
             self._prime(heappop(self._primes)[2], now)
         if self._carrier.is_unsure:
             self._carrier.read(self._ports.values(), now)
+        self._floods.relieve(now)
         self._look(now)
 
     def _prime_from(self, held: Held, now: Instant) -> None:
@@ -518,7 +523,7 @@ class Plane:
         for pair in held.pairs():
             port = pair.rtp
             well = port.lane >= 0 and now - heard[port.lane] <= _LOOK_S
-            if not well or port.early or pair.rtcp.early:
+            if not well or port.early or pair.rtcp.early or self._floods.watch(held, pair, now):
                 return False
         return well
 
@@ -548,6 +553,8 @@ class Plane:
             self._tell(name, *news)
             if news[0] == "deadlock":
                 self._prime_from(held, now)
+        for pair in held.pairs():
+            self._floods.watch(held, pair, now)
         for words in held.displaced():
             self._tell(name, "displaced", words)
         self._keep_open(held, now)

@@ -53,14 +53,16 @@ class Port:
         lane: The descriptor its lane is read from; -1 while it has none (see `runtime.relay.lanes`).
         followed: Up to which sequence number the figures hold what has passed there,
         passed: and how many octets of it.
+        seen: How many packets had been taken in when it was last seen how many come,
+        looked_at: and when that was.
         owner: The session it serves.
         pair: The pair it is one of.
     """
 
     __slots__ = (
-        "address", "carried", "connected", "drops", "early", "followed", "heard", "lane", "latch", "octets",
-        "onward", "owner", "packets", "pair", "passed", "peer", "quality", "rate", "reported", "rtcp", "send", "sent", "sock",
-        "source", "target", "unsent",
+        "address", "carried", "connected", "drops", "early", "followed", "heard", "lane", "latch", "looked_at",
+        "octets", "onward", "owner", "packets", "pair", "passed", "peer", "quality", "rate", "reported", "rtcp", "seen",
+        "send", "sent", "sock", "source", "target", "unsent",
     )  # fmt: skip
 
     onward: Callable[[int, Instant], None]
@@ -83,7 +85,8 @@ class Port:
         self.drops: dict[str, int] = {}
         self.carried = False
         self.lane = self.followed = -1
-        self.passed = 0
+        self.passed = self.seen = 0
+        self.looked_at = 0.0
         self.owner: Any = None
 
     def drop(self, reason: str) -> None:

@@ -31,7 +31,8 @@ class Totals:
 
     def take(self, port: Port) -> None:
         """Keep what was counted of a port that is closed, or serves another call from now on."""
-        _add(port, self._counts, self._drops)
+        if port.packets or port.sent or port.drops:  # most have seen no RTCP
+            _add(port, self._counts, self._drops)
 
     def copy(self) -> "Totals":
         """Return what is counted now, for somebody who adds to it at his leisure."""
