@@ -189,3 +189,26 @@ def test_what_is_offered_after_the_end_takes_no_ports(
     ok = alice.gets(bob.says(again, 200, body=body), "200")
     assert [line(ok, number).port > 0 for number in range(3)] == [True, False, False]
     assert relay.given == taken
+
+
+@pytest.mark.parametrize("ends", ["", "\r\n", "\r\n\r\n"])
+def test_early_media_are_relayed_however_their_description_ends(
+    proxy: Proxy, alice: Phone, bob: Phone, ends: str
+) -> None:
+    relayed(proxy)
+    invite = bob.gets(alice.calls("bob", body=offer(ALICE, 4000), extra=SDP), "INVITE")
+    assert alice.gets(bob.says(invite, 180), "180")
+    early = alice.gets(bob.says(invite, 183, body=offer(BOB, 5000) + ends), "183")
+    assert line(early).host == "198.51.100.1"
+
+
+def test_a_call_that_describes_nothing_is_expected_at_no_relay(
+    proxy: Proxy, alice: Phone, bob: Phone
+) -> None:
+    farm = relayed(proxy)
+    invite = bob.gets(alice.calls("bob"), "INVITE")
+    bob.says(invite, 180)
+    assert not farm.expected
+    alice.gets(bob.says(invite, 200), "200")
+    assert not farm.expected
+    assert not farm.told
