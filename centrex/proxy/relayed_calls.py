@@ -131,6 +131,7 @@ class RelayedCalls:
         exchange.ended = True
         if exchange.revision:
             self._farm.end(carried.relay, exchange.name, reason, now)
+            self._farm.give_back(carried.relay, exchange.untold)
         else:
             self._farm.forgo(carried.relay, exchange.name)
 
@@ -171,5 +172,6 @@ class RelayedCalls:
             return False
         del self._carried[call_id]
         carried.exchange.ended = True
+        self._farm.give_back(carried.relay, carried.exchange.untold)
         self._remember(carried)
         return True
