@@ -212,3 +212,21 @@ def test_a_call_that_describes_nothing_is_expected_at_no_relay(
     alice.gets(bob.says(invite, 200), "200")
     assert not farm.expected
     assert not farm.told
+
+
+def test_an_offer_that_cannot_be_read_leaves_that_of_another_phone(
+    proxy: Proxy, alice: Phone, bob: Phone
+) -> None:
+    """Both answer one INVITE that describes nothing; only what the first has offered passes by."""
+    farm = relayed(proxy, relay := FakeRelay())
+    mobile = Phone(proxy, "bob", MOBILE)
+    sent = alice.calls("bob")
+    invite, other = bob.gets(sent, "INVITE"), mobile.gets(sent, "INVITE")
+    mobile.says(other, 183, body="rubbish\r\n", tag="m")
+    early = alice.gets(bob.says(invite, 183, body=offer(BOB, 5000)), "183")
+    assert line(early).host == "198.51.100.1"
+    assert len(farm.expected) == 1, "its ports are held"
+    for phone, data in ((bob, invite), (mobile, other)):
+        phone.says(data, 486)
+    assert not farm.expected
+    assert set(farm.returned) == relay.given
