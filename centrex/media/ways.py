@@ -209,8 +209,9 @@ def line_of(stream: Stream, muxes: object) -> Line:
     return line
 
 
-def untold(slots: Iterable[Slot], session: Session | None) -> list[Slot]:
+def untold(slots: list[Slot], session: Session | None) -> list[Slot]:
     """Return those slots that the relay does not know of, if that session is what it was told last."""
-    streams = () if session is None else session.streams
-    told = {slot for one in streams if one is not None for slot in one.slots}
+    if not slots or session is None:
+        return slots
+    told = {slot for one in session.streams if one is not None for slot in one.slots}
     return [slot for slot in slots if slot not in told]
