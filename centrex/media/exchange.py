@@ -32,6 +32,7 @@ from centrex.media.ways import (
     line_of,
     other_side,
     to_stream,
+    untold,
 )
 from centrex.media.whereabouts import end_of, is_numeric, names, odd_lines
 from centrex.sdp import DECLINED, Description, Media, Place, rewrite
@@ -160,9 +161,9 @@ class Exchange:
         self._early = {}
         if len(ways) == 1:
             return []
-        vain = [one for one in self._all_ways() if one is not way and not one.told]
+        vain = [slot for one in self._all_ways() if one is not way for slot in one.slots]
         self._ways = {way.family: way}
-        return [slot for one in vain for slot in one.slots]
+        return untold(vain, self._last)
 
     def share(self, family: Family) -> Family:
         """Have those who are called by an IP version served by the other one's lines; return that."""
@@ -471,6 +472,11 @@ class Exchange:
         """The slots of all its lines."""
         return [slot for way in self._all_ways() for slot in way.slots]
 
+    @property
+    def untold(self) -> list[Slot]:
+        """Those of them that the relay was not told of."""
+        return untold(self.slots, self._last)
+
     def spare(self) -> list[Slot]:
         """Return slots that were taken in vain, once: the relay had not enough of them."""
         spare, self.unused = self.unused, []
@@ -519,14 +525,8 @@ class Exchange:
         for way in self._ways.values():
             way.told = True
         self._last_memo = memo
-        self._last = Session(
-            self.name,
-            self.call_id.decode("latin-1"),
-            self.revision,
-            self.answered,
-            streams,
-            json.dumps(memo),
-        )
+        call_id, words = self.call_id.decode("latin-1"), json.dumps(memo)
+        self._last = Session(self.name, call_id, self.revision, self.answered, streams, words)
         return self._last
 
     def _vacate(self) -> None:
@@ -536,9 +536,7 @@ class Exchange:
         is taken up again gets other ports (RFC 3264 §8.3.1).
         """
         for way in self._all_ways():
-            slots = way.vacate()
-            if not way.told:
-                self.unused += slots
+            self.unused += untold(way.vacate(), self._last)
 
     def _memo(self, muxes: list[list[bool] | None]) -> list[object]:
         tags = [tag.decode("latin-1") for tag in (self.caller_tag, self.callee_tag)]

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from itertools import zip_longest
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-from centrex.media.terms import End, Slot, Stream
+from centrex.media.terms import End, Session, Slot, Stream
 from centrex.sdp import Media
 
 Side: TypeAlias = Literal[0, 1]
@@ -207,3 +207,11 @@ def line_of(stream: Stream, muxes: object) -> Line:
         raise TypeError(muxes)
     line.ends, line.muxes = [GONE if end == GONE else end for end in stream.ends], muxes
     return line
+
+
+def untold(slots: list[Slot], session: Session | None) -> list[Slot]:
+    """Return those slots that the relay does not know of, if that session is what it was told last."""
+    if not slots or session is None:
+        return slots
+    told = {slot for one in session.streams if one is not None for slot in one.slots}
+    return [slot for slot in slots if slot not in told]

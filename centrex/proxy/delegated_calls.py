@@ -117,9 +117,12 @@ class DelegatedCalls:
         self.end(core, ctx.call_id, "another phone has answered", now)
 
     def failed(self, core: "Core", ctx: Context, now: Instant) -> None:
-        """See `MediaPath`."""
-        if has_failed(core, ctx, self._carried.get(ctx.call_id)):
+        """See `MediaPath`; one that goes on with an INVITE which is not listed is known no longer."""
+        carried = self._carried.get(ctx.call_id)
+        if has_failed(core, ctx, carried):
             self.end(core, ctx.call_id, "the call failed", now)
+        elif carried is not None:
+            self._keep_track(core, carried)
 
     def end(
         self, core: "Core", call_id: bytes, reason: str, now: Instant, *, tag: bytes = b""

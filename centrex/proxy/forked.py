@@ -125,5 +125,6 @@ def has_failed(core: "Core", ctx: Context, carried: Relayed | None) -> bool:
     if carried is not None and _is_awaited(carried, ctx):
         return False
     if ctx.call is not None:
-        return carried is not None or ctx.call.state is not CallState.UP
+        # where another one was answered, what is relayed may be its media, or this one's
+        return ctx.call.state is not CallState.UP or not (carried is None or carried.is_answered)
     return core.calls.get(ctx.call_id) is None  # else that one ends it

@@ -35,8 +35,8 @@ def tell_lines(
     carried, ctx = branch.carried, branch.context
     assert isinstance(carried, Carried)
     exchange = carried.exchange
-    if exchange.is_whole or exchange.is_foreign(tag):
-        return  # of a foreign one nothing was noted
+    if exchange.is_whole or exchange.ended or exchange.is_foreign(tag):
+        return  # of a foreign one nothing was noted, nor of what comes after the end
     if answers:
         odd_lines(core, ctx, found, Rule.MEDIA_UNFIT, exchange.unfit, now)
         return

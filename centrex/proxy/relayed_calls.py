@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from centrex.base import Instant, PeerError
 from centrex.media.exchange import Exchange, restored
 from centrex.media.terms import Session
-from centrex.proxy.carried import Carried, Farm, Relay
+from centrex.proxy.carried import UNDECIDED, Carried, Farm, Relay
 from centrex.proxy.context import Branch, Context
 from centrex.proxy.forked import has_failed
 from centrex.proxy.orphans import RELAYED_BEFORE, Orphan, Orphans
@@ -53,6 +53,10 @@ class RelayedCalls:
         self._return_spare(carried)
         if carried.exchange.is_empty:
             self._carried.pop(branch.context.call_id, None)
+            for ctx in {branch.context, *carried.forks}:
+                for other in ctx.branches:
+                    if other.carried is carried:
+                        other.carried = UNDECIDED  # it has described nothing either
             branch.carried = None
 
     def _return_spare(self, carried: Carried) -> None:
@@ -131,6 +135,7 @@ class RelayedCalls:
         exchange.ended = True
         if exchange.revision:
             self._farm.end(carried.relay, exchange.name, reason, now)
+            self._farm.give_back(carried.relay, exchange.untold)
         else:
             self._farm.forgo(carried.relay, exchange.name)
 
@@ -171,5 +176,6 @@ class RelayedCalls:
             return False
         del self._carried[call_id]
         carried.exchange.ended = True
+        self._farm.give_back(carried.relay, carried.exchange.untold)
         self._remember(carried)
         return True

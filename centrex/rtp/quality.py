@@ -21,6 +21,7 @@ class _Source(NamedTuple):
     next: int
     lost: int
     jitter_s: float
+    measured: int
 
 
 class Quality:
@@ -95,12 +96,11 @@ class Quality:
         if self._others is None:
             self._others = {}
         others = self._others
-        others[before] = _Source(self.next, self._lost, self.jitter_s)
+        others[before] = _Source(self.next, self._lost, self.jitter_s, self._measured)
         known = others.pop(source, None)
         if len(others) >= _SOURCES:
             self._past += max(others.pop(next(iter(others))).lost, 0)
-        self.next, self._lost, self.jitter_s = known or (-1, 0, 0.0)
-        self._measured = _STEADY if known else 0
+        self.next, self._lost, self.jitter_s, self._measured = known or (-1, 0, 0.0, 0)
 
     def carried(self, lost: int, jitter_s: float) -> None:
         """Take over what somebody else has counted of the stream since the last time.

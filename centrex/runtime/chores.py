@@ -38,6 +38,7 @@ class Chores:
             self.expire(now)
             self._engine.core.gateways.tick(self._engine.core, now)
             self._engine.roaming.look(now)
+            self._engine.precedence.insist()
             await self._engine.editing.look(now)
             if second % _CERTIFICATES_S == 0:
                 self.certificates()

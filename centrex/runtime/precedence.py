@@ -1,9 +1,11 @@
 """Lets calls go first on a busy machine: a relay's packets always, the server while somebody watches.
 
-A dashboard on the same machine draws in long strokes. It asks the system for more than its share of a CPU when it wakes, by two ways of which one applies: the
-nice value of the calling thread, and that of its session where the kernel schedules sessions
-(autogroup, sched(7)); the latter only if the session is this process's own, as a service's is. Both
-need a right (CAP_SYS_NICE, or RLIMIT_NICE as `LimitNICE=-10` gives it); without it all stays as it was.
+A dashboard on the same machine draws in long strokes. Whoever goes first asks the system for more than
+its share of a CPU when it wakes, by two ways of which one applies: the nice value of the calling
+thread, and that of its session where the kernel schedules sessions (autogroup, sched(7)); the latter
+only if the session is this process's own, as a service's is. Both need a right (CAP_SYS_NICE, or
+RLIMIT_NICE as `LimitNICE=-10` gives it); without it all stays as it was. With no more than that right,
+one session of the whole system may change in a tenth of a second: the others ask again.
 """
 
 import os
@@ -20,7 +22,7 @@ _GROUP: Final = Path("/proc/self/autogroup")
 
 
 class Precedence:
-    """The scheduling of the thread that makes and uses it.
+    """The scheduling of the thread that uses it.
 
     Args:
         group: Where the kernel tells, and takes, the nice value of the session.
@@ -32,6 +34,7 @@ class Precedence:
     def __init__(self, group: Path = _GROUP) -> None:
         self._group = group
         self._before: tuple[int, int | None] | None = None
+        self._owed: int | None = None  # what the session is to have, and was put off
         self.state: Literal["", "raised", "refused"] = ""
 
     def take(self) -> None:
@@ -53,18 +56,28 @@ class Precedence:
             if session is not None and session > NICE:
                 self._prefer_session(session)
 
+    def insist(self) -> None:
+        """Ask again for what was put off; to be called about every second."""
+        if self._owed is not None:
+            self._prefer_session(self._owed)
+
     def _of_session(self) -> int | None:
         """Return the session's nice value; None where it is not ours alone, or there is none."""
         if os.getsid(0) != os.getpid():
             return None
+        if self._owed is not None:
+            return self._owed
         try:
             return int(self._group.read_text().rpartition(" ")[2])
         except (OSError, ValueError):
             return None  # a kernel without sessions of their own
 
     def _prefer_session(self, nice: int) -> bool:
+        self._owed = None
         try:
             self._group.write_text(str(nice))
+        except BlockingIOError:
+            self._owed = nice
         except OSError:
             return False  # no right to; whoever runs it may give one
         return True

@@ -421,3 +421,55 @@ def test_an_answer_before_the_2xx_counts_until_that_is_none(exchange: Exchange) 
     after = exchange.session()
     assert after is not None
     assert after.streams == before.streams
+
+
+HERE_6 = Where("2001:db8::7", "2001:db8::1", natted=False)
+
+
+def _moving(exchange: Exchange, *, early: bool) -> Session:
+    """A call that is up, whose caller then offers its media at an IPv6 address."""
+    _called(exchange, FIRST)
+    exchange.answer(b"b", 4)
+    exchange.describe(CALLEE, parse(offer("192.0.2.8", 5000).encode()), B, A, answers=True)
+    before = exchange.session()
+    assert before is not None
+    exchange.save(CALLER)
+    exchange.describe(CALLER, parse(offer("2001:db8::7", 4000).encode()), HERE_6, B)
+    if early:
+        exchange.describe(CALLEE, parse(offer("192.0.2.8", 5000).encode()), B, HERE_6, answers=True)
+    return before
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_the_ports_before_a_move_serve_again_if_it_is_refused(
+    exchange: Exchange, *, early: bool
+) -> None:
+    """An early answer may yet come to nothing."""
+    before = _moving(exchange, early=early)
+    during = exchange.session()
+    assert during is not None
+    assert before.streams[0] is not None
+    slots = [stream.slots for stream in during.streams if stream is not None]
+    assert len(slots) == 2
+    assert before.streams[0].slots in slots
+    exchange.revert(CALLER)
+    after = exchange.session()
+    assert after is not None
+    assert after.streams == before.streams
+
+
+def test_they_are_free_once_a_move_in_a_late_offer_is_answered(exchange: Exchange) -> None:
+    """Nothing is pending of it: it came in a 2xx, and is answered in the ACK (RFC 3264 §4)."""
+    _moving(exchange, early=True)
+    exchange.settle(CALLER)
+    assert exchange.session() is not None
+    exchange.describe(CALLER, parse(offer("192.0.2.7", 4000).encode()), A, B)
+    during = exchange.session()
+    assert during is not None
+    assert len(during.streams) == 2
+    exchange.describe(CALLEE, parse(offer("192.0.2.8", 5000).encode()), B, A, answers=True)
+    after = exchange.session()
+    assert after is not None
+    (stream,) = after.streams
+    assert stream is not None
+    assert stream.ends[0].rtp == Address("192.0.2.7", 4000)

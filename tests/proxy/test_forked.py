@@ -501,6 +501,53 @@ def test_rtpengine_keeps_it_until_all_have_failed(
         assert len(engine.media) == left
 
 
+def test_rtpengine_has_one_that_came_another_way_and_is_never_listed(
+    proxy: Proxy, forked: Forked
+) -> None:
+    """Once the listed one has failed, nobody but its phones may say that it has ended."""
+    engine = FakeRtpengine(proxy, mode="auto")
+    first = forked.bob.gets(forked.calls("bob"), "INVITE")
+    flow = proxy.flows.get("192.0.2.78", 5060)
+    for user in ("carol", "bob"):
+        body, branch = offer("2001:db8::7", 4000), f"z9hG4bKother{user}"
+        forked.calls(user, body, flow=flow, host="192.0.2.78", branch=branch)
+    second = forked.carol.gets(engine.answers(), "INVITE")
+    forked.carol.says(second, 200, body=offer(CAROL, 5000))
+    engine.answers()
+    assert not engine.media._unknown
+    forked.bob.says(first, 486)
+    assert not listed(proxy)
+    assert list(engine.media._unknown) == [b"call-1"], "it counts among those we know nothing of"
+
+
+@pytest.mark.parametrize("by_us", [True, False])
+@pytest.mark.parametrize("cancelled", [True, False])
+def test_one_that_needs_no_relay_takes_none_from_whoever_has_answered(
+    proxy: Proxy, forked: Forked, *, by_us: bool, cancelled: bool
+) -> None:
+    """Only Carol is behind NAT: Bob's phone stops ringing, and her voice goes on."""
+    engine = None if by_us else FakeRtpengine(proxy, mode="auto")
+    farm = relayed(proxy, mode="auto") if engine is None else None
+    forked.carol.flow.natted = True
+    first = forked.bob.gets(forked.calls("bob"), "INVITE")
+    assert line(first).host == ALICE
+    sent = forked.calls("carol")
+    second = forked.carol.gets(sent if engine is None else engine.answers(), "INVITE")
+    sent = forked.carol.says(second, 200, body=offer(CAROL, 5000))
+    ok = find(sent if engine is None else engine.answers(), "200")
+    assert line(ok).host in (HOST, RELAY)
+    if cancelled:
+        forked.gives_up("bob", forked.bob, first)
+    else:
+        forked.bob.says(first, 486)
+    relaying = proxy.core.relaying
+    assert relaying is not None
+    assert relaying.of(b"call-1") is not None
+    assert farm is None or not farm.ended
+    forked.sends("BYE", ok, "carol", cseq=2)
+    assert relaying.of(b"call-1") is None
+
+
 def test_what_is_hung_up_while_another_rings_is_given_back(proxy: Proxy, forked: Forked) -> None:
     engine = FakeRtpengine(proxy)
     _, second = by_rtpengine(forked, engine)

@@ -126,3 +126,27 @@ def test_a_line_that_was_to_become_one_and_may_not(proxy: Proxy, alice: Phone, b
     (stream,) = farm.only.streams
     assert stream is not None
     assert [end.rtp for end in stream.ends] == [None, None]
+
+
+@pytest.mark.parametrize("offers", [False, True])
+def test_what_crosses_the_bye_is_not_judged_by_the_lines_before_it(
+    proxy: Proxy, alice: Phone, bob: Phone, *, offers: bool
+) -> None:
+    """Nothing is noted any more by then, and what was described last had more lines."""
+    relayed(proxy)
+    odd = f"m=video 4446 RTP/AVP 96\r\n{GROUP}"
+    body = two(ALICE, "m=audio 4000 RTP/AVP 8", odd if offers else odd.splitlines()[0])
+    invite = bob.gets(alice.calls("bob", body=body, extra=SDP), "INVITE")
+    ok = alice.gets(bob.says(invite, 200, body=two(BOB, "m=audio 5000 RTP/AVP 8", odd)), "200")
+    talk = Talk.standing(alice, bob, invite, ok)
+    more = {} if offers else {"body": body, "extra": SDP}
+    again = bob.gets(talk.from_caller("INVITE", **more), "INVITE")
+    if not offers:
+        bob.says(again, 183, body=two(BOB, "m=audio 5000 RTP/AVP 8", odd))
+    known = len(proxy.journal.story(b"call-1"))
+    bob.says(bob.gets(talk.from_caller("BYE"), "BYE"), 200)
+    late = alice.gets(bob.says(again, 200, body=offer(BOB, 5000)), "200")
+    assert line(late).port == line(ok).port
+    late_rules = rules(proxy)[known:]
+    assert Rule.MEDIA_UNFIT not in late_rules
+    assert Rule.MEDIA_LEFT_ALONE not in late_rules

@@ -50,6 +50,32 @@ def test_one_that_was_told_is_ended_there_once() -> None:
     assert len(farm.told) == 1, "it is over"
 
 
+@pytest.mark.parametrize("by_relay", [False, True])
+def test_ports_of_a_line_that_was_not_told_yet_are_free(by_relay: bool) -> None:
+    """It was offered just now, in a call that ends before its relay is told."""
+    farm = FakeFarm(FakeRelay())
+    calls = RelayedCalls(farm)
+    carried = _carried(calls, farm.relays[0])
+    exchange = carried.exchange
+    exchange.describe(CALLEE, parse(offer("192.0.2.8", 5000).encode()), B, A, tag=b"b")
+    exchange.answer(b"b", 4)
+    calls._note(carried)
+    calls.tell(0.0)
+    (session,) = farm.told
+    film = offer("192.0.2.7", 4000, "m=video 4002 RTP/AVP 99")
+    exchange.describe(CALLER, parse(film.encode()), A, B)
+    calls._note(carried)
+    if by_relay:
+        assert calls.lost(b"c1", "s")
+    else:
+        calls.end(Proxy().core, b"c1", "hung up", 0.0)
+    calls.tell(0.0)
+    (voice,) = session.streams
+    assert voice is not None
+    assert set(farm.returned) == farm.relays[0].given - set(voice.slots)
+    assert len(farm.returned) == 2
+
+
 def test_a_relay_s_end_is_of_the_session_it_names() -> None:
     farm = FakeFarm(FakeRelay())
     calls = RelayedCalls(farm)

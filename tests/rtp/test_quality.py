@@ -134,6 +134,23 @@ def test_the_jitter_of_a_short_call_is_that_of_what_was_measured() -> None:
     assert quality.jitter_s == pytest.approx(0.002 * 15 / 16, rel=1e-6)
 
 
+def test_the_jitter_of_a_source_that_comes_back_is_averaged_on() -> None:
+    """The first of two came too short a time for any measurement."""
+    quality = Quality()
+    for sequence, source in ((10, 1), (500, 2), (11, 1)):
+        quality.out_of_order(sequence, source)
+    for arrival in (10.03, 10.02):
+        quality.sample(1000, 10.0, 8000)
+        quality.compare(1160, arrival)
+    assert quality.jitter_s == pytest.approx(0.005, rel=1e-6)
+    quality.out_of_order(501, 2)
+    assert quality.jitter_s == 0.0
+    quality.out_of_order(12, 1)
+    quality.sample(1000, 10.0, 8000)
+    quality.compare(1160, 10.04)
+    assert quality.jitter_s == pytest.approx(0.010, rel=1e-6)
+
+
 def test_jitter_over_the_wrap_of_timestamps_and_without_a_rate() -> None:
     quality = Quality()
     quality.sample(2**32 - 80, 0.0, 8000)

@@ -8,7 +8,7 @@ from centrex.media.terms import Session, Slot
 from centrex.proxy.relaying import Relaying
 from tests.support.calling import Phone, Sent, Talk
 from tests.support.proxy import Proxy
-from tests.support.relays import FakeFarm, line, offer, relayed
+from tests.support.relays import FakeFarm, FakeRelay, line, offer, relayed
 
 SDP = "Content-Type: application/sdp\n"
 ALICE, BOB, MOBILE = "192.0.2.7", "192.0.2.8", "192.0.2.9"
@@ -230,3 +230,18 @@ def test_a_restart_forgets_nothing_of_it(
     assert relaying.adopt(later.relays[0], told)
     changes(talk, both(ALICE), voice(BOB))
     assert slots(later.only) == [*slots(told)[:1], None]
+
+
+def test_half_a_pair_of_ports_is_given_back(proxy: Proxy, alice: Phone, bob: Phone) -> None:
+    """The relay had ports for one side of the second line, and none for the other."""
+    relay = FakeRelay(slots=3)
+    farm = relayed(proxy, relay)
+    invite = bob.gets(call(alice, offer(ALICE, 4000)), "INVITE")
+    ok = alice.gets(bob.says(invite, 200, body=offer(BOB, 5000)), "200")
+    talk = Talk.standing(alice, bob, invite, ok)
+    for number in (1, 2):  # the second time the relay has nothing new to be told
+        changed = changes(talk, both(ALICE), voice(BOB))
+        assert line(changed, 1).port == 0
+        assert relay.left == 0
+        assert len(farm.returned) == number
+        relay.left = 1

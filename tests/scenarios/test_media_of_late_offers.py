@@ -189,3 +189,44 @@ def test_what_is_offered_after_the_end_takes_no_ports(
     ok = alice.gets(bob.says(again, 200, body=body), "200")
     assert [line(ok, number).port > 0 for number in range(3)] == [True, False, False]
     assert relay.given == taken
+
+
+@pytest.mark.parametrize("ends", ["", "\r\n", "\r\n\r\n"])
+def test_early_media_are_relayed_however_their_description_ends(
+    proxy: Proxy, alice: Phone, bob: Phone, ends: str
+) -> None:
+    relayed(proxy)
+    invite = bob.gets(alice.calls("bob", body=offer(ALICE, 4000), extra=SDP), "INVITE")
+    assert alice.gets(bob.says(invite, 180), "180")
+    early = alice.gets(bob.says(invite, 183, body=offer(BOB, 5000) + ends), "183")
+    assert line(early).host == "198.51.100.1"
+
+
+def test_a_call_that_describes_nothing_is_expected_at_no_relay(
+    proxy: Proxy, alice: Phone, bob: Phone
+) -> None:
+    farm = relayed(proxy)
+    invite = bob.gets(alice.calls("bob"), "INVITE")
+    bob.says(invite, 180)
+    assert not farm.expected
+    alice.gets(bob.says(invite, 200), "200")
+    assert not farm.expected
+    assert not farm.told
+
+
+def test_an_offer_that_cannot_be_read_leaves_that_of_another_phone(
+    proxy: Proxy, alice: Phone, bob: Phone
+) -> None:
+    """Both answer one INVITE that describes nothing; only what the first has offered passes by."""
+    farm = relayed(proxy, relay := FakeRelay())
+    mobile = Phone(proxy, "bob", MOBILE)
+    sent = alice.calls("bob")
+    invite, other = bob.gets(sent, "INVITE"), mobile.gets(sent, "INVITE")
+    mobile.says(other, 183, body="rubbish\r\n", tag="m")
+    early = alice.gets(bob.says(invite, 183, body=offer(BOB, 5000)), "183")
+    assert line(early).host == "198.51.100.1"
+    assert len(farm.expected) == 1, "its ports are held"
+    for phone, data in ((bob, invite), (mobile, other)):
+        phone.says(data, 486)
+    assert not farm.expected
+    assert set(farm.returned) == relay.given

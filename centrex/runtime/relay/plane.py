@@ -102,6 +102,7 @@ class Plane:
         self._round_size = self._round_done = 0
         self._numbers = itertools.count()
         self._ending = False
+        self._precedence = Precedence()
         self.fault: Exception | None = None
         """What ended the thread of the packets; None while all is well."""
         self._totals = Totals()
@@ -408,7 +409,7 @@ class Plane:
 
     def _relay(self) -> None:
         turns.shorten()
-        Precedence().take()
+        self._precedence.take()
         signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
         poll, pass_on = self._epoll.poll, self._passing.pass_on
         clock, lock = self._clock, self._lock
@@ -528,6 +529,7 @@ class Plane:
         return well
 
     def _begin_round(self, now: Instant) -> None:
+        self._precedence.insist()
         self._carrier.read(self._ports.values(), now)
         while self._round:  # what was not come to in time
             name = self._round.pop()

@@ -43,3 +43,32 @@ def test_a_phone_takes_its_place_back_from_who_was_there_first(world: World) -> 
             f"what was taken for the caller, at {was}, gave way to what fits better what it said",
         )
     ], "once"
+
+
+@pytest.mark.parametrize("how", ["end", "drop"])
+def test_one_that_is_ended_leaves_nothing_behind(world: World, how: str) -> None:
+    call = world.call()
+    call.talk()
+    told = getattr(call.plane, how)("s1")
+    assert (told is None) is (how == "drop"), "whoever drops it wants no figures"
+    assert not call.plane.sessions()
+    figures = call.plane.figures()
+    assert (figures["sessions"], figures["packets"]) == (0, 16), "they count in all"
+    assert all(port.owner is None for port in call.plane._ports.values())
+    call.caller.send(call.slots[0])
+    world.passes(1.1)
+    assert call.callee.drained() == []
+    getattr(call.plane, how)("s1")
+
+
+def test_reports_are_a_sign_of_life_in_a_call_on_hold(world: World) -> None:
+    call = world.call(world.plane(silence_s=60.0))
+    call.talk()
+    (held,) = call.plane._held.values()
+    heard = held.heard()
+    assert held.alive(heard) == (max(heard), heard[1])
+    for stream in held.streams:
+        assert stream is not None
+        stream.pairs[1].rtcp.heard = max(heard) + 5
+    assert held.heard() == heard, "they are no media"
+    assert held.alive(heard) == (max(heard) + 5, heard[1])
