@@ -216,7 +216,7 @@ class Media:
         """See `centrex.farm.farm.Observer`."""
         call_id = session.call_id.encode("latin-1", "replace")
         story = self._engine.journal.open(call_id)
-        story.append((time.monotonic(), Rule.MEDIA_NOTICE, words))
+        story.append((time.monotonic(), Rule.MEDIA_NOTICE, words, kind))
         worrying = kind in ("one-way", "deadlock", "displaced")
         severity = Severity.WARNING if worrying else Severity.INFO
         self._tell(f"media.{kind}", severity, call_id, relay=relay.name, what=words)
