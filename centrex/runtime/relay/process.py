@@ -290,7 +290,10 @@ class RelayProcess:
         """Return how many calls it takes: as many as are wanted, and as there are ports for."""
         config, hosts = self._config, self._plane.hosts
         possible = most_calls(hosts, self._plane.pairs)
-        if possible < config.max_sessions and possible != self._possible:
+        wanted = (
+            "max_sessions" in config.model_fields_set
+        )  # else it is what the ports are enough for
+        if wanted and possible < config.max_sessions and possible != self._possible:
             first, last = config.port_range
             say(
                 f"max_sessions is {config.max_sessions}, but the ports {first} to {last} at the "
