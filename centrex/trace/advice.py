@@ -106,6 +106,12 @@ UNHEARD: Final = (
 )
 """Where a relay hears one side of a call only."""
 
+LET_GO: Final = (
+    "If people still talk: hold and resume takes a relay anew.",
+    "Else see whether both phones lost their network, or were switched off.",
+)
+"""Where a relay has ended its part of a call."""
+
 UNRELAYED: Final = (_RELAYS,)
 """Where a call is left to find its own way."""
 

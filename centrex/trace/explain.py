@@ -11,6 +11,7 @@ from typing import Final
 from centrex.base.untrusted import shown
 from centrex.trace.advice import (
     GATEWAYS,
+    LET_GO,
     OF_THE_CALLEE,
     REFUSALS,
     SILENT,
@@ -291,6 +292,8 @@ def _voice(case: _Case, answered: int) -> tuple[str, tuple[str, ...]]:
         rule, facts = case.story[at][1], case.facts(at)
         if rule is Rule.MEDIA_NOTICE and at > answered and facts[1] == "one-way":
             return f" Not all is heard: {facts[0]}.", UNHEARD
+        if rule is Rule.MEDIA_LOST:
+            return f" The relay {facts[0]} has ended its part: {facts[1]}.", LET_GO
         if rule is Rule.MEDIA_UNRELAYED:
             return f" Voice is not relayed, though it should be: {facts[0]}.", UNRELAYED
         if rule is Rule.MEDIA_RELAYED or (rule is Rule.MEDIA_NOTICE and facts[1] == "two-way"):

@@ -519,6 +519,7 @@ def test_a_gateway_is_no_phone(failure: tuple[Any, ...], headline: str, advice: 
 UP: list[tuple[Any, ...]] = [INVITE, (Rule.TARGET_ANSWERED, TARGET)]
 ONE_WAY = (Rule.MEDIA_NOTICE, "caller sends, callee does not", "one-way")
 TWO_WAY = (Rule.MEDIA_NOTICE, "both sides are heard again", "two-way")
+LOST = (Rule.MEDIA_LOST, "r1", "silent for 60 s")
 UNRELAYED = (Rule.MEDIA_UNRELAYED, "no media relay is available")
 
 
@@ -527,6 +528,7 @@ UNRELAYED = (Rule.MEDIA_UNRELAYED, "no media relay is available")
     ("what", "words", "advice"),
     [
         (ONE_WAY, "Not all is heard: caller sends, callee does not.", "port_range"),
+        (LOST, "The relay r1 has ended its part: silent for 60 s.", "hold"),
         (UNRELAYED, "Voice is not relayed, though it should be: no media relay", "centrex relays"),
     ],
 )
@@ -541,7 +543,12 @@ def test_a_call_without_voice_says_so_and_what_to_do(
 
 
 @pytest.mark.parametrize(
-    "then", [(TWO_WAY,), (UNRELAYED, (Rule.MEDIA_RELAYED, "r1", "the caller is behind NAT"))]
+    "then",
+    [
+        (TWO_WAY,),
+        (UNRELAYED, (Rule.MEDIA_RELAYED, "r1", "the caller is behind NAT")),
+        (LOST, (Rule.MEDIA_RELAYED, "r2", "it was relayed before")),
+    ],
 )
 def test_what_is_well_again_is_no_trouble(then: tuple[tuple[Any, ...], ...]) -> None:
     story = told(*UP, ONE_WAY, *then, (Rule.MEDIA_NOTICE, "neither side sends", "deadlock"))
