@@ -118,7 +118,7 @@ def relays_drain(
     instance: InstanceOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Give a relay no new calls; those it carries go on until they end.
+    """Give a relay no new calls of this server; those it carries go on until they end.
 
     Example: centrex relays drain frankfurt
     """

@@ -178,8 +178,10 @@ class RelayConfig(BaseModel, frozen=True, extra="forbid"):
             found: The public address, as far as it was found. It stands for no address that is
                 public itself.
         """
-        family = _family(host)
-        told = self.advertise.get(_spelled(host)) or self.advertise.get(family) or host
+        told = self.advertise.get(_spelled(host))
+        if not told and (self.address or not ipaddress.ip_address(host).is_loopback):
+            told = self.advertise.get(_family(host))  # no router leads to a loopback by itself
+        told = told or host
         if told != AUTO:
             return told
         return host if ipaddress.ip_address(host).is_global else found

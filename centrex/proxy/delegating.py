@@ -142,7 +142,7 @@ class Delegating(DelegatedCalls):
         if caller_tag not in (ctx.from_tag, ctx.to_tag):
             return data
         branch.side = side = CALLER if ctx.from_tag == caller_tag else CALLEE
-        here, there = caller_of(ctx), far_end(flow, natted=False)
+        here, there = caller_of(ctx), far_end(branch, flow, natted=False)
         why = why_relayed(
             self.mode, found, *((here, there) if side == CALLER else (there, here)), side
         )
@@ -188,7 +188,7 @@ class Delegating(DelegatedCalls):
             return with_body(data, stand_in(found, None))
         carried.natted[side] |= caller_of(ctx).natted
         here = Where(ctx.flow.host, ctx.flow.local.host, carried.natted[side])
-        there = far_end(flow, natted=carried.natted[1 - side])
+        there = far_end(branch, flow, natted=carried.natted[1 - side])
         answers = ctx.method == b"ACK" or (
             ctx.method == b"PRACK" and carried.offered_by == ctx.to_tag
         )
@@ -306,7 +306,7 @@ class Delegating(DelegatedCalls):
         if branch.carried is not None:
             return
         there = caller_of(ctx)
-        here = far_end(flow, natted=False) if ctx.to_tag else callee_of(branch, flow)
+        here = far_end(branch, flow, natted=False) if ctx.to_tag else callee_of(branch, flow)
         side: Side = CALLEE if branch.side == CALLER else CALLER
         ends = (there, here) if side == CALLEE else (here, there)
         why = why_relayed(self.mode, found, *ends, side)
@@ -591,5 +591,5 @@ def _back(branch: Branch, carried: Delegated) -> tuple[Where, Where]:
     assert flow is not None
     side = CALLEE if branch.side == CALLER else CALLER
     natted = carried.natted
-    here = far_end(flow, natted=natted[side]) if ctx.to_tag else callee_of(branch, flow)
+    here = far_end(branch, flow, natted=natted[side]) if ctx.to_tag else callee_of(branch, flow)
     return here, Where(ctx.flow.host, ctx.flow.local.host, natted[branch.side])

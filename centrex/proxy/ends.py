@@ -260,9 +260,14 @@ def callee_of(branch: Branch, flow: Flow) -> Where:
     return Where(flow.host, flow.local.host, natted)
 
 
-def far_end(flow: Flow, *, natted: bool) -> Where:
-    """Return how whoever a flow leads to is reached."""
-    return Where(flow.host, flow.local.host, natted or flow.natted)
+def far_end(branch: Branch, flow: Flow, *, natted: bool) -> Where:
+    """Return how whoever a request within a dialog goes to is reached.
+
+    He is behind NAT, too, where the dialog has a flow to him by UDP (see `callee_of`): that is known
+    even if all else is forgotten.
+    """
+    led = branch.target.flow is not None and not flow.reliable
+    return Where(flow.host, flow.local.host, natted or led or flow.natted)
 
 
 def ends_within(branch: Branch, natted: list[bool]) -> tuple[Where, Where]:
@@ -278,7 +283,7 @@ def ends_within(branch: Branch, natted: list[bool]) -> tuple[Where, Where]:
     natted[side] |= here.natted
     if natted[side] and not here.natted:
         here = here._replace(natted=True)
-    return here, far_end(flow, natted=natted[1 - side])
+    return here, far_end(branch, flow, natted=natted[1 - side])
 
 
 def ends_back(branch: Branch, natted: list[bool]) -> tuple[Where, Where]:
@@ -426,7 +431,7 @@ def overheard_late(core: "Core", branch: Branch, data: bytes, now: Instant) -> O
     found = offered(core, ctx, data, now)
     if found is None or flow is None:
         return None
-    here, there = caller_of(ctx), far_end(flow, natted=False)
+    here, there = caller_of(ctx), far_end(branch, flow, natted=False)
     if here.local != there.local:
         return None
     tag = caller_tag_of(core, ctx)

@@ -30,6 +30,7 @@ class Quality:
     Attributes:
         next: The sequence number that would be next; -1 before the first packet.
         jitter_s: Interarrival jitter of the source that is heard, in seconds.
+        whole: Whether somebody has looked at the numbers of all packets; if not, loss and jitter are not known.
     """
 
     __slots__ = (
@@ -45,11 +46,13 @@ class Quality:
         "_timestamp",
         "jitter_s",
         "next",
+        "whole",
     )
 
     def __init__(self) -> None:
         self.next = -1
         self.jitter_s = 0.0
+        self.whole = True
         self._source = self._bad = -1
         self._lost = self._past = self._beside = self._measured = 0
         self._others: dict[int, _Source] | None = None

@@ -4,7 +4,6 @@ Results are plain data in the shapes of the control protocol, version 1. Text fr
 decoded here and escaped by whoever shows it.
 """
 
-import importlib.metadata
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -24,6 +23,7 @@ from centrex.runtime.listing import page
 from centrex.runtime.live_commands import LiveCommands
 from centrex.runtime.route_test import of_engine
 from centrex.runtime.stories import find_story
+from centrex.runtime.version import version
 from centrex.sdp.codecs import codecs, describes_media
 from centrex.sip.uri import SipUri, parse_uri, readable_address, unescape_user
 from centrex.trace import Rule
@@ -78,7 +78,7 @@ class Commands:
         config = engine.config
         return {
             "instance": engine.instance,
-            "version": _version(),
+            "version": version(),
             "pid": os.getpid(),
             "domain": config.network.domain,
             "description": config.basic.description,
@@ -391,10 +391,3 @@ def _state(probe: "Probe") -> str:
     if not probe.interval:
         return "unchecked"
     return "available" if probe.works else "gone"
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version("centrex")
-    except importlib.metadata.PackageNotFoundError:
-        return "(not installed)"

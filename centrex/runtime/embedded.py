@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -34,6 +34,19 @@ _FAREWELL_S: Final = 2.0
 _WORDS_OCTETS: Final = 16_384
 """Octets at the end of what it wrote that are looked at for its last words."""
 _COMMAND: Final = (sys.executable, "-m", "centrex.runtime.relay")
+
+
+def why_anew(told: Mapping[str, Any], config: str, version: str) -> str:
+    """Return why a relay that outlived its engine is to begin anew in place; empty where it is not.
+
+    Args:
+        told: What it says of itself.
+        config: The fingerprint of the configuration it is to have.
+        version: The version of Centrex that is installed now.
+    """
+    if told["config"] not in ("", config):
+        return "its settings have changed"
+    return "" if told["version"] == version else f"it is of version {told['version']}"
 
 
 def write_config(path: Path, settings: dict[str, Any]) -> None:

@@ -25,9 +25,10 @@ from centrex.media.settings import Settings
 from centrex.media.terms import Session, Slot
 from centrex.proxy.carried import Relay as CoreRelay
 from centrex.proxy.relaying import Relaying
-from centrex.runtime.embedded import EmbeddedRelay, write_config
+from centrex.runtime.embedded import EmbeddedRelay, why_anew, write_config
 from centrex.runtime.farm_server import FarmServer
 from centrex.runtime.refusals import Refusals
+from centrex.runtime.version import version
 from centrex.trace import Rule
 
 if TYPE_CHECKING:
@@ -177,11 +178,12 @@ class Media:
 
     def relay_settled(self, relay: Relay) -> None:
         """See `centrex.farm.farm.Observer`."""
-        wanted, has = self._own_config, relay.told["config"]
-        if relay.name == OWN and wanted and has not in ("", wanted):
-            # one that outlived a former engine, with what was set then; asked once, whatever it does
+        if relay.name != OWN or not self._own_config:
+            return
+        why = why_anew(relay.told, self._own_config, version())
+        if why:  # it outlived a former engine; asked once, whatever it does
             self._own_config = ""
-            self._tell("relay.renewed", Severity.NOTICE, relay=OWN, why="its settings have changed")
+            self._tell("relay.renewed", Severity.NOTICE, relay=OWN, why=why)
             relay.send("again")
 
     def relay_left(self, relay: Relay, why: str) -> None:
@@ -216,7 +218,7 @@ class Media:
         """See `centrex.farm.farm.Observer`."""
         call_id = session.call_id.encode("latin-1", "replace")
         story = self._engine.journal.open(call_id)
-        story.append((time.monotonic(), Rule.MEDIA_NOTICE, words))
+        story.append((time.monotonic(), Rule.MEDIA_NOTICE, words, kind))
         worrying = kind in ("one-way", "deadlock", "displaced", "flood")
         severity = Severity.WARNING if worrying else Severity.INFO
         self._tell(f"media.{kind}", severity, call_id, relay=relay.name, what=words)

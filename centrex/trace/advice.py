@@ -96,6 +96,25 @@ CREDENTIALS: Final[tuple[tuple[tuple[str, ...], Verdict], ...]] = (
 )
 """By a word in the reason; the first that fits, else a wrong password."""
 
+_RELAYS: Final = "See `centrex relays`: a relay must be there, available, and have ports left."
+
+UNHEARD: Final = (
+    "Let the firewall of the side that is not heard pass UDP to the relay's ports "
+    "(`media.port_range`, or `port_range` of its relay.toml).",
+    "See whether that phone is muted: some send nothing then. `centrex relays calls NAME` tells "
+    "what came of it, and what was dropped.",
+)
+"""Where a relay hears one side of a call only."""
+
+LET_GO: Final = (
+    "If people still talk: hold and resume takes a relay anew.",
+    "Else see whether both phones lost their network, or were switched off.",
+)
+"""Where a relay has ended its part of a call."""
+
+UNRELAYED: Final = (_RELAYS,)
+"""Where a call is left to find its own way."""
+
 REFUSALS: Final[Mapping[Rule, Verdict]] = {
     Rule.MALFORMED: Verdict(
         "the message breaks a rule of SIP: {0} ({1})",
@@ -152,7 +171,7 @@ REFUSALS: Final[Mapping[Rule, Verdict]] = {
     Rule.MEDIA_REFUSED: Verdict(
         "{0} ({1})",
         (
-            "See `centrex relays`: a relay must be there, available, and have ports left.",
+            _RELAYS,
             'Or let such calls try without one: `media.without_relay = "pass"`.',
         ),
     ),

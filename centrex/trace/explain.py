@@ -11,10 +11,13 @@ from typing import Final
 from centrex.base.untrusted import shown
 from centrex.trace.advice import (
     GATEWAYS,
+    LET_GO,
     OF_THE_CALLEE,
     REFUSALS,
     SILENT,
     TARGETS,
+    UNHEARD,
+    UNRELAYED,
     Verdict,
     by_reason,
     by_registrar,
@@ -244,24 +247,58 @@ def _answered(case: _Case) -> int:
 
 def _talk(case: _Case, start: str, answered: int) -> tuple[str, tuple[str, ...]]:
     """A call that was answered: ended, or not, or in trouble since."""
+    within = any(decision[1] is Rule.IN_DIALOG for decision in case.story[:answered])
     ended = case.last(Rule.ENDED)
     if ended > answered:
-        who = case.facts(ended)[0]
-        lasted = max(round(case.story[ended][0] - case.story[answered][0]), 0)
-        if who == "timeout":
-            return (
-                f"{start} and was answered; after {lasted} s neither phone was heard of any more.",
-                ("See whether a phone lost its network, or was switched off during the call.",),
-            )
-        if who == "operator":
-            return f"{start} and was answered; after {lasted} s the operator ended it.", ()
-        name = {"caller": case.caller, "callee": case.callee}.get(who, who)
-        return f"{start} and was answered; {name} hung up after {lasted} s.", ()
-    trouble = _trouble(case, answered)
-    if trouble >= 0:
+        head, advice = _over(case, start, answered, ended)
+    elif (trouble := _trouble(case, answered)) >= 0:
         why, advice = case.tell(trouble)
         return f"{start} and was answered; later: {why}.", advice
-    return f"{start} and was answered; the call is up.", ()
+    elif within:  # the table of calls does not know it, and so tells of no end
+        head, advice = _going_on(case), ()
+    else:
+        head, advice = f"{start} and was answered; the call is up.", ()
+    if advice:
+        return head, advice
+    words, advice = _voice(case, answered)
+    return head + words, advice
+
+
+def _over(case: _Case, start: str, answered: int, ended: int) -> tuple[str, tuple[str, ...]]:
+    """A call that was answered, and has ended."""
+    who = case.facts(ended)[0]
+    lasted = max(round(case.story[ended][0] - case.story[answered][0]), 0)
+    if who == "timeout":
+        return (
+            f"{start} and was answered; after {lasted} s neither phone was heard of any more.",
+            ("See whether a phone lost its network, or was switched off during the call.",),
+        )
+    if who == "operator":
+        return f"{start} and was answered; after {lasted} s the operator ended it.", ()
+    name = {"caller": case.caller, "callee": case.callee}.get(who, who)
+    return f"{start} and was answered; {name} hung up after {lasted} s.", ()
+
+
+def _going_on(case: _Case) -> str:
+    """A call of which the beginning is not known, as it is after a restart."""
+    start = f"A call of {case.caller} and {case.callee} whose beginning is not known"
+    last = case.facts(case.last(Rule.REQUEST))
+    return f"{start}: {person(last[2])} hung up." if last[0] == "BYE" else f"{start}: it is up."
+
+
+def _voice(case: _Case, answered: int) -> tuple[str, tuple[str, ...]]:
+    """Return a sentence on a call's voice, and advice; nothing where all is well, or not known."""
+    for at in range(len(case.story) - 1, -1, -1):
+        rule, facts = case.story[at][1], case.facts(at)
+        if rule is Rule.MEDIA_NOTICE and at > answered and facts[1] == "one-way":
+            return f" Not all is heard: {facts[0]}.", UNHEARD
+        if rule is Rule.MEDIA_LOST:
+            return f" The relay {facts[0]} has ended its part: {facts[1]}.", LET_GO
+        if rule is Rule.MEDIA_UNRELAYED:
+            return f" Voice is not relayed, though it should be: {facts[0]}.", UNRELAYED
+        if rule is Rule.MEDIA_RELAYED or (rule is Rule.MEDIA_NOTICE and facts[1] == "two-way"):
+            break
+    return "", ()
 
 
 def _trouble(case: _Case, answered: int) -> int:

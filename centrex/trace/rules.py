@@ -104,7 +104,7 @@ class Rule(enum.Enum):
     MEDIA_UNFIT = "media-unfit"  # (kind, why)
     MEDIA_TOO_LATE = "media-too-late"
     MEDIA_UNREADABLE = "media-unreadable"
-    MEDIA_NOTICE = "media-notice"
+    MEDIA_NOTICE = "media-notice"  # (words, kind)
     MEDIA_LOST = "media-lost"
     # what came of it: (status, reason phrase) / () / (who: "caller"|"callee"|"timeout"|"operator")
     ANSWERED = "answered"

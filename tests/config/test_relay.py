@@ -53,6 +53,19 @@ def test_what_is_advertised_stands_for_addresses_of_its_own_family(
     assert [config.shown(host) for host in hosts] == [four, other, six]
 
 
+@pytest.mark.parametrize("advertise", ['"203.0.113.5"', '["203.0.113.5", "2001:db8::5"]', '"auto"'])
+def test_no_router_leads_to_a_loopback_address_that_nobody_has_named(
+    file: Path, advertise: str
+) -> None:
+    """It is one of the machine's, but only for what runs there."""
+    wan = '[wan]\nenabled = true\nmethod = "dns"\nhost = "office.example"\n' * ("auto" in advertise)
+    file.write_text(f"advertise = {advertise}\n{LEAST}{wan}")
+    for host in ("127.0.0.1", "::1"):
+        assert load_relay(file).shown(host, "203.0.113.5") == host
+    file.write_text(f'address = ["127.0.0.1", "::1"]\nadvertise = {advertise}\n{LEAST}{wan}')
+    assert load_relay(file).shown("127.0.0.1", "203.0.113.5") == "203.0.113.5"
+
+
 @pytest.mark.parametrize(
     "advertise", ['"auto"', '["auto", "2001:db8::5"]', '{"10.0.0.5" = "auto"}']
 )

@@ -7,8 +7,9 @@ from centrex.media.terms import End, Session, Slot, Stream
 from centrex.proxy.carried import Carried
 from centrex.proxy.relayed_calls import RelayedCalls
 from centrex.sdp import parse
+from tests.support.calling import Phone, Talk
 from tests.support.proxy import Proxy
-from tests.support.relays import FakeFarm, FakeRelay, offer
+from tests.support.relays import FakeFarm, FakeRelay, offer, relayed
 
 MEMO = '["a", "b", [null, [false, false]]]'
 A, B = Where("192.0.2.7", "192.0.2.1", False), Where("192.0.2.8", "192.0.2.1", False)
@@ -97,6 +98,31 @@ def test_who_was_behind_nat_is_so_after_a_restart(natted: list[bool]) -> None:
     carried = calls.of(b"c1")
     assert carried is not None
     assert carried.natted == natted
+
+
+@pytest.mark.parametrize("by", ["caller", "callee"])
+def test_who_is_behind_nat_is_known_where_all_else_was_forgotten(by: str) -> None:
+    """Server and relay were killed at once: the Route still says by which way a phone is reached.
+
+    Addresses outside are private, too (a carrier's NAT), so that descriptions tell nothing.
+    """
+    proxy, later = (Proxy(users=["alice", "bob"], run=run) for run in (b"00000001", b"00000002"))
+    relayed(proxy)
+    alice = Phone(proxy, "alice", A.source, behind="10.0.0.5:5060")
+    bob = Phone(proxy, "bob", B.source, behind="10.0.0.5:5060")
+    told = {"extra": "Content-Type: application/sdp\n", "body": offer("10.0.0.5", 4000)}
+    invite = bob.gets(alice.calls("bob", **told), "INVITE")
+    ok = alice.gets(bob.says(invite, 200, body=offer("10.0.0.5", 5000)), "200")
+    talk = Talk.standing(alice, bob, invite, ok)
+    farm = relayed(later)
+    for phone in (alice, bob):
+        phone.proxy, phone.flow = later, later.flows.get(phone.flow.host, 5060)
+    sends, answerer = (talk.from_caller, bob) if by == "caller" else (talk.from_callee, alice)
+    again = answerer.gets(sends("INVITE", **told), "INVITE")
+    answerer.says(again, 200, body=offer("10.0.0.5", 5000))
+    (stream,) = farm.only.streams
+    assert stream is not None
+    assert [end.natted for end in stream.ends] == [True, True]
 
 
 @pytest.mark.parametrize(

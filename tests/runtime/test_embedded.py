@@ -13,7 +13,7 @@ import pytest
 from anyio.abc import TaskGroup
 
 from centrex.events import Event
-from centrex.runtime.embedded import EmbeddedRelay, write_config
+from centrex.runtime.embedded import EmbeddedRelay, why_anew, write_config
 from centrex.runtime.lock import holder_of, is_free
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -53,6 +53,22 @@ async def started(tasks: TaskGroup, folder: Path, events: list[Event]) -> Embedd
     tasks.start_soon(relay.run)
     await until(lambda: not is_free(folder / "lock") and holder_of(folder / "lock") > 0)
     return relay
+
+
+@pytest.mark.parametrize(
+    ("config", "version", "why"),
+    [
+        ("c", "1", ""),
+        ("", "1", ""),
+        ("d", "1", "its settings have changed"),
+        ("c", "0.9", "it is of version 0.9"),
+    ],
+)
+def test_one_that_outlived_its_engine_begins_anew_where_something_has_changed(
+    config: str, version: str, why: str
+) -> None:
+    """An upgrade, too: it had gone on with the old code for as long as it carried calls."""
+    assert why_anew({"config": config, "version": version}, "c", "1") == why
 
 
 async def test_one_that_dies_is_started_again(tmp_path: Path) -> None:

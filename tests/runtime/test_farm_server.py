@@ -1,5 +1,7 @@
 """Both real ends of the control link, over TCP and over a Unix socket."""
 
+import errno
+import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -13,7 +15,7 @@ from centrex.base import Unavailable
 from centrex.farm.custody import Custody
 from centrex.farm.farm import Farm
 from centrex.runtime.farm_server import FarmServer
-from centrex.runtime.relay.link import ProxyLink
+from centrex.runtime.relay.link import ProxyLink, why_unreached
 from tests.support.farmlink import SECRET, FakePlane, Watcher, session
 from tests.support.ports import free_port, loopback
 
@@ -171,6 +173,29 @@ async def test_a_proxy_that_was_started_anew_is_found_soon(tmp_path: Path) -> No
     assert "s" in plane.held
     assert "cannot be reached" in said[0]
     assert len(said) < 8, "the same is not said again and again"
+
+
+async def test_why_a_proxy_is_not_reached_is_told() -> None:
+    """Of a name, for each of its addresses; what to look at, where nothing listens."""
+    host, said = loopback(), list[str]()
+    port = free_port(host)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(link(FakePlane(), host, port, Custody(), said).run)
+        await until(lambda: bool(said))
+        tasks.cancel_scope.cancel()
+    assert said == [
+        f"{host}:{port}: cannot be reached: Connection refused (does a server run there, with its "
+        "media.secret and media.control_address?)"
+    ]
+    several = OSError("All connection attempts failed")
+    refused, away = ConnectionRefusedError(errno.ECONNREFUSED, ""), OSError(errno.EHOSTUNREACH, "")
+    several.__cause__ = ExceptionGroup("several", [away, refused, OSError(errno.EHOSTUNREACH, "")])
+    assert why_unreached(several).startswith(
+        "No route to host, Connection refused (does a server run"
+    )
+    assert why_unreached(away) == "No route to host"
+    assert why_unreached(socket.gaierror(-2, "Name or service not known")).startswith("Name or")
+    assert why_unreached(OSError("odd")) == "odd"
 
 
 async def test_another_secret_is_refused_and_both_say_so(tmp_path: Path) -> None:

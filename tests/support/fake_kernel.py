@@ -29,10 +29,10 @@ class FakeKernel:
     def remove(self, keys: Sequence[Key]) -> Mapping[Key, Carried]:
         self.log.append(("remove", tuple(keys)))
         gone = [key for key in keys if self.table.pop(key, None) is not None]
-        return {key: self.counts.pop(key, Carried(0, 0)) for key in gone}
+        return {key: self.counts.pop(key, Carried(0, 0, 0)) for key in gone}
 
     def carried(self) -> Mapping[Key, Carried]:
-        return {key: self.counts.get(key, Carried(0, 0)) for key in self.table}
+        return {key: self.counts.get(key, Carried(0, 0, 0)) for key in self.table}
 
     def entries(self) -> Sequence[Entry]:
         return list(self.table.values())

@@ -100,7 +100,7 @@ SAMPLES: dict[Rule, tuple[Any, ...]] = {
     Rule.MEDIA_LEFT_ALONE: ("audio", "it goes to many at once"),
     Rule.MEDIA_UNFIT: ("audio", "it has no port from 1 to 65535"),
     Rule.MEDIA_UNREADABLE: ("a media line is malformed, or one too many", "RFC 8866 §5.14"),
-    Rule.MEDIA_NOTICE: ("caller sends, callee does not",),
+    Rule.MEDIA_NOTICE: ("caller sends, callee does not", "one-way"),
     Rule.MEDIA_FAMILY: ("frankfurt", "IPv6 address", b"sip:bob@[2001:db8::8]", 4),
     Rule.MEDIA_TOO_LATE: ("the callee's media are behind NAT",),
     Rule.MEDIA_LOST: ("frankfurt", "silent for 60 s"),
@@ -512,3 +512,55 @@ def test_a_gateway_is_no_phone(failure: tuple[Any, ...], headline: str, advice: 
     assert not any("registered" in one for one in story.advice)
     phone = told(INVITE, TRIED, failure)
     assert "gateway" not in phone.headline
+
+
+# Voice
+
+UP: list[tuple[Any, ...]] = [INVITE, (Rule.TARGET_ANSWERED, TARGET)]
+ONE_WAY = (Rule.MEDIA_NOTICE, "caller sends, callee does not", "one-way")
+TWO_WAY = (Rule.MEDIA_NOTICE, "both sides are heard again", "two-way")
+LOST = (Rule.MEDIA_LOST, "r1", "silent for 60 s")
+UNRELAYED = (Rule.MEDIA_UNRELAYED, "no media relay is available")
+
+
+@pytest.mark.parametrize("over", [False, True])
+@pytest.mark.parametrize(
+    ("what", "words", "advice"),
+    [
+        (ONE_WAY, "Not all is heard: caller sends, callee does not.", "port_range"),
+        (LOST, "The relay r1 has ended its part: silent for 60 s.", "hold"),
+        (UNRELAYED, "Voice is not relayed, though it should be: no media relay", "centrex relays"),
+    ],
+)
+def test_a_call_without_voice_says_so_and_what_to_do(
+    what: tuple[Any, ...], words: str, advice: str, over: bool
+) -> None:
+    """While it is up, and once it is over: that is when people ask."""
+    story = told(*UP, what, *([(Rule.ENDED, "caller")] if over else []))
+    assert words in story.headline
+    assert story.headline.endswith(".")
+    assert advice in story.advice[0]
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        (TWO_WAY,),
+        (UNRELAYED, (Rule.MEDIA_RELAYED, "r1", "the caller is behind NAT")),
+        (LOST, (Rule.MEDIA_RELAYED, "r2", "it was relayed before")),
+    ],
+)
+def test_what_is_well_again_is_no_trouble(then: tuple[tuple[Any, ...], ...]) -> None:
+    story = told(*UP, ONE_WAY, *then, (Rule.MEDIA_NOTICE, "neither side sends", "deadlock"))
+    assert story.headline.endswith("the call is up.")
+    assert not story.advice
+
+
+def test_a_call_from_before_a_restart_that_was_hung_up_is_not_up() -> None:
+    """The table of calls does not know it, so nothing but the BYE tells of its end."""
+    within = [INVITE, (Rule.IN_DIALOG, "INVITE", "udp"), (Rule.TARGET_ANSWERED, TARGET)]
+    bye = (Rule.REQUEST, "BYE", "sip:1002@x", "sip:1002@192.0.2.10", "udp 192.0.2.8:5060")
+    story = told(*within)
+    assert story.headline.endswith("whose beginning is not known: it is up.")
+    story = told(*within, bye, (Rule.IN_DIALOG, "BYE", "udp"), (Rule.TARGET_ANSWERED, TARGET))
+    assert story.headline.endswith("whose beginning is not known: 1002 hung up.")

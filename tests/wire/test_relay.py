@@ -426,6 +426,17 @@ def test_a_relay_that_cannot_start_says_why(tmp_path: Path) -> None:
         assert words in relay.log.read_text()
 
 
+@pytest.mark.parametrize("more", [{}, {"max_sessions": 100}])
+def test_fewer_ports_than_wanted_are_told_where_a_number_was_wanted(
+    tmp_path: Path, more: dict[str, int]
+) -> None:
+    """Nobody who left it to the relay need raise, or lower, a number that he never wrote."""
+    few = {"port_range": [31000, 31099], **more}
+    with Relay(tmp_path, "few", free_port("127.0.0.1"), more=few) as relay:
+        assert until(lambda: "cannot be reached" in relay.log.read_text())
+        assert ("are enough for 25 calls" in relay.log.read_text()) is bool(more)
+
+
 def test_a_relay_is_started_anew_only_if_it_could_begin(tmp_path: Path) -> None:
     """Its file is read first; whoever waited for it to be ready is not told again."""
     with CentrexServer(

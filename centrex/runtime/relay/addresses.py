@@ -4,13 +4,13 @@ It tells the plane and the proxies what there is now. Calls at an address that h
 business: signalling leads them elsewhere, or silence ends them.
 """
 
-import ipaddress
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
 from centrex.base import Unavailable
 from centrex.runtime.monitor import Read
 from centrex.runtime.relay.plane import Plane
+from centrex.runtime.relay.ports import usable
 
 EVERY_S: Final = 5
 """How often the machine is asked for its addresses."""
@@ -39,12 +39,10 @@ def most_calls(hosts: Iterable[str], pairs: int) -> int:
     """Return how many calls of one stream the ports can serve at most: each needs two pairs.
 
     Args:
-        hosts: The relay's addresses; those of this machine alone count only where there are no others.
+        hosts: The relay's addresses.
         pairs: How many pairs of ports each has.
     """
-    own = [ipaddress.ip_address(host.partition("%")[0]).is_loopback for host in hosts]
-    usable = own.count(False) or len(own)
-    return max(usable * pairs // 2, 1)
+    return max(usable(hosts) * pairs // 2, 1)
 
 
 class AddressKeeper:

@@ -139,7 +139,10 @@ class Carrier:
         packets = told.packets - before.packets
         port.packets += packets
         port.octets += told.octets - before.octets
-        port.quality.carried(told.lost - before.lost, told.jitter_s)
+        if told.lost is not None:
+            port.quality.carried(told.lost - (before.lost or 0), told.jitter_s)
+        elif packets:
+            port.quality.whole = False
         if port.peer is not None:
             port.peer.sent += packets
         if now is not None:

@@ -35,10 +35,10 @@ class Carried(NamedTuple):
 
     packets: int
     octets: int
-    lost: int = 0
-    """By sequence numbers, in packets; as RFC 3550 §A.3."""
+    lost: int | None = None
+    """By sequence numbers, in packets; as RFC 3550 §A.3. None where it does not look at them."""
     jitter_s: float = 0.0
-    """Interarrival jitter, as RFC 3550 §A.8."""
+    """Interarrival jitter, as RFC 3550 §A.8; 0 where it is not known."""
 
 
 class KernelPath(Protocol):

@@ -3,6 +3,7 @@
 It opens connections and carries lines; what they say is for `centrex.farm.relay_side`.
 """
 
+import os
 import secrets
 import socket
 import time
@@ -106,7 +107,7 @@ class ProxyLink:
         except TimeoutError:
             return "cannot be reached: no answer"
         except OSError as error:
-            return f"cannot be reached: {error.strerror or error}"
+            return f"cannot be reached: {why_unreached(error)}"
         link = LineLink(stream, self._address, wire.LINE_LIMIT)
         side = self.side = RelaySide(
             link,
@@ -174,3 +175,24 @@ class ProxyLink:
             side.beat(self._beat())
             await anyio.sleep(side.heartbeat_s if side.state is LinkState.UP else 0.2)
         tasks.cancel_scope.cancel()
+
+
+def why_unreached(error: OSError) -> str:
+    """Return why a proxy cannot be connected to: what the system says of each of its addresses, once."""
+    cause: BaseException = error.__cause__ or error
+    found = cause.exceptions if isinstance(cause, BaseExceptionGroup) else (cause,)
+    words = ", ".join(dict.fromkeys(_words(one) for one in found))
+    if any(isinstance(one, ConnectionRefusedError) for one in found):
+        return (
+            f"{words} (does a server run there, with its media.secret and media.control_address?)"
+        )
+    return words
+
+
+def _words(error: BaseException) -> str:
+    """Return what the system says; asyncio has words of its own for it, which tell no reason."""
+    if not isinstance(error, OSError):
+        return str(error)
+    if error.errno and error.errno > 0:
+        return os.strerror(error.errno)
+    return error.strerror or str(error)

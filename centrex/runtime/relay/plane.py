@@ -27,7 +27,7 @@ from centrex.runtime.relay.floods import Floods
 from centrex.runtime.relay.held import Held, HeldStream, figures
 from centrex.runtime.relay.kernel import KernelPath
 from centrex.runtime.relay.passing import Passing
-from centrex.runtime.relay.ports import Opener, Pair, Port
+from centrex.runtime.relay.ports import Opener, Pair, Port, usable
 from centrex.runtime.relay.spares import Spares
 from centrex.runtime.relay.ticks import Ticks
 from centrex.runtime.relay.totals import Totals
@@ -347,7 +347,7 @@ class Plane:
         for one in held:
             with self._lock:
                 self._tally(one)
-        everything = self._opener.pairs * max(len(self._opener.shown), 1)
+        everything = self._opener.pairs * max(usable(self._opener.shown), 1)
         told = totals.figures(pairs, held, everything)
         return {**told, "kernel_failures": self._carrier.failures}
 

@@ -4,6 +4,7 @@ It opens and closes sockets; what arrives at them is not read here.
 """
 
 import errno
+import ipaddress
 import socket
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -210,6 +211,12 @@ def connected(port: Port, most: int) -> socket.socket | None:
     if sock is not None:
         sock.close()
     return None
+
+
+def usable(hosts: Iterable[str]) -> int:
+    """Return at how many addresses phones can be served: loopback ones count where there are no others."""
+    own = [ipaddress.ip_address(host.partition("%")[0]).is_loopback for host in hosts]
+    return own.count(False) or len(own)
 
 
 def _bind(host: str, port: int, *, shared: bool = False) -> socket.socket | None:

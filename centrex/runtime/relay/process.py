@@ -1,6 +1,5 @@
 """A media relay, wired on one screen: its plane, its data path, its links, from start to last word."""
 
-import importlib.metadata
 import importlib.util
 import itertools
 import os
@@ -35,6 +34,7 @@ from centrex.runtime.relay.offload import Offload, open_offload
 from centrex.runtime.relay.plane import Plane
 from centrex.runtime.relay.spoken import say
 from centrex.runtime.relay.wan import WanAddress
+from centrex.runtime.version import version
 
 _DESCRIPTORS: Final = 200_000
 _SWITCH_S: Final = 0.0001
@@ -290,7 +290,10 @@ class RelayProcess:
         """Return how many calls it takes: as many as are wanted, and as there are ports for."""
         config, hosts = self._config, self._plane.hosts
         possible = most_calls(hosts, self._plane.pairs)
-        if possible < config.max_sessions and possible != self._possible:
+        wanted = (
+            "max_sessions" in config.model_fields_set
+        )  # else it is what the ports are enough for
+        if wanted and possible < config.max_sessions and possible != self._possible:
             first, last = config.port_range
             say(
                 f"max_sessions is {config.max_sessions}, but the ports {first} to {last} at the "
@@ -310,7 +313,7 @@ class RelayProcess:
             "proxies": len(self._config.proxies),
             "path": self._offload.name,
             "path_why": self._offload.why,
-            "version": _version(),
+            "version": version(),
             "boot": self._boot,
             "config": fingerprint(self._config),
         }
@@ -329,13 +332,6 @@ def _check(plane: Plane, hosts: Sequence[tuple[str, str]]) -> None:
     """See that ports can be opened at every address."""
     for host, _ in hosts:
         plane.free(plane.lease(host, 1))
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version("centrex")
-    except importlib.metadata.PackageNotFoundError:
-        return "(not installed)"
 
 
 def serve(

@@ -35,6 +35,20 @@ def test_what_passes_beside_the_kernel_is_not_lost(world: World) -> None:
     assert call.figures()[0]["lost"] == 3
 
 
+def test_what_the_kernel_does_not_measure_is_not_told(world: World) -> None:
+    """nf_tables counts packets and octets; that nothing was lost on a way is more than it knows."""
+    kernel, call = settled(world)
+    key = call.caller.address, call.slots[0].rtp
+    kernel.counts[key] = Carried(0, 0)
+    world.passes(1.1)
+    until(lambda: call.figures()[0]["lost"] == 0)  # what came before passed through our sockets
+    kernel.counts[key] = Carried(300, 51600)
+    world.passes(1.1)
+    until(lambda: call.figures()[0]["lost"] is None)
+    assert call.figures()[0]["jitter_ms"] is None
+    assert call.figures()[1]["lost"] == 0
+
+
 def test_what_the_kernel_gives_up_is_ours_again(world: World) -> None:
     """The host's firewall drops what the kernel sends on, say."""
     kernel, call = settled(world)

@@ -36,6 +36,15 @@ def test_ports_of_calls_leased_spare_and_free_are_all_there_are(world: World) ->
     assert ports() == [0, 20, 4, everything - 24]
 
 
+def test_ports_at_which_no_phone_can_be_served_are_not_free(world: World) -> None:
+    """A relay without an `address` has its loopback ones, too."""
+    plane = world.plane()
+    plane._opener.shown = {host: host for host in ("127.0.0.1", "192.0.2.1", "::1")}
+    assert plane.figures()["ports_free"] == 2 * plane.pairs
+    plane._opener.shown = {"127.0.0.1": "127.0.0.1", "::1": "::1"}
+    assert plane.figures()["ports_free"] == 4 * plane.pairs, "there are no others"
+
+
 def test_what_goes_out_is_what_came_in_but_for_what_could_not_be_sent(world: World) -> None:
     call = world.call()
     call.talk()

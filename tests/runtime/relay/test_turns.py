@@ -98,7 +98,23 @@ def test_packets_pass_in_a_thread_with_short_turns(
     assert seen == [turns.SHORTEST_NS]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="takes the right to a nice value below 0")
+def may_go_first() -> bool:
+    """Whether this process has the right to a nice value below 0: not each root has."""
+    found: list[bool] = []
+
+    def ask() -> None:
+        try:
+            os.setpriority(os.PRIO_PROCESS, 0, NICE)
+        except PermissionError:
+            found.append(False)
+        else:
+            found.append(True)
+
+    in_a_thread(ask)
+    return found[0]
+
+
+@pytest.mark.skipif(not may_go_first(), reason="takes the right to a nice value below 0")
 def test_the_thread_of_the_packets_goes_first() -> None:
     world = World()
     world.call().talk()

@@ -94,7 +94,7 @@ def test_both_ends_hear_each_other_and_are_counted(rooms: Lab, path: EbpfPath, i
         assert received(ends.callee) == (bytes(length), there.leaves)
     ends.callee.sendto(bytes(172), back.arrives)
     assert received(ends.caller) == (bytes(172), there.arrives)
-    assert path.carried() == {there.key: Carried(4, 1573), back.key: Carried(1, 172)}
+    assert path.carried() == {there.key: Carried(4, 1573, 0), back.key: Carried(1, 172, 0)}
     assert nothing_comes(ends.facing_caller)
     assert nothing_comes(ends.facing_callee)
     ends.close()
@@ -113,7 +113,7 @@ def test_it_is_taken_back_at_once_with_its_figures(path: EbpfPath, ends: Ends) -
     path.install([THERE])
     ends.caller.sendto(b"one", ARRIVES)
     received(ends.callee)
-    assert path.remove([THERE.key, BACK.key]) == {THERE.key: Carried(1, 3)}
+    assert path.remove([THERE.key, BACK.key]) == {THERE.key: Carried(1, 3, 0)}
     ends.caller.sendto(b"two", ARRIVES)
     assert received(ends.facing_caller) == (b"two", CALLER)
     assert nothing_comes(ends.callee)
@@ -128,7 +128,7 @@ def test_another_target_keeps_the_figures(rooms: Lab, path: EbpfPath, ends: Ends
     other = rooms.right.udp("10.2.0.2", 5002)
     ends.caller.sendto(b"two", ARRIVES)
     assert received(other)[0] == b"two"
-    assert path.carried()[THERE.key] == Carried(2, 6)
+    assert path.carried()[THERE.key] == Carried(2, 6, 0)
     other.close()
 
 
