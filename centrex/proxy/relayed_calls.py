@@ -4,7 +4,7 @@ It knows calls, relays and what is told of the one to the other; messages, and w
 relayed, are for `centrex.proxy.relaying`.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from centrex.base import Instant, PeerError
 from centrex.media.exchange import Exchange, restored
@@ -16,6 +16,9 @@ from centrex.proxy.orphans import RELAYED_BEFORE, Orphan, Orphans
 
 if TYPE_CHECKING:
     from centrex.proxy.core import Core
+
+_SWEEP_S: Final = 60.0
+"""How often it is looked for calls that wait for nothing; one is over that was found twice."""
 
 
 class RelayedCalls:
@@ -30,6 +33,8 @@ class RelayedCalls:
         self._carried: dict[bytes, Carried] = {}
         self._orphans = Orphans()
         self._untold: dict[Carried, None] = {}
+        self._idle: set[Carried] = set()
+        self._sweep_at: Instant = 0.0
 
     def __len__(self) -> int:
         return len(self._carried)
@@ -138,6 +143,26 @@ class RelayedCalls:
             self._farm.give_back(carried.relay, exchange.untold)
         else:
             self._farm.forgo(carried.relay, exchange.name)
+
+    def sweep(self, core: "Core", now: Instant) -> None:
+        """End what was offered and never came to media, where nobody waits for that any more.
+
+        Nobody else ends it: the INVITE is not listed, as one of the same Call-ID is, or was, and no
+        relay was told, whose silence would tell. To be called about every second.
+        """
+        if now < self._sweep_at:
+            return
+        self._sweep_at = now + _SWEEP_S
+        before, self._idle = self._idle, set()
+        for call_id, carried in tuple(self._carried.items()):
+            if carried.exchange.revision or core.calls.get(call_id) is not None:
+                continue
+            if not all(one.answered for one in carried.forks):
+                continue
+            if carried in before:
+                self.end(core, call_id, "it never came to media", now)
+            else:
+                self._idle.add(carried)
 
     def forgotten(self, core: "Core", call_id: bytes, now: Instant) -> None:
         """See `MediaPath`: its relay tells when it is silent."""

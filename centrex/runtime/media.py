@@ -153,6 +153,7 @@ class Media:
         while True:
             await anyio.sleep(1.0)
             self.farm.tick(time.monotonic())
+            self.relaying.sweep(self._engine.core, time.monotonic())
             self._changed()
 
     def _changed(self) -> None:

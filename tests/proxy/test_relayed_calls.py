@@ -132,3 +132,44 @@ def test_a_session_of_somebody_else_is_not_taken_on(memo: str) -> None:
     calls = RelayedCalls(FakeFarm())
     assert not calls.adopt(FakeRelay(), Session("x", "c", 1, True, (), memo))
     assert not len(calls)
+
+
+def test_what_never_comes_to_media_is_given_up() -> None:
+    """An INVITE that is not listed was answered, and nobody has described anything since."""
+    farm = FakeFarm(FakeRelay())
+    calls, core = RelayedCalls(farm), Proxy().core
+    carried = _carried(calls, farm.relays[0])
+    for now in (1000.0, 1059.0):
+        calls.sweep(core, now)
+        assert calls.of(b"c1") is carried
+    calls.sweep(core, 1060.0)
+    assert calls.of(b"c1") is None
+    assert len(farm.returned) == 2
+    assert not farm.expected
+
+
+@pytest.mark.parametrize("kept", ["listed", "called", "told"])
+def test_what_may_yet_come_to_media_stays(kept: str) -> None:
+    farm = FakeFarm(FakeRelay())
+    proxy = Proxy(users=["bob"])
+    calls, core = RelayedCalls(farm), proxy.core
+    carried = _carried(calls, farm.relays[0])
+    if kept == "listed":
+        assert core.calls.begin(
+            b"c1", b"a@x", b"b@x", b"a", proxy.flows.get("192.0.2.7", 5060), 0.0
+        )
+    elif kept == "told":
+        carried.exchange.describe(CALLEE, parse(offer("192.0.2.8", 5000).encode()), B, A, tag=b"b")
+        calls._note(carried)
+        calls.tell(0.0)
+    else:
+        carried.forks.append(_Waits())  # type: ignore[arg-type]
+    for now in (1000.0, 1060.0, 1120.0):
+        calls.sweep(core, now)
+    assert calls.of(b"c1") is carried
+
+
+class _Waits:
+    """An INVITE that is not answered yet."""
+
+    answered = False
