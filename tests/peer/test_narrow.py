@@ -72,7 +72,8 @@ def test_what_is_long_arrives_among_what_is_short(rooms: Lab, how: str) -> None:
 
             until(lambda: told()["packets"] == 60)
             assert told()["kernel"] is (how != "userspace")
-            assert (told()["lost"], told()["drops"]) == (0, {})
+            lost = None if how == "nftables" else 0  # it looks at no numbers
+            assert (told()["lost"], told()["drops"]) == (lost, {})
         finally:
             with rooms.relay.inside():
                 plane.close(keep=False)
