@@ -290,9 +290,8 @@ class RelayProcess:
         """Return how many calls it takes: as many as are wanted, and as there are ports for."""
         config, hosts = self._config, self._plane.hosts
         possible = most_calls(hosts, self._plane.pairs)
-        wanted = (
-            "max_sessions" in config.model_fields_set
-        )  # else it is what the ports are enough for
+        # where nobody has set it, it is what the ports are enough for
+        wanted = "max_sessions" in config.model_fields_set
         if wanted and possible < config.max_sessions and possible != self._possible:
             first, last = config.port_range
             say(

@@ -35,6 +35,17 @@ def flood(call: Call, count: int) -> None:
     call.callee.drained()
 
 
+def flooded(world: World) -> Call:
+    """Return a call whose caller has just sent too much."""
+    world.clock.stand()
+    call = world.call()
+    call.talk()
+    world.passes(1.1)
+    flood(call, LESS + 60)
+    world.passes(1.0)
+    return call
+
+
 def quiet_again(world: World) -> None:
     """Let the end rest, and have it read again."""
     world.clock.ahead += 1.1
@@ -44,12 +55,7 @@ def quiet_again(world: World) -> None:
 
 
 def test_an_end_that_floods_is_not_read_for_a_second(world: World) -> None:
-    world.clock.stand()
-    call = world.call()
-    call.talk()
-    world.passes(1.1)
-    flood(call, LESS + 60)
-    world.passes(1.0)
+    call = flooded(world)
     assert [notice[:3] for notice in call.plane.notices] == [
         (
             "s1",
@@ -98,12 +104,7 @@ def test_it_is_told_once_for_each_call(world: World) -> None:
 
 
 def test_a_port_that_was_flooded_is_read_for_its_next_call(world: World) -> None:
-    world.clock.stand()
-    call = world.call()
-    call.talk()
-    world.passes(1.1)
-    flood(call, LESS + 60)
-    world.passes(1.0)
+    call = flooded(world)
     assert call.plane._floods._until
     call.plane.end("s1")
     assert not call.plane._floods._until
